@@ -1,0 +1,78 @@
+"""Failures a person can act on: one line, a hint, and the exit code that scripts see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process tells the shell; the README's table is made from the comments in `MEANING`."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    AUDIT_FAILED = 4
+    AUDIT_INCONCLUSIVE = 5
+    PARTLY_FAILED = 6
+    STORE_CORRUPT = 7
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+MEANING = {
+    ExitCode.OK: "done, or already done",
+    ExitCode.UNEXPECTED: "unexpected failure (`--debug` shows the traceback)",
+    ExitCode.USAGE: "wrong usage or a bad value",
+    ExitCode.NOT_FOUND: "a run, file, dataset, model or method does not exist",
+    ExitCode.AUDIT_FAILED: "the audit failed: the attack does better than the limit allows",
+    ExitCode.AUDIT_INCONCLUSIVE: "the audit is inconclusive: its interval holds the limit",
+    ExitCode.PARTLY_FAILED: "at least one run failed (diverged); the others are done",
+    ExitCode.STORE_CORRUPT: "the store does not match its manifest",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); the store is clean, the same command resumes",
+    ExitCode.TERMINATED: "terminated (SIGTERM); the store is clean, the same command resumes",
+}
+
+
+class Failure(Exception):
+    """Something the user can put right: what went wrong with which value, and a hint with the cure."""
+
+    code = ExitCode.UNEXPECTED
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageFailure(Failure):
+    """A value that cannot be used (exit 2)."""
+
+    code = ExitCode.USAGE
+
+
+class NotFound(Failure):
+    """A name or file that does not exist (exit 3)."""
+
+    code = ExitCode.NOT_FOUND
+
+
+class RunFailed(Failure):
+    """A run that ended without a usable model, for a reason that its recipe will always give (exit 6)."""
+
+    code = ExitCode.PARTLY_FAILED
+
+
+class StoreCorrupt(Failure):
+    """Bytes in the store that differ from their manifest (exit 7)."""
+
+    code = ExitCode.STORE_CORRUPT
+
+
+def unknown(noun: str, name: str, known: Iterable[str], hint: str = "") -> NotFound:
+    """A `NotFound` for a misspelt name, with the nearest known names as its hint."""
+    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    suggestion = f"did you mean {', '.join(near)}?" if near else ""
+    return NotFound(f"unknown {noun} {name!r}", " · ".join(part for part in (suggestion, hint) if part))

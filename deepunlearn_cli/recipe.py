@@ -1,0 +1,102 @@
+"""Recipes: what a run is the answer to, as plain data; their keys; and the random streams of a seed.
+
+The key of a recipe is the hash of its canonical JSON, in which each input stands as its own key. Names
+that only people read (`labels`) and places are not part of it, so the same question has the same key on
+every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+SCHEMA = 1
+ID_LENGTH = 16  # hex digits; 64 bits keep 100,000 runs apart with probability 1 - 3e-10
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def stream_seed(seed: int, name: str) -> int:
+    """The seed (63 bits) of a named random stream, e.g. `init`, `order/retain`, `noise`.
+
+    It depends on the run's seed and the stream's name only: two runs that differ in a hyperparameter see
+    the same batches, and an original and its retrained model start from the same weights.
+    """
+    digest = hashlib.sha256(f"deepunlearn/{seed}/{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One question with one answer.
+
+    Attributes:
+        kind: `train` (original, retrain), `checkpoint` (weights from elsewhere), `unlearn` or `attack`.
+        name: public name of what acts: `original`, `retrain`, a method, an attack.
+        revision: of that actor's code.
+        params: its hyperparameters, all of them.
+        seed: of the run's random streams.
+        data: fingerprint and split of the dataset (`fingerprint`, `val_share`, `split_seed`).
+        forget: SHA-256 of the forget set, or None for an original.
+        model: public name of the architecture.
+        precision: `fp32` or `bf16`.
+        inputs: recipes whose runs this one starts from.
+        attempt: 0, or the number of a repetition asked for with `--force`.
+        labels: names for people (dataset, forget set); not part of the key.
+    """
+
+    kind: str
+    name: str
+    revision: int = 1
+    params: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    data: Mapping[str, Any] = field(default_factory=dict)
+    forget: str | None = None
+    model: str = ""
+    precision: str = "fp32"
+    inputs: Mapping[str, Recipe] = field(default_factory=dict)
+    attempt: int = 0
+    labels: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def key(self) -> str:
+        """The run's id: the first 16 hex digits of the SHA-256 of the canonical JSON."""
+        hashed = self.to_json() | {"inputs": {name: recipe.key for name, recipe in self.inputs.items()}}
+        del hashed["labels"]
+        return hashlib.sha256(canonical(hashed).encode()).hexdigest()[:ID_LENGTH]
+
+    @property
+    def base(self) -> Recipe:
+        """The same question without its attempt number."""
+        return replace(self, attempt=0)
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole recipe as plain data, inputs included: a run can be made from this and a store alone."""
+        return {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            "name": self.name,
+            "revision": self.revision,
+            "params": dict(self.params),
+            "seed": self.seed,
+            "data": dict(self.data),
+            "forget": self.forget,
+            "model": self.model,
+            "precision": self.precision,
+            "inputs": {name: recipe.to_json() for name, recipe in self.inputs.items()},
+            "attempt": self.attempt,
+            "labels": dict(self.labels),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
+        """The recipe that `to_json` wrote. `KeyError` or `TypeError` if it is not one."""
+        known = {k: v for k, v in data.items() if k != "schema"}
+        return cls(**known | {"inputs": {n: cls.from_json(r) for n, r in data["inputs"].items()}})
