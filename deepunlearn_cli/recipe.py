@@ -77,6 +77,23 @@ class Recipe:
         """The same question without its attempt number."""
         return replace(self, attempt=0)
 
+    @cached_property
+    def root(self) -> Recipe:
+        """The training or checkpoint that everything here started from."""
+        parent = self.inputs.get("target") or self.inputs.get("original")
+        return parent.root if parent else self
+
+    @cached_property
+    def setting(self) -> str:
+        """What runs must share to be compared: data, split, architecture, precision and training of the root.
+
+        Seeds, forget sets and methods may differ. A checkpoint from elsewhere carries the training that its
+        retrained model gets in `params["training"]`.
+        """
+        root = self.root
+        shared = [dict(root.data), root.model, root.precision, root.params.get("training", dict(root.params))]
+        return hashlib.sha256(canonical(shared).encode()).hexdigest()[:ID_LENGTH]
+
     def to_json(self) -> dict[str, Any]:
         """The whole recipe as plain data, inputs included: a run can be made from this and a store alone."""
         return {
