@@ -67,7 +67,9 @@ class Domain:
             return "fixed"
         if self.type is bool or self.choices:
             return " | ".join(map(str, self.choices or (False, True)))
-        high = f"{self.high.of_training:.0%} of training" if isinstance(self.high, Share) else f"{self.high:g}"
+        high = (
+            f"{self.high.of_training:.0%} of training" if isinstance(self.high, Share) else f"{self.high:g}"
+        )
         return f"{self.low:g} .. {high}{' (log)' if self.log else ''}"
 
     def read(self, name: str, value: Any) -> Any:
@@ -103,7 +105,9 @@ class Domain:
         return (self.zero and value == 0) or (math.isfinite(value) and self.low <= value <= self.limit)
 
     def _refuse(self, name: str, value: Any) -> Failure:
-        return UsageFailure(f"{name}={value} is not {self.describe()}", f"-p {name}={self.default} is the default")
+        return UsageFailure(
+            f"{name}={value} is not {self.describe()}", f"-p {name}={self.default} is the default"
+        )
 
 
 def _declare(domain: Domain) -> Any:
@@ -111,23 +115,30 @@ def _declare(domain: Domain) -> Any:
 
 
 def real(
-    default: float, low: float, high: float, *, help: str, log: bool = False, zero: bool = False, search: bool = True  # noqa: A002
+    default: float,
+    low: float,
+    high: float,
+    *,
+    help: str,
+    log: bool = False,
+    zero: bool = False,
+    search: bool = True,
 ) -> Any:
     """A real number in [low, high]; `log` for a log-uniform search, `zero` to accept 0 ("off") too."""
     return _declare(Domain(float, default, help, low, high, log, zero, search=search))
 
 
-def whole(default: int, low: int, high: int | Share, *, help: str, search: bool = True) -> Any:  # noqa: A002
+def whole(default: int, low: int, high: int | Share, *, help: str, search: bool = True) -> Any:
     """A whole number in [low, high]; `high` may be a share of the original's training epochs."""
     return _declare(Domain(int, default, help, low, high, search=search))
 
 
-def choice(default: Any, choices: tuple[Any, ...], *, help: str, search: bool = True) -> Any:  # noqa: A002
+def choice(default: Any, choices: tuple[Any, ...], *, help: str, search: bool = True) -> Any:
     """One of `choices`, all of the type of `default`."""
     return _declare(Domain(type(default), default, help, choices=choices, search=search))
 
 
-def flag(default: bool, *, help: str, search: bool = True) -> Any:  # noqa: A002
+def flag(default: bool, *, help: str, search: bool = True) -> Any:
     """True or false."""
     return _declare(Domain(bool, default, help, search=search))
 

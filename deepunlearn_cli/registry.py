@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from inspect import isabstract, isclass
 from pkgutil import iter_modules
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from deepunlearn_cli.errors import unknown
 
@@ -37,7 +36,7 @@ class Room(Generic[Resident]):
         aliases = {} if wanted in self.names() else self.aliases()
         if wanted not in self.names() and wanted not in aliases:
             raise unknown(self.noun, name, [*self.names(), *aliases], f"{self.listing} lists them all")
-        return _resident(self.package, self.base, aliases.get(wanted, wanted))
+        return self._load(aliases.get(wanted, wanted))
 
     def public_name(self, name: str) -> str:
         """The one name that recipes use for a name or alias."""
@@ -45,23 +44,18 @@ class Room(Generic[Resident]):
 
     def aliases(self) -> dict[str, str]:
         """Every alias with the public name it stands for."""
-        return {
-            alias: name
-            for name in self.names()
-            for alias in getattr(_resident(self.package, self.base, name), "aliases", ())
-        }
+        return {alias: name for name in self.names() for alias in getattr(self._load(name), "aliases", ())}
 
+    def _load(self, name: str) -> type[Resident]:
+        module = import_module(f"{self.package}.{name.replace('-', '_')}")
+        found = [value for value in vars(module).values() if self._is_resident(value, module.__name__)]
+        assert len(found) == 1, f"{module.__name__} must define exactly one {self.base.__name__}, not {found}"
+        return cast("type[Resident]", found[0])
 
-@cache
-def _resident(package: str, base: type[Resident], name: str) -> type[Resident]:
-    module = import_module(f"{package}.{name.replace('-', '_')}")
-    found = [
-        value
-        for value in vars(module).values()
-        if isclass(value)
-        and issubclass(value, base)
-        and value.__module__ == module.__name__
-        and not isabstract(value)
-    ]
-    assert len(found) == 1, f"{module.__name__} must define exactly one {base.__name__}, not {found}"
-    return found[0]
+    def _is_resident(self, value: object, module: str) -> bool:
+        return (
+            isclass(value)
+            and issubclass(value, self.base)
+            and value.__module__ == module
+            and not isabstract(value)
+        )

@@ -1,0 +1,106 @@
+"""Datasets, one file per family, decoded once to fingerprinted arrays of bytes; splits; forget sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from deepunlearn_cli.data._cache import find, keep, load_dataset
+from deepunlearn_cli.data._dataset import Dataset, Progress
+from deepunlearn_cli.data._family import Family, raw_folder
+from deepunlearn_cli.data._forget import (
+    DEFAULT_FORGET,
+    ForgetSet,
+    forget_of,
+    forget_set,
+    load_forget,
+    retain_of,
+    save_forget,
+)
+from deepunlearn_cli.data._splits import SPLIT_SEED, VAL_SHARE, Split, split
+from deepunlearn_cli.errors import NotFound, UsageFailure
+from deepunlearn_cli.registry import Room
+
+__all__ = [
+    "DEFAULT_FORGET",
+    "FAMILIES",
+    "SPLIT_SEED",
+    "VAL_SHARE",
+    "Dataset",
+    "Family",
+    "ForgetSet",
+    "Split",
+    "forget_of",
+    "forget_set",
+    "list_families",
+    "load_dataset",
+    "load_forget",
+    "open_dataset",
+    "retain_of",
+    "save_forget",
+    "split",
+]
+
+FAMILIES = Room(__name__, Family, "dataset", "deepunlearn datasets")  # type: ignore[type-abstract]
+SIZE_LIMIT = 4096  # pixels
+
+
+def open_dataset(
+    spec: str,
+    home: Path,
+    *,
+    image_size: int | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> Dataset:
+    """A dataset, decoded into `home` the first time and found there afterwards.
+
+    Args:
+        spec: `digits`, `cifar10`, ..., `folder:PATH`, `npz:FILE`.
+        home: folder of the decoded datasets (`<store>/data`).
+        image_size: height and width in pixels; None for the dataset's own.
+        offline: never touch the network.
+        progress: called now and then with a label, what is done, and the total.
+
+    Raises:
+        NotFound: no such family, folder or file, with what to do about it.
+        UsageFailure: files that cannot be used as they are.
+    """
+    family = _family(spec, home, image_size, offline)
+    found = find(home, family.key(family.stamp()))
+    if found:
+        return found
+    report = progress or _silent
+    family.fetch(report)
+    keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())
+    return keep(home, family.plan(), keys, report)
+
+
+def list_families() -> list[dict[str, Any]]:
+    """The families as plain rows: name, summary, size (pixels or None), classes (count or None), source."""
+    rows = []
+    for name in FAMILIES.names():
+        kind = FAMILIES.get(name)
+        spec = f"{name}:{kind.takes}" if kind.takes else name
+        facts = {"summary": kind.summary, "size": kind.size, "classes": kind.classes, "source": kind.source}
+        rows.append({"name": spec, **facts})
+    return rows
+
+
+def _family(spec: str, home: Path, image_size: int | None, offline: bool) -> Family:
+    name, colon, argument = spec.partition(":")
+    if image_size is not None and not 1 <= image_size <= SIZE_LIMIT:
+        raise UsageFailure(f"--image-size {image_size} is not from 1 to {SIZE_LIMIT}", "--image-size 32, say")
+    if spec and name.lower() not in FAMILIES.names() and Path(spec).expanduser().exists():
+        form = "npz" if Path(spec).is_file() else "folder"
+        raise NotFound(f"unknown dataset {spec!r}", f"--dataset {form}:{spec} takes it from disk")
+    kind = FAMILIES.get(name)
+    if kind.takes and not argument:
+        raise UsageFailure(f"dataset {spec!r} does not say which", f"write {name}:{kind.takes}")
+    if colon and not kind.takes:
+        raise UsageFailure(f"dataset {name} takes nothing after a colon, not {argument!r}", f"write {name}")
+    return kind(argument, raw_folder(home), image_size, offline)
+
+
+def _silent(_label: str, _done: float, _total: float) -> None:
+    pass

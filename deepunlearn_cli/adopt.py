@@ -1,0 +1,232 @@
+"""From a REF (run id or checkpoint file) to the recipe it stands for; files from elsewhere become runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli import checkpoint, compose, data, models
+from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from deepunlearn_cli.checkpoint import Checkpoint
+    from deepunlearn_cli.runner import Runner
+    from deepunlearn_cli.store import Run
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user said about a checkpoint; None where the file itself is to say."""
+
+    dataset: str | None = None
+    model: str | None = None
+    forget: str | None = None
+    val_share: float | None = None
+    split_seed: int | None = None
+    image_size: int | None = None
+    seed: int | None = None
+    offline: bool = False
+
+
+@dataclass(frozen=True)
+class Start:
+    """A recipe to go on from, and the forget set that goes with it."""
+
+    recipe: Recipe
+    dataset: data.Dataset
+    forget: data.ForgetSet
+
+
+def resolve(ref: str, runner: Runner, wanted: Wanted) -> Start:
+    """What `--ckpt REF` means.
+
+    Raises:
+        NotFound, UsageFailure: no such run or file, an unreadable file, a dataset or model that does not fit.
+    """
+    if checkpoint.looks_like_file(ref):
+        return _from_file(checkpoint.read(Path(ref)), runner, wanted)
+    recipe = runner.store.find(ref).recipe
+    if recipe.kind == "attack":
+        raise UsageFailure(
+            f"run {ref} is an attack, not a model", "its target: `deepunlearn show " + ref + "`"
+        )
+    if wanted.dataset or wanted.model:
+        raise UsageFailure(
+            "--dataset and --model go with a checkpoint file, not with a run id", "leave them out"
+        )
+    dataset = data.load_dataset(recipe.data["fingerprint"], runner.store.data)
+    return Start(recipe, dataset, _forget_of(recipe, dataset, wanted.forget, runner))
+
+
+def claims_of(recipe: Recipe, dataset_spec: str, forget: data.ForgetSet) -> dict[str, Any]:
+    """What a file of ours says about itself, so that `unlearn --ckpt FILE` needs nothing else."""
+    return {
+        "recipe": recipe.to_json(),
+        "dataset": dataset_spec,
+        "forget": {"spec": forget.spec, "indices": [int(index) for index in forget.indices]},
+    }
+
+
+def _forget_of(recipe: Recipe, dataset: data.Dataset, spec: str | None, runner: Runner) -> data.ForgetSet:
+    """The forget set asked for, else the run's own, else the default; kept in the store."""
+    if spec is None and recipe.forget:
+        return data.load_forget(recipe.forget, runner.store.data)
+    return forget_for(recipe.data, dataset, spec or data.DEFAULT_FORGET, runner)
+
+
+def forget_for(
+    split_of: Mapping[str, Any], dataset: data.Dataset, spec: str, runner: Runner
+) -> data.ForgetSet:
+    """A forget set by its spec, within the split of a recipe's data; kept in the store."""
+    split = data.split(dataset, split_of["val_share"], split_of["split_seed"])
+    forget = data.forget_set(spec, dataset, split, seed=split_of["split_seed"])
+    data.save_forget(forget, runner.store.data)
+    return forget
+
+
+def _from_file(file: Checkpoint, runner: Runner, wanted: Wanted) -> Start:
+    claimed = _claimed_recipe(file)
+    known = runner.store.get(claimed.key) if claimed else None
+    scene = _scene(file, claimed, runner, wanted)
+    if claimed and known and _same(known, file):
+        recipe = claimed
+    else:
+        recipe = _checkpoint_recipe(file, claimed, scene, wanted)
+        _adopt(file, recipe, runner)
+    return Start(recipe, scene.dataset, _claimed_forget(file, recipe, scene.dataset, wanted, runner))
+
+
+def _claimed_recipe(file: Checkpoint) -> Recipe | None:
+    try:
+        return Recipe.from_json(file.claims["recipe"]) if "recipe" in file.claims else None
+    except (KeyError, TypeError, AttributeError):
+        raise UsageFailure(
+            f"{file.path}: its description is not a recipe", "give --dataset --model"
+        ) from None
+
+
+def _same(run: Run, file: Checkpoint) -> bool:
+    import torch
+
+    weights = run.weights()
+    return weights.keys() == file.weights.keys() and all(
+        torch.equal(value, file.weights[name]) for name, value in weights.items()
+    )
+
+
+def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wanted) -> compose.Scene:
+    spec = wanted.dataset or file.claims.get("dataset")
+    model = wanted.model or (claimed.model if claimed else None)
+    if not spec or not model:
+        missing = " and ".join(name for name, value in (("--dataset", spec), ("--model", model)) if not value)
+        raise UsageFailure(
+            f"{file.path} does not say what it is: {missing} missing", "add them, and --forget"
+        )
+    if not wanted.model and models.is_code(model):
+        raise UsageFailure(f"{file.path} asks to import {model!r}", f"if you trust it, add --model {model}")
+    dataset = data.open_dataset(
+        spec,
+        runner.store.data,
+        image_size=wanted.image_size,
+        offline=wanted.offline,
+        progress=lambda label, done, total: runner.reporter.progress(done, total, label),
+    )
+    return _split_as(claimed, wanted, compose.Scene(dataset, model, data.VAL_SHARE, data.SPLIT_SEED))
+
+
+def _split_as(claimed: Recipe | None, wanted: Wanted, scene: compose.Scene) -> compose.Scene:
+    from dataclasses import replace
+
+    said = dict(claimed.data) if claimed else {}
+    if said and not wanted.dataset and said["fingerprint"] != scene.dataset.fingerprint:
+        raise UsageFailure(
+            f"the checkpoint was trained on other pictures than {scene.dataset.name} holds now",
+            f"--dataset {scene.dataset.name} uses it all the same",
+        )
+    return replace(
+        scene,
+        val_share=_first(wanted.val_share, said.get("val_share"), scene.val_share),
+        split_seed=_first(wanted.split_seed, said.get("split_seed"), scene.split_seed),
+        precision=claimed.precision if claimed else scene.precision,
+    )
+
+
+def _first(*values: Any) -> Any:
+    return next(value for value in values if value is not None)
+
+
+def _checkpoint_recipe(
+    file: Checkpoint, claimed: Recipe | None, scene: compose.Scene, wanted: Wanted
+) -> Recipe:
+    root = claimed.root if claimed else None
+    training = root.params.get("training", dict(root.params)) if root else compose.TRAINER().params()
+    return Recipe(
+        kind="checkpoint",
+        name="checkpoint",
+        params={"sha256": file.sha256, "training": training},
+        seed=_first(wanted.seed, claimed.seed if claimed else None, 0),
+        data=scene.data,
+        model=scene.model,
+        precision=scene.precision,
+        labels={"dataset": scene.dataset.name, "file": file.path.name},
+    )
+
+
+def _claimed_forget(
+    file: Checkpoint, recipe: Recipe, dataset: data.Dataset, wanted: Wanted, runner: Runner
+) -> data.ForgetSet:
+    said = file.claims.get("forget")
+    if wanted.forget or not said:
+        return _forget_of(recipe, dataset, wanted.forget, runner)
+    split = data.split(dataset, recipe.data["val_share"], recipe.data["split_seed"])
+    forget = data.forget_from(said["spec"], said["indices"], dataset, split)
+    data.save_forget(forget, runner.store.data)
+    return forget
+
+
+def _adopt(file: Checkpoint, recipe: Recipe, runner: Runner) -> Run:
+    """Put a file's weights into the store as a run, once, with its outputs and scores."""
+    with runner.store.making(recipe, waiting=lambda: runner.reporter.waiting(recipe)):
+        return runner.store.get(recipe.key) or _judge(file, recipe, runner)
+
+
+def _judge(file: Checkpoint, recipe: Recipe, runner: Runner) -> Run:
+    from deepunlearn_cli import making
+
+    runner.reporter.started(recipe)
+    model = runner.shop.fresh(recipe, "init")
+    _load_strictly(model, file)
+    outputs = runner.shop.outputs(recipe, model)
+    classes = runner.shop.dataset(recipe).num_classes
+    facts = {
+        "status": "done",
+        "created": time.time(),
+        **runner.shop.facts(),
+        "warnings": making.warnings_of(outputs, classes),
+    }
+    scores = making.score(outputs)
+    return runner.store.put(recipe, weights=file.weights, outputs=outputs, scores=scores, facts=facts)
+
+
+def _load_strictly(model: nn.Module, file: Checkpoint) -> None:
+    expected: Mapping[str, Tensor] = model.state_dict()
+    wrong = [f"missing {name}" for name in expected if name not in file.weights]
+    wrong += [f"unexpected {name}" for name in file.weights if name not in expected]
+    wrong += [
+        f"{name} is {tuple(file.weights[name].shape)}, not {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in file.weights and file.weights[name].shape != value.shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise UsageFailure(
+            f"{file.path} does not fit the model: {', '.join(wrong[:3])}{more}",
+            "check --model, and that the dataset has the checkpoint's number of classes",
+        )
+    model.load_state_dict(file.weights, strict=True)

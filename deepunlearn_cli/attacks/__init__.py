@@ -1,0 +1,11 @@
+"""Attacks: one file each; the file's name is the attack's public name."""
+
+from __future__ import annotations
+
+from deepunlearn_cli.attacks._attack import Attack, Outputs, Verdict, verdict
+from deepunlearn_cli.registry import Room
+
+# mypy has no type for "an abstract class to be subclassed"
+ATTACKS = Room("deepunlearn_cli.attacks", Attack, "attack", "deepunlearn attacks")  # type: ignore[type-abstract]
+
+__all__ = ["ATTACKS", "Attack", "Outputs", "Verdict", "verdict"]

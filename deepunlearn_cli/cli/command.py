@@ -1,0 +1,164 @@
+"""What every command shares: its common options, its failures turned into exit codes, its result printed."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from deepunlearn_cli.cli.console import Console, Result
+from deepunlearn_cli.errors import ExitCode, Failure
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.cli.progress import Bars
+    from deepunlearn_cli.runner import Runner
+    from deepunlearn_cli.store import Store
+
+DEFAULT_STORE = Path("deepunlearn-store")
+
+StoreOption = Annotated[
+    Path,
+    typer.Option(
+        "--store",
+        envvar="DEEPUNLEARN_STORE",
+        help="Folder of the checkpoint store.",
+        rich_help_panel="Common",
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON object per line on stdout.", rich_help_panel="Common")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress and no notes.", rich_help_panel="Common")
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel="Common")]
+
+
+@dataclass(frozen=True)
+class Session:
+    """The common options of one call, and the doors they open."""
+
+    store_path: Path
+    console: Console
+    debug: bool = False
+
+    def store(self, *, create: bool = False) -> Store:
+        """The store, which must exist unless `create`."""
+        from deepunlearn_cli.store import Store
+
+        return Store.open(self.store_path, create=create)
+
+    @contextmanager
+    def runner(self, device: str = "auto", total: int = 0) -> Iterator[Runner]:
+        """A runner that reports to this console; the store is created if need be."""
+        from deepunlearn_cli.cli.progress import Bars
+        from deepunlearn_cli.runner import Runner
+
+        with Bars(self.console, total) as bars:
+            yield Runner(self.store(create=True), device, bars)
+
+    def bars(self, total: int = 0) -> Bars:
+        """Progress for work that is not a run."""
+        from deepunlearn_cli.cli.progress import Bars
+
+        return Bars(self.console, total)
+
+
+Body = Callable[..., Result]
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; raised in the main thread so that every `finally` runs."""
+
+
+def register(app: typer.Typer, name: str, *examples: str) -> Callable[[Body], Body]:
+    """Make a command of `body(session, ...) -> Result`; `examples` end its help."""
+
+    def decorate(body: Body) -> Body:
+        epilog = "Examples:\n\n" + "\n\n".join(f"  {example}" for example in examples)
+        app.command(name, epilog=epilog)(_with_common_options(body))
+        return body
+
+    return decorate
+
+
+def _with_common_options(body: Body) -> Callable[..., None]:
+    @functools.wraps(body)
+    def command(**options: Any) -> None:
+        console = Console(options.pop("json_"), options.pop("quiet"))
+        session = Session(options.pop("store"), console, options.pop("debug"))
+        raise typer.Exit(int(_guarded(session, lambda: body(session, **options))))
+
+    hints = get_type_hints(body, include_extras=True)
+    own = [p.replace(annotation=hints[p.name]) for p in inspect.signature(body).parameters.values()][1:]
+    command.__signature__ = inspect.Signature([*own, *_COMMON])  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in [*own, *_COMMON]}
+    return command
+
+
+def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+_COMMON = [
+    _option("store", StoreOption, DEFAULT_STORE),
+    _option("json_", JsonOption, False),
+    _option("quiet", QuietOption, False),
+    _option("debug", DebugOption, False),
+]
+
+
+def _guarded(session: Session, work: Callable[[], Result]) -> ExitCode:
+    """Do the work and print its result; every way to end has its exit code."""
+    signal.signal(signal.SIGTERM, _on_terminate)
+    try:
+        result = work()
+        session.console.show(result)
+        return result.code
+    except Failure as failure:
+        _trace(session)
+        session.console.fail(failure)
+        return failure.code
+    except KeyboardInterrupt:
+        session.console.fail(_stopped("interrupted", ExitCode.INTERRUPTED))
+        return ExitCode.INTERRUPTED
+    except Terminated:
+        session.console.fail(_stopped("terminated", ExitCode.TERMINATED))
+        return ExitCode.TERMINATED
+    except BrokenPipeError:  # the reader (`head`, say) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:  # noqa: BLE001 - the edge: nothing may end in a traceback unasked
+        _trace(session)
+        session.console.fail(_unexpected(error))
+        return ExitCode.UNEXPECTED
+
+
+def _trace(session: Session) -> None:
+    if session.debug:
+        traceback.print_exc()
+
+
+def _stopped(how: str, code: ExitCode) -> Failure:
+    failure = Failure(f"{how}; the store is clean", "the same command goes on where this one stopped")
+    failure.code = code
+    return failure
+
+
+def _unexpected(error: Exception) -> Failure:
+    return Failure(f"unexpected {type(error).__name__}: {error}", "--debug shows where; please report it")
+
+
+def _on_terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated

@@ -1,0 +1,127 @@
+"""The edge: what goes to stdout (data), what to stderr (people), in which form."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli.errors import ExitCode, Failure
+from deepunlearn_cli.formats import render
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+    from deepunlearn_cli.table import Table
+
+PIPE_WIDTH = 100  # columns of a table where there is no terminal to ask
+
+
+@dataclass
+class Result:
+    """What a command found: printed once, at the edge.
+
+    `tables` are shown on a terminal; a pipe gets `ids` instead where there are any, else the tables as
+    tab-separated lines. `--json` prints every row of every table as one object per line. `text` is printed
+    as it is.
+    """
+
+    tables: Sequence[Table] = ()
+    ids: Sequence[str] = ()
+    text: str = ""
+    notes: Sequence[str] = ()
+    code: ExitCode = ExitCode.OK
+
+
+@dataclass(frozen=True)
+class Console:
+    """Two streams and how to speak on them."""
+
+    json: bool = False
+    quiet: bool = False
+
+    def show(self, result: Result) -> None:
+        """Print a result: data to stdout, notes to stderr."""
+        if result.text:
+            sys.stdout.write(result.text if result.text.endswith("\n") else result.text + "\n")
+        elif self.json:
+            for table in result.tables:
+                sys.stdout.write(_lines(render(table, "json")))
+        elif sys.stdout.isatty():
+            self._pretty(result.tables)
+        elif result.ids:
+            sys.stdout.write("".join(f"{run_id}\n" for run_id in result.ids))
+        else:
+            sys.stdout.write("\n".join(_lines(render(table, "tsv")) for table in result.tables))
+        sys.stdout.flush()
+        for note in result.notes:
+            self.note(note)
+
+    def note(self, text: str) -> None:
+        """A line for people, on stderr, unless they asked for quiet or a program is reading."""
+        if not self.quiet and not self.json:
+            stderr().print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """A warning, on stderr."""
+        if self.json:
+            _emit_error({"schema": "deepunlearn.warning/1", "warning": text})
+        else:
+            stderr().print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    def fail(self, failure: Failure) -> None:
+        """One line with what and which value, one with the cure; a JSON object where JSON was asked for."""
+        if self.json:
+            report = {"error": failure.message, "hint": failure.hint, "code": int(failure.code)}
+            _emit_error({"schema": "deepunlearn.error/1", **report})
+            return
+        stderr().print(
+            f"error: {failure.message}", style="bold red", markup=False, highlight=False, soft_wrap=True
+        )
+        if failure.hint:
+            stderr().print(f"hint: {failure.hint}", markup=False, highlight=False, soft_wrap=True)
+
+    def _pretty(self, tables: Sequence[Table]) -> None:
+        for table in tables:
+            stdout().print(_rich(table))
+            for note in table.notes:
+                stdout().print(note, style="dim", markup=False, highlight=False)
+
+
+def stdout() -> RichConsole:
+    """Rich on stdout, as wide as the terminal."""
+    from rich.console import Console as RichConsole
+
+    return RichConsole(width=shutil.get_terminal_size((PIPE_WIDTH, 24)).columns)
+
+
+def stderr() -> RichConsole:
+    """Rich on stderr."""
+    from rich.console import Console as RichConsole
+
+    return RichConsole(stderr=True)
+
+
+def _lines(text: str) -> str:
+    return text if not text or text.endswith("\n") else text + "\n"
+
+
+def _emit_error(report: Mapping[str, Any]) -> None:
+    sys.stderr.write(json.dumps(report) + "\n")
+
+
+def _rich(table: Table) -> Any:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table as RichTable
+
+    made = RichTable(title=table.title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in table.columns:
+        justify = "right" if column.right else "left"
+        made.add_column(escape(column.header), justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for cells in table.cells():
+        made.add_row(*(escape(cell) for cell in cells))
+    return made

@@ -1,0 +1,104 @@
+"""Tables of runs and plans."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli.index import row
+from deepunlearn_cli.table import Column, Table
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.recipe import Recipe
+    from deepunlearn_cli.runner import Step
+    from deepunlearn_cli.store import Run
+
+Row = Mapping[str, Any]
+
+
+def run_table(runs: Sequence[Run], title: str = "") -> Table:
+    """Runs as rows."""
+    return row_table([row(run.recipe, run.scores, run.facts) for run in runs], title)
+
+
+def row_table(rows: Sequence[Row], title: str = "") -> Table:
+    """Index rows as a table: what it is, how good it is, what it cost."""
+    columns = [
+        Column("id", lambda r: str(r["id"])),
+        Column("run", _name),
+        Column("dataset", lambda r: str(r["dataset"])),
+        Column("model", lambda r: str(r["model"])),
+        Column("seed", lambda r: str(r["seed"]), right=True),
+        Column("forget", lambda r: str(r["forget_label"] or "")),
+        Column("result", _result),
+        Column("seconds", lambda r: _number(r["seconds"], "{:.1f}"), right=True),
+    ]
+    return Table("deepunlearn.run/1", title, columns, rows)
+
+
+def plan_table(steps: Sequence[Step]) -> Table:
+    """A plan as a table, with the disk that it needs."""
+    rows = [_step(step) for step in steps]
+    columns = [
+        Column("state", lambda r: str(r["state"])),
+        Column("id", lambda r: str(r["id"])),
+        Column("kind", lambda r: str(r["kind"])),
+        Column("run", lambda r: str(r["name"])),
+        Column("dataset", lambda r: str(r["dataset"])),
+        Column("model", lambda r: str(r["model"])),
+        Column("seed", lambda r: str(r["seed"]), right=True),
+        Column("MB", lambda r: _number(r["megabytes"], "{:.0f}"), right=True),
+    ]
+    return Table("deepunlearn.plan/1", "", columns, rows, [_plan_note(rows)])
+
+
+def _step(step: Step) -> dict[str, Any]:
+    recipe = step.recipe
+    size = weight_megabytes(recipe) if step.state == "make" else 0.0
+    return {
+        "state": step.state,
+        "id": recipe.key,
+        "kind": recipe.kind,
+        "name": recipe.name,
+        "dataset": recipe.labels.get("dataset", ""),
+        "model": recipe.model,
+        "seed": recipe.seed,
+        "params": dict(recipe.params),
+        "megabytes": size,
+    }
+
+
+def weight_megabytes(recipe: Recipe) -> float:
+    """Disk that a run's weights take, from the size that the recipe's labels give for its model."""
+    return float(recipe.labels.get("megabytes", 0.0)) if recipe.kind in ("train", "unlearn") else 0.0
+
+
+def _plan_note(rows: Sequence[Row]) -> str:
+    to_make = [r for r in rows if r["state"] == "make"]
+    there = len(rows) - len(to_make)
+    return f"{len(to_make)} to make, {there} there already, {sum(r['megabytes'] for r in to_make):,.0f} MB more"
+
+
+def _name(item: Row) -> str:
+    attempt = f" (attempt {item['attempt']})" if item["attempt"] else ""
+    return f"{item['name']}{attempt}"
+
+
+def _result(item: Row) -> str:
+    if item["status"] == "failed":
+        return f"failed: {item['reason']}"
+    scores = item["scores"]
+    if item["kind"] == "attack":
+        return f"accuracy {_number(scores.get('accuracy'), '{:.3f}')}"
+    named = [(name, scores.get(name)) for name in ("RA", "FA", "VA", "TA")]
+    return " ".join(f"{name} {value:.1%}" for name, value in named if value is not None)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)
+
+
+def when(created: float | None) -> str:
+    """A time for people, in local time."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(created)) if created else ""

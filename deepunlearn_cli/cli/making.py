@@ -1,0 +1,58 @@
+"""What `train`, `unlearn`, `attack` and `bench` have in common: plan or make recipes, then show the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.listing import plan_table, run_table
+from deepunlearn_cli.errors import ExitCode
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.cli.command import Session
+    from deepunlearn_cli.recipe import Recipe
+    from deepunlearn_cli.runner import Runner
+    from deepunlearn_cli.store import Run
+
+
+def deliver(
+    session: Session,
+    runner: Runner,
+    recipes: Sequence[Recipe],
+    *,
+    out: Path | None = None,
+    claims: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
+    force: bool = False,
+) -> Result:
+    """Make (or plan) the recipes' runs; one failure of one recipe is that failure, of several exit 6.
+
+    Args:
+        out: file to write the only run's weights to, with `claims`.
+    """
+    from deepunlearn_cli import checkpoint
+
+    if out:
+        checkpoint.check_writable(out)
+    wanted = [runner.another(recipe) for recipe in recipes] if force else list(recipes)
+    if dry_run:
+        return Result(tables=[plan_table(runner.plan(wanted))])
+    if len(wanted) == 1:
+        runs = [runner.ensure(wanted[0])]
+        return _shown(session, runs, out, claims or {})
+    outcome = runner.ensure_all(wanted)
+    result = _shown(session, outcome.runs, out, claims or {})
+    result.code = ExitCode.PARTLY_FAILED if outcome.failures else ExitCode.OK
+    return result
+
+
+def _shown(session: Session, runs: Sequence[Run], out: Path | None, claims: Mapping[str, Any]) -> Result:
+    from deepunlearn_cli import checkpoint
+
+    result = Result(tables=[run_table(runs)], ids=[run.id for run in runs])
+    if out:
+        checkpoint.write(out, runs[0].weights(), claims)
+        result.notes = [f"wrote {out}"]
+    return result

@@ -1,0 +1,122 @@
+"""Progress on stderr: bars on a terminal, one line per finished run elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli.cli.console import Console, stderr
+from deepunlearn_cli.runner import Reporter
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.errors import RunFailed
+    from deepunlearn_cli.recipe import Recipe
+    from deepunlearn_cli.store import Run
+
+
+def describe(recipe: Recipe) -> str:
+    """A recipe in a few words: method, dataset, model, seed."""
+    dataset = recipe.labels.get("dataset", "?")
+    return f"{recipe.name} {dataset} {recipe.model} seed {recipe.seed}"
+
+
+class Bars(Reporter):
+    """Tells a person what is being made; a context manager around the work.
+
+    Args:
+        total: how many runs have to be made, where that is known.
+    """
+
+    def __init__(self, console: Console, total: int = 0) -> None:
+        self._console, self._total, self._made = console, total, 0
+        self._warned: set[str] = set()
+        self._bars: Any = None
+        self._current: Any = None
+        self._overall: Any = None
+
+    def __enter__(self) -> Bars:
+        if sys.stderr.isatty() and not self._console.quiet and not self._console.json:
+            self._bars = _bars()
+            self._bars.start()
+            if self._total > 1:
+                self._overall = self._bars.add_task("runs", total=self._total)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def started(self, recipe: Recipe) -> None:
+        """Show a bar for the run."""
+        self._begin(describe(recipe))
+
+    def progress(self, done: float, total: float, text: str) -> None:
+        """Move the bar."""
+        if self._bars and self._current is None:
+            self._begin(text)
+        if self._bars:
+            self._bars.update(self._current, completed=done, total=total, detail=text)
+
+    def finished(self, run: Run, made: bool) -> None:
+        """Take the bar away; say what was made, and warn of what the run warns of."""
+        self._end()
+        if made:
+            self._made += 1
+            self._say(f"{self._count()}{run.id} {describe(run.recipe)} {run.facts.get('seconds', 0.0):.1f} s")
+        for warning in run.facts.get("warnings", ()):
+            if run.id not in self._warned:
+                self._console.warn(f"{describe(run.recipe)} ({run.id}): {warning}")
+        self._warned.add(run.id)
+
+    def failed(self, recipe: Recipe, failure: RunFailed) -> None:
+        """Say which run failed and why."""
+        self._end()
+        self._console.warn(f"{failure.message} ({describe(recipe)}); {failure.hint}")
+
+    def waiting(self, recipe: Recipe) -> None:
+        """Say that another process is at work."""
+        self._console.note(f"waiting for another process that makes {describe(recipe)}")
+
+    def _begin(self, text: str) -> None:
+        if self._bars:
+            self._current = self._bars.add_task(text, total=None, detail="")
+
+    def _end(self) -> None:
+        if self._bars and self._current is not None:
+            self._bars.remove_task(self._current)
+            self._current = None
+        if self._overall is not None:
+            self._bars.advance(self._overall)
+
+    def _say(self, text: str) -> None:
+        if not self._bars:
+            self._console.note(text)
+
+    def _count(self) -> str:
+        return f"[{self._made}/{self._total}] " if self._total > 1 else ""
+
+
+def _bars() -> Any:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    del MofNCompleteColumn
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[detail]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=stderr(),
+        transient=True,
+    )

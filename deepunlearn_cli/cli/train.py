@@ -1,0 +1,90 @@
+"""`deepunlearn train`: originals and retrained models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.making import deliver
+from deepunlearn_cli.errors import UsageFailure
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.compose import Scene
+    from deepunlearn_cli.data import ForgetSet
+    from deepunlearn_cli.recipe import Recipe
+    from deepunlearn_cli.runner import Runner
+
+ROLES = ("original", "retrain", "both")
+
+
+@register(
+    app,
+    "train",
+    "deepunlearn train --dataset digits --model resnet-tiny --out orig.pt",
+    "deepunlearn train --dataset cifar10 --model resnet18 --seeds 0-9 --role both -p epochs=182",
+    "deepunlearn train --dataset folder:pictures --model tinyvit --image-size 64 --dry-run",
+)
+def train(
+    session: Session,
+    dataset: o.Dataset,
+    model: o.Model,
+    seeds: Annotated[str, typer.Option(help="Seeds: 0-9, or 0,2,5.")] = "0",
+    role: Annotated[str, typer.Option(help="original, retrain (without the forget set), or both.")] = "original",
+    forget: o.Forget = None,
+    p: o.Params = None,
+    out: o.Out = None,
+    val_share: o.ValShare = None,
+    split_seed: o.SplitSeed = None,
+    image_size: o.ImageSize = None,
+    no_augment: o.NoAugment = False,
+    precision: o.Precision = None,
+    device: o.Device = "auto",
+    offline: o.Offline = False,
+    dry_run: o.DryRun = False,
+    force: o.Force = False,
+) -> Result:
+    """Train an original model, or the retrained one that is its exact reference."""
+    from deepunlearn_cli import adopt, compose, data
+
+    numbers = o.read_seeds(seeds)
+    params = compose.TRAINER.build(o.read_params(p)).params()
+    _check(role, numbers, out is not None)
+    with session.runner(device) as runner:
+        opened = data.open_dataset(
+            dataset,
+            runner.store.data,
+            image_size=image_size,
+            offline=offline,
+            progress=lambda label, done, total: runner.reporter.progress(done, total, label),
+        )
+        scene = compose.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, o.read_precision(precision, device))
+        scene = replace(scene, augment=not no_augment, **o.given(val_share=val_share, split_seed=split_seed))
+        forgotten = adopt.forget_for(scene.data, opened, forget or data.DEFAULT_FORGET, runner)
+        recipes = _recipes(scene, role, params, numbers, forgotten)
+        claims = adopt.claims_of(recipes[0], dataset, forgotten)
+        return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
+
+
+def _check(role: str, seeds: list[int], out: bool) -> None:
+    if role not in ROLES:
+        raise UsageFailure(f"--role {role!r} is none of {', '.join(ROLES)}", "--role original is the default")
+    if out and (len(seeds) > 1 or role == "both"):
+        raise UsageFailure("--out takes one model, and this trains several", "give one seed and one role")
+
+
+def _recipes(
+    scene: Scene, role: str, params: dict[str, object], seeds: list[int], forget: ForgetSet
+) -> list[Recipe]:
+    from deepunlearn_cli import compose
+
+    originals = [compose.original(scene, params, seed) for seed in seeds]
+    references = [compose.retrained(original, forget) for original in originals]
+    return {"original": originals, "retrain": references}.get(role, [*originals, *references])
+
+

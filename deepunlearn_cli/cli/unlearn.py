@@ -1,0 +1,80 @@
+"""`deepunlearn unlearn`: apply a method to an original or to a checkpoint from elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.making import deliver
+from deepunlearn_cli.errors import UsageFailure
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.adopt import Start
+
+
+@register(
+    app,
+    "unlearn",
+    "deepunlearn unlearn --method msg --ckpt orig.pt --out clean.pt",
+    "deepunlearn unlearn --method ft,ct,msg --ckpt 3f9c --forget class:3 -p lr=0.005",
+    "deepunlearn unlearn --method ngplus --ckpt theirs.pth --dataset cifar10 --model resnet18 --forget indices:ids.txt",
+    "deepunlearn train ... --seeds 0-9 | deepunlearn unlearn --method all --ckpt -",
+)
+def unlearn(
+    session: Session,
+    method: o.Methods,
+    ckpt: o.Refs,
+    forget: o.Forget = None,
+    p: o.Params = None,
+    out: o.Out = None,
+    dataset: o.FileDataset = None,
+    model: o.FileModel = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of a checkpoint from elsewhere. [default: 0]")] = None,
+    val_share: o.ValShare = None,
+    split_seed: o.SplitSeed = None,
+    image_size: o.ImageSize = None,
+    no_augment: o.NoAugment = False,
+    precision: o.Precision = None,
+    device: o.Device = "auto",
+    offline: o.Offline = False,
+    dry_run: o.DryRun = False,
+    force: o.Force = False,
+) -> Result:
+    """Remove the forget set from a trained model."""
+    from deepunlearn_cli import adopt, compose
+    from deepunlearn_cli.methods import METHODS
+
+    methods = o.read_methods(method)
+    params = o.read_params(p)
+    for name in methods:
+        METHODS.get(name).build(params)
+    refs = o.read_refs(ckpt)
+    if out and (len(methods) > 1 or len(refs) > 1):
+        raise UsageFailure("--out takes one model, and this makes several", "give one method and one --ckpt")
+    chosen = o.read_precision(precision, device) if precision else None
+    wanted = adopt.Wanted(dataset, model, forget, val_share, split_seed, image_size, seed, offline)
+    with session.runner(device) as runner:
+        starts = [_original(ref, adopt.resolve(ref, runner, wanted)) for ref in refs]
+        recipes = [
+            compose.unlearned(
+                start.recipe, name, start.forget, params, augment=not no_augment, precision=chosen
+            )
+            for start in starts
+            for name in methods
+        ]
+        claims = adopt.claims_of(recipes[0], dataset or starts[0].dataset.name, starts[0].forget)
+        return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
+
+
+def _original(ref: str, start: Start) -> Start:
+    if start.recipe.kind == "unlearn" or start.recipe.name == "retrain":
+        raise UsageFailure(
+            f"{ref} is not an original but the result of {start.recipe.name}",
+            "give the original's id: `deepunlearn show " + start.recipe.key + "`",
+        )
+    return start

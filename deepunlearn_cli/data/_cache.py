@@ -1,0 +1,145 @@
+"""The decoded datasets below `home`.
+
+`<fingerprint>/{images.npy,labels.npy,meta.json}` holds the content, `sources/<key>.json` says which content
+a source (family, argument, image size, state of its files) was decoded to. Everything is written whole or
+not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from deepunlearn_cli.data._dataset import (
+    Dataset,
+    Indices,
+    Pixels,
+    Progress,
+    channel_statistics,
+    fingerprint,
+    header,
+)
+from deepunlearn_cli.data._family import Plan
+from deepunlearn_cli.data._staging import publish, staging, write_atomically
+from deepunlearn_cli.errors import NotFound, StoreCorrupt, UsageFailure
+
+SPARE = 1 << 26  # bytes left free on the disk beside a dataset
+
+
+def find(home: Path, key: str) -> Dataset | None:
+    """The dataset decoded earlier from the source with this key; None if there is none, or a damaged one."""
+    try:
+        entry = json.loads(_source(home, key).read_text("utf-8"))
+        found = _read(home / entry["fingerprint"])
+        return found and replace(found, name=entry["name"], paths=tuple(entry["paths"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def load_dataset(fingerprint: str, home: Path) -> Dataset:
+    """The decoded dataset with this fingerprint (64 hex digits); its source is not needed.
+
+    Raises:
+        NotFound: it was never decoded here.
+        StoreCorrupt: its files are damaged.
+    """
+    cure = "name the dataset again (`--dataset ...`): it is decoded once more"
+    if not (home / fingerprint).is_dir():
+        raise NotFound(f"no decoded dataset {fingerprint[:16]} in {home}", cure)
+    found = _read(home / fingerprint)
+    if found is None:
+        raise StoreCorrupt(f"decoded dataset {fingerprint[:16]} in {home} is damaged", cure)
+    return found
+
+
+def keep(home: Path, plan: Plan, keys: Iterable[str], progress: Progress) -> Dataset:
+    """Decode `plan` into `home`, known from then on under `keys`.
+
+    Raises:
+        UsageFailure: a picture cannot be used, or the disk is too small.
+    """
+    with staging(home) as folder:
+        images = _decode(folder / "images.npy", plan, progress)
+        np.save(folder / "labels.npy", plan.labels)
+        facts = _facts(plan, images)
+        name = fingerprint(facts["header"], images, plan.labels)
+        del images
+        (folder / "meta.json").write_text(json.dumps(facts), "utf-8")
+        publish(folder, home / name, lambda place: _read(place) is not None)
+    for key in keys:
+        entry = {"fingerprint": name, "name": plan.name, "paths": plan.paths}
+        write_atomically(_source(home, key), json.dumps(entry).encode())
+    return replace(load_dataset(name, home), name=plan.name, paths=plan.paths)
+
+
+def _source(home: Path, key: str) -> Path:
+    return home / "sources" / f"{key}.json"
+
+
+def _decode(path: Path, plan: Plan, progress: Progress) -> Pixels:
+    shape = (len(plan.labels), *plan.shape)
+    needed = int(np.prod(shape)) + SPARE
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:  # a full disk would kill the process: writes to a memory map cannot fail politely
+        message = (
+            f"{plan.name} needs {needed / 1e9:.1f} GB, {path.parent.parent} has {free / 1e9:.1f} GB free"
+        )
+        raise UsageFailure(message, "make room, use a smaller --image-size, or put the store on another disk")
+    images = open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    plan.fill(images, progress)
+    images.flush()
+    return images
+
+
+def _facts(plan: Plan, images: Pixels) -> dict[str, Any]:
+    given = (plan.mean, plan.std)
+    mean, std = given if plan.mean else channel_statistics(images[: plan.train_size])
+    facts = vars(plan) | {"classes": list(plan.classes), "mean": list(mean), "std": list(std)}
+    return {"header": header(images.shape, facts), "name": plan.name, "paths": plan.paths}
+
+
+def _read(folder: Path) -> Dataset | None:
+    """The dataset in a folder; None if a file is missing, cut short or of the wrong form."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text("utf-8"))
+        head = meta["header"]
+        images = _mapped(folder / "images.npy", tuple(head["shape"]))
+        labels: Indices = np.load(folder / "labels.npy", allow_pickle=False)
+        if labels.shape != images.shape[:1] or labels.dtype != np.int64:
+            return None
+        return _dataset(folder.name, meta, images, labels)
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> Pixels:
+    images = np.load(path, mmap_mode="r", allow_pickle=False)
+    if images.dtype != np.uint8 or images.shape != shape:
+        raise ValueError(path)
+    if path.stat().st_size != images.offset + images.nbytes:
+        raise ValueError(path)
+    return images  # type: ignore[no-any-return]
+
+
+def _dataset(name: str, meta: dict[str, Any], images: Pixels, labels: Indices) -> Dataset:
+    head = meta["header"]
+    return Dataset(
+        name=meta["name"],
+        fingerprint=name,
+        images=images,
+        labels=labels,
+        train_size=head["train_size"],
+        classes=tuple(head["classes"]),
+        mean=tuple(head["mean"]),
+        std=tuple(head["std"]),
+        flip=head["flip"],
+        pad=head["pad"],
+        paths=tuple(meta["paths"]),
+    )

@@ -1,0 +1,208 @@
+"""Forget sets: which training pictures are to be forgotten, by rule or by list."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+from zlib import error as ZlibError
+
+import numpy as np
+
+from deepunlearn_cli.data._dataset import Dataset, Indices
+from deepunlearn_cli.data._entries import Entry, offending, read_entries, to_indices
+from deepunlearn_cli.data._splits import SPLIT_SEED, Split, draw, set_apart
+from deepunlearn_cli.data._staging import write_atomically
+from deepunlearn_cli.errors import Failure, NotFound, StoreCorrupt, UsageFailure, unknown
+
+DEFAULT_FORGET = "random:0.1"  # the benchmark's
+FORMS = "random:0.1 · random:0.1:SEED · class:3 · class:3:0.5 · indices:FILE"
+
+
+@dataclass(frozen=True, eq=False)
+class ForgetSet:
+    """A set of training pictures.
+
+    Attributes:
+        spec: what was asked for, for people.
+        indices: int64, sorted; `forget_of` gives the order in which a split holds them.
+        sha256: hex, over the sorted indices written as decimal lines.
+    """
+
+    spec: str
+    indices: Indices
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def forget_set(spec: str, dataset: Dataset, split: Split, *, seed: int = SPLIT_SEED) -> ForgetSet:
+    """The forget set that `spec` describes, a part of `split.train`.
+
+    Args:
+        spec: `random:FRACTION[:SEED]` draws from all of the training part, `class:CLASS[:FRACTION]` from a
+            class (its name, else its number), `indices:FILE` lists indices or, for folders, relative paths.
+        dataset: where classes and paths are looked up.
+        split: the parts of the dataset.
+        seed: of the draw, unless the spec gives one.
+
+    Raises:
+        UsageFailure: the spec, or entries of the file, cannot be used; the message names them.
+        NotFound: no such file or class.
+    """
+    form, _, argument = spec.partition(":")
+    rules = {"random": _random, "class": _class, "indices": _listed}
+    if form not in rules or not argument:
+        raise UsageFailure(f"--forget {spec} is none of the known forms", FORMS)
+    chosen = rules[form](argument, dataset, split, seed)
+    if len(chosen) == 0:
+        raise UsageFailure(
+            f"--forget {spec} holds no training picture", "raise the fraction, or name another class"
+        )
+    if len(chosen) >= len(split.train):
+        raise UsageFailure(
+            f"--forget {spec} is the whole training part: nothing is left to retain", "forget less"
+        )
+    return _of(spec, chosen)
+
+
+def forget_of(split: Split, forget: ForgetSet) -> Indices:
+    """The forget set's indices in order: scikit-learn's for a random draw, else the training part's."""
+    return _arranged(split, forget)[1]
+
+
+def retain_of(split: Split, forget: ForgetSet) -> Indices:
+    """The training part less the forget set: scikit-learn's order for a random draw, else its own."""
+    return _arranged(split, forget)[0]
+
+
+def save_forget(forget: ForgetSet, home: Path) -> Path:
+    """Keep a forget set as `<home>/forget/<sha256>.npz`; does nothing if it is there."""
+    path = _place(home, forget.sha256)
+    if not path.exists():
+        content = io.BytesIO()
+        np.savez_compressed(content, indices=forget.indices, spec=np.array(forget.spec))
+        write_atomically(path, content.getvalue())
+    return path
+
+
+def load_forget(sha256: str, home: Path) -> ForgetSet:
+    """The forget set kept under this SHA-256 (hex).
+
+    Raises:
+        NotFound: it is not there.
+        StoreCorrupt: the file is damaged.
+    """
+    path = _place(home, sha256)
+    if not path.is_file():
+        raise NotFound(f"no forget set {sha256[:16]} in {path.parent}", "give it again with --forget")
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            found = _of(str(kept["spec"]), kept["indices"].astype(np.int64))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, ZlibError):
+        found = None
+    if found is None or found.sha256 != sha256:
+        raise StoreCorrupt(f"forget set {path} is damaged", "remove the file and give --forget again")
+    return found
+
+
+def _place(home: Path, sha256: str) -> Path:
+    return home / "forget" / f"{sha256}.npz"
+
+
+def _of(spec: str, chosen: Indices) -> ForgetSet:
+    indices = np.sort(chosen)
+    lines = "".join(f"{index}\n" for index in indices.tolist())
+    return ForgetSet(spec, indices, hashlib.sha256(lines.encode()).hexdigest())
+
+
+def _arranged(split: Split, forget: ForgetSet) -> tuple[Indices, Indices]:
+    # Orders follow from the set, not from its spec: runs know a forget set by its hash alone, and the same
+    # set given as a list must give the same run. The benchmark's draw is recognised by drawing it again.
+    retain, drawn = draw(split.train, len(forget), split.seed)
+    if np.array_equal(np.sort(drawn), forget.indices):
+        return retain, drawn
+    chosen = np.isin(split.train, forget.indices)
+    return split.train[~chosen], split.train[chosen]
+
+
+def _random(argument: str, _dataset: Dataset, split: Split, seed: int) -> Indices:
+    share, colon, named = argument.partition(":")
+    if colon and not named.isdecimal():
+        raise UsageFailure(
+            f"--forget random:{argument}: {named!r} is not a seed", "write random:FRACTION:SEED"
+        )
+    return set_apart(split.train, _fraction(share, f"random:{argument}"), int(named) if colon else seed)[1]
+
+
+def _class(argument: str, dataset: Dataset, split: Split, seed: int) -> Indices:
+    label = _label(argument, dataset)
+    name, colon, share = argument.rpartition(":")
+    if label is None and colon:
+        label = _label(name, dataset)
+    else:
+        share = ""
+    if label is None:
+        known = f"{dataset.num_classes} classes, by name or number: {', '.join(dataset.classes[:10])}"
+        raise unknown("class", name if colon else argument, dataset.classes, f"{dataset.name} has {known}")
+    members = split.train[dataset.labels[split.train] == label]
+    return set_apart(members, _fraction(share, f"class:{argument}"), seed)[1] if share else members
+
+
+def _label(name: str, dataset: Dataset) -> int | None:
+    """The number of a class: by its name, else by the number itself."""
+    if name in dataset.classes:
+        return dataset.classes.index(name)
+    return int(name) if name.isdecimal() and int(name) < dataset.num_classes else None
+
+
+def _fraction(text: str, spec: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < 1:
+        raise UsageFailure(f"--forget {spec}: {text!r} is not a fraction between 0 and 1", FORMS)
+    return share
+
+
+def _listed(argument: str, dataset: Dataset, split: Split, _seed: int) -> Indices:
+    file = Path(argument).expanduser()
+    entries = read_entries(file)
+    indices = to_indices(entries, dataset, file)
+    given = dict(zip(indices, entries, strict=True))
+    fault = _fault(indices, given, dataset, split, file)
+    if fault:
+        raise fault
+    return np.array(indices, dtype=np.int64)
+
+
+def _fault(
+    indices: list[int], given: dict[int, Entry], dataset: Dataset, split: Split, file: Path
+) -> Failure | None:
+    """What is wrong with indices; `given` has them as the file does."""
+    last = len(dataset) - 1
+    outside: list[Entry] = [index for index in indices if not 0 <= index <= last]
+    if outside:
+        return offending(file, outside, f"not from 0 to {last}", f"{dataset.name} has {last + 1} pictures")
+    twice = [given[index] for index, count in Counter(indices).items() if count > 1]
+    if twice:
+        return offending(file, twice, "given more than once", "name every picture once")
+    return _not_trained(indices, given, split, file)
+
+
+def _not_trained(indices: list[int], given: dict[int, Entry], split: Split, file: Path) -> Failure | None:
+    tested, held = set(split.test.tolist()), set(split.val.tolist())
+    wrong = [given[index] for index in indices if index in tested]
+    if wrong:
+        return offending(file, wrong, "of the test part, never trained on", "leave them out")
+    wrong = [given[index] for index in indices if index in held]
+    if wrong:
+        cure = "--val-share 0 trains on all of the official training part"
+        return offending(file, wrong, "of the validation part, not trained on", cure)
+    return None

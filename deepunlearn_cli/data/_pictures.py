@@ -1,0 +1,132 @@
+"""Pictures to bytes: resizing arrays and decoding files, with Pillow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from deepunlearn_cli.data._dataset import Pixels, Progress
+from deepunlearn_cli.errors import UsageFailure
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Result = TypeVar("Result")
+
+BATCH = 256  # pictures per piece of work
+DEEP = {"I", "I;16", "I;16B", "I;16L", "F"}  # Pillow modes of more than 8 bits
+
+
+def array_filler(label: str, *parts: Pixels) -> Callable[[Pixels, Progress], None]:
+    """A `Plan.fill` for arrays (N, h, w, c), one after the other; resized to the target where they differ.
+
+    A single channel fills all channels of the target.
+    """
+
+    def fill(out: Pixels, progress: Progress) -> None:
+        done = 0
+        for part in parts:
+            for start in range(0, len(part), BATCH):
+                piece = part[start : start + BATCH]
+                out[done : done + len(piece)] = _resized(piece, out.shape[1:3])
+                done += len(piece)
+                progress(f"decoding {label}", done, len(out))
+
+    return fill
+
+
+def file_filler(label: str, paths: Sequence[Path], resize: bool) -> Callable[[Pixels, Progress], None]:
+    """A `Plan.fill` for picture files, on as many threads as there are cores (Pillow lets them run).
+
+    Filling raises `UsageFailure`, naming the file, for a picture that cannot be read, has more than 8 bits
+    per channel or, unless `resize`, is of another size than the first.
+    """
+
+    def fill(out: Pixels, progress: Progress) -> None:
+        starts = range(0, len(paths), BATCH)
+        work = partial(_decode_batch, out, paths, resize)
+        # closing the iterator cancels what has not begun, also when Ctrl-C comes inside `progress`
+        with ThreadPoolExecutor(os.cpu_count()) as pool, closing(_mapped(pool, work, starts)) as results:
+            for done in results:
+                progress(f"decoding {label}", done, len(paths))
+
+    return fill
+
+
+def shape_of(paths: Sequence[Path], image_size: int | None) -> tuple[int, int, int]:
+    """(H, W, C) of a folder of pictures: the first one's size, or `image_size`; one channel if all are grey.
+
+    Raises:
+        UsageFailure: a picture cannot be read.
+    """
+    grey = all(_peek(path)[0] == "L" for path in paths)  # stops at the first in colour
+    width, height = (image_size, image_size) if image_size else _peek(paths[0])[1]
+    return height, width, 1 if grey else 3
+
+
+def _peek(path: Path) -> tuple[str, tuple[int, int]]:
+    return _with_picture(path, lambda picture: (picture.mode, picture.size))
+
+
+def _mapped(pool: ThreadPoolExecutor, work: Callable[[int], int], starts: range) -> Generator[int]:
+    yield from pool.map(work, starts)
+
+
+def _decode_batch(out: Pixels, paths: Sequence[Path], resize: bool, start: int) -> int:
+    end = min(start + BATCH, len(paths))
+    height, width, channels = out.shape[1:]
+    for index in range(start, end):
+        picture = _with_picture(paths[index], partial(_converted, "L" if channels == 1 else "RGB"))
+        if picture.size != (width, height) and not resize:
+            raise _of_two_sizes(paths[0], (width, height), paths[index], picture.size)
+        out[index] = np.asarray(_fitted(picture, width, height)).reshape(out.shape[1:])
+    return end
+
+
+def _with_picture(path: Path, use: Callable[[Image], Result]) -> Result:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            if picture.mode in DEEP:
+                raise ValueError("more than 8 bits per channel")
+            return use(picture)
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        reason = str(error).replace(str(path), "it")
+        raise UsageFailure(f"cannot use picture {path}: {reason}", "repair, convert or remove it") from None
+
+
+def _converted(mode: str, picture: Image) -> Image:
+    return picture.convert(mode)
+
+
+def _fitted(picture: Image, width: int, height: int) -> Image:
+    from PIL.Image import Resampling
+
+    if picture.size == (width, height):
+        return picture
+    return picture.resize((width, height), Resampling.BILINEAR)
+
+
+def _of_two_sizes(
+    first: Path, size: tuple[int, int], other: Path, other_size: tuple[int, int]
+) -> UsageFailure:
+    sizes = f"{first} has {size[0]}x{size[1]} pixels, {other} {other_size[0]}x{other_size[1]}"
+    return UsageFailure(f"pictures differ in size: {sizes}", "--image-size 64 makes them all equal")
+
+
+def _resized(images: Pixels, size: tuple[int, ...]) -> Pixels:
+    from PIL import Image
+
+    if images.shape[1:3] == size:
+        return images
+    flat = images[..., 0] if images.shape[-1] == 1 else images
+    resized = [np.asarray(_fitted(Image.fromarray(image), size[1], size[0])) for image in flat]
+    return np.stack(resized).reshape(len(images), *size, images.shape[-1])

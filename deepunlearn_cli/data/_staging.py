@@ -1,0 +1,85 @@
+"""Files and folders that appear whole or not at all: written under a hidden name, then renamed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PREFIX = ".staging-"
+STALE = 24 * 3600  # seconds after which a staging folder's process is taken for dead
+
+
+@contextmanager
+def staging(home: Path) -> Iterator[Path]:
+    """A hidden folder in `home` that is gone afterwards unless it was published.
+
+    What killed processes left there is removed once it is a day old.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    _sweep(home)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(folder: Path, place: Path, intact: Callable[[Path], bool]) -> None:
+    """Rename `folder` to `place`; an intact folder that another process put there first stays.
+
+    Raises:
+        OSError: the rename failed for another reason.
+    """
+    _readable_like_its_parent(folder)
+    for last in (False, True):
+        try:
+            folder.rename(place)
+        except OSError:
+            if intact(place):
+                return
+            if last or not place.exists():
+                raise
+            _set_aside(place)
+        else:
+            return
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that readers see all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with staging(path.parent) as folder:
+        draft = folder / path.name
+        draft.write_bytes(content)
+        draft.replace(path)
+
+
+def _readable_like_its_parent(folder: Path) -> None:
+    # mkdtemp makes folders private; a shared store must stay readable for those who can read its parent
+    folder.chmod(folder.parent.stat().st_mode & 0o777)
+
+
+def _set_aside(place: Path) -> None:
+    grave = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place.parent))
+    place.rename(grave / place.name)
+    shutil.rmtree(grave, ignore_errors=True)
+
+
+def _sweep(home: Path) -> None:
+    with os.scandir(home) as entries:
+        old = [e.path for e in entries if e.name.startswith(PREFIX) and _age(e.path) > STALE]
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _age(path: str) -> float:
+    """Seconds since anything in the folder was written; 0 if it is gone."""
+    try:
+        newest = max(p.stat().st_mtime for p in (Path(path), *Path(path).iterdir()))
+    except OSError:
+        return 0.0
+    return time.time() - newest

@@ -1,0 +1,82 @@
+"""Where a run computes, in what precision, and how its bits are made repeatable."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.recipe import stream_seed
+
+PRECISIONS = ("fp32", "bf16")
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device behind `auto` (CUDA when it is there), `cpu`, `cuda` or `cuda:1`.
+
+    Raises:
+        UsageFailure: no such device on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise UsageFailure(
+            f"device {name!r} is not available here", "try --device cpu or --device auto"
+        ) from None
+    return device
+
+
+def default_precision(device: torch.device) -> str:
+    """bf16 where CUDA supports it, fp32 elsewhere."""
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def describe(device: torch.device) -> str:
+    """The device's own name: seconds are only compared between equal names."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return f"{_cpu_name()} x{torch.get_num_threads()}"
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - a kernel file, not a path
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+@contextmanager
+def repeatable(seed: int, device: torch.device) -> Iterator[None]:
+    """Same recipe, same bits: deterministic kernels, and dropout-like layers on the stream `layers`.
+
+    The global generators and flags are as before afterwards.
+    """
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # cuBLAS is only repeatable with a fixed workspace
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(stream_seed(seed, "layers"))
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all it was given, so that a clock can be read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

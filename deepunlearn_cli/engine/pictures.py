@@ -1,0 +1,180 @@
+"""Pictures on the device: gathered, augmented and normalised a whole batch at a time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+RESIDENT_SHARE = 0.5  # of the free device memory that pictures may take; the rest is the model's
+
+
+Array = NDArray[Any]
+
+
+class Batch(NamedTuple):
+    """`x` (B, C, H, W) float32, channels-last; `y` (B,) int64; `position` (B,) within its part."""
+
+    x: Tensor
+    y: Tensor
+    position: Tensor
+
+
+class Pixels:
+    """All pictures of a dataset, (N, H, W, C) of any type, with what turns them into network input.
+
+    They live on the device if they fit; else they stay where they are and batches are copied over.
+
+    Args:
+        images: (N, H, W, C), usually uint8; may be a memory map.
+        labels: (N,) class numbers.
+        mean, std: per channel, for pixels scaled to 0..1 (uint8) or as they are (floats).
+        flip: whether training mirrors half of the pictures.
+        pad: how many black pixels a training crop may shift by.
+    """
+
+    def __init__(
+        self,
+        images: Array | Tensor,
+        labels: Array | Tensor,
+        device: torch.device,
+        *,
+        mean: tuple[float, ...] = (0.0,),
+        std: tuple[float, ...] = (1.0,),
+        flip: bool = False,
+        pad: int = 0,
+    ) -> None:
+        self.device = device
+        self.images = _resident(_tensor(images), device)
+        self.labels = _tensor(labels).long().to(device)
+        unit = 255.0 if self.images.dtype == torch.uint8 else 1.0
+        shape = (1, 1, 1, -1)
+        self._scale = (1 / (torch.tensor(std) * unit)).view(shape).to(device)
+        self._shift = (-torch.tensor(mean) / torch.tensor(std)).view(shape).to(device)
+        self.flip, self.pad = flip, pad
+
+    def gather(self, index: Tensor, moves: Tensor | None = None) -> Tensor:
+        """Network input (B, C, H, W), channels-last, of the pictures at `index`, moved if `moves` is given.
+
+        `moves` is (B, 3) int64: rows and columns to shift by (0 .. 2 pad), and 1 to mirror.
+        """
+        pixels = self.images[index.to(self.images.device)].to(self.device, non_blocking=True)
+        if moves is not None:
+            pixels = _moved(pixels, moves, self.pad)
+        return (pixels * self._scale + self._shift).permute(0, 3, 1, 2)
+
+    def draw_moves(self, count: int, generator: Generator) -> Tensor | None:
+        """Random moves (count, 3) for an epoch, or None where this dataset is not augmented."""
+        if not (self.flip or self.pad):
+            return None
+        shift = torch.randint(0, 2 * self.pad + 1, (count, 2), generator=generator)
+        mirror = torch.randint(0, 2, (count, 1), generator=generator) * int(self.flip)
+        return torch.cat([shift, mirror], dim=1).to(self.device)
+
+
+class Pictures:
+    """One part of a dataset (retain, forget, val, ...): an ordered selection of its pictures.
+
+    Args:
+        order, moves: the part's own random streams, for shuffling and for augmentation.
+        augment: whether batches are augmented unless asked otherwise.
+        tick: told the share of a pass that is done, after each batch.
+    """
+
+    def __init__(
+        self,
+        pixels: Pixels,
+        indices: Array | Tensor,
+        *,
+        order: Generator,
+        moves: Generator,
+        augment: bool = True,
+        tick: Callable[[float], None] = lambda share: None,
+    ) -> None:
+        self.pixels = pixels
+        self.indices = _tensor(indices).long().to(pixels.device)
+        self.labels = pixels.labels[self.indices]
+        self.augment = augment
+        self._order, self._moves, self._tick = order, moves, tick
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batches(self, size: int, *, shuffle: bool = True, augment: bool | None = None) -> Iterator[Batch]:
+        """One pass over the part in batches of `size`; the last may be smaller, but never a single picture.
+
+        BatchNorm cannot train on one value per channel, so a remainder of one joins the batch before it,
+        and a part of one picture (a single deletion request) is seen twice in its batch.
+        """
+        order = self._shuffled() if shuffle else torch.arange(len(self))
+        if len(order) == 1 and shuffle:
+            order = order.repeat(2)
+        wanted = self.augment if augment is None else augment
+        moves = self.pixels.draw_moves(len(order), self._moves) if wanted else None
+        order = order.to(self.indices.device)
+        for start, end in _bounds(len(order), size):
+            index = order[start:end]
+            moved = None if moves is None else moves[start:end]
+            yield Batch(self.pixels.gather(self.indices[index], moved), self.labels[index], index)
+            self._tick(end / len(order))
+
+    def sample(self, count: int, generator: Generator) -> Pictures:
+        """A random subset of `count` pictures, without replacement, drawn from `generator`."""
+        chosen = torch.randperm(len(self), generator=generator)[:count].to(self.indices.device)
+        return self._like(self.indices[chosen])
+
+    def __add__(self, other: Pictures) -> Pictures:
+        """Both parts as one: this part's pictures first, with this part's streams."""
+        return self._like(torch.cat([self.indices, other.indices]))
+
+    def _like(self, indices: Tensor) -> Pictures:
+        return Pictures(
+            self.pixels, indices, order=self._order, moves=self._moves, augment=self.augment, tick=self._tick
+        )
+
+    def _shuffled(self) -> Tensor:
+        return torch.randperm(len(self), generator=self._order)
+
+
+def _tensor(values: Array | Tensor) -> Tensor:
+    if isinstance(values, Tensor):
+        return values
+    with warnings.catch_warnings():  # a memory map is read-only, and nothing here writes to it
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.asarray(values))
+
+
+def _resident(images: Tensor, device: torch.device) -> Tensor:
+    if device.type != "cuda":
+        return images
+    free, _ = torch.cuda.mem_get_info(device)
+    return images.to(device) if images.nbytes <= RESIDENT_SHARE * free else images
+
+
+def _moved(pixels: Tensor, moves: Tensor, pad: int) -> Tensor:
+    """Each picture of (B, H, W, C) shifted within a black border and mirrored where asked, in one gather."""
+    count, height, width, channels = pixels.shape
+    padded = F.pad(pixels, (0, 0, pad, pad, pad, pad))
+    rows = moves[:, 0, None] + torch.arange(height, device=pixels.device)
+    columns = torch.arange(width, device=pixels.device).expand(count, width)
+    columns = moves[:, 1, None] + torch.where(moves[:, 2, None] == 1, width - 1 - columns, columns)
+    across = width + 2 * pad
+    first = torch.arange(count, device=pixels.device) * (height + 2 * pad) * across
+    flat = first[:, None, None] + rows[:, :, None] * across + columns[:, None, :]
+    return padded.view(-1, channels)[flat.view(-1)].view(count, height, width, channels)
+
+
+def _bounds(total: int, size: int) -> Iterator[tuple[int, int]]:
+    start = 0
+    while start < total:
+        end = min(start + size, total)
+        if total - end == 1:
+            end = total
+        yield start, end
+        start = end

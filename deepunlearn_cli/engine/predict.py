@@ -1,0 +1,64 @@
+"""One pass of a model over data, from which every score is computed; and checks on the model it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from deepunlearn_cli.engine.pictures import Pictures
+from deepunlearn_cli.errors import RunFailed
+
+BATCH = 1000  # pictures per forward pass; without gradients memory is small
+
+
+def predict(model: nn.Module, part: Pictures, precision: str = "fp32") -> NDArray[np.float32]:
+    """Logits (n, K) of a non-empty part in its own order, unaugmented; leaves the model in eval mode."""
+    model.eval()
+    device = part.pixels.device
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        batches = part.batches(BATCH, shuffle=False, augment=False)
+        logits = torch.cat([model(batch.x).float() for batch in batches])
+    values: NDArray[np.float32] = logits.cpu().numpy()
+    return values
+
+
+def outputs_of(
+    model: nn.Module, parts: Mapping[str, Pictures], precision: str = "fp32"
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """Logits (n, K), labels (n,) and dataset indices (n,) of every part, the model run once over each."""
+    return {
+        name: {
+            "logits": predict(model, part, precision),
+            "labels": part.labels.cpu().numpy().astype(np.int32),
+            "index": part.indices.cpu().numpy().astype(np.int32),
+        }
+        for name, part in parts.items()
+        if len(part)
+    }
+
+
+def check_finite(model: nn.Module) -> None:
+    """Refuse a model with a weight or statistic that is not finite.
+
+    Raises:
+        RunFailed: naming the first such tensor.
+    """
+    for name, value in model.state_dict().items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise RunFailed(f"weights became NaN or infinite ({name})", "try a smaller -p lr=...")
+
+
+def changed(before: nn.Module, after: nn.Module) -> bool:
+    """Whether any trainable weight differs between two models of one architecture."""
+    old = dict(before.named_parameters())
+    return any(not torch.equal(old[name], value) for name, value in after.named_parameters())
+
+
+def at_chance(accuracy: float, classes: int) -> bool:
+    """Whether an accuracy (0..1) is hardly above guessing: at most 1.2 times one in `classes`."""
+    return accuracy <= 1.2 / classes

@@ -1,0 +1,214 @@
+"""The task: all that a method may see and use, and the small tools it is written with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from deepunlearn_cli.engine.cost import Cost
+from deepunlearn_cli.engine.pictures import Batch, Pictures
+from deepunlearn_cli.errors import Failure, RunFailed, UsageFailure
+from deepunlearn_cli.recipe import stream_seed
+
+Schedule = Callable[[int, int], float]  # (epoch from 0, epochs) -> factor of the learning rate
+Progress = Callable[[float, float, str], None]  # done, total, text
+
+
+class Steps(Protocol):
+    """The hyperparameters of plain SGD training."""
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the data."""
+
+    @property
+    def lr(self) -> float:
+        """Initial learning rate."""
+
+    @property
+    def momentum(self) -> float:
+        """Of the velocity."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Coupled, as in plain SGD."""
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures per step."""
+
+
+def streams(seed: int) -> Callable[[str], Generator]:
+    """A source of named random generators of a seed: one for each name, started once."""
+    started: dict[str, Generator] = {}
+
+    def stream(name: str) -> Generator:
+        if name not in started:
+            started[name] = torch.Generator().manual_seed(stream_seed(seed, name))
+        return started[name]
+
+    return stream
+
+
+class Task:
+    """What there is to unlearn, on what device, with which random streams; and what it has cost so far.
+
+    Args:
+        parts: the parts of the data that the method declared (`retain`, `forget`, `val`), no others.
+        fresh: builds a newly initialised model of the same architecture from the stream of a name.
+        classes: how many classes the model tells apart.
+        precision: `fp32` or `bf16` (autocast).
+    """
+
+    def __init__(
+        self,
+        parts: Mapping[str, Pictures],
+        *,
+        device: torch.device,
+        stream: Callable[[str], Generator],
+        fresh: Callable[[str], nn.Module],
+        classes: int,
+        precision: str = "fp32",
+        progress: Progress = lambda done, total, text: None,
+    ) -> None:
+        self.parts = dict(parts)
+        self.device, self.stream, self.fresh = device, stream, fresh
+        self.classes, self.precision = classes, precision
+        self.cost = Cost()
+        self.facts: dict[str, Any] = {}
+        self.log: list[dict[str, Any]] = []
+        self._progress = progress
+        self._epoch, self._epochs = 0, 1
+        self._seen = 0  # samples forwarded up to the last backward pass
+        self._loss_sum, self._steps = torch.zeros((), device=device), 0
+
+    @property
+    def retain(self) -> Pictures:
+        """The pictures to keep."""
+        return self._part("retain")
+
+    @property
+    def forget(self) -> Pictures:
+        """The pictures to forget."""
+        return self._part("forget")
+
+    @property
+    def val(self) -> Pictures:
+        """Pictures that the model never saw in training."""
+        return self._part("val")
+
+    @property
+    def train(self) -> Pictures:
+        """Retain and forget pictures together, retain first."""
+        return self.retain + self.forget
+
+    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Logits (B, K) in the run's precision; counted as work."""
+        self.cost.forward += len(batch.y)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            logits: Tensor = model(batch.x)
+        return logits.float()
+
+    def loss(self, model: nn.Module, batch: Batch, labels: Tensor | None = None) -> Tensor:
+        """Mean cross-entropy of a batch against its own labels, or against `labels` (B,)."""
+        return F.cross_entropy(self.forward(model, batch), batch.y if labels is None else labels)
+
+    def sgd(self, model: nn.Module, hyper: Steps, *, weight_decay: float | None = None) -> torch.optim.SGD:
+        """Plain SGD over all weights, with the learning rate, momentum and weight decay of `hyper`."""
+        decay = hyper.weight_decay if weight_decay is None else weight_decay
+        return torch.optim.SGD(
+            model.parameters(), lr=hyper.lr, momentum=hyper.momentum, weight_decay=decay, fused=True
+        )
+
+    def backward(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        """New gradients of `loss`; its samples are those forwarded since the last call."""
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._count_backward()
+        self._loss_sum += loss.detach()
+        self._steps += 1
+
+    def step(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        """One optimiser step down the gradient of `loss`."""
+        self.backward(optimizer, loss)
+        optimizer.step()
+
+    def gradients(self, loss: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Gradients of `loss` with respect to `weights`, for a look at them; no step follows."""
+        self._count_backward()
+        return torch.autograd.grad(loss, weights)
+
+    def teach(self, model: nn.Module, batch: Batch) -> Tensor:
+        """A teacher's logits (B, K): no gradient, counted as a forward pass only."""
+        with torch.no_grad():
+            logits = self.forward(model, batch)
+        self._seen += len(batch.y)
+        return logits
+
+    def epochs(
+        self, count: int, optimizer: torch.optim.Optimizer, schedule: Schedule | None = None
+    ) -> Iterator[int]:
+        """Epoch numbers from 0, with the learning rate set for each and the mean loss logged after each.
+
+        Raises:
+            RunFailed: the loss of an epoch was not finite.
+        """
+        start = [float(group["lr"]) for group in optimizer.param_groups]
+        for epoch in range(count):
+            factor = schedule(epoch, count) if schedule else 1.0
+            for group, lr in zip(optimizer.param_groups, start, strict=True):
+                group["lr"] = lr * factor
+            self._epoch, self._epochs = epoch, count
+            yield epoch
+            self._close_epoch(epoch, float(optimizer.param_groups[0]["lr"]))
+
+    def fit(self, model: nn.Module, part: Pictures, hyper: Steps, schedule: Schedule | None = None) -> None:
+        """Train `model` on `part` by cross-entropy: the plain loop of this project."""
+        optimizer = self.sgd(model, hyper)
+        for _ in self.epochs(hyper.epochs, optimizer, schedule):
+            for batch in part.batches(hyper.batch_size):
+                self.step(optimizer, self.loss(model, batch))
+
+    def pairs(self, retain_size: int, forget_size: int | None = None) -> Iterator[tuple[Batch, Batch]]:
+        """One pass over retain, each batch with a forget batch; forget starts over as needed."""
+        forget = _endless(self.forget, forget_size or retain_size)
+        for retain in self.retain.batches(retain_size):
+            yield retain, next(forget)
+
+    def teacher(self, model: nn.Module) -> nn.Module:
+        """A frozen copy of `model` in eval mode."""
+        return copy.deepcopy(model).eval().requires_grad_(False)
+
+    def refuse(self, why: str) -> Failure:
+        """The failure of a method that cannot act on this architecture or data, to be raised."""
+        return UsageFailure(why, "choose another method (`deepunlearn methods`) or another model")
+
+    def tick(self, share: float) -> None:
+        """Told by the data how much of a pass is done."""
+        self._progress(self._epoch + share, self._epochs, f"epoch {self._epoch + 1}/{self._epochs}")
+
+    def _count_backward(self) -> None:
+        self.cost.backward += self.cost.forward - self._seen
+        self._seen = self.cost.forward
+
+    def _part(self, name: str) -> Pictures:
+        if name not in self.parts:
+            raise Failure(f"the method reads the {name} set without declaring it in `needs`")
+        return self.parts[name]
+
+    def _close_epoch(self, epoch: int, lr: float) -> None:
+        mean = float(self._loss_sum) / max(1, self._steps)  # the one host sync of an epoch
+        self._loss_sum, self._steps = torch.zeros((), device=self.device), 0
+        self.log.append({"epoch": epoch + 1, "loss": mean, "lr": lr})
+        if not torch.isfinite(torch.tensor(mean)):
+            raise RunFailed(f"the loss became {mean} in epoch {epoch + 1}", "try a smaller -p lr=...")
+
+
+def _endless(part: Pictures, size: int) -> Iterator[Batch]:
+    while True:
+        yield from part.batches(size)

@@ -1,0 +1,236 @@
+"""The index: every run's row at hand at 100,000 runs, derived from the manifests.
+
+Nothing here is worth keeping. A reader believes a shard's rows only while the shard's folder still has the
+modification time they were read at, and reads the folder again otherwise; so a deleted, torn, foreign or
+outdated file costs time and never gives a wrong row. Every write to it may fail without harm.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import pickle
+import re
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deepunlearn_cli import manifest
+from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.run import plain
+
+Row = dict[str, Any]
+
+RUN_ID = re.compile(r"[0-9a-f]{16}")
+SHARD = re.compile(r"[0-9a-f]{2}")
+LAYOUT = 0xDE1001  # raise it when rows or tables change: files with another number are rebuilt
+RACY_NS = (
+    2_000_000_000  # a folder younger than this may change again within one tick of the file system's clock
+)
+READER_SECONDS, WRITER_SECONDS = 30.0, 1.0  # how long to wait for another process's transaction
+FILTERS = (
+    "id", "base", "kind", "name", "setting", "dataset", "model",
+    "forget", "forget_label", "precision", "status", "target",
+)  # fmt: skip
+
+
+def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> Row:
+    """A run in one flat row, plus `params` and `scores` as dicts; strict JSON data."""
+    target = recipe.inputs.get("target") or recipe.inputs.get("original")
+    named = {name: getattr(recipe, name) for name in ("attempt", "kind", "name", "seed", "params", "setting")}
+    labels = {"dataset": recipe.labels.get("dataset", ""), "forget_label": recipe.labels.get("forget")}
+    done = {"status": facts.get("status", "done")}
+    told = {n: facts.get(n) for n in ("reason", "created", "seconds", "work", "device", "shared")}
+    asked = {"model": recipe.model, "forget": recipe.forget, "precision": recipe.precision}
+    keys = {"id": recipe.key, "base": recipe.base.key, "target": target.key if target else ""}
+    flat: Row = plain(keys | named | labels | asked | done | told | {"scores": scores})
+    return flat
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The rows of one folder `runs/ab`, each with its run folder's modification time.
+
+    `mtime` is the shard's own (ns) when it was read, or 0 if it must be read again.
+    """
+
+    name: str
+    mtime: int
+    runs: Mapping[str, tuple[int, Row]]
+
+
+class Index:
+    """Rows of all runs below `runs_dir`, kept in the SQLite file `path`. Safe for many processes at once."""
+
+    def __init__(self, path: Path, runs_dir: Path) -> None:
+        self.path = path
+        self.runs_dir = runs_dir
+
+    def rows(self, **filters: str | None) -> list[Row]:
+        """Rows that equal every filter given (`id` is a prefix; None means any), by creation time and id.
+
+        Raises:
+            TypeError: a filter that is not in `FILTERS`.
+        """
+        if unknown := filters.keys() - set(FILTERS):
+            raise TypeError(f"rows() does not filter by {', '.join(sorted(unknown))}")
+        wanted = {name: value for name, value in filters.items() if value is not None}
+        with _no_collector():
+            rows = [
+                row for shard in self._shards() for _, row in shard.runs.values() if _matches(row, wanted)
+            ]
+            return sorted(rows, key=lambda row: (row["created"] or 0.0, row["id"]))
+
+    def refresh(self, shard: str) -> None:
+        """Take up a change of one shard if that is quickly done; the next reader does it otherwise."""
+        stored = self._load(WRITER_SECONDS, shard)
+        if stored is not None:
+            self._record([self._current(shard, stored.get(shard))], stored, WRITER_SECONDS)
+
+    def _shards(self) -> list[Shard]:
+        stored = self._load(READER_SECONDS)
+        known = stored or {}
+        shards = [self._current(name, known.get(name)) for name in shard_names(self.runs_dir)]
+        self._record(shards, stored, READER_SECONDS)
+        return shards
+
+    def _current(self, name: str, stored: Shard | None) -> Shard:
+        """`stored` itself if it still tells the truth, else what the folder says."""
+        try:
+            now, mtime = time.time_ns(), (self.runs_dir / name).stat().st_mtime_ns
+            if stored and stored.mtime == mtime:
+                return stored
+            runs, complete = _scan(self.runs_dir / name, stored.runs if stored else {})
+        except OSError:
+            return Shard(name, 0, {})
+        scanned = Shard(name, mtime if complete and now - mtime >= RACY_NS else 0, runs)
+        return stored if stored == scanned else scanned
+
+    def _load(self, timeout: float, shard: str = "*") -> dict[str, Shard] | None:
+        """The shards in the file; None if the file is missing or not a sound index."""
+        query = "SELECT name, mtime, crc, runs FROM shards WHERE name GLOB ?"
+        try:
+            with closing(self._connect(timeout)) as db:
+                if db.execute("PRAGMA user_version").fetchone()[0] != LAYOUT:
+                    return None
+                packed = db.execute(query, (shard,)).fetchall()
+        except (sqlite3.Error, OSError):
+            return None
+        return {found.name: found for found in map(_unpack, packed) if found}
+
+    def _record(self, shards: Sequence[Shard], stored: Mapping[str, Shard] | None, timeout: float) -> None:
+        with suppress(sqlite3.Error, OSError):  # a read-only or busy index: the answer is right all the same
+            if stored is None:
+                self._rebuild(shards)
+            elif changed := [shard for shard in shards if shard is not stored.get(shard.name)]:
+                with closing(self._connect(timeout)) as db:
+                    _write(db, changed)
+
+    def _rebuild(self, shards: Sequence[Shard]) -> None:
+        temporary = self.path.with_name(f".index-{os.getpid()}-{os.urandom(4).hex()}.sqlite")
+        try:
+            with closing(sqlite3.connect(temporary, isolation_level=None)) as db:
+                db.execute(
+                    "CREATE TABLE shards (name TEXT PRIMARY KEY, mtime INTEGER, crc INTEGER, runs BLOB)"
+                )
+                db.execute(f"PRAGMA user_version = {LAYOUT}")
+                _write(db, shards)
+            temporary.replace(self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _connect(self, timeout: float) -> sqlite3.Connection:
+        address = f"{self.path.absolute().as_uri()}?mode=rw"  # does not create a file
+        return sqlite3.connect(address, uri=True, timeout=timeout, isolation_level=None)
+
+
+def shard_names(runs_dir: Path) -> list[str]:
+    """The folders `00` to `ff` that exist, in order."""
+    try:
+        return sorted(entry.name for entry in os.scandir(runs_dir) if SHARD.fullmatch(entry.name))
+    except OSError:
+        return []
+
+
+def _scan(folder: Path, known: Mapping[str, tuple[int, Row]]) -> tuple[dict[str, tuple[int, Row]], bool]:
+    """The runs in a shard's folder, read from their manifests unless known; and whether all could be read."""
+    runs, complete = {}, True
+    for entry in os.scandir(folder):
+        if RUN_ID.fullmatch(entry.name):
+            try:
+                stamp = entry.stat().st_mtime_ns
+                old = known.get(entry.name)
+                runs[entry.name] = (
+                    old if old and old[0] == stamp else (stamp, manifest.row_of(Path(entry.path)))
+                )
+            except manifest.UNREADABLE:
+                complete = False
+    return runs, complete
+
+
+def _matches(row: Row, wanted: Mapping[str, str]) -> bool:
+    return all(
+        row["id"].startswith(value) if name == "id" else row[name] == value for name, value in wanted.items()
+    )
+
+
+def _write(db: sqlite3.Connection, shards: Sequence[Shard]) -> None:
+    # No journal and no fsync: checksums and modification times already tell what to believe after a crash.
+    db.execute("PRAGMA journal_mode = MEMORY")
+    db.execute("PRAGMA synchronous = OFF")
+    packed = [_pack(shard) for shard in shards]
+    db.execute("BEGIN IMMEDIATE")
+    db.executemany("REPLACE INTO shards VALUES (?, ?, ?, ?)", packed)
+    db.execute("COMMIT")
+
+
+def _pack(shard: Shard) -> tuple[str, int, int, bytes]:
+    blob = pickle.dumps(_shared(dict(shard.runs), {}), protocol=5)
+    return shard.name, shard.mtime, _checksum(shard.name, shard.mtime, blob), blob
+
+
+def _unpack(packed: tuple[Any, Any, Any, Any]) -> Shard | None:
+    name, mtime, crc, blob = packed
+    try:
+        sound = crc == _checksum(name, mtime, blob)
+        return Shard(name, mtime, _PlainUnpickler(io.BytesIO(blob)).load()) if sound else None
+    except Exception:  # noqa: BLE001 (pickle raises nearly anything; what cannot be read is read from the manifests)
+        return None
+
+
+def _checksum(name: str, mtime: int, blob: bytes) -> int:
+    return zlib.crc32(blob, zlib.crc32(f"{name} {mtime}".encode()))
+
+
+def _shared(value: Any, seen: dict[str, str]) -> Any:
+    """`value` with equal texts made one object: pickle then writes each once (a third of size and time)."""
+    if isinstance(value, dict):
+        return {seen.setdefault(key, key): _shared(item, seen) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_shared(item, seen) for item in value)
+    return seen.setdefault(value, value) if isinstance(value, str) else value
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads numbers, texts, lists and dicts, four times as fast as JSON; refuses whatever could run code."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"{module}.{name} in an index")
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    # Hundreds of thousands of new dicts would set off full collections that find nothing.
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,146 @@
+"""How a run of each kind is made: from a recipe and its input runs to weights, outputs, scores and facts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli import __version__, metrics
+from deepunlearn_cli.attacks import ATTACKS
+from deepunlearn_cli.errors import NotFound, RunFailed
+from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from deepunlearn_cli.engine.task import Progress, Task
+    from deepunlearn_cli.methods import Method
+    from deepunlearn_cli.store import Run
+    from deepunlearn_cli.workshop import Workshop
+
+SCORES = {"retain": "RA", "forget": "FA", "val": "VA", "test": "TA"}
+
+
+@dataclass
+class Product:
+    """What a run leaves behind."""
+
+    scores: dict[str, Any]
+    facts: dict[str, Any]
+    weights: dict[str, Tensor] | None = None
+    outputs: dict[str, dict[str, Any]] | None = None
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+
+Maker = Callable[[Recipe, Mapping[str, "Run"], "Workshop", "Progress"], Product]
+
+
+def make(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    """The answer to a recipe whose inputs are there.
+
+    A recipe that gives no usable model, and never will, is answered too: status `failed`, with the reason.
+    """
+    return MAKERS[recipe.kind](recipe, inputs, shop, progress)
+
+
+def _train(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    del inputs
+    return _model_run(recipe, METHODS.get("retrain").build(recipe.params), None, shop, progress)
+
+
+def _unlearn(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    method = METHODS.get(recipe.name).build(recipe.params)
+    return _model_run(recipe, method, inputs["original"], shop, progress)
+
+
+def _model_run(
+    recipe: Recipe, method: Method, start: Run | None, shop: Workshop, progress: Progress
+) -> Product:
+    from deepunlearn_cli.engine.device import repeatable
+
+    before = start.weights() if start else None
+    model = shop.load(recipe, before) if before else shop.fresh(recipe, "init")
+    task = shop.task(recipe, method.needs, progress)
+    try:
+        with repeatable(recipe.seed, shop.device), task.cost.clock(shop.device):
+            model = method.unlearn(model.train(), task)
+        _check(model, before if method.changes_weights else None)
+    except RunFailed as failure:
+        why = {"status": "failed", "reason": failure.message, "hint": failure.hint}
+        return Product(scores={}, facts=_facts(task, recipe, shop) | why, log=task.log)
+    outputs = shop.outputs(recipe, model)
+    return Product(
+        scores=score(outputs),
+        facts=_facts(task, recipe, shop) | {"warnings": warnings_of(outputs, task.classes)},
+        weights=_portable(model),
+        outputs=outputs,
+        log=task.log,
+    )
+
+
+def _attack(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    del shop, progress
+    start = time.perf_counter()
+    scores = ATTACKS.get(recipe.name).build(recipe.params).run(inputs["target"].outputs(), recipe.seed)
+    return Product(scores=scores, facts={"seconds": time.perf_counter() - start, "version": __version__})
+
+
+def _checkpoint(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    raise NotFound(
+        f"the weights of checkpoint {recipe.key} are not in this store",
+        "give the file itself with --ckpt FILE",
+    )
+
+
+MAKERS: dict[str, Maker] = {
+    "train": _train,
+    "unlearn": _unlearn,
+    "attack": _attack,
+    "checkpoint": _checkpoint,
+}
+
+
+def score(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Accuracy (0..1) of each part: RA, FA, VA, TA."""
+    return {
+        SCORES[part]: metrics.accuracy(arrays["logits"], arrays["labels"]) for part, arrays in outputs.items()
+    }
+
+
+def warnings_of(outputs: Mapping[str, Mapping[str, Any]], classes: int) -> list[str]:
+    """What a person should know before trusting this model."""
+    from deepunlearn_cli.engine.predict import at_chance
+
+    retain = score(outputs).get("RA")
+    if retain is None or not at_chance(retain, classes):
+        return []
+    return [f"retain accuracy is {retain:.1%}, at chance for {classes} classes: the model is not usable"]
+
+
+def _facts(task: Task, recipe: Recipe, shop: Workshop) -> dict[str, Any]:
+    cost = task.cost
+    return {
+        **task.facts,
+        **shop.facts(),
+        "seconds": cost.seconds,
+        "work": cost.work(shop.training_size(recipe)),
+        "samples_forward": cost.forward,
+        "samples_backward": cost.backward,
+        "shared": cost.shared,
+        "version": __version__,
+    }
+
+
+def _check(model: nn.Module, before: Mapping[str, Tensor] | None) -> None:
+    from deepunlearn_cli.engine.predict import changed, check_finite
+
+    check_finite(model)
+    if before is not None and not changed(before, model):
+        raise RunFailed("the method did not change any weight", "raise -p lr=... or -p epochs=...")
+
+
+def _portable(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}

@@ -1,0 +1,131 @@
+"""The manifest of a run: what its folder must hold, byte for byte, and the run's row in the index."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deepunlearn_cli.recipe import Recipe, canonical
+
+MANIFEST = "manifest.json"
+SCHEMA = 1
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what torn or foreign JSON leads to
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One difference between the store and its manifests; `file` is empty if it concerns the whole folder."""
+
+    id: str
+    file: str
+    what: str
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.id, self.file, self.what) if part)
+
+
+def write(folder: Path, row: Mapping[str, Any]) -> None:
+    """Seal a folder: flush every file to disk, then write the manifest, the last file of a run."""
+    files = {name: _describe(folder / name) for name in file_names(folder)}
+    sealed = {"schema": SCHEMA, "files": files, "row": dict(row)}
+    text = json.dumps(sealed | {"seal": _seal(sealed)}, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    flush(folder / MANIFEST)
+    flush(folder)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of a run. Raises one of `UNREADABLE` if there is none or it is torn."""
+    with open(folder / MANIFEST, "rb") as file:  # noqa: PTH123 (100,000 of them: Path.open is slower)
+        manifest: dict[str, Any] = json.loads(file.read())
+    return manifest
+
+
+def row_of(folder: Path) -> dict[str, Any]:
+    """The index row of a run. Raises one of `UNREADABLE` for a manifest that is not this folder's."""
+    row: dict[str, Any] = read(folder)["row"]
+    if row["id"] != folder.name:
+        raise ValueError(folder)
+    return row
+
+
+def file_names(folder: Path) -> list[str]:
+    """Every file of a run but the manifest, in alphabetical order."""
+    return sorted(entry.name for entry in os.scandir(folder) if entry.name != MANIFEST)
+
+
+def flush(path: Path) -> None:
+    """Have the disk keep a file or folder before anything that comes after."""
+    if os.name == "nt" and path.is_dir():  # Windows opens no folders, and needs none flushed
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def problems(folder: Path) -> Iterator[Problem]:
+    """Everything in which a run's folder differs from its manifest, and a recipe with another key."""
+    try:
+        manifest = read(folder)
+        seal, files = manifest.pop("seal"), dict(manifest["files"])
+        intact = seal == _seal(manifest)
+    except UNREADABLE:
+        yield Problem(folder.name, MANIFEST, "is missing or cannot be read")
+        return
+    if not intact:
+        yield Problem(folder.name, MANIFEST, "was edited")
+    yield from _file_problems(folder, files)
+    yield from _key_problems(folder)
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    flush(path)
+    return {"sha256": _sha256(path), "size": path.stat().st_size}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _seal(sealed: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(sealed).encode()).hexdigest()
+
+
+def _file_problems(folder: Path, expected: Mapping[str, Any]) -> Iterator[Problem]:
+    present = file_names(folder)
+    for name in sorted({*present, *expected}):
+        if name not in present:
+            yield Problem(folder.name, name, "is missing")
+        elif name not in expected:
+            yield Problem(folder.name, name, "is not in the manifest")
+        elif what := _difference(folder / name, expected[name]):
+            yield Problem(folder.name, name, what)
+
+
+def _difference(path: Path, expected: Mapping[str, Any]) -> str:
+    try:
+        if (size := path.stat().st_size) != expected["size"]:
+            return f"has {size} bytes instead of {expected['size']}"
+        return "" if _sha256(path) == expected["sha256"] else "differs from its SHA-256"
+    except UNREADABLE as error:
+        return f"cannot be checked: {error}"
+
+
+def _key_problems(folder: Path) -> Iterator[Problem]:
+    try:
+        key = Recipe.from_json(json.loads((folder / "recipe.json").read_bytes())).key
+    except FileNotFoundError:
+        return  # reported as missing
+    except UNREADABLE:
+        yield Problem(folder.name, "recipe.json", "is not a recipe")
+        return
+    if key != folder.name:
+        yield Problem(folder.name, "recipe.json", f"has the key {key}, not its folder's")

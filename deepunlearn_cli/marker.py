@@ -1,0 +1,65 @@
+"""The marker `store.json`: what tells a store from any other folder, and how old its layout is."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from deepunlearn_cli.errors import NotFound, StoreCorrupt, UsageFailure
+
+MARKER = "store.json"
+SCHEMA = 1
+ELSEWHERE = "--store DIR names another place"
+
+
+def check(root: Path, *, create: bool) -> None:
+    """See that `root` is a store; with `create`, make it if it is missing, and see that it is writable.
+
+    Raises:
+        NotFound: there is no store, and `create` is false.
+        UsageFailure: a file, a folder of something else (left as it is), not writable, or too new.
+        StoreCorrupt: the marker cannot be read.
+    """
+    if not (root / MARKER).exists():
+        _refuse_foreign(root)
+        if not create:
+            hint = f"`deepunlearn train --dataset digits` makes one; {ELSEWHERE}"
+            raise NotFound(f"there is no store at {root}", hint)
+        _make(root)
+    _check_schema(root / MARKER)
+    if create and not os.access(root, os.W_OK | os.X_OK):
+        raise UsageFailure(f"the store {root} is not writable", ELSEWHERE)
+
+
+def _refuse_foreign(root: Path) -> None:
+    # A folder with something in it and no marker is not ours; a racing process's temporary marker is.
+    try:
+        foreign = [path.name for path in root.iterdir() if not path.name.startswith(f".{MARKER}-")]
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise UsageFailure(f"{root} is a file, not a deepunlearn store", ELSEWHERE) from None
+    if foreign and not (root / MARKER).exists():
+        raise UsageFailure(f"{root} is not a deepunlearn store (it holds {min(foreign)})", ELSEWHERE)
+
+
+def _make(root: Path) -> None:
+    temporary = root / f".{MARKER}-{os.urandom(4).hex()}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps({"schema": SCHEMA}) + "\n", encoding="utf-8")
+        temporary.replace(root / MARKER)
+    except OSError as error:
+        raise UsageFailure(f"cannot make a store at {root}: {error.strerror}", ELSEWHERE) from None
+
+
+def _check_schema(marker: Path) -> None:
+    try:
+        schema = int(json.loads(marker.read_bytes())["schema"])
+    except (OSError, ValueError, KeyError, TypeError):
+        hint = f"restore it: echo '{json.dumps({'schema': SCHEMA})}' > {marker}"
+        raise StoreCorrupt(f"the store's marker {marker} cannot be read", hint) from None
+    if schema > SCHEMA:
+        hint = "pip install --upgrade deepunlearn"
+        raise UsageFailure(f"the store {marker.parent} was made by a newer version (schema {schema})", hint)

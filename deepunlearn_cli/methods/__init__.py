@@ -1,0 +1,6 @@
+"""The method room: one file per method, whose name is the method's public name."""
+
+from deepunlearn_cli.methods._method import Method
+from deepunlearn_cli.registry import Room
+
+METHODS: Room[Method] = Room("deepunlearn_cli.methods", Method, "method", "deepunlearn methods")  # type: ignore[type-abstract]

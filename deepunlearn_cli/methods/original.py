@@ -1,0 +1,31 @@
+"""Original: do nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli.methods._method import Method
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from deepunlearn_cli.engine.task import Task
+
+
+@dataclass(frozen=True)
+class Original(Method):
+    """The do-nothing control: the original model, judged as if it had been unlearned.
+
+    Every table shows it, because a method that does not beat it has forgotten nothing.
+    """
+
+    title = "Original"
+    paper = "the do-nothing control"
+    needs = ()
+    changes_weights = False
+
+    def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
+        """The model as it is."""
+        del task
+        return model

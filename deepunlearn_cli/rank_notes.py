@@ -1,0 +1,92 @@
+"""The notes below Table 1: what failed, what is missing, what is noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from deepunlearn_cli.cohort import UNKNOWN, Cohort, Key, common_notes, is_control, shortened
+from deepunlearn_cli.measures import RETDEV, noise, undefined
+from deepunlearn_cli.standings import Board, missing
+
+
+def rank_notes(
+    found: Sequence[Cohort], compared: Sequence[Cohort], boards: Mapping[str, Sequence[Board]], linkage: str
+) -> list[str]:
+    """Everything that a reader must know to trust Table 1, a sentence each."""
+    skipped = [
+        f"left out: {c.label} has no usable retrained model; {c.retrain_command()}"
+        for c in found
+        if c not in compared
+    ]
+    failed = [text for cohort in compared for key in cohort.methods for text in _failure(cohort, key)]
+    return [
+        *shortened(skipped),
+        *shortened(failed),
+        *(_noise_notes(compared) if "retdev" in boards else []),
+        *(_attack_notes(compared, boards["indisc"]) if "indisc" in boards else []),
+        *_partial(compared),
+        _clustering(linkage),
+        *common_notes(found),
+    ]
+
+
+def _failure(cohort: Cohort, key: Key) -> list[str]:
+    if is_control(key) or not (seeds := missing(cohort, key)):
+        return []
+    runs = cohort.methods[key]
+    why = [f"{s} ({runs[s].reason or 'no finite scores'})" if s in runs else f"{s} (not run)" for s in seeds]
+    label = next(iter(runs.values())).label
+    return [f"F: {label} on {cohort.label} has no usable model for seed {', '.join(why)}"]
+
+
+def _noise_notes(compared: Sequence[Cohort]) -> list[str]:
+    floors = {cohort.label: noise(cohort, RETDEV) for cohort in compared}
+    blank = [
+        f"RetDev is undefined on {c.label}: a retrained model has an accuracy of 0"
+        for c in compared
+        if undefined(c)
+    ]
+    lone = [
+        f"no retrain-to-retrain noise on {c.label}: it takes retrained models of two seeds"
+        for c in compared
+        if len(c.retrained) < 2
+    ]
+    told = [f"{floor:.4f} on {label}" for label, floor in floors.items() if not math.isnan(floor)]
+    mark = (
+        "≈ RetDev within retrain-to-retrain noise (95 % of seed pairs of retrained models differ by at most "
+    )
+    return [*shortened(blank), *shortened(lone), *([f"{mark}{'; '.join(told)})"] if told else [])]
+
+
+def _attack_notes(compared: Sequence[Cohort], boards: Sequence[Board]) -> list[str]:
+    ids = [
+        run.id
+        for cohort, board in zip(compared, boards, strict=True)
+        for key, standing in board.items()
+        if standing.group is None and standing.spread.n < len(cohort.retrained)
+        for run in cohort.methods[key].values()
+        if run.usable and run.seed in cohort.retrained and run.umia is None
+    ]
+    more = f" (and {len(ids) - 1} more)" if len(ids) > 1 else ""
+    return [f"Indisc {UNKNOWN}: not attacked yet; deepunlearn attack umia {ids[0]}{more}"] if ids else []
+
+
+def _partial(compared: Sequence[Cohort]) -> list[str]:
+    """Counts over fewer pairs cannot be compared with counts over all."""
+    keys = {key: next(iter(runs.values())).label for c in compared for key, runs in c.methods.items()}
+    held = {keys[key]: sum(key in c.methods for c in compared) for key in keys if not is_control(key)}
+    return shortened(
+        [
+            f"{label} has runs on {n} of {len(compared)} pairs only"
+            for label, n in held.items()
+            if n < len(compared)
+        ]
+    )
+
+
+def _clustering(linkage: str) -> str:
+    return (
+        f"groups: agglomerative clustering of the means over seeds, {linkage} linkage; G1 best, "
+        "F failed for a seed; rank by (G1, G2, G3) counts; original and retrain are controls"
+    )

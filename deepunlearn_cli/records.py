@@ -1,0 +1,176 @@
+"""Records: one per model run, joined from the store's index rows; the input of `rank` and `report`."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+RETRAIN, ORIGINAL = "retrain", "original"
+CONTROLS = (ORIGINAL, RETRAIN)
+
+Row = Mapping[str, Any]
+Pair = tuple[str, str]  # setting (data, model, precision, training) and forget set
+
+
+@dataclass(frozen=True)
+class Record:
+    """One model run with its scores and the attacks on it.
+
+    Accuracies and attack results are shares (0..1) or None; `seconds` is wall time and `work` epochs of
+    training. `method` is the public name, `config` tells several configurations of it in a pair apart.
+    """
+
+    id: str
+    pair: Pair
+    dataset: str
+    model: str
+    forget_label: str
+    method: str
+    title: str
+    config: str
+    seed: int
+    status: str
+    reason: str
+    created: float
+    RA: float | None
+    FA: float | None
+    VA: float | None
+    TA: float | None
+    umia: float | None
+    umia_low: float | None
+    umia_high: float | None
+    umia_val: float | None
+    umia_cv: str
+    seconds: float | None
+    work: float | None
+    device: str
+    shared: bool
+
+    @cached_property
+    def usable(self) -> bool:
+        """Whether the run gave a model whose accuracies are finite."""
+        if self.status != "done" or self.RA is None or self.FA is None or self.TA is None:
+            return False
+        return math.isfinite(self.RA + self.FA + self.TA)
+
+    @property
+    def label(self) -> str:
+        """What people read in a method's row."""
+        return f"{self.title} {self.config}" if self.config else self.title
+
+
+def records(
+    rows: Iterable[Row], titles: Mapping[str, str], dataset: str | None = None, model: str | None = None
+) -> list[Record]:
+    """The model runs (unlearned, retrained, do-nothing) among index rows, newest attempt of each.
+
+    Failed runs are kept with their status. `titles` maps public names to the names that people read.
+    """
+    current = _newest_attempts(rows)
+    attacks = _attacks(row for row in current if row["kind"] == "attack")
+    runs = [row for row in current if _is_model(row) and _wanted(row, dataset, model)]
+    configs = _configs(runs)
+    return [_record(row, titles, configs.get(row["id"], ""), attacks) for row in runs]
+
+
+def _newest_attempts(rows: Iterable[Row]) -> list[Row]:
+    newest: dict[str, Row] = {}
+    for row in rows:
+        held = newest.setdefault(row["base"], row)
+        if row["attempt"] > held["attempt"]:
+            newest[row["base"]] = row
+    return list(newest.values())
+
+
+def _is_model(row: Row) -> bool:
+    """Whether a run made a model that has (or pretends to have) forgotten something."""
+    return bool(row["forget"]) and (row["kind"] == "unlearn" or row["name"] == RETRAIN)
+
+
+def _wanted(row: Row, dataset: str | None, model: str | None) -> bool:
+    return dataset in (None, row["dataset"]) and model in (None, row["model"])
+
+
+def _attacks(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
+    """The U-MIA run to quote per (model run, against): k-fold before shuffle, then the newest."""
+    chosen: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        if row["name"] == "umia" and row["status"] == "done":
+            key = (row["target"], row["params"].get("against", "test"))
+            chosen[key] = max(chosen.get(key, row), row, key=_preference)
+    return chosen
+
+
+def _preference(row: Row) -> tuple[bool, float, str]:
+    return row["params"].get("cv") == "kfold", row["created"], row["id"]
+
+
+def _configs(runs: Sequence[Row]) -> dict[str, str]:
+    """By run id: the hyperparameters that differ between runs of one method in one pair, as text."""
+    cells: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in runs:
+        if row["name"] not in CONTROLS:
+            cells[row["setting"], row["forget"], row["name"]].append(row)
+    texts: dict[str, str] = {}
+    for cell in cells.values():
+        names = _differing([row["params"] for row in cell])
+        texts |= {row["id"]: _config(row["params"], names) for row in cell} if names else {}
+    return texts
+
+
+def _differing(params: Sequence[Mapping[str, Any]]) -> list[str]:
+    first = params[0]
+    others = [other for other in params if other != first]
+    names = set(first).union(*others)
+    return sorted(name for name in names if any(other.get(name) != first.get(name) for other in others))
+
+
+def _config(params: Mapping[str, Any], names: Sequence[str]) -> str:
+    return " ".join(f"{name}={_value(params.get(name))}" for name in names)
+
+
+def _value(value: Any) -> str:
+    """Short, but never the same text for two values."""
+    short = f"{value:g}" if isinstance(value, float) else ""
+    return short if short and float(short) == value else str(value)
+
+
+def _record(
+    row: Row, titles: Mapping[str, str], config: str, attacks: Mapping[tuple[str, str], Row]
+) -> Record:
+    scores = row["scores"]
+    test, val = (attacks.get((row["id"], against), _NO_ATTACK) for against in ("test", "val"))
+    return Record(
+        id=row["id"],
+        pair=(row["setting"], row["forget"]),
+        dataset=row["dataset"],
+        model=row["model"],
+        forget_label=row["forget_label"],
+        method=row["name"],
+        title=titles.get(row["name"], row["name"]),
+        config=config,
+        seed=row["seed"],
+        status=row["status"],
+        reason=row["reason"],
+        created=row["created"],
+        RA=scores.get("RA"),
+        FA=scores.get("FA"),
+        VA=scores.get("VA"),
+        TA=scores.get("TA"),
+        umia=test["scores"].get("accuracy"),
+        umia_low=test["scores"].get("accuracy_low"),
+        umia_high=test["scores"].get("accuracy_high"),
+        umia_val=val["scores"].get("accuracy"),
+        umia_cv=test["params"].get("cv", ""),
+        seconds=row["seconds"],
+        work=row["work"],
+        device=row["device"],
+        shared=row["shared"],
+    )
+
+
+_NO_ATTACK: Row = {"scores": {}, "params": {}}

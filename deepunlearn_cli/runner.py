@@ -1,0 +1,140 @@
+"""Ensure: the answer to a recipe, from the store if it is there, made if not, inputs first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli.errors import RunFailed
+from deepunlearn_cli.recipe import Recipe
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.store import Run, Store
+    from deepunlearn_cli.workshop import Workshop
+
+
+class Reporter:
+    """What a runner tells its user; this one keeps silent."""
+
+    def started(self, recipe: Recipe) -> None:
+        """A run is about to be made."""
+
+    def progress(self, done: float, total: float, text: str) -> None:
+        """A share of the current run is done."""
+
+    def finished(self, run: Run, made: bool) -> None:
+        """A run is there, newly made or found."""
+
+    def failed(self, recipe: Recipe, failure: RunFailed) -> None:
+        """A run gave no usable model."""
+
+    def waiting(self, recipe: Recipe) -> None:
+        """Another process is making this run; this one waits for it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a plan: a recipe and whether its run is already there (`made`, `failed` or `make`)."""
+
+    recipe: Recipe
+    state: str
+
+
+@dataclass
+class Outcome:
+    """What became of a batch: a run for every recipe that has one, a failure for the others."""
+
+    runs: list[Run]
+    failures: list[tuple[Recipe, RunFailed]]
+
+
+class Runner:
+    """Makes runs on one device, in one store.
+
+    Args:
+        device: a torch device or its name; chosen only when something has to be made.
+    """
+
+    def __init__(self, store: Store, device: str = "auto", reporter: Reporter | None = None) -> None:
+        self.store, self.device = store, device
+        self.reporter = reporter or Reporter()
+
+    @cached_property
+    def shop(self) -> Workshop:
+        """Data and models on the device; the first use imports torch."""
+        from deepunlearn_cli.engine.device import pick_device
+        from deepunlearn_cli.workshop import Workshop
+
+        return Workshop(self.store.data, pick_device(self.device))
+
+    def ensure(self, recipe: Recipe) -> Run:
+        """The run of a recipe.
+
+        Raises:
+            RunFailed: the recipe, or one of its inputs, gives no usable model (on record or just now).
+        """
+        run = self.store.get(recipe.key)
+        made = run is None
+        if run is None:
+            for needed in recipe.inputs.values():
+                self.ensure(needed)
+            run = self._make_once(recipe)
+        if run.status == "failed":
+            raise RunFailed(f"{recipe.name} (run {run.id}) failed: {run.facts['reason']}", run.facts["hint"])
+        self.reporter.finished(run, made)
+        return run
+
+    def ensure_all(self, recipes: Iterable[Recipe]) -> Outcome:
+        """All runs that can be made; a failed one does not stop the others."""
+        outcome = Outcome([], [])
+        for recipe in recipes:
+            try:
+                outcome.runs.append(self.ensure(recipe))
+            except RunFailed as failure:
+                self.reporter.failed(recipe, failure)
+                outcome.failures.append((recipe, failure))
+        return outcome
+
+    def plan(self, recipes: Iterable[Recipe]) -> list[Step]:
+        """Every run that these recipes need, inputs first, each once."""
+        steps: dict[str, Step] = {}
+        for recipe in recipes:
+            self._plan(recipe, steps)
+        return list(steps.values())
+
+    def another(self, recipe: Recipe) -> Recipe:
+        """The same recipe as a new attempt, if there is a run of it already (`--force`)."""
+        return self.store.next_attempt(recipe) if self.store.get(recipe.key) else recipe
+
+    def _plan(self, recipe: Recipe, steps: dict[str, Step]) -> None:
+        if recipe.key in steps:
+            return
+        run = self.store.get(recipe.key)
+        if run is None:
+            for needed in recipe.inputs.values():
+                self._plan(needed, steps)
+        state = "make" if run is None else {"done": "made"}.get(run.status, run.status)
+        steps[recipe.key] = Step(recipe, state)
+
+    def _make_once(self, recipe: Recipe) -> Run:
+        with self.store.making(recipe, waiting=lambda: self.reporter.waiting(recipe)):
+            return self.store.get(recipe.key) or self._make(recipe)
+
+    def _make(self, recipe: Recipe) -> Run:
+        from deepunlearn_cli.making import make
+
+        self.reporter.started(recipe)
+        inputs = {name: self.store.get(needed.key) for name, needed in recipe.inputs.items()}
+        product = make(recipe, {k: v for k, v in inputs.items() if v}, self.shop, self.reporter.progress)
+        facts = {"status": "done", "created": time.time(), **product.facts}
+        return self.store.put(
+            recipe,
+            weights=product.weights,
+            outputs=product.outputs,
+            scores=product.scores,
+            facts=facts,
+            log=product.log,
+        )

@@ -1,0 +1,254 @@
+"""The store: one folder per run, made in a hidden folder beside its place and put there by one rename.
+
+    ROOT/store.json                        the marker, {"schema": 1}
+    ROOT/runs/ab/ab12cd34ef56a7b8/         a run (see `run.py`), sealed by its manifest (see `manifest.py`)
+    ROOT/runs/ab/.ab12cd34ef56a7b8-PID-X/  a run being written, or what a killed process left of one
+    ROOT/runs/ab/.ab12cd34ef56a7b8.lock    held while that run is being made
+    ROOT/index.sqlite                      derived (see `index.py`); may be deleted at any time
+
+Nothing is ever edited.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli import manifest, marker
+from deepunlearn_cli.errors import NotFound, StoreCorrupt, UsageFailure
+from deepunlearn_cli.index import RUN_ID, Index, Row, row, shard_names
+from deepunlearn_cli.locks import held_here, hold, is_free
+from deepunlearn_cli.manifest import MANIFEST, Problem
+from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.run import Outputs, Run, write_files
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Problem", "Run", "Store"]
+
+REF = re.compile(r"[0-9a-f]{4,}")
+LEFTOVER = re.compile(r"\.([0-9a-f]{16})(-.*|\.lock)")
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store on disk. Safe for many threads, processes and (by its renames) machines at once."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, path: str | Path, *, create: bool) -> Store:
+        """The store at `path`; with `create` it is made if missing and must be writable.
+
+        Raises:
+            NotFound, UsageFailure, StoreCorrupt: as `marker.check` tells.
+        """
+        root = Path(path).expanduser()
+        marker.check(root, create=create)
+        return cls(root)
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the runs."""
+        return self.root / "runs"
+
+    @property
+    def data(self) -> Path:
+        """Folder for decoded datasets; may not exist yet."""
+        return self.root / "data"
+
+    @property
+    def studies(self) -> Path:
+        """Folder for Optuna journals; may not exist yet."""
+        return self.root / "studies"
+
+    @cached_property
+    def index(self) -> Index:
+        """The index of the runs."""
+        return Index(self.root / "index.sqlite", self.runs)
+
+    def rows(self, **filters: str | None) -> list[Row]:
+        """Index rows by creation time, filtered as in `Index.rows`: `rows(kind="unlearn", name="msg")`."""
+        return self.index.rows(**filters)
+
+    def ids(self) -> list[str]:
+        """Ids of all runs, in order, straight from the folders."""
+        return sorted(name for shard in shard_names(self.runs) for name in _listed(self.runs / shard))
+
+    def get(self, key: str) -> Run | None:
+        """The run with this id, or None.
+
+        Raises:
+            StoreCorrupt: its folder is there without a manifest, so it can neither be used nor made again.
+        """
+        place = self._place(key)
+        if (place / MANIFEST).exists():
+            return Run(key, place)
+        if place.exists():
+            raise StoreCorrupt(f"run {key} has no {MANIFEST}", f"deepunlearn prune {key} removes it")
+        return None
+
+    def find(self, ref: str) -> Run:
+        """The one run whose id starts with `ref` (4 hex digits or more).
+
+        Raises:
+            UsageFailure: `ref` is too short, not hexadecimal, or fits several runs.
+            NotFound: it fits none.
+        """
+        if not REF.fullmatch(ref.lower()):
+            hint = "give 4 or more of the hex digits that `deepunlearn runs` shows"
+            raise UsageFailure(f"{ref!r} is not a run id", hint)
+        names = sorted(name for name in _listed(self.runs / ref[:2].lower()) if name.startswith(ref.lower()))
+        if not names:
+            raise NotFound(f"no run has an id that starts with {ref}", "deepunlearn runs lists them all")
+        if len(names) > 1:
+            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            raise UsageFailure(f"{ref} fits {len(names)} runs: {shown}", "give more digits")
+        return Run(names[0], self._place(names[0]))
+
+    def dependents(self, key: str) -> list[str]:
+        """Ids of the runs that started from this one."""
+        return [row["id"] for row in self.rows(target=key)]
+
+    def next_attempt(self, recipe: Recipe) -> Recipe:
+        """`recipe` with the first attempt number that has no run yet."""
+        attempts = (replace(recipe, attempt=number) for number in count())
+        return next(attempt for attempt in attempts if self.get(attempt.key) is None)
+
+    @contextmanager
+    def making(self, recipe: Recipe, waiting: Callable[[], None] | None = None) -> Iterator[Run | None]:
+        """Hold the right to make a run; yields the run if somebody made it in the meantime.
+
+        Blocks while another process or thread is inside for the same recipe (`waiting` is then called once);
+        a killed one does not block. What killed ones left of this run is removed. Not re-entrant.
+        """
+        with self._alone(recipe.key, waiting):
+            yield self.get(recipe.key)
+
+    def put(
+        self,
+        recipe: Recipe,
+        *,
+        weights: Mapping[str, torch.Tensor] | None = None,
+        outputs: Outputs | None = None,
+        scores: Mapping[str, Any],
+        facts: Mapping[str, Any],
+        log: Iterable[Mapping[str, Any]] = (),
+    ) -> Run:
+        """Keep a run for good; if its place is taken, the run that is there is returned and this one dropped.
+
+        Outputs are split -> name -> array; NaN and infinities in scores, facts and log become null. Waits if
+        another process is making the same run. Any exception, Ctrl-C too, leaves the store as it was.
+        """
+        files = {"weights": weights, "outputs": outputs, "scores": scores, "facts": facts, "log": log}
+        here = held_here(self._lock(recipe.key))
+        with nullcontext() if here else self._alone(recipe.key):
+            return self.get(recipe.key) or self._write(recipe, files)
+
+    def remove(self, run_ids: Iterable[str]) -> None:
+        """Delete runs, each at once: a killed process leaves a hidden leftover, never half a run."""
+        for key in run_ids:
+            place, hidden = self._place(key), self._hidden(key)
+            with suppress(FileNotFoundError):
+                place.rename(hidden)
+                shutil.rmtree(hidden, ignore_errors=True)
+                self.index.refresh(key[:2])
+
+    def leftovers(self) -> list[Path]:
+        """What killed processes left: hidden folders, locks and index files that nobody holds."""
+        found = (path for shard in shard_names(self.runs) for path in (self.runs / shard).glob(".*"))
+        ours = ((path, LEFTOVER.fullmatch(path.name)) for path in found)
+        stale = sorted(path for path, name in ours if name and is_free(self._lock(name[1])))
+        return [*stale, *sorted(self.root.glob(".index-*")), *sorted(self.root.glob(f".{marker.MARKER}-*"))]
+
+    def remove_leftovers(self) -> list[Path]:
+        """Delete what killed processes left; returns the paths that were there."""
+        found = self.leftovers()
+        for path in found:
+            if path.parent == self.root:
+                path.unlink(missing_ok=True)
+            elif path.exists():
+                with suppress(BlockingIOError), self._alone(path.name[1:17], _give_up):
+                    pass  # entering removes them
+        return [path for path in found if not path.exists()]
+
+    def verify(
+        self, ids: Sequence[str] | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> list[Problem]:
+        """Compare every byte of the given runs (default: all) with their manifests.
+
+        `progress` is called with (runs checked, runs in all). Leftovers of killed processes are no problem.
+        """
+        names = self.ids() if ids is None else list(ids)
+        found: list[Problem] = []
+        for done, key in enumerate(names, start=1):
+            place = self._place(key)
+            found += manifest.problems(place) if place.is_dir() else [Problem(key, "", "is not in the store")]
+            if progress:
+                progress(done, len(names))
+        return found
+
+    def _place(self, key: str) -> Path:
+        if not RUN_ID.fullmatch(key):
+            raise UsageFailure(f"{key!r} is not a whole run id", "deepunlearn runs lists them all")
+        return self.runs / key[:2] / key
+
+    def _lock(self, key: str) -> Path:
+        return self.runs / key[:2] / f".{key}.lock"
+
+    def _hidden(self, key: str) -> Path:
+        return self.runs / key[:2] / f".{key}-{os.getpid()}-{os.urandom(4).hex()}"
+
+    @contextmanager
+    def _alone(self, key: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        with hold(self._lock(key), waiting) as locked:
+            if locked:  # so whoever wrote these folders is dead
+                for leftover in (self.runs / key[:2]).glob(f".{key}-*"):
+                    shutil.rmtree(leftover, ignore_errors=True)
+            yield
+
+    def _write(self, recipe: Recipe, files: dict[str, Any]) -> Run:
+        staging = self._hidden(recipe.key)
+        try:
+            staging.mkdir(parents=True)
+            write_files(staging, recipe=recipe, **files)
+            manifest.write(staging, row(recipe, files["scores"], files["facts"]))
+            return self._settle(staging, recipe.key)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+    def _settle(self, staging: Path, key: str) -> Run:
+        place = self._place(key)
+        try:
+            staging.rename(place)
+        except OSError:
+            winner = self.get(key)
+            if winner is None:
+                raise
+            shutil.rmtree(staging, ignore_errors=True)
+            return winner
+        manifest.flush(place.parent)
+        manifest.flush(self.runs)
+        self.index.refresh(key[:2])
+        return Run(key, place)
+
+
+def _listed(shard: Path) -> list[str]:
+    try:
+        return [entry.name for entry in os.scandir(shard) if RUN_ID.fullmatch(entry.name)]
+    except FileNotFoundError:
+        return []
+
+
+def _give_up() -> None:
+    raise BlockingIOError

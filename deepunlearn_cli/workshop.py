@@ -1,0 +1,122 @@
+"""The workshop: turns the names in a recipe into pictures on the device, models and tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepunlearn_cli import data, models
+from deepunlearn_cli.engine.device import describe
+from deepunlearn_cli.engine.pictures import Pictures, Pixels
+from deepunlearn_cli.engine.predict import outputs_of
+from deepunlearn_cli.engine.task import Progress, Task, streams
+from deepunlearn_cli.recipe import Recipe, stream_seed
+
+Indices = dict[str, NDArray[np.int64]]
+
+
+class Workshop:
+    """Everything a maker needs on one device; datasets are opened and moved there once."""
+
+    def __init__(self, home: Path, device: torch.device) -> None:
+        self.home, self.device = home, device
+        self._datasets: dict[str, data.Dataset] = {}
+        self._pixels: dict[str, Pixels] = {}
+
+    def dataset(self, recipe: Recipe) -> data.Dataset:
+        """The decoded dataset of a recipe, by its fingerprint."""
+        fingerprint = recipe.data["fingerprint"]
+        if fingerprint not in self._datasets:
+            self._datasets[fingerprint] = data.load_dataset(fingerprint, self.home)
+        return self._datasets[fingerprint]
+
+    def indices(self, recipe: Recipe) -> Indices:
+        """Dataset indices of each part; without a forget set, `retain` is the whole training split."""
+        split = data.split(self.dataset(recipe), recipe.data["val_share"], recipe.data["split_seed"])
+        parts = {"retain": split.train, "val": split.val, "test": split.test}
+        if recipe.forget:
+            forget = data.load_forget(recipe.forget, self.home)
+            parts |= {"retain": data.retain_of(split, forget), "forget": data.forget_of(split, forget)}
+        return parts
+
+    def training_size(self, recipe: Recipe) -> int:
+        """Pictures in the training split: the unit of work is one epoch over them."""
+        parts = self.indices(recipe)
+        return len(parts["retain"]) + len(parts.get("forget", ()))
+
+    def fresh(self, recipe: Recipe, stream: str) -> nn.Module:
+        """A newly initialised model on the device, from a named stream of the recipe's seed."""
+        height, _, channels = self.dataset(recipe).image_shape
+        shape = models.Shape(self.dataset(recipe).num_classes, channels, height)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(recipe.seed, stream))
+            model = models.build(recipe.model, shape)
+        return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def load(self, recipe: Recipe, weights: Mapping[str, Tensor]) -> nn.Module:
+        """The recipe's model with given weights."""
+        model = self.fresh(recipe, "init")
+        model.load_state_dict(weights, strict=True)
+        return model
+
+    def task(self, recipe: Recipe, needs: Sequence[str], progress: Progress) -> Task:
+        """The task of a recipe, with the parts of the data that its method declares and no others."""
+        stream = streams(recipe.seed)
+        task = Task(
+            {},
+            device=self.device,
+            stream=stream,
+            fresh=partial(self.fresh, recipe),
+            classes=self.dataset(recipe).num_classes,
+            precision=recipe.precision,
+            progress=progress,
+        )
+        indices = self.indices(recipe)
+        augment = bool(recipe.data["augment"])
+        for name in needs:
+            order, moves = stream(f"order/{name}"), stream(f"augment/{name}")
+            pixels = self.pixels(recipe)
+            task.parts[name] = Pictures(
+                pixels, indices[name], order=order, moves=moves, augment=augment, tick=task.tick
+            )
+        return task
+
+    def outputs(self, recipe: Recipe, model: nn.Module) -> dict[str, dict[str, NDArray[Any]]]:
+        """Logits, labels and indices of every part, one prediction pass each."""
+        idle = torch.Generator()  # prediction neither shuffles nor augments
+        pixels = self.pixels(recipe)
+        parts = {
+            name: Pictures(pixels, index, order=idle, moves=idle)
+            for name, index in self.indices(recipe).items()
+        }
+        return outputs_of(model, parts, recipe.precision)
+
+    def pixels(self, recipe: Recipe) -> Pixels:
+        """The dataset's pictures on the device."""
+        dataset = self.dataset(recipe)
+        if dataset.fingerprint not in self._pixels:
+            self._pixels[dataset.fingerprint] = Pixels(
+                dataset.images,
+                dataset.labels,
+                self.device,
+                mean=dataset.mean,
+                std=dataset.std,
+                flip=dataset.flip,
+                pad=dataset.pad,
+            )
+        return self._pixels[dataset.fingerprint]
+
+    def facts(self) -> dict[str, Any]:
+        """Device, threads and library versions, for a run's record."""
+        return {
+            "device": describe(self.device),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
