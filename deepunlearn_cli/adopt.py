@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import checkpoint, compose, data, models
+from deepunlearn_cli.checkpoint import Checkpoint
 from deepunlearn_cli.errors import UsageFailure
 from deepunlearn_cli.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from deepunlearn_cli.checkpoint import Checkpoint
     from deepunlearn_cli.runner import Runner
     from deepunlearn_cli.store import Run
 
@@ -43,14 +43,32 @@ class Start:
     forget: data.ForgetSet
 
 
-def resolve(ref: str, runner: Runner, wanted: Wanted) -> Start:
+Ref = str | Checkpoint  # a run id, or a file that was read
+
+
+def read_ref(ref: str, wanted: Wanted) -> Ref:
+    """A REF, with its file read and checked as far as that goes without a store.
+
+    Raises:
+        NotFound, UsageFailure: no such file, dataset or model; an unreadable file.
+    """
+    if not checkpoint.looks_like_file(ref):
+        return ref
+    file = checkpoint.read(Path(ref))
+    spec, model = _said(file, wanted)
+    data.check_spec(spec)
+    models.check_name(model)
+    return file
+
+
+def resolve(ref: Ref, runner: Runner, wanted: Wanted) -> Start:
     """What `--ckpt REF` means.
 
     Raises:
-        NotFound, UsageFailure: no such run or file, an unreadable file, a dataset or model that does not fit.
+        NotFound, UsageFailure: no such run, a dataset or model that does not fit.
     """
-    if checkpoint.looks_like_file(ref):
-        return _from_file(checkpoint.read(Path(ref)), runner, wanted)
+    if isinstance(ref, Checkpoint):
+        return _from_file(ref, runner, wanted)
     recipe = runner.store.find(ref).recipe
     if recipe.kind == "attack":
         raise UsageFailure(
@@ -120,7 +138,9 @@ def _same(run: Run, file: Checkpoint) -> bool:
     )
 
 
-def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wanted) -> compose.Scene:
+def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
+    """Dataset and model of a file: what the user says, else what the file says."""
+    claimed = _claimed_recipe(file)
     spec = wanted.dataset or file.claims.get("dataset")
     model = wanted.model or (claimed.model if claimed else None)
     if not spec or not model:
@@ -130,6 +150,11 @@ def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wan
         )
     if not wanted.model and models.is_code(model):
         raise UsageFailure(f"{file.path} asks to import {model!r}", f"if you trust it, add --model {model}")
+    return spec, model
+
+
+def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wanted) -> compose.Scene:
+    spec, model = _said(file, wanted)
     dataset = data.open_dataset(
         spec,
         runner.store.data,
@@ -141,8 +166,6 @@ def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wan
 
 
 def _split_as(claimed: Recipe | None, wanted: Wanted, scene: compose.Scene) -> compose.Scene:
-    from dataclasses import replace
-
     said = dict(claimed.data) if claimed else {}
     if said and not wanted.dataset and said["fingerprint"] != scene.dataset.fingerprint:
         raise UsageFailure(

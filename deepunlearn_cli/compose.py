@@ -68,7 +68,7 @@ def retrained(start: Recipe, forget: ForgetSet, params: Mapping[str, Any] | None
         forget=forget.sha256,
         inputs={},
         attempt=0,
-        labels=start.labels | {"forget": forget.spec},
+        labels=dict(start.labels) | {"forget": forget.spec},
     )
 
 
@@ -96,7 +96,7 @@ def unlearned(
         precision=precision or start.precision,
         inputs={"original": start},
         attempt=0,
-        labels=start.labels | {"forget": forget.spec},
+        labels=dict(start.labels) | {"forget": forget.spec},
     )
 
 

@@ -21,7 +21,7 @@ def check(root: Path, *, create: bool) -> None:
         UsageFailure: a file, a folder of something else (left as it is), not writable, or too new.
         StoreCorrupt: the marker cannot be read.
     """
-    if not (root / MARKER).exists():
+    if not os.path.exists(root / MARKER):  # noqa: PTH110 (Path.exists raises below a folder it may not enter)
         _refuse_foreign(root)
         if not create:
             hint = f"`deepunlearn train --dataset digits` makes one; {ELSEWHERE}"
@@ -40,6 +40,8 @@ def _refuse_foreign(root: Path) -> None:
         return
     except NotADirectoryError:
         raise UsageFailure(f"{root} is a file, not a deepunlearn store", ELSEWHERE) from None
+    except PermissionError:
+        raise UsageFailure(f"{root} may not be read", ELSEWHERE) from None
     if foreign and not (root / MARKER).exists():
         raise UsageFailure(f"{root} is not a deepunlearn store (it holds {min(foreign)})", ELSEWHERE)
 

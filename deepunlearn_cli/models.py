@@ -104,6 +104,7 @@ def build(name: str, shape: Shape) -> nn.Module:
         NotFound: no such model, with suggestions.
         UsageFailure: the model cannot be built for, or run on, pictures of this shape.
     """
+    check_name(name)
     constructor = _constructor(name)
     try:
         model = constructor(shape)
@@ -115,6 +116,30 @@ def build(name: str, shape: Shape) -> nn.Module:
             "try a larger --image-size or another model (`deepunlearn models`)",
         ) from error
     return model
+
+
+def check_name(name: str) -> None:
+    """Refuse, before anything is written, a model that does not exist.
+
+    Raises:
+        NotFound: no such model, with suggestions.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "timm":
+        import timm
+
+        _known("timm model", rest, timm.list_models())
+    elif kind == "torchvision":
+        from torchvision import models
+
+        _known("torchvision model", rest, models.list_models(models))
+    else:
+        _constructor(name)
+
+
+def _known(noun: str, name: str, names: list[str]) -> None:
+    if name not in names:
+        raise unknown(noun, name, names, "`deepunlearn models` shows the forms")
 
 
 def is_code(name: str) -> bool:
@@ -137,8 +162,6 @@ def _constructor(name: str) -> Callable[[Shape], nn.Module]:
 def _timm(name: str, shape: Shape, **options: Any) -> nn.Module:
     import timm
 
-    if not timm.is_model(name):
-        raise unknown("timm model", name, timm.list_models(), "`deepunlearn models` shows the forms")
     fitted = {"num_classes": shape.classes, "in_chans": shape.channels, **options}
     try:
         return timm.create_model(name, pretrained=False, img_size=shape.size, **fitted)
@@ -149,8 +172,6 @@ def _timm(name: str, shape: Shape, **options: Any) -> nn.Module:
 def _torchvision(name: str, shape: Shape) -> nn.Module:
     from torchvision import models
 
-    if name not in models.list_models(models):
-        raise unknown("torchvision model", name, models.list_models(models))
     return _fit_input(models.get_model(name, weights=None, num_classes=shape.classes), shape.channels)
 
 

@@ -41,7 +41,6 @@ def _failure(cohort: Cohort, key: Key) -> list[str]:
 
 
 def _noise_notes(compared: Sequence[Cohort]) -> list[str]:
-    floors = {cohort.label: noise(cohort, RETDEV) for cohort in compared}
     blank = [
         f"RetDev is undefined on {c.label}: a retrained model has an accuracy of 0"
         for c in compared
@@ -52,11 +51,19 @@ def _noise_notes(compared: Sequence[Cohort]) -> list[str]:
         for c in compared
         if len(c.retrained) < 2
     ]
-    told = [f"{floor:.4f} on {label}" for label, floor in floors.items() if not math.isnan(floor)]
-    mark = (
-        "≈ RetDev within retrain-to-retrain noise (95 % of seed pairs of retrained models differ by at most "
-    )
-    return [*shortened(blank), *shortened(lone), *([f"{mark}{'; '.join(told)})"] if told else [])]
+    return [*shortened(blank), *shortened(lone), *_floors(compared)]
+
+
+def _floors(compared: Sequence[Cohort]) -> list[str]:
+    floors = sorted(floor for c in compared if not math.isnan(floor := noise(c, RETDEV)))
+    if not floors:
+        return []
+    told = f"{floors[0]:.4f}" + (f" to {floors[-1]:.4f}, by pair" if len(floors) > 1 else "")
+    everywhere = " on every pair" if len(compared) > 1 else ""
+    return [
+        f"≈ RetDev within retrain-to-retrain noise{everywhere}: what 95 % of the pairs of retrained models "
+        f"of two seeds stay within ({told})"
+    ]
 
 
 def _attack_notes(compared: Sequence[Cohort], boards: Sequence[Board]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 class Reporter:
     """What a runner tells its user; this one keeps silent."""
+
+    def planned(self, count: int) -> None:
+        """So many runs were asked for."""
 
     def started(self, recipe: Recipe) -> None:
         """A run is about to be made."""
@@ -87,8 +90,9 @@ class Runner:
         self.reporter.finished(run, made)
         return run
 
-    def ensure_all(self, recipes: Iterable[Recipe]) -> Outcome:
+    def ensure_all(self, recipes: Sequence[Recipe]) -> Outcome:
         """All runs that can be made; a failed one does not stop the others."""
+        self.reporter.planned(sum(step.state == "make" for step in self.plan(recipes)))
         outcome = Outcome([], [])
         for recipe in recipes:
             try:
@@ -106,8 +110,8 @@ class Runner:
         return list(steps.values())
 
     def another(self, recipe: Recipe) -> Recipe:
-        """The same recipe as a new attempt, if there is a run of it already (`--force`)."""
-        return self.store.next_attempt(recipe) if self.store.get(recipe.key) else recipe
+        """The recipe as a new attempt, if there is a run of it already (`--force`)."""
+        return self.store.next_attempt(recipe)
 
     def _plan(self, recipe: Recipe, steps: dict[str, Step]) -> None:
         if recipe.key in steps:

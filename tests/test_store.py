@@ -70,6 +70,16 @@ def test_open_refuses_to_write_where_it_must_not(store, monkeypatch):
     assert Store.open(store.root, create=False) == store
 
 
+def test_open_where_nothing_may_be_read(tmp_path, monkeypatch):
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", forbidden)
+    monkeypatch.setattr(os, "listdir", forbidden)
+    with pytest.raises(UsageFailure, match="may not be read"):
+        Store.open(tmp_path, create=True)
+
+
 def test_open_by_many_at_once(tmp_path):
     in_processes(lambda: Store.open(tmp_path / "s", create=True), times=8)
     assert names(tmp_path / "s") == ["store.json"]

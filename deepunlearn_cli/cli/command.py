@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -22,6 +22,7 @@ from deepunlearn_cli.errors import ExitCode, Failure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.progress import Bars
+    from deepunlearn_cli.fields import Declared, Domain
     from deepunlearn_cli.runner import Runner
     from deepunlearn_cli.store import Store
 
@@ -60,19 +61,20 @@ class Session:
         return Store.open(self.store_path, create=create)
 
     @contextmanager
-    def runner(self, device: str = "auto", total: int = 0) -> Iterator[Runner]:
-        """A runner that reports to this console; the store is created if need be."""
+    def runner(self, device: str = "auto", *, create: bool = True) -> Iterator[Runner]:
+        """A runner that reports to this console."""
         from deepunlearn_cli.cli.progress import Bars
         from deepunlearn_cli.runner import Runner
 
-        with Bars(self.console, total) as bars:
-            yield Runner(self.store(create=True), device, bars)
+        store = self.store(create=create)
+        with Bars(self.console) as bars:
+            yield Runner(store, device, bars)
 
-    def bars(self, total: int = 0) -> Bars:
+    def bars(self) -> Bars:
         """Progress for work that is not a run."""
         from deepunlearn_cli.cli.progress import Bars
 
-        return Bars(self.console, total)
+        return Bars(self.console)
 
 
 Body = Callable[..., Result]
@@ -82,29 +84,46 @@ class Terminated(BaseException):
     """SIGTERM arrived; raised in the main thread so that every `finally` runs."""
 
 
-def register(app: typer.Typer, name: str, *examples: str) -> Callable[[Body], Body]:
-    """Make a command of `body(session, ...) -> Result`; `examples` end its help."""
+def register(
+    app: typer.Typer, name: str, *examples: str, declared: type[Declared] | None = None
+) -> Callable[[Body], Body]:
+    """Make a command of `body(session, ...) -> Result`; `examples` end its help.
+
+    Every field of `declared` becomes an option; the body gets them as `params`.
+    """
 
     def decorate(body: Body) -> Body:
         epilog = "Examples:\n\n" + "\n\n".join(f"  {example}" for example in examples)
-        app.command(name, epilog=epilog)(_with_common_options(body))
+        app.command(name, epilog=epilog)(_with_common_options(body, declared))
         return body
 
     return decorate
 
 
-def _with_common_options(body: Body) -> Callable[..., None]:
+def _with_common_options(body: Body, declared: type[Declared] | None) -> Callable[..., None]:
+    fields = declared.domains() if declared else {}
+
     @functools.wraps(body)
     def command(**options: Any) -> None:
         console = Console(options.pop("json_"), options.pop("quiet"))
         session = Session(options.pop("store"), console, options.pop("debug"))
+        if declared:
+            options["params"] = {name: options.pop(name) for name in fields}
         raise typer.Exit(int(_guarded(session, lambda: body(session, **options))))
 
     hints = get_type_hints(body, include_extras=True)
     own = [p.replace(annotation=hints[p.name]) for p in inspect.signature(body).parameters.values()][1:]
-    command.__signature__ = inspect.Signature([*own, *_COMMON])  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in [*own, *_COMMON]}
+    own = [p for p in own if not (declared and p.name == "params")]
+    every = [*own, *(_field_option(name, domain) for name, domain in fields.items()), *_COMMON]
+    command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in every}
     return command
+
+
+def _field_option(name: str, domain: Domain) -> inspect.Parameter:
+    kind: Any = Literal[domain.choices] if domain.choices else domain.type
+    described = typer.Option(f"--{name.replace('_', '-')}", help=f"{domain.help}.")
+    return _option(name, Annotated[kind, described], domain.default)
 
 
 def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -43,6 +43,11 @@ class Console:
     json: bool = False
     quiet: bool = False
 
+    @property
+    def interactive(self) -> bool:
+        """Whether a person reads stdout as it comes."""
+        return sys.stdout.isatty() and not self.json
+
     def show(self, result: Result) -> None:
         """Print a result: data to stdout, notes to stderr."""
         if result.text:
@@ -50,7 +55,7 @@ class Console:
         elif self.json:
             for table in result.tables:
                 sys.stdout.write(_lines(render(table, "json")))
-        elif sys.stdout.isatty():
+        elif self.interactive:
             self._pretty(result.tables)
         elif result.ids:
             sys.stdout.write("".join(f"{run_id}\n" for run_id in result.ids))

@@ -77,7 +77,9 @@ def weight_megabytes(recipe: Recipe) -> float:
 def _plan_note(rows: Sequence[Row]) -> str:
     to_make = [r for r in rows if r["state"] == "make"]
     there = len(rows) - len(to_make)
-    return f"{len(to_make)} to make, {there} there already, {sum(r['megabytes'] for r in to_make):,.0f} MB more"
+    return (
+        f"{len(to_make)} to make, {there} there already, {sum(r['megabytes'] for r in to_make):,.0f} MB more"
+    )
 
 
 def _name(item: Row) -> str:

@@ -19,7 +19,8 @@ DATA = "Data"
 RUNNING = "Running"
 
 
-def _methods(incomplete: str) -> list[str]:
+def complete_methods(incomplete: str) -> list[str]:
+    """Method names, also behind a comma."""
     from deepunlearn_cli.methods import METHODS
 
     done, _, rest = incomplete.rpartition(",")
@@ -46,7 +47,8 @@ def _parameters(ctx: typer.Context, incomplete: str) -> list[str]:
     return [f"{field}=" for field in METHODS.get(name).domains() if field.startswith(incomplete)]
 
 
-def _refs(ctx: typer.Context, incomplete: str) -> list[str]:
+def complete_refs(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Run ids in the store."""
     from deepunlearn_cli.store import Store
 
     runs = Store.open(Path(ctx.params.get("store") or "deepunlearn-store"), create=False).ids()
@@ -56,7 +58,9 @@ def _refs(ctx: typer.Context, incomplete: str) -> list[str]:
 Dataset = Annotated[
     str,
     typer.Option(
-        help="digits, mnist, cifar10, ..., folder:PATH or npz:FILE.", autocompletion=_datasets, rich_help_panel=DATA
+        help="digits, mnist, cifar10, ..., folder:PATH or npz:FILE.",
+        autocompletion=_datasets,
+        rich_help_panel=DATA,
     ),
 ]
 Model = Annotated[
@@ -69,7 +73,9 @@ Model = Annotated[
 ]
 FileDataset = Annotated[
     str | None,
-    typer.Option("--dataset", help="Dataset of a checkpoint file.", autocompletion=_datasets, rich_help_panel=DATA),
+    typer.Option(
+        "--dataset", help="Dataset of a checkpoint file.", autocompletion=_datasets, rich_help_panel=DATA
+    ),
 ]
 FileModel = Annotated[
     str | None,
@@ -78,7 +84,7 @@ FileModel = Annotated[
 Forget = Annotated[
     str | None,
     typer.Option(
-        help="random:0.1 · class:3 · class:3:0.5 · indices:FILE. [default: the checkpoint's, else random:0.1]",
+        help="random:0.1 · class:3:0.5 · indices:FILE. [default: the checkpoint's, else random:0.1]",
         rich_help_panel=DATA,
     ),
 ]
@@ -86,7 +92,8 @@ ValShare = Annotated[
     float | None, typer.Option(help="Share kept for validation. [default: 0.15]", rich_help_panel=DATA)
 ]
 SplitSeed = Annotated[
-    int | None, typer.Option(help="Seed of the split and of the forget draw. [default: 123]", rich_help_panel=DATA)
+    int | None,
+    typer.Option(help="Seed of the split and of the forget draw. [default: 123]", rich_help_panel=DATA),
 ]
 ImageSize = Annotated[
     int | None, typer.Option(help="Resize pictures to this many pixels.", rich_help_panel=DATA)
@@ -111,19 +118,24 @@ Params = Annotated[
 ]
 Methods = Annotated[
     str,
-    typer.Option(metavar="NAME[,NAME]|all", help="The method, or several.", autocompletion=_methods),
+    typer.Option(metavar="NAME[,NAME]|all", help="The method, or several.", autocompletion=complete_methods),
 ]
 Refs = Annotated[
     list[str],
     typer.Option(
-        "--ckpt", metavar="REF", help="Run id, checkpoint file, or - for ids on stdin.", autocompletion=_refs
+        "--ckpt",
+        metavar="REF",
+        help="Run id, checkpoint file, or - for ids on stdin.",
+        autocompletion=complete_refs,
     ),
 ]
 Device = Annotated[
     str,
     typer.Option(envvar="DEEPUNLEARN_DEVICE", help="auto, cpu, cuda, cuda:1.", rich_help_panel=RUNNING),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan, make nothing.", rich_help_panel=RUNNING)]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan, make nothing.", rich_help_panel=RUNNING)
+]
 Force = Annotated[
     bool, typer.Option("--force", help="Make it again, as a new attempt.", rich_help_panel=RUNNING)
 ]

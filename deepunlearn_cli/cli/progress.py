@@ -21,14 +21,10 @@ def describe(recipe: Recipe) -> str:
 
 
 class Bars(Reporter):
-    """Tells a person what is being made; a context manager around the work.
+    """Tells a person what is being made; a context manager around the work."""
 
-    Args:
-        total: how many runs have to be made, where that is known.
-    """
-
-    def __init__(self, console: Console, total: int = 0) -> None:
-        self._console, self._total, self._made = console, total, 0
+    def __init__(self, console: Console) -> None:
+        self._console, self._total, self._made = console, 0, 0
         self._warned: set[str] = set()
         self._bars: Any = None
         self._current: Any = None
@@ -38,13 +34,17 @@ class Bars(Reporter):
         if sys.stderr.isatty() and not self._console.quiet and not self._console.json:
             self._bars = _bars()
             self._bars.start()
-            if self._total > 1:
-                self._overall = self._bars.add_task("runs", total=self._total)
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._bars:
             self._bars.stop()
+
+    def planned(self, count: int) -> None:
+        """Show a bar over all runs where there are several."""
+        self._total = count
+        if self._bars and count > 1:
+            self._overall = self._bars.add_task("all runs", total=count, detail="")
 
     def started(self, recipe: Recipe) -> None:
         """Show a bar for the run."""
@@ -59,8 +59,8 @@ class Bars(Reporter):
 
     def finished(self, run: Run, made: bool) -> None:
         """Take the bar away; say what was made, and warn of what the run warns of."""
-        self._end()
         if made:
+            self._end()
             self._made += 1
             self._say(f"{self._count()}{run.id} {describe(run.recipe)} {run.facts.get('seconds', 0.0):.1f} s")
         for warning in run.facts.get("warnings", ()):
@@ -99,7 +99,6 @@ class Bars(Reporter):
 def _bars() -> Any:
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         SpinnerColumn,
         TaskProgressColumn,
@@ -108,7 +107,6 @@ def _bars() -> Any:
         TimeRemainingColumn,
     )
 
-    del MofNCompleteColumn
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),

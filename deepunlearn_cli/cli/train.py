@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from deepunlearn_cli.compose import Scene
     from deepunlearn_cli.data import ForgetSet
     from deepunlearn_cli.recipe import Recipe
-    from deepunlearn_cli.runner import Runner
 
 ROLES = ("original", "retrain", "both")
 
@@ -35,7 +34,9 @@ def train(
     dataset: o.Dataset,
     model: o.Model,
     seeds: Annotated[str, typer.Option(help="Seeds: 0-9, or 0,2,5.")] = "0",
-    role: Annotated[str, typer.Option(help="original, retrain (without the forget set), or both.")] = "original",
+    role: Annotated[
+        str, typer.Option(help="original, retrain (without the forget set), or both.")
+    ] = "original",
     forget: o.Forget = None,
     p: o.Params = None,
     out: o.Out = None,
@@ -50,11 +51,14 @@ def train(
     force: o.Force = False,
 ) -> Result:
     """Train an original model, or the retrained one that is its exact reference."""
-    from deepunlearn_cli import adopt, compose, data
+    from deepunlearn_cli import adopt, compose, data, models
 
     numbers = o.read_seeds(seeds)
     params = compose.TRAINER.build(o.read_params(p)).params()
     _check(role, numbers, out is not None)
+    data.check_spec(dataset)
+    models.check_name(model)
+    chosen = o.read_precision(precision, device)
     with session.runner(device) as runner:
         opened = data.open_dataset(
             dataset,
@@ -63,7 +67,7 @@ def train(
             offline=offline,
             progress=lambda label, done, total: runner.reporter.progress(done, total, label),
         )
-        scene = compose.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, o.read_precision(precision, device))
+        scene = compose.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, chosen)
         scene = replace(scene, augment=not no_augment, **o.given(val_share=val_share, split_seed=split_seed))
         forgotten = adopt.forget_for(scene.data, opened, forget or data.DEFAULT_FORGET, runner)
         recipes = _recipes(scene, role, params, numbers, forgotten)
@@ -86,5 +90,3 @@ def _recipes(
     originals = [compose.original(scene, params, seed) for seed in seeds]
     references = [compose.retrained(original, forget) for original in originals]
     return {"original": originals, "retrain": references}.get(role, [*originals, *references])
-
-

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "unlearn",
     "deepunlearn unlearn --method msg --ckpt orig.pt --out clean.pt",
     "deepunlearn unlearn --method ft,ct,msg --ckpt 3f9c --forget class:3 -p lr=0.005",
-    "deepunlearn unlearn --method ngplus --ckpt theirs.pth --dataset cifar10 --model resnet18 --forget indices:ids.txt",
+    "deepunlearn unlearn --method ng+ --ckpt theirs.pth --dataset cifar10 --model resnet18 --forget class:3",
     "deepunlearn train ... --seeds 0-9 | deepunlearn unlearn --method all --ckpt -",
 )
 def unlearn(
@@ -34,7 +34,9 @@ def unlearn(
     out: o.Out = None,
     dataset: o.FileDataset = None,
     model: o.FileModel = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of a checkpoint from elsewhere. [default: 0]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of a checkpoint from elsewhere. [default: 0]")
+    ] = None,
     val_share: o.ValShare = None,
     split_seed: o.SplitSeed = None,
     image_size: o.ImageSize = None,
@@ -53,13 +55,13 @@ def unlearn(
     params = o.read_params(p)
     for name in methods:
         METHODS.get(name).build(params)
-    refs = o.read_refs(ckpt)
+    wanted = adopt.Wanted(dataset, model, forget, val_share, split_seed, image_size, seed, offline)
+    refs = [adopt.read_ref(ref, wanted) for ref in o.read_refs(ckpt)]
     if out and (len(methods) > 1 or len(refs) > 1):
         raise UsageFailure("--out takes one model, and this makes several", "give one method and one --ckpt")
     chosen = o.read_precision(precision, device) if precision else None
-    wanted = adopt.Wanted(dataset, model, forget, val_share, split_seed, image_size, seed, offline)
-    with session.runner(device) as runner:
-        starts = [_original(ref, adopt.resolve(ref, runner, wanted)) for ref in refs]
+    with session.runner(device, create=any(not isinstance(ref, str) for ref in refs)) as runner:
+        starts = [_original(adopt.resolve(ref, runner, wanted)) for ref in refs]
         recipes = [
             compose.unlearned(
                 start.recipe, name, start.forget, params, augment=not no_augment, precision=chosen
@@ -71,10 +73,10 @@ def unlearn(
         return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
 
 
-def _original(ref: str, start: Start) -> Start:
+def _original(start: Start) -> Start:
     if start.recipe.kind == "unlearn" or start.recipe.name == "retrain":
         raise UsageFailure(
-            f"{ref} is not an original but the result of {start.recipe.name}",
-            "give the original's id: `deepunlearn show " + start.recipe.key + "`",
+            f"{start.recipe.key} is not an original but the result of {start.recipe.name}",
+            f"`deepunlearn show {start.recipe.key}` names its original",
         )
     return start

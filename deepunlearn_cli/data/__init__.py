@@ -11,6 +11,7 @@ from deepunlearn_cli.data._family import Family, raw_folder
 from deepunlearn_cli.data._forget import (
     DEFAULT_FORGET,
     ForgetSet,
+    forget_from,
     forget_of,
     forget_set,
     load_forget,
@@ -30,6 +31,8 @@ __all__ = [
     "Family",
     "ForgetSet",
     "Split",
+    "check_spec",
+    "forget_from",
     "forget_of",
     "forget_set",
     "list_families",
@@ -74,6 +77,18 @@ def open_dataset(
     family.fetch(report)
     keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())
     return keep(home, family.plan(), keys, report)
+
+
+def check_spec(spec: str) -> None:
+    """Refuse, before anything is written, a dataset that cannot exist.
+
+    Raises:
+        NotFound: no such family, or no such folder or file.
+        UsageFailure: a family without the path it takes, or with one that it does not.
+    """
+    family = _family(spec, Path(), None, offline=True)
+    if family.takes and not Path(family.argument).expanduser().exists():
+        raise NotFound(f"dataset {spec}: there is no {family.argument}", "check the path")
 
 
 def list_families() -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -69,6 +70,19 @@ def forget_set(spec: str, dataset: Dataset, split: Split, *, seed: int = SPLIT_S
             f"--forget {spec} is the whole training part: nothing is left to retain", "forget less"
         )
     return _of(spec, chosen)
+
+
+def forget_from(spec: str, indices: Sequence[int], dataset: Dataset, split: Split) -> ForgetSet:
+    """A forget set that a checkpoint file carries; `spec` is its name for people.
+
+    Raises:
+        UsageFailure: indices that are repeated, or not of the training part.
+    """
+    listed = [int(index) for index in indices]
+    fault = _fault(listed, {index: index for index in listed}, dataset, split, Path(spec))
+    if fault or not listed or len(listed) >= len(split.train):
+        raise fault or UsageFailure(f"the checkpoint's forget set {spec} holds no picture, or all", FORMS)
+    return _of(spec, np.array(listed, dtype=np.int64))
 
 
 def forget_of(split: Split, forget: ForgetSet) -> Indices:

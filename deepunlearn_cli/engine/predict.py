@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from deepunlearn_cli.engine.pictures import Pictures
 from deepunlearn_cli.errors import RunFailed
@@ -53,10 +53,9 @@ def check_finite(model: nn.Module) -> None:
             raise RunFailed(f"weights became NaN or infinite ({name})", "try a smaller -p lr=...")
 
 
-def changed(before: nn.Module, after: nn.Module) -> bool:
-    """Whether any trainable weight differs between two models of one architecture."""
-    old = dict(before.named_parameters())
-    return any(not torch.equal(old[name], value) for name, value in after.named_parameters())
+def changed(before: Mapping[str, Tensor], model: nn.Module) -> bool:
+    """Whether any trainable weight of a model differs from those it started with."""
+    return any(not torch.equal(before[name], value.cpu()) for name, value in model.named_parameters())
 
 
 def at_chance(accuracy: float, classes: int) -> bool:

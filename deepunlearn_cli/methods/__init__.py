@@ -3,4 +3,6 @@
 from deepunlearn_cli.methods._method import Method
 from deepunlearn_cli.registry import Room
 
+__all__ = ["METHODS", "Method"]
+
 METHODS: Room[Method] = Room("deepunlearn_cli.methods", Method, "method", "deepunlearn methods")  # type: ignore[type-abstract]

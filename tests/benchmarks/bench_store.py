@@ -97,8 +97,6 @@ def bench_model(store: Store) -> None:
     flushed = seconds(lambda: manifest.flush(save()), 5)
     path = save()
     recipes = iter([Recipe("train", "original", seed=-1000 - number) for number in range(5)])
-    kept = []
-    saved, flushed = seconds(save, 5), seconds(save_and_flush, 5)
     put = seconds(lambda: kept.append(store.put(next(recipes), weights=weights, scores={}, facts={})), 5)
     load = seconds(lambda: [t.sum() for t in load_file(path).values()], 5)
     get = seconds(lambda: [t.sum() for t in store.get(kept[0].id).weights().values()], 5)

@@ -1,0 +1,45 @@
+"""The application: commands are added to it by their own files."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from deepunlearn_cli import __version__
+
+app = typer.Typer(
+    name="deepunlearn",
+    help="Remove training data from image classifiers, prove how well it worked, compare the methods.",
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "DEEPUNLEARN"},
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+attack_app = typer.Typer(
+    help="Attack a model: does it still betray the forgotten data?", no_args_is_help=True
+)
+
+COMMANDS = (  # in the order of `--help`
+    "train", "unlearn", "attack", "rank", "report", "bench",
+    "runs", "show", "verify", "prune", "methods", "attacks", "datasets", "models", "doctor",
+)  # fmt: skip
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"deepunlearn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Remove training data from image classifiers, prove how well it worked, compare the methods."""
+
+
+for command in COMMANDS:
+    import_module(f"deepunlearn_cli.cli.{command}")

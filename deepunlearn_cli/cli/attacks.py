@@ -1,0 +1,35 @@
+"""`deepunlearn attacks`: the attacks and their options."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.methods import field_table
+from deepunlearn_cli.table import Column, Table
+
+
+@register(app, "attacks", "deepunlearn attacks", "deepunlearn attacks umia")
+def attacks(
+    session: Session, name: Annotated[str | None, typer.Argument(help="An attack.")] = None
+) -> Result:
+    """List the attacks, or show one with its options."""
+    from deepunlearn_cli.attacks import ATTACKS
+
+    if name:
+        attack = ATTACKS.get(name)
+        return Result(tables=[field_table(attack, f"{attack.title}: {attack.summary}\n")])
+    rows = [
+        {"name": one, "title": ATTACKS.get(one).title, "summary": ATTACKS.get(one).summary}
+        for one in ATTACKS.names()
+    ]
+    columns = [
+        Column("name", lambda row: str(row["name"])),
+        Column("title", lambda row: str(row["title"])),
+        Column("what it does", lambda row: str(row["summary"])),
+    ]
+    return Result(tables=[Table("deepunlearn.attack/1", "", columns, rows)])

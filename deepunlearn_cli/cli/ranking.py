@@ -1,0 +1,46 @@
+"""What `rank`, `report` and `bench` share: records from the store, tables in a format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.formats import render
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.cli.command import Session
+    from deepunlearn_cli.records import Record
+    from deepunlearn_cli.store import Store
+    from deepunlearn_cli.table import Table
+
+FORMATS = ("table", "markdown", "latex", "csv", "tsv", "json")
+
+
+def store_records(store: Store, dataset: str | None, model: str | None) -> list[Record]:
+    """Every model run of the store with its attacks."""
+    from deepunlearn_cli.methods import METHODS
+    from deepunlearn_cli.records import records
+
+    titles = {name: METHODS.get(name).title for name in METHODS.names()}
+    return records(store.rows(), titles, dataset, model)
+
+
+def printed(session: Session, tables: Sequence[Table], form: str, out: Path | None) -> Result:
+    """Tables for the terminal, or as text in one of `FORMATS`, or in a file."""
+    if form not in FORMATS:
+        raise UsageFailure(f"--format {form!r} is none of {', '.join(FORMATS)}", "--format markdown, say")
+    if form == "table" and not out:
+        return Result(tables=tables)
+    if form == "table":
+        form = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}.get(out.suffix, "tsv")  # type: ignore[union-attr]
+    text = "\n".join(render(table, form) for table in tables)
+    if not out:
+        return Result(text=text)
+    try:
+        out.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageFailure(f"cannot write --out {out}: {error.strerror}", "choose another file") from None
+    return Result(notes=[f"wrote {out}"])

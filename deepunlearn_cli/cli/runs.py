@@ -1,0 +1,41 @@
+"""`deepunlearn runs`: what is in the store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.listing import row_table
+
+SHOWN = 50  # rows on a terminal; pipes and --json get all
+
+
+@register(
+    app,
+    "runs",
+    "deepunlearn runs",
+    "deepunlearn runs --kind unlearn --name msg --dataset cifar10",
+    "deepunlearn runs --kind train --name original -q | deepunlearn unlearn --method ct --ckpt -",
+)
+def runs(
+    session: Session,
+    kind: Annotated[str | None, typer.Option(help="train, unlearn, attack or checkpoint.")] = None,
+    name: Annotated[str | None, typer.Option(help="original, retrain, a method or an attack.")] = None,
+    dataset: o.DatasetFilter = None,
+    model: o.ModelFilter = None,
+    status: Annotated[str | None, typer.Option(help="done or failed.")] = None,
+    last: Annotated[int | None, typer.Option(help="Only the newest so many.", min=1)] = None,
+) -> Result:
+    """List the runs in the store, newest last; a pipe gets their ids."""
+    rows = session.store().rows(kind=kind, name=name, dataset=dataset, model=model, status=status)
+    rows = rows[-last:] if last else rows
+    notes = [f"{len(rows)} runs"]
+    if session.console.interactive and last is None and len(rows) > SHOWN:
+        notes = [f"the newest {SHOWN} of {len(rows)} runs; --last {len(rows)} shows all"]
+        rows = rows[-SHOWN:]
+    return Result(tables=[row_table(rows)], ids=[row["id"] for row in rows], notes=notes)

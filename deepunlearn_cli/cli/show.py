@@ -1,0 +1,86 @@
+"""`deepunlearn show`: everything about one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.options import complete_refs
+from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.table import Column, Table
+
+
+@register(app, "show", "deepunlearn show 3f9c", "deepunlearn show 3f9c --json | jq .recipe.params")
+def show(
+    session: Session,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="A run id.", autocompletion=complete_refs)],
+) -> Result:
+    """Show a run: its recipe, scores, facts, inputs, training log and files."""
+    run = session.store().find(ref)
+    whole = {
+        "id": run.id,
+        "recipe": run.recipe.to_json(),
+        "inputs": {name: recipe.key for name, recipe in run.recipe.inputs.items()},
+        "setting": run.recipe.setting,
+        "scores": run.scores,
+        "facts": run.facts,
+        "log": run.log(),
+        "files": run.files,
+        "bytes": run.size,
+        "path": str(run.path),
+    }
+    if session.console.json:
+        return Result(tables=[Table("deepunlearn.show/1", "", [], [whole])])
+    return Result(tables=[_sheet(whole, run.recipe)])
+
+
+def _sheet(whole: Mapping[str, Any], recipe: Recipe) -> Table:
+    lines: list[dict[str, str]] = []
+    for section in ("what", "params", "scores", "facts", "inputs", "log", "files"):
+        for name, value in _section(section, whole, recipe):
+            lines.append({"section": section, "name": name, "value": value})
+    columns = [Column(name, lambda line, name=name: str(line[name])) for name in ("section", "name", "value")]  # type: ignore[misc]
+    return Table("deepunlearn.show/1", f"run {whole['id']}", columns, lines)
+
+
+def _section(section: str, whole: Mapping[str, Any], recipe: Recipe) -> list[tuple[str, str]]:
+    if section == "what":
+        return [(name, _text(value)) for name, value in _what(recipe).items()]
+    if section == "params":
+        return [(name, _text(value)) for name, value in recipe.params.items()]
+    if section == "log":
+        return [(str(n), _text(entry)) for n, entry in enumerate(whole["log"], start=1)]
+    if section == "files":
+        return [
+            ("path", whole["path"]),
+            ("files", ", ".join(whole["files"])),
+            ("bytes", f"{whole['bytes']:,}"),
+        ]
+    return [(name, _text(value)) for name, value in whole[section].items()]
+
+
+def _what(recipe: Recipe) -> dict[str, Any]:
+    forget = recipe.labels.get("forget", "")
+    return {
+        "kind": recipe.kind,
+        "name": recipe.name,
+        "dataset": recipe.labels.get("dataset", ""),
+        "model": recipe.model,
+        "seed": recipe.seed,
+        "precision": recipe.precision,
+        "forget": f"{forget} (SHA-256 {recipe.forget})" if recipe.forget else "",
+        **dict(recipe.data),
+    }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={_text(one)}" for name, one in value.items())
+    return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,37 @@
+"""`deepunlearn verify`: does the store hold what its manifests say?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.options import complete_refs
+from deepunlearn_cli.errors import ExitCode
+from deepunlearn_cli.table import Column, Table
+
+
+@register(app, "verify", "deepunlearn verify", "deepunlearn verify 3f9c")
+def verify(
+    session: Session,
+    refs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[REF]...", help="Run ids; all runs if none.", autocompletion=complete_refs),
+    ] = None,
+) -> Result:
+    """Check every file of every run (or of those given) against its SHA-256; exit 7 if one differs."""
+    store = session.store()
+    ids = [store.find(ref).id for ref in refs] if refs else None
+    with session.bars() as bars:
+        problems = store.verify(ids, lambda done, total: bars.progress(done, total, "verifying"))
+    rows = [{"id": problem.id, "file": problem.file, "problem": problem.what} for problem in problems]
+    columns = [Column(name, lambda row, name=name: str(row[name])) for name in ("id", "file", "problem")]  # type: ignore[misc]
+    notes = [f"{len(ids or store.ids())} runs checked, {len(rows)} problems"]
+    if left := store.leftovers():
+        notes.append(f"{len(left)} leftovers of killed processes: deepunlearn prune --leftovers")
+    code = ExitCode.STORE_CORRUPT if rows else ExitCode.OK
+    tables = [Table("deepunlearn.problem/1", "", columns, rows)] if rows else []
+    return Result(tables=tables, notes=notes, code=code)
