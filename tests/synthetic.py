@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deepunlearn_cli.records import Record, records
+from deepunlearn_cli.tables.records import Record, records
 
 TITLES = {"msg": "MSG", "ft": "FT", "ct": "CT", "kde": "KDE", "original": "original", "retrain": "retrain"}
 

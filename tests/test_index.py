@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from store_kit import in_processes, put, recipe, settle
 
-from deepunlearn_cli import index as index_room
-from deepunlearn_cli.index import Index
 from deepunlearn_cli.store import Store
+from deepunlearn_cli.store import index as index_room
+from deepunlearn_cli.store.index import Index
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_warm_index_reads_no_manifest(store, monkeypatch):
         put(store, seed)
     settle(store)
     rows = store.rows()
-    monkeypatch.setattr("deepunlearn_cli.manifest.row_of", lambda _: pytest.fail("read a manifest"))
+    monkeypatch.setattr("deepunlearn_cli.store.manifest.row_of", lambda _: pytest.fail("read a manifest"))
     assert store.rows() == rows
 
 

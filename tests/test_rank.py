@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 from synthetic import attack, cell, joined, run
 
-from deepunlearn_cli.clustering import LINKAGES, clusters
-from deepunlearn_cli.cohort import UNKNOWN
 from deepunlearn_cli.errors import NotFound, UsageFailure
-from deepunlearn_cli.rank import dense_ranks, rank
+from deepunlearn_cli.tables.clustering import LINKAGES, clusters
+from deepunlearn_cli.tables.cohort import UNKNOWN
+from deepunlearn_cli.tables.rank import dense_ranks, rank
 
 # arXiv 2410.01276, table 1: G1/G2/G3/F and printed rank, for RetDev and for indiscernibility
 TABLE_1 = {

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from synthetic import TITLES, attack, joined, run
 
-from deepunlearn_cli.records import records
+from deepunlearn_cli.tables.records import records
 
 
 def test_models_are_records_and_everything_else_is_not():

@@ -10,11 +10,11 @@ import time
 import pytest
 from synthetic import attack, cell, joined, run
 
-from deepunlearn_cli.cohort import UNKNOWN
 from deepunlearn_cli.errors import NotFound
-from deepunlearn_cli.formats import FORMATS, render
-from deepunlearn_cli.rank import rank
-from deepunlearn_cli.report import AVERAGE, TABLES, report
+from deepunlearn_cli.tables.cohort import UNKNOWN
+from deepunlearn_cli.tables.formats import FORMATS, render
+from deepunlearn_cli.tables.rank import rank
+from deepunlearn_cli.tables.report import AVERAGE, TABLES, report
 
 # arXiv 2410.01276, table 2 (ResNet18): CIFAR-10, CIFAR-100, MNIST, Fashion-MNIST, UTKFace, mean
 TABLE_2 = {

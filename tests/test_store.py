@@ -162,7 +162,7 @@ def test_torn_files_are_corrupt_not_a_traceback(store):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, OSError])
-@pytest.mark.parametrize("where", ["write_files", "manifest.write"])
+@pytest.mark.parametrize("where", ["store.write_files", "manifest.write"])
 def test_an_interrupted_put_leaves_nothing(store, monkeypatch, error, where):
     def interrupt(*_, **__):
         raise error

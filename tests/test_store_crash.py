@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
 # Writes one run after the other for ever; the plain-data stand-in for torch keeps the start quick.
 WRITER = """
 import sys, itertools
-from deepunlearn_cli import run
+from deepunlearn_cli.store import run
 from deepunlearn_cli.recipe import Recipe
 from deepunlearn_cli.store import Store
 run._write_weights = lambda path, weights: path.write_bytes(b"w" * 2_000_000)

@@ -12,9 +12,8 @@ import pytest
 import torch
 from store_kit import in_processes, names, put, recipe
 
-from deepunlearn_cli import index as index_room
-from deepunlearn_cli import locks
-from deepunlearn_cli.store import Run, Store
+from deepunlearn_cli.store import Run, Store, locks
+from deepunlearn_cli.store import index as index_room
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def test_four_processes_put_the_same_recipe(store):
 
 
 def test_the_first_rename_wins_without_locks(store, monkeypatch):
-    monkeypatch.setattr("deepunlearn_cli.locks.fcntl", None)
+    monkeypatch.setattr("deepunlearn_cli.store.locks.fcntl", None)
     in_processes(lambda: put(store, scores={"pid": os.getpid()}))
     assert len(store.rows()) == 1
     assert store.verify() == []
@@ -41,14 +40,14 @@ def test_losing_the_rename_returns_the_winner(store, monkeypatch):
     real = index_room.row
 
     def somebody_is_faster(*args):
-        monkeypatch.setattr("deepunlearn_cli.store.row", real)
+        monkeypatch.setattr("deepunlearn_cli.store.store.row", real)
         elsewhere = Store(store.root)
         elsewhere._write(
             recipe(), {"weights": None, "outputs": None, "scores": {"a": 1}, "facts": {}, "log": ()}
         )
         return real(*args)
 
-    monkeypatch.setattr("deepunlearn_cli.store.row", somebody_is_faster)
+    monkeypatch.setattr("deepunlearn_cli.store.store.row", somebody_is_faster)
     assert put(store, scores={"b": 2}).scores == {"a": 1}
     assert names(store.runs / recipe().key[:2]) == [recipe().key]
 

@@ -15,7 +15,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.errors import ExitCode, RunFailed, UsageFailure
-from deepunlearn_cli.table import Column, Table
+from deepunlearn_cli.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.adopt import Start

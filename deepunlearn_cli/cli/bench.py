@@ -16,7 +16,7 @@ from deepunlearn_cli.errors import ExitCode
 
 if TYPE_CHECKING:
     from deepunlearn_cli.bench import Plan
-    from deepunlearn_cli.table import Table
+    from deepunlearn_cli.tables.table import Table
 
 
 def _plans(incomplete: str) -> list[str]:
@@ -72,8 +72,8 @@ def _check_names(plan: Plan) -> None:
 
 
 def _tables(session: Session, wanted: set[str]) -> list[Table]:
-    from deepunlearn_cli.rank import rank
-    from deepunlearn_cli.report import report
+    from deepunlearn_cli.tables.rank import rank
+    from deepunlearn_cli.tables.report import report
 
     found = [record for record in store_records(session.store(), None, None) if record.id in wanted]
     return [rank(found), report(found, "2")]

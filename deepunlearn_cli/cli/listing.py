@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.index import row
-from deepunlearn_cli.table import Column, Table
+from deepunlearn_cli.store.index import row
+from deepunlearn_cli.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.recipe import Recipe

@@ -11,7 +11,7 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_methods
-from deepunlearn_cli.table import Column, Table
+from deepunlearn_cli.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.fields import Declared

@@ -33,8 +33,8 @@ def rank(
     out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
 ) -> Result:
     """Rank the methods in the store by retention deviation and by indiscernibility (Table 1)."""
-    from deepunlearn_cli.rank import MEASURES
-    from deepunlearn_cli.rank import rank as ranked
+    from deepunlearn_cli.tables.rank import MEASURES
+    from deepunlearn_cli.tables.rank import rank as ranked
 
     found = store_records(session.store(), dataset, model)
     table = ranked(found, [metric] if metric else list(MEASURES), linkage)

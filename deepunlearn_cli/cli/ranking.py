@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.errors import UsageFailure
-from deepunlearn_cli.formats import render
+from deepunlearn_cli.tables.formats import render
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
-    from deepunlearn_cli.records import Record
     from deepunlearn_cli.store import Store
-    from deepunlearn_cli.table import Table
+    from deepunlearn_cli.tables.records import Record
+    from deepunlearn_cli.tables.table import Table
 
 FORMATS = ("table", "markdown", "latex", "csv", "tsv", "json")
 
@@ -22,7 +22,7 @@ FORMATS = ("table", "markdown", "latex", "csv", "tsv", "json")
 def store_records(store: Store, dataset: str | None, model: str | None) -> list[Record]:
     """Every model run of the store with its attacks."""
     from deepunlearn_cli.methods import METHODS
-    from deepunlearn_cli.records import records
+    from deepunlearn_cli.tables.records import records
 
     titles = {name: METHODS.get(name).title for name in METHODS.names()}
     return records(store.rows(), titles, dataset, model)

@@ -32,7 +32,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
 ) -> Result:
     """Run-time efficiency against retraining (Table 2), or the scores behind the ranking."""
-    from deepunlearn_cli.report import report as reported
+    from deepunlearn_cli.tables.report import report as reported
 
     found = store_records(session.store(), dataset, model)
     return printed(session, [reported(found, table)], format_, out)

@@ -12,7 +12,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.recipe import Recipe
-from deepunlearn_cli.table import Column, Table
+from deepunlearn_cli.tables.table import Column, Table
 
 
 @register(app, "show", "deepunlearn show 3f9c", "deepunlearn show 3f9c --json | jq .recipe.params")

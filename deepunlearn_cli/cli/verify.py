@@ -11,7 +11,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.errors import ExitCode
-from deepunlearn_cli.table import Column, Table
+from deepunlearn_cli.tables.table import Column, Table
 
 
 @register(app, "verify", "deepunlearn verify", "deepunlearn verify 3f9c")

@@ -1,4 +1,4 @@
-"""`fit` against the bare forward-backward-step loop on one resident random batch: same model, same batch size.
+"""`fit` against a bare forward-backward-step loop on one resident random batch, same model and batch size.
 
     python tests/benchmarks/bench_fit.py [MODEL] [STEPS]
 
@@ -31,7 +31,9 @@ def main(model_name: str = "resnet18", steps: str = "4") -> None:
     precision = default_precision(device)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
-    pixels = Pixels(images, rng.integers(0, 10, count), device, mean=(0.5,) * 3, std=(0.25,) * 3, flip=True, pad=4)
+    pixels = Pixels(
+        images, rng.integers(0, 10, count), device, mean=(0.5,) * 3, std=(0.25,) * 3, flip=True, pad=4
+    )
     loops = {
         "fit": fit_loop(model_name, pixels, device, precision),
         "bare": bare_loop(model_name, int(steps), device, precision),

@@ -15,9 +15,8 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
-from deepunlearn_cli import index, manifest
 from deepunlearn_cli.recipe import Recipe
-from deepunlearn_cli.store import Store
+from deepunlearn_cli.store import Store, index, manifest
 
 SCORES = ("ra", "fa", "va", "ta", "rr", "fr", "tr", "retdev", "umia", "indisc")
 MODEL_FLOATS = 11_250_000  # 45 MB, a ResNet18

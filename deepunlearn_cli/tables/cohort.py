@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepunlearn_cli.errors import Failure, NotFound
-from deepunlearn_cli.records import CONTROLS, RETRAIN, Pair, Record
+from deepunlearn_cli.tables.records import CONTROLS, RETRAIN, Pair, Record
 
 Runs = dict[int, Record]  # by seed
 Key = tuple[str, str]  # method and config

@@ -9,9 +9,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from deepunlearn_cli.cells import measure_column, method_column, runs_column
-from deepunlearn_cli.clustering import LINKAGES
-from deepunlearn_cli.cohort import (
+from deepunlearn_cli.errors import unknown
+from deepunlearn_cli.tables.cells import measure_column, method_column, runs_column
+from deepunlearn_cli.tables.clustering import LINKAGES
+from deepunlearn_cli.tables.cohort import (
     UNKNOWN,
     Cohort,
     Key,
@@ -20,12 +21,11 @@ from deepunlearn_cli.cohort import (
     identity,
     no_retrain,
 )
-from deepunlearn_cli.errors import unknown
-from deepunlearn_cli.measures import INDISC, RETDEV, Measure
-from deepunlearn_cli.rank_notes import rank_notes
-from deepunlearn_cli.records import Record
-from deepunlearn_cli.standings import GROUP_NAMES, Board, Standing, dense_ranks, standings
-from deepunlearn_cli.table import Column, Table
+from deepunlearn_cli.tables.measures import INDISC, RETDEV, Measure
+from deepunlearn_cli.tables.rank_notes import rank_notes
+from deepunlearn_cli.tables.records import Record
+from deepunlearn_cli.tables.standings import GROUP_NAMES, Board, Standing, dense_ranks, standings
+from deepunlearn_cli.tables.table import Column, Table
 
 __all__ = ["dense_ranks", "rank"]
 

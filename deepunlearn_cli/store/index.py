@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepunlearn_cli import manifest
 from deepunlearn_cli.recipe import Recipe
-from deepunlearn_cli.run import plain
+from deepunlearn_cli.store import manifest
+from deepunlearn_cli.store.run import plain
 
 Row = dict[str, Any]
 

@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from deepunlearn_cli.cells import method_column, pair_column, runs_column, spread_cell
-from deepunlearn_cli.cohort import (
+from deepunlearn_cli.errors import unknown
+from deepunlearn_cli.tables.cells import method_column, pair_column, runs_column, spread_cell
+from deepunlearn_cli.tables.cohort import (
     UNKNOWN,
     Cohort,
     Runs,
@@ -22,12 +23,11 @@ from deepunlearn_cli.cohort import (
     shortened,
     spread,
 )
-from deepunlearn_cli.errors import unknown
-from deepunlearn_cli.measures import RTE, RTE_WORK, comparable
-from deepunlearn_cli.rank import rank
-from deepunlearn_cli.records import Record
-from deepunlearn_cli.scores import retention_table, scores_table
-from deepunlearn_cli.table import Column, Table
+from deepunlearn_cli.tables.measures import RTE, RTE_WORK, comparable
+from deepunlearn_cli.tables.rank import rank
+from deepunlearn_cli.tables.records import Record
+from deepunlearn_cli.tables.scores import retention_table, scores_table
+from deepunlearn_cli.tables.table import Column, Table
 
 AVERAGE = "average over pairs"
 

@@ -22,18 +22,16 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli import manifest, marker
 from deepunlearn_cli.errors import NotFound, StoreCorrupt, UsageFailure
-from deepunlearn_cli.index import RUN_ID, Index, Row, row, shard_names
-from deepunlearn_cli.locks import held_here, hold, is_free
-from deepunlearn_cli.manifest import MANIFEST, Problem
 from deepunlearn_cli.recipe import Recipe
-from deepunlearn_cli.run import Outputs, Run, write_files
+from deepunlearn_cli.store import manifest, marker
+from deepunlearn_cli.store.index import RUN_ID, Index, Row, row, shard_names
+from deepunlearn_cli.store.locks import held_here, hold, is_free
+from deepunlearn_cli.store.manifest import MANIFEST, Problem
+from deepunlearn_cli.store.run import Outputs, Run, write_files
 
 if TYPE_CHECKING:
     import torch
-
-__all__ = ["Problem", "Run", "Store"]
 
 REF = re.compile(r"[0-9a-f]{4,}")
 LEFTOVER = re.compile(r"\.([0-9a-f]{16})(-.*|\.lock)")

@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deepunlearn_cli.cells import measure_column, method_column, runs_column
-from deepunlearn_cli.cohort import (
+from deepunlearn_cli.tables.cells import measure_column, method_column, runs_column
+from deepunlearn_cli.tables.cohort import (
     UNKNOWN,
     Cohort,
     Runs,
@@ -19,9 +19,9 @@ from deepunlearn_cli.cohort import (
     identity,
     shortened,
 )
-from deepunlearn_cli.measures import GAPS, RETDEV, SCORES, Measure, noise
-from deepunlearn_cli.records import Record
-from deepunlearn_cli.table import Column, Table
+from deepunlearn_cli.tables.measures import GAPS, RETDEV, SCORES, Measure, noise
+from deepunlearn_cli.tables.records import Record
+from deepunlearn_cli.tables.table import Column, Table
 
 NOISY: Mapping[str, Measure] = {
     **GAPS,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice, permutations
 
-from deepunlearn_cli.cohort import Cohort, Runs, Spread, spread
 from deepunlearn_cli.metrics import indiscernibility, retention, retention_deviation
-from deepunlearn_cli.records import Record
+from deepunlearn_cli.tables.cohort import Cohort, Runs, Spread, spread
+from deepunlearn_cli.tables.records import Record
 
 NOISE_SHARE = 0.95  # of the retrained models' own differences that count as noise
 NOISE_MODELS = 50  # retrained models that are compared; enough for a quantile, and quick

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli import manifest
 from deepunlearn_cli.errors import NotFound, StoreCorrupt
 from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.store import manifest
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from textwrap import fill, wrap
 from typing import Any
 
-from deepunlearn_cli.cohort import Spread
-from deepunlearn_cli.measures import Measure
-from deepunlearn_cli.table import Column
+from deepunlearn_cli.tables.cohort import Spread
+from deepunlearn_cli.tables.measures import Measure
+from deepunlearn_cli.tables.table import Column
 
 LABEL_WIDTH, PAIR_WIDTH = 13, 30  # characters; longer names are wrapped, so that tables fit 100 columns
 

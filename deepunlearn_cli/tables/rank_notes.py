@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from deepunlearn_cli.cohort import UNKNOWN, Cohort, Key, common_notes, is_control, shortened
-from deepunlearn_cli.measures import RETDEV, noise, undefined
-from deepunlearn_cli.standings import Board, missing
+from deepunlearn_cli.tables.cohort import UNKNOWN, Cohort, Key, common_notes, is_control, shortened
+from deepunlearn_cli.tables.measures import RETDEV, noise, undefined
+from deepunlearn_cli.tables.standings import Board, missing
 
 
 def rank_notes(

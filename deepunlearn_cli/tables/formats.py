@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deepunlearn_cli.errors import unknown
-from deepunlearn_cli.table import Table
+from deepunlearn_cli.tables.table import Table
 
 LATEX = {"±": r"$\pm$", "≈": r"$\approx$", "\u2013": "--"}  # pdflatex knows none of them by itself
 

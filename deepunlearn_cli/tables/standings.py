@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from deepunlearn_cli.clustering import clusters
-from deepunlearn_cli.cohort import Cohort, Key, Spread, is_control
-from deepunlearn_cli.measures import RETDEV, Measure, noise
+from deepunlearn_cli.tables.clustering import clusters
+from deepunlearn_cli.tables.cohort import Cohort, Key, Spread, is_control
+from deepunlearn_cli.tables.measures import RETDEV, Measure, noise
 
 GROUP_NAMES = ("G1", "G2", "G3", "F")
 

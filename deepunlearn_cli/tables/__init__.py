@@ -1,0 +1,1 @@
+"""Index rows in, tables out: records, their comparison with controls, rankings, reports and formats."""
