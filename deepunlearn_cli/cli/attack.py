@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from deepunlearn_cli.attacks import verdict
 from deepunlearn_cli.attacks.umia import UMIA
 from deepunlearn_cli.cli import options as o
@@ -14,6 +12,7 @@ from deepunlearn_cli.cli.app import app, attack_app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
+from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.errors import ExitCode, RunFailed, UsageFailure
 from deepunlearn_cli.tables.table import Column, Table
 
@@ -41,13 +40,13 @@ def umia(
     session: Session,
     params: Mapping[str, Any],
     refs: Annotated[
-        list[str], typer.Argument(metavar="REF...", help="Run ids, checkpoint files, or - for ids on stdin.")
+        list[str], argument(metavar="REF...", help="Run ids, checkpoint files, or - for ids on stdin.")
     ],
     fail_above: Annotated[
         float | None,
-        typer.Option(help="Fail if the attack's accuracy, or 1 minus it, is above this (0.5 is guessing)."),
+        option(help="Fail if the attack's accuracy, or 1 minus it, is above this (0.5 is guessing)."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the balanced draw and the folds.")] = 0,
+    seed: Annotated[int, option(help="Of the balanced draw and the folds.")] = 0,
     forget: o.Forget = None,
     dataset: o.FileDataset = None,
     model: o.FileModel = None,

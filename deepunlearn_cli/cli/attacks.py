@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.methods import field_table
+from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.tables.table import Column, Table
 
 
 @register(app, "attacks", "deepunlearn attacks", "deepunlearn attacks umia")
-def attacks(
-    session: Session, name: Annotated[str | None, typer.Argument(help="An attack.")] = None
-) -> Result:
+def attacks(session: Session, name: Annotated[str | None, argument(help="An attack.")] = None) -> Result:
     """List the attacks, or show one with its options."""
     from deepunlearn_cli.attacks import ATTACKS
 
     if name:
         attack = ATTACKS.get(name)
-        return Result(tables=[field_table(attack, f"{attack.title}: {attack.summary}\n")])
+        return Result(tables=[field_table(attack, f"{attack.title}: {attack.summary}")])
     rows = [
         {"name": one, "title": ATTACKS.get(one).title, "summary": ATTACKS.get(one).summary}
         for one in ATTACKS.names()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
+from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.cli.ranking import store_records
 from deepunlearn_cli.errors import ExitCode
 
@@ -36,7 +35,7 @@ def bench(
     session: Session,
     plan: Annotated[
         str,
-        typer.Argument(metavar="quick|PLAN.toml", help="A built-in plan or a file.", autocompletion=_plans),
+        argument(metavar="quick|PLAN.toml", help="A built-in plan or a file.", autocompletion=_plans),
     ],
     device: o.Device = "auto",
     dry_run: o.DryRun = False,

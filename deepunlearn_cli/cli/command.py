@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from deepunlearn_cli.cli.console import Console, Result
+from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.errors import ExitCode, Failure
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ DEFAULT_STORE = Path("deepunlearn-store")
 
 StoreOption = Annotated[
     Path,
-    typer.Option(
+    option(
         "--store",
         envvar="DEEPUNLEARN_STORE",
         help="Folder of the checkpoint store.",
@@ -38,12 +39,12 @@ StoreOption = Annotated[
     ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="One JSON object per line on stdout.", rich_help_panel="Common")
+    bool, option("--json", help="One JSON object per line on stdout.", rich_help_panel="Common")
 ]
 QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress and no notes.", rich_help_panel="Common")
+    bool, option("--quiet", "-q", help="No progress and no notes.", rich_help_panel="Common")
 ]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel="Common")]
+DebugOption = Annotated[bool, option("--debug", help="Show tracebacks.", rich_help_panel="Common")]
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,16 @@ def register(
 
     def decorate(body: Body) -> Body:
         epilog = "Examples:\n\n" + "\n\n".join(f"  {example}" for example in examples)
-        app.command(name, epilog=epilog)(_with_common_options(body, declared))
+        app.command(name, help=_reflowed(body), epilog=epilog)(_with_common_options(body, declared))
         return body
 
     return decorate
+
+
+def _reflowed(body: Body) -> str:
+    """The docstring with one line per paragraph, so that help wraps it to the terminal."""
+    paragraphs = (inspect.getdoc(body) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _with_common_options(body: Body, declared: type[Declared] | None) -> Callable[..., None]:
@@ -105,7 +112,7 @@ def _with_common_options(body: Body, declared: type[Declared] | None) -> Callabl
 
     @functools.wraps(body)
     def command(**options: Any) -> None:
-        console = Console(options.pop("json_"), options.pop("quiet"))
+        console = Console(options.pop("json"), options.pop("quiet"))
         session = Session(options.pop("store"), console, options.pop("debug"))
         if declared:
             options["params"] = {name: options.pop(name) for name in fields}
@@ -122,7 +129,7 @@ def _with_common_options(body: Body, declared: type[Declared] | None) -> Callabl
 
 def _field_option(name: str, domain: Domain) -> inspect.Parameter:
     kind: Any = Literal[domain.choices] if domain.choices else domain.type
-    described = typer.Option(f"--{name.replace('_', '-')}", help=f"{domain.help}.")
+    described = option(f"--{name.replace('_', '-')}", help=f"{domain.help}.")
     return _option(name, Annotated[kind, described], domain.default)
 
 
@@ -132,7 +139,7 @@ def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 _COMMON = [
     _option("store", StoreOption, DEFAULT_STORE),
-    _option("json_", JsonOption, False),
+    _option("json", JsonOption, False),
     _option("quiet", QuietOption, False),
     _option("debug", DebugOption, False),
 ]

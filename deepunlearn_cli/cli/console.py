@@ -123,7 +123,13 @@ def _rich(table: Table) -> Any:
     from rich.markup import escape
     from rich.table import Table as RichTable
 
-    made = RichTable(title=table.title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    made = RichTable(
+        title=table.title or None,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+        padding=(0, 1, 0, 0),
+    )
     for column in table.columns:
         justify = "right" if column.right else "left"
         made.add_column(escape(column.header), justify=justify, overflow="fold")  # type: ignore[arg-type]

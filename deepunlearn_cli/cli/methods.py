@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_methods
+from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -20,15 +19,14 @@ if TYPE_CHECKING:
 @register(app, "methods", "deepunlearn methods", "deepunlearn methods msg", "deepunlearn methods --json")
 def methods(
     session: Session,
-    name: Annotated[str | None, typer.Argument(help="A method.", autocompletion=complete_methods)] = None,
+    name: Annotated[str | None, argument(help="A method.", autocompletion=complete_methods)] = None,
 ) -> Result:
     """List the methods, or show one with its hyperparameters."""
     from deepunlearn_cli.methods import METHODS
 
     if name:
         method = METHODS.get(name)
-        title = f"{method.title} · {method.paper}\n\n{inspect.getdoc(method)}\n"
-        return Result(tables=[field_table(method, title)])
+        return Result(tables=[field_table(method, f"{method.title} ({method.paper})")])
     return Result(tables=[method_table()])
 
 
@@ -70,4 +68,6 @@ def field_table(cls: type[Declared], title: str) -> Table:
         Column("sweep", lambda row: str(row["search"])),
         Column("meaning", lambda row: str(row["help"])),
     ]
-    return Table("deepunlearn.hyperparameter/1", title, columns, rows)
+    paragraphs = (inspect.getdoc(cls) or "").split("\n\n")
+    notes = [" ".join(paragraph.split()) for paragraph in paragraphs]
+    return Table("deepunlearn.hyperparameter/1", title, columns, rows, notes)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.errors import UsageFailure, unknown
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def complete_refs(ctx: typer.Context, incomplete: str) -> list[str]:
 
 Dataset = Annotated[
     str,
-    typer.Option(
+    option(
         help="digits, mnist, cifar10, ..., folder:PATH or npz:FILE.",
         autocompletion=_datasets,
         rich_help_panel=DATA,
@@ -65,7 +66,7 @@ Dataset = Annotated[
 ]
 Model = Annotated[
     str,
-    typer.Option(
+    option(
         help="resnet18, tinyvit, ..., timm:NAME or package.module:factory.",
         autocompletion=_models,
         rich_help_panel=DATA,
@@ -73,42 +74,38 @@ Model = Annotated[
 ]
 FileDataset = Annotated[
     str | None,
-    typer.Option(
-        "--dataset", help="Dataset of a checkpoint file.", autocompletion=_datasets, rich_help_panel=DATA
-    ),
+    option("--dataset", help="Dataset of a checkpoint file.", autocompletion=_datasets, rich_help_panel=DATA),
 ]
 FileModel = Annotated[
     str | None,
-    typer.Option("--model", help="Model of a checkpoint file.", autocompletion=_models, rich_help_panel=DATA),
+    option("--model", help="Model of a checkpoint file.", autocompletion=_models, rich_help_panel=DATA),
 ]
 Forget = Annotated[
     str | None,
-    typer.Option(
-        help="random:0.1 · class:3:0.5 · indices:FILE. [default: the checkpoint's, else random:0.1]",
+    option(
+        help="random:0.1 · class:3:0.5 · indices:FILE. (default: the checkpoint's, else random:0.1)",
         rich_help_panel=DATA,
     ),
 ]
 ValShare = Annotated[
-    float | None, typer.Option(help="Share kept for validation. [default: 0.15]", rich_help_panel=DATA)
+    float | None, option(help="Share kept for validation. (default: 0.15)", rich_help_panel=DATA)
 ]
 SplitSeed = Annotated[
     int | None,
-    typer.Option(help="Seed of the split and of the forget draw. [default: 123]", rich_help_panel=DATA),
+    option(help="Seed of the split and of the forget draw. (default: 123)", rich_help_panel=DATA),
 ]
-ImageSize = Annotated[
-    int | None, typer.Option(help="Resize pictures to this many pixels.", rich_help_panel=DATA)
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Never touch the network.", rich_help_panel=DATA)]
+ImageSize = Annotated[int | None, option(help="Resize pictures to this many pixels.", rich_help_panel=DATA)]
+Offline = Annotated[bool, option("--offline", help="Never touch the network.", rich_help_panel=DATA)]
 NoAugment = Annotated[
-    bool, typer.Option("--no-augment", help="Train on unaugmented pictures.", rich_help_panel=TRAINING)
+    bool, option("--no-augment", help="Train on unaugmented pictures.", rich_help_panel=TRAINING)
 ]
 Precision = Annotated[
     str | None,
-    typer.Option(help="fp32 or bf16. [default: bf16 on CUDA, else fp32]", rich_help_panel=TRAINING),
+    option(help="fp32 or bf16. (default: bf16 on CUDA, else fp32)", rich_help_panel=TRAINING),
 ]
 Params = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "-p",
         metavar="NAME=VALUE",
         help="A hyperparameter; may be repeated.",
@@ -118,11 +115,11 @@ Params = Annotated[
 ]
 Methods = Annotated[
     str,
-    typer.Option(metavar="NAME[,NAME]|all", help="The method, or several.", autocompletion=complete_methods),
+    option(metavar="NAME[,NAME]|all", help="The method, or several.", autocompletion=complete_methods),
 ]
 Refs = Annotated[
     list[str],
-    typer.Option(
+    option(
         "--ckpt",
         metavar="REF",
         help="Run id, checkpoint file, or - for ids on stdin.",
@@ -131,20 +128,16 @@ Refs = Annotated[
 ]
 Device = Annotated[
     str,
-    typer.Option(envvar="DEEPUNLEARN_DEVICE", help="auto, cpu, cuda, cuda:1.", rich_help_panel=RUNNING),
+    option(envvar="DEEPUNLEARN_DEVICE", help="auto, cpu, cuda, cuda:1.", rich_help_panel=RUNNING),
 ]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the plan, make nothing.", rich_help_panel=RUNNING)
-]
-Force = Annotated[
-    bool, typer.Option("--force", help="Make it again, as a new attempt.", rich_help_panel=RUNNING)
-]
+DryRun = Annotated[bool, option("--dry-run", help="Print the plan, make nothing.", rich_help_panel=RUNNING)]
+Force = Annotated[bool, option("--force", help="Make it again, as a new attempt.", rich_help_panel=RUNNING)]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Also write the model to this file (.pt, .safetensors).", rich_help_panel=RUNNING),
+    option(help="Also write the model to this file (.pt, .safetensors).", rich_help_panel=RUNNING),
 ]
-DatasetFilter = Annotated[str | None, typer.Option("--dataset", help="Only this dataset.")]
-ModelFilter = Annotated[str | None, typer.Option("--model", help="Only this model.")]
+DatasetFilter = Annotated[str | None, option("--dataset", help="Only this dataset.")]
+ModelFilter = Annotated[str | None, option("--model", help="Only this model.")]
 
 
 def read_params(given: list[str] | None) -> dict[str, str]:

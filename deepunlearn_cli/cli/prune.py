@@ -12,6 +12,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import run_table
 from deepunlearn_cli.cli.options import complete_refs, read_refs
+from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.errors import UsageFailure
 
 
@@ -26,12 +27,12 @@ def prune(
     session: Session,
     refs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[REF]...", help="Run ids, or - for stdin.", autocompletion=complete_refs),
+        argument(metavar="[REF]...", help="Run ids, or - for stdin.", autocompletion=complete_refs),
     ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Every failed run.")] = False,
-    leftovers: Annotated[bool, typer.Option("--leftovers", help="What killed processes left.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List, remove nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    failed: Annotated[bool, option("--failed", help="Every failed run.")] = False,
+    leftovers: Annotated[bool, option("--leftovers", help="What killed processes left.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", help="List, remove nothing.")] = False,
+    yes: Annotated[bool, option("--yes", help="Do not ask.")] = False,
 ) -> Result:
     """Remove runs from the store; runs that others were made from are kept unless those go too."""
     if not (refs or failed or leftovers):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import row_table
+from deepunlearn_cli.cli.parameter import option
 
 SHOWN = 50  # rows on a terminal; pipes and --json get all
 
@@ -24,12 +23,12 @@ SHOWN = 50  # rows on a terminal; pipes and --json get all
 )
 def runs(
     session: Session,
-    kind: Annotated[str | None, typer.Option(help="train, unlearn, attack or checkpoint.")] = None,
-    name: Annotated[str | None, typer.Option(help="original, retrain, a method or an attack.")] = None,
+    kind: Annotated[str | None, option(help="train, unlearn, attack or checkpoint.")] = None,
+    name: Annotated[str | None, option(help="original, retrain, a method or an attack.")] = None,
     dataset: o.DatasetFilter = None,
     model: o.ModelFilter = None,
-    status: Annotated[str | None, typer.Option(help="done or failed.")] = None,
-    last: Annotated[int | None, typer.Option(help="Only the newest so many.", min=1)] = None,
+    status: Annotated[str | None, option(help="done or failed.")] = None,
+    last: Annotated[int | None, option(help="Only the newest so many.", min=1)] = None,
 ) -> Result:
     """List the runs in the store, newest last; a pipe gets their ids."""
     rows = session.store().rows(kind=kind, name=name, dataset=dataset, model=model, status=status)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import typer
-
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_refs
+from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.recipe import Recipe
 from deepunlearn_cli.tables.table import Column, Table
 
@@ -18,7 +17,7 @@ from deepunlearn_cli.tables.table import Column, Table
 @register(app, "show", "deepunlearn show 3f9c", "deepunlearn show 3f9c --json | jq .recipe.params")
 def show(
     session: Session,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="A run id.", autocompletion=complete_refs)],
+    ref: Annotated[str, argument(metavar="REF", help="A run id.", autocompletion=complete_refs)],
 ) -> Result:
     """Show a run: its recipe, scores, facts, inputs, training log and files."""
     run = session.store().find(ref)

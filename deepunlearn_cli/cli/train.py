@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import deliver
+from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.errors import UsageFailure
 
 if TYPE_CHECKING:
@@ -33,10 +32,8 @@ def train(
     session: Session,
     dataset: o.Dataset,
     model: o.Model,
-    seeds: Annotated[str, typer.Option(help="Seeds: 0-9, or 0,2,5.")] = "0",
-    role: Annotated[
-        str, typer.Option(help="original, retrain (without the forget set), or both.")
-    ] = "original",
+    seeds: Annotated[str, option(help="Seeds: 0-9, or 0,2,5.")] = "0",
+    role: Annotated[str, option(help="original, retrain (without the forget set), or both.")] = "original",
     forget: o.Forget = None,
     p: o.Params = None,
     out: o.Out = None,

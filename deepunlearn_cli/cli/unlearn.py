@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import deliver
+from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.errors import UsageFailure
 
 if TYPE_CHECKING:
@@ -34,9 +33,7 @@ def unlearn(
     out: o.Out = None,
     dataset: o.FileDataset = None,
     model: o.FileModel = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of a checkpoint from elsewhere. [default: 0]")
-    ] = None,
+    seed: Annotated[int | None, option(help="Seed of a checkpoint from elsewhere. (default: 0)")] = None,
     val_share: o.ValShare = None,
     split_seed: o.SplitSeed = None,
     image_size: o.ImageSize = None,

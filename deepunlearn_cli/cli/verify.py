@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_refs
+from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.errors import ExitCode
 from deepunlearn_cli.tables.table import Column, Table
 
@@ -19,7 +18,7 @@ def verify(
     session: Session,
     refs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[REF]...", help="Run ids; all runs if none.", autocompletion=complete_refs),
+        argument(metavar="[REF]...", help="Run ids; all runs if none.", autocompletion=complete_refs),
     ] = None,
 ) -> Result:
     """Check every file of every run (or of those given) against its SHA-256; exit 7 if one differs."""

@@ -64,8 +64,9 @@ def comparable(run: Record, reference: Record) -> bool:
 
 
 def _speed(run: Record, reference: Record) -> float:
-    """RTE in seconds, NaN where they cannot be compared."""
-    return _over(reference.seconds, run.seconds) if comparable(run, reference) else math.nan
+    """RTE in seconds; NaN where they cannot be compared, or for a run that did no work (the original)."""
+    worked = run.work != 0
+    return _over(reference.seconds, run.seconds) if worked and comparable(run, reference) else math.nan
 
 
 def _over(ours: float | None, theirs: float | None) -> float:

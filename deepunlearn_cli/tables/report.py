@@ -86,7 +86,7 @@ def _incomparable(cohort: Cohort, runs: Runs) -> Iterator[str]:
     """Runs whose seconds say nothing against their retrained model's (the original's are never compared)."""
     for seed, run in runs.items():
         reference = cohort.retrained.get(seed)
-        if run.usable and reference and run.seconds and not comparable(run, reference):
+        if run.usable and reference and run.work and not comparable(run, reference):
             yield run.id
 
 

@@ -1,0 +1,1 @@
+complete --command deepunlearn --no-files --arguments "(env _DEEPUNLEARN_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) deepunlearn)" --condition "env _DEEPUNLEARN_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) deepunlearn"

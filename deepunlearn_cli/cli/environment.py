@@ -1,0 +1,9 @@
+"""The environment variables that the tool reads; README's table is made from this."""
+
+VARIABLES = {
+    "DEEPUNLEARN_STORE": "folder of the store (default `./deepunlearn-store`)",
+    "DEEPUNLEARN_DATA": "folder of the datasets' own files (default `<store>/data/raw`)",
+    "DEEPUNLEARN_DEVICE": "`auto` (default), `cpu`, `cuda`, `cuda:1`",
+    "DEEPUNLEARN_<COMMAND>_<OPTION>": "any option, such as `DEEPUNLEARN_TRAIN_SEEDS=0-9`",
+    "NO_COLOR": "no colours, whatever its value",
+}
