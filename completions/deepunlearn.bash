@@ -1,4 +1,3 @@
-
 _deepunlearn_completion() {
     local IFS=$'
 '
@@ -9,4 +8,3 @@ _deepunlearn_completion() {
 }
 
 complete -o default -F _deepunlearn_completion deepunlearn
-

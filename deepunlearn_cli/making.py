@@ -59,15 +59,14 @@ def _unlearn(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress
 def _model_run(
     recipe: Recipe, method: Method, start: Run | None, shop: Workshop, progress: Progress
 ) -> Product:
-    from deepunlearn_cli.engine.device import repeatable
+    from torch import nn
 
-    before = start.weights() if start else None
-    model = shop.load(recipe, before) if before else shop.fresh(recipe, "init")
+    from deepunlearn_cli.library import unlearn
+
     task = shop.task(recipe, method.needs, progress)
     try:
-        with repeatable(recipe.seed, shop.device), task.cost.clock(shop.device):
-            model = method.unlearn(model.train(), task)
-        _check(model, before if method.changes_weights else None)
+        model = shop.load(recipe, start.weights()) if start else nn.Module()  # training starts from nothing
+        model = unlearn(model, method, task, seed=recipe.seed)
     except RunFailed as failure:
         why = {"status": "failed", "reason": failure.message, "hint": failure.hint}
         return Product(scores={}, facts=_facts(task, recipe, shop) | why, log=task.log)
@@ -132,14 +131,6 @@ def _facts(task: Task, recipe: Recipe, shop: Workshop) -> dict[str, Any]:
         "shared": cost.shared,
         "version": __version__,
     }
-
-
-def _check(model: nn.Module, before: Mapping[str, Tensor] | None) -> None:
-    from deepunlearn_cli.engine.predict import changed, check_finite
-
-    check_finite(model)
-    if before is not None and not changed(before, model):
-        raise RunFailed("the method did not change any weight", "raise -p lr=... or -p epochs=...")
 
 
 def _portable(model: nn.Module) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ def test_four_processes_put_the_same_recipe(store):
 
 
 def test_the_first_rename_wins_without_locks(store, monkeypatch):
-    monkeypatch.setattr("deepunlearn_cli.store.locks.fcntl", None)
+    monkeypatch.setattr("deepunlearn_cli.locks.fcntl", None)
     in_processes(lambda: put(store, scores={"pid": os.getpid()}))
     assert len(store.rows()) == 1
     assert store.verify() == []

@@ -40,7 +40,12 @@ def umia(
     session: Session,
     params: Mapping[str, Any],
     refs: Annotated[
-        list[str], argument(metavar="REF...", help="Run ids, checkpoint files, or - for ids on stdin.")
+        list[str],
+        argument(
+            metavar="REF...",
+            help="Run ids, checkpoint files, or - for ids on stdin.",
+            autocompletion=o.complete_refs,
+        ),
     ],
     fail_above: Annotated[
         float | None,

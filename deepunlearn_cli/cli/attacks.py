@@ -12,8 +12,17 @@ from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.tables.table import Column, Table
 
 
+def _names(incomplete: str) -> list[str]:
+    from deepunlearn_cli.attacks import ATTACKS
+
+    return [name for name in ATTACKS.names() if name.startswith(incomplete)]
+
+
 @register(app, "attacks", "deepunlearn attacks", "deepunlearn attacks umia")
-def attacks(session: Session, name: Annotated[str | None, argument(help="An attack.")] = None) -> Result:
+def attacks(
+    session: Session,
+    name: Annotated[str | None, argument(help="An attack.", autocompletion=_names)] = None,
+) -> Result:
     """List the attacks, or show one with its options."""
     from deepunlearn_cli.attacks import ATTACKS
 

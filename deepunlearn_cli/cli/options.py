@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.errors import UsageFailure, unknown
+from deepunlearn_cli.errors import Failure, UsageFailure, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,15 +46,19 @@ def _parameters(ctx: typer.Context, incomplete: str) -> list[str]:
     from deepunlearn_cli.methods import METHODS
 
     name = str(ctx.params.get("method") or "retrain").split(",")[0]
-    return [f"{field}=" for field in METHODS.get(name).domains() if field.startswith(incomplete)]
+    with suppress(Failure):  # a misspelt method: its command will say so
+        return [f"{field}=" for field in METHODS.get(name).domains() if field.startswith(incomplete)]
+    return []
 
 
 def complete_refs(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Run ids in the store."""
+    """Run ids in the store, if there is one."""
     from deepunlearn_cli.store import Store
 
-    runs = Store.open(Path(ctx.params.get("store") or "deepunlearn-store"), create=False).ids()
-    return [run_id for run_id in runs if run_id.startswith(incomplete)]
+    with suppress(Failure):
+        runs = Store.open(Path(ctx.params.get("store") or "deepunlearn-store"), create=False).ids()
+        return [run_id for run_id in runs if run_id.startswith(incomplete)]
+    return []
 
 
 Dataset = Annotated[

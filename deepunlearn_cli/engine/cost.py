@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from deepunlearn_cli import locks
 from deepunlearn_cli.engine.device import synchronize
-
-try:
-    import fcntl
-except ImportError:  # no file locks on this system: nobody can tell whether the machine was shared
-    fcntl = None  # type: ignore[assignment]
 
 
 @dataclass
@@ -53,31 +50,14 @@ class Cost:
 
 @contextmanager
 def _presence() -> Iterator[Callable[[], int]]:
-    """Hold a lock that other runs of this user can see; gives a function that counts theirs."""
-    folder = Path(tempfile.gettempdir()) / f"deepunlearn-busy-{os.getuid() if hasattr(os, 'getuid') else 0}"
-    if fcntl is None:
-        yield lambda: 0
-        return
-    folder.mkdir(mode=0o700, exist_ok=True)
-    mine = folder / str(os.getpid())
-    with mine.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        seen = _others(folder, mine)
-        try:
-            yield lambda: max(seen, _others(folder, mine))
-        finally:
-            mine.unlink(missing_ok=True)
+    """Hold a lock that this user's other runs on this machine see; gives a function that counts theirs."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    folder = Path(tempfile.gettempdir()) / f"deepunlearn-busy-{user}"
+    mine = folder / f"{os.getpid()}-{threading.get_ident()}"
+    with locks.hold(mine):
+        seen = _others(mine)
+        yield lambda: max(seen, _others(mine))
 
 
-def _others(folder: Path, mine: Path) -> int:
-    return sum(_is_held(path) for path in folder.iterdir() if path != mine)
-
-
-def _is_held(path: Path) -> bool:
-    with suppress(OSError), path.open() as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        path.unlink(missing_ok=True)  # its owner is gone
-    return False
+def _others(mine: Path) -> int:
+    return sum(not locks.is_free(path) for path in mine.parent.glob("*") if path != mine)

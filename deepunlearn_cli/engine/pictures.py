@@ -167,7 +167,8 @@ def _moved(pixels: Tensor, moves: Tensor, pad: int) -> Tensor:
     across = width + 2 * pad
     first = torch.arange(count, device=pixels.device) * (height + 2 * pad) * across
     flat = first[:, None, None] + rows[:, :, None] * across + columns[:, None, :]
-    return padded.view(-1, channels)[flat.view(-1)].view(count, height, width, channels)
+    moved = padded.view(-1, channels).index_select(0, flat.view(-1))
+    return moved.view(count, height, width, channels)
 
 
 def _bounds(total: int, size: int) -> Iterator[tuple[int, int]]:

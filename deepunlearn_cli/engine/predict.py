@@ -55,7 +55,9 @@ def check_finite(model: nn.Module) -> None:
 
 def changed(before: Mapping[str, Tensor], model: nn.Module) -> bool:
     """Whether any trainable weight of a model differs from those it started with."""
-    return any(not torch.equal(before[name], value.cpu()) for name, value in model.named_parameters())
+    return any(
+        not torch.equal(before[name].to(value.device), value) for name, value in model.named_parameters()
+    )
 
 
 def at_chance(accuracy: float, classes: int) -> bool:

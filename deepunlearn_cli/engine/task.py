@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -83,7 +84,7 @@ class Task:
         self.facts: dict[str, Any] = {}
         self.log: list[dict[str, Any]] = []
         self._progress = progress
-        self._epoch, self._epochs = 0, 1
+        self._epoch, self._epochs, self._started = 0, 1, time.perf_counter()
         self._seen = 0  # samples forwarded up to the last backward pass
         self._loss_sum, self._steps = torch.zeros((), device=device), 0
 
@@ -190,7 +191,9 @@ class Task:
 
     def tick(self, share: float) -> None:
         """Told by the data how much of a pass is done."""
-        self._progress(self._epoch + share, self._epochs, f"epoch {self._epoch + 1}/{self._epochs}")
+        rate = self.cost.forward / (time.perf_counter() - self._started)
+        text = f"epoch {self._epoch + 1}/{self._epochs}, {rate:,.0f} pictures/s"
+        self._progress(self._epoch + share, self._epochs, text)
 
     def _count_backward(self) -> None:
         self.cost.backward += self.cost.forward - self._seen

@@ -1,0 +1,105 @@
+"""README, CHANGELOG and completions say what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import generated
+import pytest
+
+from deepunlearn_cli import __version__
+from deepunlearn_cli.cli.environment import VARIABLES
+from deepunlearn_cli.errors import MEANING, ExitCode
+
+PACKAGE = generated.ROOT / "deepunlearn_cli"
+TEXT = generated.README.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", generated.BLOCKS)
+def test_generated_block_is_current(name: str) -> None:
+    assert generated.block(name) in TEXT, "run python tests/generated.py"
+
+
+@pytest.mark.parametrize("shell", generated.COMPLETIONS)
+def test_completion_is_current(shell: str) -> None:
+    path = generated.ROOT / "completions" / generated.COMPLETIONS[shell]
+    assert path.read_text("utf-8") == generated.completion(shell), "run python tests/generated.py"
+    assert "deepunlearn" in path.read_text("utf-8")
+
+
+def test_zsh_recognises_its_completion() -> None:
+    assert (generated.ROOT / "completions/_deepunlearn").read_text().startswith("#compdef deepunlearn\n")
+
+
+def test_the_two_commands_at_the_top() -> None:
+    first = re.findall(r"```sh\n(.*?)```", TEXT, flags=re.DOTALL)[0].strip().splitlines()
+    assert len(first) == 2
+    assert all(line.startswith("python3 -m venv .venv && .venv/bin/pip install ") for line in first)
+    assert first[0].endswith("deepunlearn bench quick")
+    assert first[1].endswith("-m pytest")
+
+
+def test_ci_runs_the_readme_test_command() -> None:
+    command = re.findall(r"```sh\n(.*?)```", TEXT, flags=re.DOTALL)[0].strip().splitlines()[1]
+    assert command in (generated.ROOT / ".ci/run").read_text().splitlines()
+
+
+def test_every_module_has_its_room_on_the_map() -> None:
+    rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
+    missing = [room for room in rooms - {"__init__", "__main__"} if f"`{room}" not in TEXT]
+    assert not missing
+
+
+def test_every_exit_code_has_a_meaning() -> None:
+    assert list(MEANING) == list(ExitCode)
+
+
+def test_every_variable_is_documented() -> None:
+    source = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    read = set(re.findall(r"\"(DEEPUNLEARN_[A-Z]+)\"", source))
+    assert read == {name for name in VARIABLES if re.fullmatch(r"DEEPUNLEARN_[A-Z]+", name)}
+
+
+def test_changelog_starts_with_this_version() -> None:
+    headings = re.findall(r"^## (\S+)", (generated.ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert headings[0] == __version__
+
+
+def test_top_level_is_what_was_agreed() -> None:
+    command = ["git", "ls-files"]
+    tracked = subprocess.run(command, cwd=generated.ROOT, capture_output=True, text=True, check=False).stdout
+    top = {Path(name).parts[0] for name in tracked.splitlines()}
+    agreed = {"pyproject.toml", "deepunlearn_cli", "tests", "completions", "README.md", "CHANGELOG.md"}
+    assert {name for name in top if not name.startswith(".")} <= agreed
+
+
+def test_dependencies_have_lower_bounds_only() -> None:
+    project = tomllib.loads((generated.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for requirement in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
+        assert re.fullmatch(r"[a-z0-9-]+>=[\d.]+", requirement), requirement
+
+
+@pytest.mark.parametrize(
+    "tool", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]], ids=" ".join
+)
+def test_static_checks(tool: list[str]) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", *tool], cwd=generated.ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_files_and_functions_stay_small() -> None:
+    import ast
+
+    long = [path.name for path in PACKAGE.rglob("*.py") if len(path.read_text("utf-8").splitlines()) > 300]
+    assert not long
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                body = (node.end_lineno or 0) - node.body[0].lineno + 1
+                assert body <= 50, f"{path.name}: {node.name} is {body} lines long"
