@@ -71,7 +71,9 @@ class Bars(Reporter):
     def failed(self, recipe: Recipe, failure: RunFailed) -> None:
         """Say which run failed and why."""
         self._end()
-        self._console.warn(f"{failure.message} ({describe(recipe)}); {failure.hint}")
+        if failure.message not in self._warned:  # an attack on a failed model fails for the same reason
+            self._console.warn(f"{failure.message} ({describe(recipe)}); {failure.hint}")
+        self._warned.add(failure.message)
 
     def waiting(self, recipe: Recipe) -> None:
         """Say that another process is at work."""

@@ -62,9 +62,10 @@ class Pixels:
     def gather(self, index: Tensor, moves: Tensor | None = None) -> Tensor:
         """Network input (B, C, H, W), channels-last, of the pictures at `index`, moved if `moves` is given.
 
+        `index` is where `images` are.
         `moves` is (B, 3) int64: rows and columns to shift by (0 .. 2 pad), and 1 to mirror.
         """
-        pixels = self.images[index.to(self.images.device)].to(self.device, non_blocking=True)
+        pixels = self.images.index_select(0, index).to(self.device, non_blocking=True)
         if moves is not None:
             pixels = _moved(pixels, moves, self.pad)
         return (pixels * self._scale + self._shift).permute(0, 3, 1, 2)
@@ -98,8 +99,9 @@ class Pictures:
         tick: Callable[[float], None] = lambda share: None,
     ) -> None:
         self.pixels = pixels
-        self.indices = _tensor(indices).long().to(pixels.device)
-        self.labels = pixels.labels[self.indices]
+        # indices stay beside the pictures: gathering from the host must not ask the device where to look
+        self.indices = _tensor(indices).long().to(pixels.images.device)
+        self.labels = pixels.labels[self.indices.to(pixels.device)]
         self.augment = augment
         self._order, self._moves, self._tick = order, moves, tick
 
@@ -117,11 +119,11 @@ class Pictures:
             order = order.repeat(2)
         wanted = self.augment if augment is None else augment
         moves = self.pixels.draw_moves(len(order), self._moves) if wanted else None
-        order = order.to(self.indices.device)
+        where, order = self.indices[order.to(self.indices.device)], order.to(self.labels.device)
         for start, end in _bounds(len(order), size):
-            index = order[start:end]
+            position = order[start:end]
             moved = None if moves is None else moves[start:end]
-            yield Batch(self.pixels.gather(self.indices[index], moved), self.labels[index], index)
+            yield Batch(self.pixels.gather(where[start:end], moved), self.labels[position], position)
             self._tick(end / len(order))
 
     def sample(self, count: int, generator: Generator) -> Pictures:

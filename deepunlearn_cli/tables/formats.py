@@ -81,10 +81,17 @@ def _csv_cell(value: Any) -> Any:
 
 
 def _json(table: Table) -> str:
-    return "\n".join(
-        json.dumps({"schema": table.name, **_plain(row)}, ensure_ascii=False, allow_nan=False)
-        for row in table.rows
-    )
+    return "\n".join(_json_line({"schema": table.name, **row}) for row in table.rows)
+
+
+def _json_line(row: Mapping[str, Any]) -> str:
+    try:
+        return _STRICT.encode(row)
+    except (ValueError, TypeError):  # NaN, or NumPy's numbers: rare, and far slower to look for than to meet
+        return _STRICT.encode(_plain(row))
+
+
+_STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

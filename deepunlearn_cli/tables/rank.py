@@ -56,7 +56,7 @@ def rank(
     }
     rows = _rows(compared, boards)
     notes = rank_notes(found, compared, boards, linkage)
-    return Table("deepunlearn.rank", _title(compared), _columns(measures, len(compared) == 1), rows, notes)
+    return Table("deepunlearn.rank/1", _title(compared), _columns(measures, len(compared) == 1), rows, notes)
 
 
 def _measure(name: str) -> Measure:

@@ -59,7 +59,7 @@ def efficiency_table(records: Sequence[Record]) -> Table:
     averages = _averages(rows) if len(compared) > 1 else []
     notes = [*_notes(found, compared, rows), *common_notes(found)]
     title = "Table 2: run-time efficiency, T(retrain) / T(method)"
-    return Table("deepunlearn.report.rte", title, _columns(), [*rows, *averages], notes)
+    return Table("deepunlearn.report.rte/1", title, _columns(), [*rows, *averages], notes)
 
 
 def _rows(cohort: Cohort) -> list[Row]:

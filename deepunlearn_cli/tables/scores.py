@@ -58,7 +58,7 @@ def _table(records: Sequence[Record], what: str, measured: Sequence[Column]) -> 
     rows = [row for cohort in found for row in _rows(cohort)]
     where = found[0].label if len(found) == 1 else f"{len(found)} pairs"
     columns = [*_first_columns(found), runs_column(), *measured]
-    return Table("deepunlearn.report.scores", f"Scores ({what}) on {where}", columns, rows, _notes(found))
+    return Table("deepunlearn.report.scores/1", f"Scores ({what}) on {where}", columns, rows, _notes(found))
 
 
 def _first_columns(found: Sequence[Cohort]) -> list[Column]:
