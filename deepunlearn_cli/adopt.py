@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import checkpoint, compose, data, models
 from deepunlearn_cli.checkpoint import Checkpoint
-from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.errors import NotFound, UsageFailure
 from deepunlearn_cli.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ class Wanted:
     image_size: int | None = None
     seed: int | None = None
     offline: bool = False
+
+    def of_files(self) -> list[str]:
+        """The options given that only a file needs: a run knows these itself."""
+        names = ("dataset", "model", "val_share", "split_seed", "image_size", "seed")
+        return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,17 @@ def read_ref(ref: str, wanted: Wanted) -> Ref:
         return ref
     file = checkpoint.read(Path(ref))
     spec, model = _said(file, wanted)
-    data.check_spec(spec)
+    _check_spec(spec, wanted)
     models.check_name(model)
     return file
+
+
+def _check_spec(spec: str, wanted: Wanted) -> None:
+    try:
+        data.check_spec(spec)
+    except NotFound as failure:
+        cure = failure.hint if wanted.dataset else "--dataset says where its pictures are here"
+        raise NotFound(failure.message, cure) from None
 
 
 def resolve(ref: Ref, runner: Runner, wanted: Wanted) -> Start:
@@ -74,19 +87,21 @@ def resolve(ref: Ref, runner: Runner, wanted: Wanted) -> Start:
         raise UsageFailure(
             f"run {ref} is an attack, not a model", "its target: `deepunlearn show " + ref + "`"
         )
-    if wanted.dataset or wanted.model:
+    if names := wanted.of_files():
         raise UsageFailure(
-            "--dataset and --model go with a checkpoint file, not with a run id", "leave them out"
+            f"{' and '.join(names)} may go with a checkpoint file, not with the run {ref}", "leave that out"
         )
     dataset = data.load_dataset(recipe.data["fingerprint"], runner.store.data)
     return Start(recipe, dataset, _forget_of(recipe, dataset, wanted.forget, runner))
 
 
-def claims_of(recipe: Recipe, dataset_spec: str, forget: data.ForgetSet) -> dict[str, Any]:
+def claims_of(recipe: Recipe, dataset: data.Dataset, forget: data.ForgetSet) -> dict[str, Any]:
     """What a file of ours says about itself, so that `unlearn --ckpt FILE` needs nothing else."""
+    height, width, _ = dataset.image_shape
     return {
         "recipe": recipe.to_json(),
-        "dataset": dataset_spec,
+        "dataset": dataset.name,
+        "image_size": height if height == width else None,
         "forget": {"spec": forget.spec, "indices": [int(index) for index in forget.indices]},
     }
 

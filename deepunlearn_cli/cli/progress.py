@@ -80,13 +80,17 @@ class Bars(Reporter):
         self._console.note(f"waiting for another process that makes {describe(recipe)}")
 
     def _begin(self, text: str) -> None:
+        self._clear()
         if self._bars:
             self._current = self._bars.add_task(text, total=None, detail="")
 
-    def _end(self) -> None:
+    def _clear(self) -> None:
         if self._bars and self._current is not None:
             self._bars.remove_task(self._current)
             self._current = None
+
+    def _end(self) -> None:
+        self._clear()
         if self._overall is not None:
             self._bars.advance(self._overall)
 
