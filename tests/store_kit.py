@@ -16,7 +16,9 @@ FORK = multiprocessing.get_context("fork")
 def recipe(seed: int = 0, **changes) -> Recipe:
     plain = {"kind": "train", "name": "original", "params": {"epochs": 2, "lr": 0.1}, "seed": seed}
     labels = {"dataset": "digits", "forget": "random:0.1"}
-    return Recipe(**plain | {"data": {"fingerprint": "f"}, "model": "cnn", "labels": labels} | changes)
+    return Recipe(
+        **plain | {"data": {"fingerprint": "f", "augment": True}, "model": "cnn", "labels": labels} | changes
+    )
 
 
 def put(store: Store, seed: int = 0, scores=None, **changes) -> Run:

@@ -94,3 +94,11 @@ def test_filters():
     assert len(records(rows, TITLES, dataset="digits")) == 2
     assert len(records(rows, TITLES, model="vit")) == 1
     assert records(rows, TITLES, dataset="mnist", model="vit") == []
+
+
+
+
+@pytest.mark.parametrize(("name", "values"), [("augment", (True, False)), ("precision", ("fp32", "bf16"))])
+def test_augmentation_and_precision_tell_configurations_apart(name, values):
+    runs = [run("msg", base=str(value), id=str(value), **{name: value}) for value in values]
+    assert sorted(record.config for record in joined(runs)) == sorted(f"{name}={value}" for value in values)

@@ -117,9 +117,14 @@ def _configs(runs: Sequence[Row]) -> dict[str, str]:
             cells[row["setting"], row["forget"], row["name"]].append(row)
     texts: dict[str, str] = {}
     for cell in cells.values():
-        names = _differing([row["params"] for row in cell])
-        texts |= {row["id"]: _config(row["params"], names) for row in cell} if names else {}
+        names = _differing([_chosen(row) for row in cell])
+        texts |= {row["id"]: _config(_chosen(row), names) for row in cell} if names else {}
     return texts
+
+
+def _chosen(row: Row) -> Mapping[str, Any]:
+    """Everything about an unlearning run that its user chose: hyperparameters, augmentation, precision."""
+    return {**row["params"], "augment": row.get("augment"), "precision": row["precision"]}
 
 
 def _differing(params: Sequence[Mapping[str, Any]]) -> list[str]:
