@@ -41,18 +41,21 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Start:
-    """A recipe to go on from, and the forget set that goes with it."""
+    """A recipe to go on from, the forget set that goes with it, and where its pictures come from."""
 
     recipe: Recipe
     dataset: data.Dataset
     forget: data.ForgetSet
+    source: str
 
 
 Ref = str | Checkpoint  # a run id, or a file that was read
 
 
-def read_ref(ref: str, wanted: Wanted) -> Ref:
-    """A REF, with its file read and checked as far as that goes without a store.
+def read_ref(ref: str, wanted: Wanted, home: Path) -> Ref:
+    """A REF, with its file read and checked as far as that goes before a store is made.
+
+    `home` is where decoded datasets are, or would be.
 
     Raises:
         NotFound, UsageFailure: no such file, dataset or model; an unreadable file.
@@ -61,9 +64,21 @@ def read_ref(ref: str, wanted: Wanted) -> Ref:
         return ref
     file = checkpoint.read(Path(ref))
     spec, model = _said(file, wanted)
-    _check_spec(spec, wanted)
+    if not _decoded(file, wanted, home):
+        _check_spec(spec, wanted)
     models.check_name(model)
     return file
+
+
+def _decoded(file: Checkpoint, wanted: Wanted, home: Path) -> data.Dataset | None:
+    """The dataset that a file claims, if it is at hand already and no other was asked for."""
+    claimed = _claimed_recipe(file)
+    if wanted.dataset or not claimed:
+        return None
+    try:
+        return data.load_dataset(str(claimed.data.get("fingerprint")), home)
+    except NotFound:
+        return None
 
 
 def _check_spec(spec: str, wanted: Wanted) -> None:
@@ -92,17 +107,17 @@ def resolve(ref: Ref, runner: Runner, wanted: Wanted) -> Start:
             f"{' and '.join(names)} may go with a checkpoint file, not with the run {ref}", "leave that out"
         )
     dataset = data.load_dataset(recipe.data["fingerprint"], runner.store.data)
-    return Start(recipe, dataset, _forget_of(recipe, dataset, wanted.forget, runner))
+    return Start(recipe, dataset, _forget_of(recipe, dataset, wanted.forget, runner), dataset.name)
 
 
-def claims_of(recipe: Recipe, dataset: data.Dataset, forget: data.ForgetSet) -> dict[str, Any]:
+def claims_of(recipe: Recipe, start: Start) -> dict[str, Any]:
     """What a file of ours says about itself, so that `unlearn --ckpt FILE` needs nothing else."""
-    height, width, _ = dataset.image_shape
+    height, width, _ = start.dataset.image_shape
     return {
         "recipe": recipe.to_json(),
-        "dataset": dataset.name,
+        "dataset": start.source,
         "image_size": height if height == width else None,
-        "forget": {"spec": forget.spec, "indices": [int(index) for index in forget.indices]},
+        "forget": {"spec": start.forget.spec, "indices": [int(index) for index in start.forget.indices]},
     }
 
 
@@ -132,7 +147,8 @@ def _from_file(file: Checkpoint, runner: Runner, wanted: Wanted) -> Start:
     else:
         recipe = _checkpoint_recipe(file, claimed, scene, wanted)
         _adopt(file, recipe, runner)
-    return Start(recipe, scene.dataset, _claimed_forget(file, recipe, scene.dataset, wanted, runner))
+    forget = _claimed_forget(file, recipe, scene.dataset, wanted, runner)
+    return Start(recipe, scene.dataset, forget, data.portable(_said(file, wanted)[0]))
 
 
 def _claimed_recipe(file: Checkpoint) -> Recipe | None:
@@ -170,10 +186,10 @@ def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
 
 def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wanted) -> compose.Scene:
     spec, model = _said(file, wanted)
-    dataset = data.open_dataset(
+    dataset = _decoded(file, wanted, runner.store.data) or data.open_dataset(
         spec,
         runner.store.data,
-        image_size=wanted.image_size,
+        image_size=wanted.image_size or file.claims.get("image_size"),
         offline=wanted.offline,
         progress=lambda label, done, total: runner.reporter.progress(done, total, label),
     )
@@ -192,6 +208,7 @@ def _split_as(claimed: Recipe | None, wanted: Wanted, scene: compose.Scene) -> c
         val_share=_first(wanted.val_share, said.get("val_share"), scene.val_share),
         split_seed=_first(wanted.split_seed, said.get("split_seed"), scene.split_seed),
         precision=claimed.precision if claimed else scene.precision,
+        augment=said.get("augment", scene.augment),
     )
 
 

@@ -73,7 +73,7 @@ def umia(
             f"--fail-above {fail_above} is not from 0.5 to 1", "0.55 allows 5 points over guessing"
         )
     wanted = adopt.Wanted(dataset, model, forget, image_size=image_size, offline=offline)
-    read = [adopt.read_ref(ref, wanted) for ref in o.read_refs(refs)]
+    read = [adopt.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(refs)]
     with session.runner(device, create=any(not isinstance(ref, str) for ref in read)) as runner:
         attacks = [_attack(_target(adopt.resolve(ref, runner, wanted)), hyper, seed) for ref in read]
         if dry_run:

@@ -68,7 +68,8 @@ def train(
         scene = replace(scene, augment=not no_augment, **o.given(val_share=val_share, split_seed=split_seed))
         forgotten = adopt.forget_for(scene.data, opened, forget or data.DEFAULT_FORGET, runner)
         recipes = _recipes(scene, role, params, numbers, forgotten)
-        claims = adopt.claims_of(recipes[0], dataset, forgotten)
+        start = adopt.Start(recipes[0], opened, forgotten, data.portable(dataset))
+        claims = adopt.claims_of(recipes[0], start)
         return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
 
 

@@ -53,7 +53,7 @@ def unlearn(
     for name in methods:
         METHODS.get(name).build(params)
     wanted = adopt.Wanted(dataset, model, forget, val_share, split_seed, image_size, seed, offline)
-    refs = [adopt.read_ref(ref, wanted) for ref in o.read_refs(ckpt)]
+    refs = [adopt.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(ckpt)]
     if out and (len(methods) > 1 or len(refs) > 1):
         raise UsageFailure("--out takes one model, and this makes several", "give one method and one --ckpt")
     chosen = o.read_precision(precision, device) if precision else None
@@ -66,7 +66,7 @@ def unlearn(
             for start in starts
             for name in methods
         ]
-        claims = adopt.claims_of(recipes[0], dataset or starts[0].dataset.name, starts[0].forget)
+        claims = adopt.claims_of(recipes[0], starts[0])
         return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
 
 

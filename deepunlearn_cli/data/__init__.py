@@ -39,6 +39,7 @@ __all__ = [
     "load_dataset",
     "load_forget",
     "open_dataset",
+    "portable",
     "retain_of",
     "save_forget",
     "split",
@@ -89,6 +90,12 @@ def check_spec(spec: str) -> None:
     family = _family(spec, Path(), None, offline=True)
     if family.takes and not Path(family.argument).expanduser().exists():
         raise NotFound(f"dataset {spec}: there is no {family.argument}", "check the path")
+
+
+def portable(spec: str) -> str:
+    """A spec that means the same from any working directory: paths made absolute."""
+    name, colon, argument = spec.partition(":")
+    return f"{name}:{Path(argument).expanduser().absolute()}" if colon else spec
 
 
 def list_families() -> list[dict[str, Any]]:
