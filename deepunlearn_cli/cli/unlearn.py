@@ -46,12 +46,9 @@ def unlearn(
 ) -> Result:
     """Remove the forget set from a trained model."""
     from deepunlearn_cli import adopt, compose
-    from deepunlearn_cli.methods import METHODS
 
     methods = o.read_methods(method)
-    params = o.read_params(p)
-    for name in methods:
-        METHODS.get(name).build(params)
+    params = _params_for(methods, o.read_params(p))
     wanted = adopt.Wanted(dataset, model, forget, val_share, split_seed, image_size, seed, offline)
     refs = [adopt.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(ckpt)]
     if out and (len(methods) > 1 or len(refs) > 1):
@@ -61,13 +58,31 @@ def unlearn(
         starts = [_original(adopt.resolve(ref, runner, wanted)) for ref in refs]
         recipes = [
             compose.unlearned(
-                start.recipe, name, start.forget, params, augment=not no_augment, precision=chosen
+                start.recipe, name, start.forget, params[name], augment=not no_augment, precision=chosen
             )
             for start in starts
             for name in methods
         ]
         claims = adopt.claims_of(recipes[0], starts[0])
         return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
+
+
+def _params_for(methods: list[str], given: dict[str, str]) -> dict[str, dict[str, str]]:
+    """`-p` values by method. Of several, each takes those it knows, and the controls none at all.
+
+    A reference retrained with other settings than its original's would be no reference.
+    """
+    from deepunlearn_cli.methods import METHODS
+
+    actors = {name: METHODS.get(name) for name in methods}
+    takers = {n: a for n, a in actors.items() if len(actors) == 1 or not (a.from_scratch or not a.domains())}
+    unknown = {name for name in given if not any(name in actor.domains() for actor in takers.values())}
+    for actor in takers.values():
+        actor.build({name: value for name, value in given.items() if name in {*actor.domains(), *unknown}})
+    return {
+        name: {key: value for key, value in given.items() if name in takers and key in actor.domains()}
+        for name, actor in actors.items()
+    }
 
 
 def _original(start: Start) -> Start:
