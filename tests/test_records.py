@@ -96,8 +96,6 @@ def test_filters():
     assert records(rows, TITLES, dataset="mnist", model="vit") == []
 
 
-
-
 @pytest.mark.parametrize(("name", "values"), [("augment", (True, False)), ("precision", ("fp32", "bf16"))])
 def test_augmentation_and_precision_tell_configurations_apart(name, values):
     runs = [run("msg", base=str(value), id=str(value), **{name: value}) for value in values]

@@ -1,0 +1,19 @@
+"""Settings of all tests: one thread, because tiny models only lose by more, and no user's environment."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"
+for name in [name for name in os.environ if name.startswith("DEEPUNLEARN_")]:
+    del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(request: pytest.FixtureRequest) -> None:
+    import sys
+
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

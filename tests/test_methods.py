@@ -1,0 +1,115 @@
+"""The exam of the method room: run over every resident, on a CNN with BatchNorm and on a ViT."""
+
+from __future__ import annotations
+
+import inspect
+import time
+
+import pytest
+import tiny
+import torch
+
+from deepunlearn_cli import unlearn
+from deepunlearn_cli.errors import Failure, UsageFailure
+from deepunlearn_cli.methods import METHODS
+
+NAMES = METHODS.names()
+STOCHASTIC = [name for name in NAMES if name != "original"]
+
+
+def method(name: str, **changes: object) -> object:
+    """A method with two epochs at most, so that the exam is quick."""
+    cls = METHODS.get(name)
+    short = {"epochs": 2, "batch_size": 64} if "epochs" in cls.domains() else {}
+    return cls.build(short | changes)
+
+
+def run(name: str, kind: str = "cnn", seed: int = 0, precision: str = "fp32") -> dict[str, torch.Tensor]:
+    task = tiny.task(kind, METHODS.get(name).needs, seed, precision)
+    made = unlearn(tiny.fresh(kind, seed), method(name), task, seed=seed)
+    return tiny.weights(made)
+
+
+def test_everyone_was_examined() -> None:
+    assert NAMES == ["ct", "ft", "ga", "msg", "ngplus", "original", "retrain", "srl"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("kind", tiny.MODELS)
+@pytest.mark.parametrize("name", NAMES)
+def test_unlearns(name: str, kind: str, precision: str) -> None:
+    cls = METHODS.get(name)
+    model = tiny.fresh(kind, 0)
+    before = tiny.weights(model)
+    task = tiny.task(kind, cls.needs, precision=precision)
+    start = time.perf_counter()
+    made = unlearn(model, method(name), task)
+    assert time.perf_counter() - start < 20, "a tiny task takes about a second"
+    after = tiny.weights(made)
+    assert tiny.same(before, tiny.weights(model)), "the input model was touched"
+    assert before.keys() == after.keys()
+    assert all(bool(torch.isfinite(value).all()) for value in after.values() if value.is_floating_point())
+    assert tiny.same(before, after) != cls.changes_weights
+    assert all(parameter.requires_grad for parameter in made.parameters())
+
+
+@pytest.mark.parametrize("kind", tiny.MODELS)
+@pytest.mark.parametrize("name", STOCHASTIC)
+def test_same_seed_same_bits(name: str, kind: str) -> None:
+    state = torch.random.get_rng_state()
+    first = run(name, kind)
+    assert torch.equal(state, torch.random.get_rng_state()), "the global generator was used"
+    torch.rand(3)
+    assert tiny.same(first, run(name, kind))
+    assert not tiny.same(first, run(name, kind, seed=1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reads_what_it_declares_and_nothing_else(name: str) -> None:
+    cls = METHODS.get(name)
+    for missing in cls.needs:
+        fewer = tuple(part for part in cls.needs if part != missing)
+        with pytest.raises(Failure, match=f"reads the {missing} set"):
+            unlearn(tiny.fresh("cnn", 0), method(name), tiny.task("cnn", fewer))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rejects_values_outside_its_ranges(name: str) -> None:
+    cls = METHODS.get(name)
+    for field, domain in cls.domains().items():
+        with pytest.raises(UsageFailure, match=f"^{field}="):
+            cls.build({field: domain.invalid()})
+    with pytest.raises(UsageFailure, match="no_such_field"):
+        cls.build({"no_such_field": 1})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_says_what_it_is(name: str) -> None:
+    cls = METHODS.get(name)
+    assert cls.title
+    assert cls.paper
+    assert inspect.getdoc(cls) != inspect.getdoc(cls.__mro__[1])
+    assert METHODS.public_name(name) == name
+    assert all(METHODS.get(alias) is cls for alias in cls.aliases)
+    assert all(domain.help for domain in cls.domains().values())
+
+
+# forward and backward samples of 2 epochs over 48 retain and 12 forget pictures (one batch of 64 each)
+WORK = {
+    "ct": (96, 96),
+    "ft": (96, 96),
+    "ga": (24, 24),
+    "msg": (24 + 96, 24 + 96),
+    "ngplus": (96 + 24, 96 + 24),
+    "original": (0, 0),
+    "retrain": (96, 96),
+    "srl": (120, 120),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_counts_its_work(name: str) -> None:
+    task = tiny.task("cnn", METHODS.get(name).needs)
+    unlearn(tiny.fresh("cnn", 0), method(name), task)
+    assert (task.cost.forward, task.cost.backward) == WORK[name]
+    assert task.cost.work(60) == pytest.approx((WORK[name][0] + 2 * WORK[name][1]) / 180)
