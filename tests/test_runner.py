@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,8 +41,8 @@ def recipes(runner: Runner, seed: int = 0) -> tuple[Recipe, data.ForgetSet]:
 
 
 @pytest.fixture(scope="module")
-def runner(tmp_path_factory) -> Iterator[Runner]:
-    yield open_runner(tmp_path_factory.mktemp("runner") / "store")
+def runner(tmp_path_factory) -> Runner:
+    return open_runner(tmp_path_factory.mktemp("runner") / "store")
 
 
 def test_inputs_are_made_first_and_everything_once(runner: Runner) -> None:
