@@ -261,7 +261,7 @@ def bench(folder: Path) -> Bench:
 
 def files(store: Path) -> list[str]:
     """Every file of a store but its index (readers may refresh that)."""
-    found = (path.relative_to(store) for path in store.rglob("*"))
+    found = (path.relative_to(store) for path in store.rglob("*") if path.is_file())
     return sorted(str(path) for path in found if not path.name.startswith("index.sqlite"))
 
 

@@ -32,10 +32,6 @@ def deliver(
     Args:
         out: file to write the only run's weights to, with `claims`.
     """
-    from deepunlearn_cli import checkpoint
-
-    if out:
-        checkpoint.check_writable(out)
     wanted = [runner.another(recipe) for recipe in recipes] if force else list(recipes)
     if dry_run:
         return Result(tables=[plan_table(runner.plan(wanted))])

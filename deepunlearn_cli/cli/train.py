@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
@@ -52,7 +53,7 @@ def train(
 
     numbers = o.read_seeds(seeds)
     params = compose.TRAINER.build(o.read_params(p)).params()
-    _check(role, numbers, out is not None)
+    _check(role, numbers, out)
     data.check_spec(dataset)
     models.check_name(model)
     chosen = o.read_precision(precision, device)
@@ -73,11 +74,15 @@ def train(
         return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
 
 
-def _check(role: str, seeds: list[int], out: bool) -> None:
+def _check(role: str, seeds: list[int], out: Path | None) -> None:
+    from deepunlearn_cli import checkpoint
+
     if role not in ROLES:
         raise UsageFailure(f"--role {role!r} is none of {', '.join(ROLES)}", "--role original is the default")
     if out and (len(seeds) > 1 or role == "both"):
         raise UsageFailure("--out takes one model, and this trains several", "give one seed and one role")
+    if out:
+        checkpoint.check_writable(out)
 
 
 def _recipes(

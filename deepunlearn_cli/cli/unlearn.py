@@ -45,7 +45,7 @@ def unlearn(
     force: o.Force = False,
 ) -> Result:
     """Remove the forget set from a trained model."""
-    from deepunlearn_cli import adopt, compose
+    from deepunlearn_cli import adopt, checkpoint, compose
 
     methods = o.read_methods(method)
     params = _params_for(methods, o.read_params(p))
@@ -53,6 +53,8 @@ def unlearn(
     refs = [adopt.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(ckpt)]
     if out and (len(methods) > 1 or len(refs) > 1):
         raise UsageFailure("--out takes one model, and this makes several", "give one method and one --ckpt")
+    if out:
+        checkpoint.check_writable(out)
     chosen = o.read_precision(precision, device) if precision else None
     with session.runner(device, create=any(not isinstance(ref, str) for ref in refs)) as runner:
         starts = [_original(adopt.resolve(ref, runner, wanted)) for ref in refs]

@@ -21,16 +21,21 @@ GROUPS = 3
 Gap = Callable[[int, int, int], float]  # distance of points[start:middle] and points[middle:end]
 
 
+def check_linkage(linkage: str) -> None:
+    """Raises `UsageFailure` for an unknown linkage."""
+    if linkage not in LINKAGES:
+        raise UsageFailure(
+            f"linkage {linkage} is not one of {', '.join(LINKAGES)}", "--linkage ward is the default"
+        )
+
+
 def clusters(values: Sequence[float], linkage: str = LINKAGES[0], groups: int = GROUPS) -> list[int]:
     """The group of each value, 0 for the lowest; fewer groups where there are fewer distinct values.
 
     Raises:
         UsageFailure: an unknown linkage.
     """
-    if linkage not in LINKAGES:
-        raise UsageFailure(
-            f"linkage {linkage} is not one of {', '.join(LINKAGES)}", "--linkage ward is the default"
-        )
+    check_linkage(linkage)
     if not values:
         return []
     points = sorted(values)

@@ -11,7 +11,7 @@ from typing import Any
 
 from deepunlearn_cli.errors import unknown
 from deepunlearn_cli.tables.cells import measure_column, method_column, runs_column
-from deepunlearn_cli.tables.clustering import LINKAGES
+from deepunlearn_cli.tables.clustering import LINKAGES, check_linkage
 from deepunlearn_cli.tables.cohort import (
     UNKNOWN,
     Cohort,
@@ -47,6 +47,7 @@ def rank(
         UsageFailure: an unknown linkage.
     """
     measures = {name: _measure(name) for name in metrics}
+    check_linkage(linkage)
     found = cohorts(records)
     compared = [cohort for cohort in found if cohort.retrained]
     if not compared:
