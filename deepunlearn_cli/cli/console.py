@@ -24,13 +24,13 @@ PIPE_WIDTH = 100  # columns of a table where there is no terminal to ask
 class Result:
     """What a command found: printed once, at the edge.
 
-    `tables` are shown on a terminal; a pipe gets `ids` instead where there are any, else the tables as
+    `tables` are shown on a terminal; a pipe gets `ids` instead where the command gives any, else tables as
     tab-separated lines. `--json` prints every row of every table as one object per line. `text` is printed
     as it is.
     """
 
     tables: Sequence[Table] = ()
-    ids: Sequence[str] = ()
+    ids: Sequence[str] | None = None
     text: str = ""
     notes: Sequence[str] = ()
     code: ExitCode = ExitCode.OK
@@ -57,7 +57,7 @@ class Console:
                 sys.stdout.write(_lines(render(table, "json")))
         elif self.interactive:
             self._pretty(result.tables)
-        elif result.ids:
+        elif result.ids is not None:
             sys.stdout.write("".join(f"{run_id}\n" for run_id in result.ids))
         else:
             sys.stdout.write("\n".join(_lines(render(table, "tsv")) for table in result.tables))
