@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -122,7 +123,8 @@ def _read_torch(path: Path) -> tuple[Any, str]:
     import torch
 
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of pickle protocols; what matters is refused
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise UsageFailure(
             f"{path} holds pickled code or is no checkpoint; nothing in it was run", EXPORT

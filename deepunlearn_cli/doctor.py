@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from deepunlearn_cli.models import PAIR_CURE
+
 LIBRARIES = (
     "numpy",
     "torch",
@@ -24,10 +26,6 @@ LIBRARIES = (
 )
 PACKAGES = {"sklearn": "scikit-learn"}
 ENOUGH_DISK = 2_000_000_000  # bytes; a ResNet18 run takes 50 MB
-PAIR_CURE = (
-    "torch and torchvision are not a pair: pip uninstall -y torch torchvision, "
-    "then pip install torch torchvision together, from one index"
-)
 
 
 @dataclass(frozen=True)

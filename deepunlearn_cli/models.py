@@ -90,6 +90,10 @@ MODELS = {
     "resnet-tiny": Architecture("three residual blocks, for tests and `bench quick` (78 k)", _resnet_tiny),
     "tinyvit": Architecture("TinyViT-11M at the data's resolution, as in the paper (10.6 M)", _tinyvit),
 }
+PAIR_CURE = (
+    "torch and torchvision are no pair (a CPU-only torch beside a torchvision from elsewhere, say): "
+    "pip uninstall -y torch torchvision, then pip install torch torchvision together"
+)
 FORMS = {
     "timm:NAME": "any image classifier of timm",
     "torchvision:NAME": "any image classifier of torchvision",
@@ -105,6 +109,8 @@ def build(name: str, shape: Shape) -> nn.Module:
         UsageFailure: the model cannot be built for, or run on, pictures of this shape.
     """
     check_name(name)
+    if not is_code(name):
+        check_pair()
     constructor = _constructor(name)
     try:
         model = constructor(shape)
@@ -118,6 +124,19 @@ def build(name: str, shape: Shape) -> nn.Module:
     return model
 
 
+def check_pair() -> None:
+    """Refuse a torchvision that was built for another torch: it fails when it is imported.
+
+    Raises:
+        Failure: with the cure.
+    """
+    try:
+        import torchvision  # noqa: F401
+    except (RuntimeError, ImportError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise Failure(f"torchvision does not work with this torch: {reason}", PAIR_CURE) from None
+
+
 def check_name(name: str) -> None:
     """Refuse, before anything is written, a model that does not exist.
 
@@ -125,6 +144,8 @@ def check_name(name: str) -> None:
         NotFound: no such model, with suggestions.
     """
     kind, _, rest = name.partition(":")
+    if kind in ("timm", "torchvision"):
+        check_pair()
     if kind == "timm":
         import timm
 

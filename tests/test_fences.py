@@ -33,7 +33,7 @@ MAY = {
     "adopt": WORK | {"checkpoint", "making", "runner"},
     "bench": WORK | {"adopt", "runner"},
     "plans": set(),
-    "doctor": {"engine"},
+    "doctor": {"engine", "models"},
 }
 
 
