@@ -186,12 +186,9 @@ def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
 
 def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wanted) -> compose.Scene:
     spec, model = _said(file, wanted)
-    dataset = _decoded(file, wanted, runner.store.data) or data.open_dataset(
-        spec,
-        runner.store.data,
-        image_size=wanted.image_size or file.claims.get("image_size"),
-        offline=wanted.offline,
-        progress=lambda label, done, total: runner.reporter.progress(done, total, label),
+    size = wanted.image_size or file.claims.get("image_size")
+    dataset = _decoded(file, wanted, runner.store.data) or runner.dataset(
+        spec, image_size=size, offline=wanted.offline
     )
     return _split_as(claimed, wanted, compose.Scene(dataset, model, data.VAL_SHARE, data.SPLIT_SEED))
 

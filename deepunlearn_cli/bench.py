@@ -15,7 +15,6 @@ from deepunlearn_cli.errors import NotFound, UsageFailure, unknown
 from deepunlearn_cli.methods import METHODS
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.data import Dataset
     from deepunlearn_cli.recipe import Recipe
     from deepunlearn_cli.runner import Runner
 
@@ -80,7 +79,8 @@ def targets(plan: Plan, seeds: list[int], runner: Runner, precision: str) -> Ite
     """The recipe of every model to be judged: methods and controls, by dataset, model and seed."""
     from deepunlearn_cli import adopt
 
-    for dataset in _datasets(plan, runner):
+    for spec in plan.datasets:
+        dataset = runner.dataset(spec, image_size=plan.image_size)
         for model in plan.models:
             scene = compose.Scene(dataset, model, plan.val_share, plan.split_seed, precision, plan.augment)
             forget = adopt.forget_for(scene.data, dataset, plan.forget, runner)
@@ -94,18 +94,6 @@ def targets(plan: Plan, seeds: list[int], runner: Runner, precision: str) -> Ite
 def attacks(plan: Plan, judged: list[Recipe]) -> list[Recipe]:
     """Every attack of the plan on every model of the plan."""
     return [compose.attack(target, name) for target in judged for name in plan.attacks]
-
-
-def _datasets(plan: Plan, runner: Runner) -> Iterator[Dataset]:
-    from deepunlearn_cli.data import open_dataset
-
-    for spec in plan.datasets:
-        yield open_dataset(
-            spec,
-            runner.store.data,
-            image_size=plan.image_size,
-            progress=lambda label, done, total: runner.reporter.progress(done, total, label),
-        )
 
 
 def _plan(content: Mapping[str, Any], name: str) -> Plan:

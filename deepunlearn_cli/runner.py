@@ -12,6 +12,7 @@ from deepunlearn_cli.errors import RunFailed
 from deepunlearn_cli.recipe import Recipe
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.data import Dataset
     from deepunlearn_cli.store import Run, Store
     from deepunlearn_cli.workshop import Workshop
 
@@ -72,6 +73,15 @@ class Runner:
         from deepunlearn_cli.workshop import Workshop
 
         return Workshop(self.store.data, pick_device(self.device))
+
+    def dataset(self, spec: str, *, image_size: int | None = None, offline: bool = False) -> Dataset:
+        """A dataset by its spec, decoded into the store if it is not there yet."""
+        from deepunlearn_cli.data import open_dataset
+
+        def told(label: str, done: float, total: float) -> None:
+            self.reporter.progress(done, total, label)
+
+        return open_dataset(spec, self.store.data, image_size=image_size, offline=offline, progress=told)
 
     def ensure(self, recipe: Recipe) -> Run:
         """The run of a recipe.

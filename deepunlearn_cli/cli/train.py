@@ -58,13 +58,7 @@ def train(
     models.check_name(model)
     chosen = o.read_precision(precision, device)
     with session.runner(device) as runner:
-        opened = data.open_dataset(
-            dataset,
-            runner.store.data,
-            image_size=image_size,
-            offline=offline,
-            progress=lambda label, done, total: runner.reporter.progress(done, total, label),
-        )
+        opened = runner.dataset(dataset, image_size=image_size, offline=offline)
         scene = compose.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, chosen)
         scene = replace(scene, augment=not no_augment, **o.given(val_share=val_share, split_seed=split_seed))
         forgotten = adopt.forget_for(scene.data, opened, forget or data.DEFAULT_FORGET, runner)
