@@ -16,6 +16,9 @@ import torch
 from deepunlearn_cli import locks
 from deepunlearn_cli.engine.device import synchronize
 
+CROWDED = 0.05  # share of the machine's CPU seconds
+NOTICED = 1.0  # CPU seconds: below it, the system's own ticks of 10 ms look like a crowd
+
 
 @dataclass
 class Cost:
@@ -39,13 +42,38 @@ class Cost:
         """Add the seconds of the block, device included, and note whether other runs shared the machine."""
         with _presence() as others:
             synchronize(device)
-            start = time.perf_counter()
+            start, machine = time.perf_counter(), _Machine.now()
             try:
                 yield
             finally:
                 synchronize(device)
                 self.seconds += time.perf_counter() - start
-                self.shared = self.shared or others() > 0
+                self.shared = self.shared or others() > 0 or machine.was_crowded()
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """CPU seconds since boot: of all processes, of nobody (idle), and of this process."""
+
+    busy: float
+    idle: float
+    own: float
+
+    @classmethod
+    def now(cls) -> _Machine:
+        try:
+            ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        except OSError:  # not Linux: nothing is known, and nothing is claimed
+            return cls(0, 0, 0)
+        idle = (ticks[3] + ticks[4]) / os.sysconf("SC_CLK_TCK")
+        return cls(sum(ticks) / os.sysconf("SC_CLK_TCK") - idle, idle, time.process_time())
+
+    def was_crowded(self) -> bool:
+        """Whether, since then, others took more than 5 % of the CPUs and hardly any was left idle."""
+        now = _Machine.now()
+        busy, idle, own = now.busy - self.busy, now.idle - self.idle, now.own - self.own
+        total = busy + idle
+        return total > NOTICED and busy - own > CROWDED * total and idle < 2 * CROWDED * total
 
 
 @contextmanager
