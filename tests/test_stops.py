@@ -60,8 +60,8 @@ def test_killed_twenty_times_at_random_moments(tmp_path):
     for kill in range(20):
         words = (*(train if kill % 2 else unlearn), "--force")
         with running(*words, cwd=tmp_path) as child:
-            time.sleep(rng.uniform(0.1, 1.5 * usual))
-            child.send(signal.SIGKILL)
+            time.sleep(rng.uniform(0.1, usual))
+            child.process.kill()  # or it is done already, with nothing to kill
             child.process.join()
         said = call("verify", "--store", store)
         assert said.code == 0, said

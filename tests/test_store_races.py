@@ -12,7 +12,8 @@ import pytest
 import torch
 from store_kit import in_processes, names, put, recipe
 
-from deepunlearn_cli.store import Run, Store, locks
+from deepunlearn_cli import locks
+from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.store import index as index_room
 
 
