@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import random
-import time
 from itertools import pairwise
 
 import pytest
@@ -256,12 +255,3 @@ def test_no_records_and_unknown_metrics_are_not_found():
 def test_one_metric():
     table = rank(joined(pair()), metrics=("indisc",))
     assert table.headers() == ["method", "runs", "Indisc", "Indisc group", "Indisc rank"]
-
-
-def test_speed_at_a_hundred_thousand_rows(capsys):
-    levels = {f"m{j}": [0.1 + j / 99] * 10 for j in range(24)}
-    rows = [row for i in range(206) for row in pair(levels, umia=[0.5] * 10, setting=f"s{i}")]
-    start = time.perf_counter()
-    rank(joined(rows))
-    with capsys.disabled():
-        print(f" rank of {len(rows)} rows: {time.perf_counter() - start:.2f} s", end="")

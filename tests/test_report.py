@@ -5,7 +5,6 @@ import io
 import json
 import math
 import random
-import time
 
 import pytest
 from synthetic import attack, cell, joined, run
@@ -244,11 +243,3 @@ def test_markdown_and_latex():
     assert "±" not in render(table, "latex")
     with pytest.raises(NotFound, match="unknown format"):
         render(table, "markdwon")
-
-
-def test_speed_at_a_hundred_thousand_rows(capsys):
-    rows = [row for i in range(1250) for row in pair(10, setting=f"s{i}")]
-    start = time.perf_counter()
-    report(joined(rows), "2")
-    with capsys.disabled():
-        print(f" report of {len(rows)} rows: {time.perf_counter() - start:.2f} s", end="")
