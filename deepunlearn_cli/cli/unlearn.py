@@ -77,14 +77,13 @@ def _params_for(methods: list[str], given: dict[str, str]) -> dict[str, dict[str
     from deepunlearn_cli.methods import METHODS
 
     actors = {name: METHODS.get(name) for name in methods}
-    takers = {n: a for n, a in actors.items() if len(actors) == 1 or not (a.from_scratch or not a.domains())}
-    unknown = {name for name in given if not any(name in actor.domains() for actor in takers.values())}
-    for actor in takers.values():
-        actor.build({name: value for name, value in given.items() if name in {*actor.domains(), *unknown}})
-    return {
-        name: {key: value for key, value in given.items() if name in takers and key in actor.domains()}
-        for name, actor in actors.items()
-    }
+    takers = {name: actor for name, actor in actors.items() if len(actors) == 1 or not actor.control}
+    known = {field for actor in takers.values() for field in actor.domains()}
+    chosen: dict[str, dict[str, str]] = {name: {} for name in methods}
+    for name, actor in takers.items():
+        chosen[name] = {k: value for k, value in given.items() if k in actor.domains() or k not in known}
+        actor.build(chosen[name])  # refuses what nobody knows
+    return chosen
 
 
 def _original(start: Start) -> Start:

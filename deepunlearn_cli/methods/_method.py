@@ -19,14 +19,16 @@ class Method(Declared):
     """A way to remove the forget set from a trained model.
 
     Class attributes: `title` as printed in the paper; `aliases` it is also known by; `paper` it comes from;
-    `needs`, the parts of the data it may read; `from_scratch` for a method that ignores the original's
-    weights; `changes_weights`, False only for the do-nothing control.
+    `needs`, the parts of the data it may read; `control` for what the others are compared with;
+    `from_scratch` for a method that ignores the original's weights; `changes_weights`, False only for the
+    do-nothing control.
     """
 
     title: ClassVar[str]
     paper: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("retain",)
+    control: ClassVar[bool] = False
     from_scratch: ClassVar[bool] = False
     changes_weights: ClassVar[bool] = True
 

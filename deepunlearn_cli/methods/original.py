@@ -21,6 +21,7 @@ class Original(Method):
     """
 
     title = "Original"
+    control = True
     paper = "the do-nothing control"
     needs = ()
     changes_weights = False

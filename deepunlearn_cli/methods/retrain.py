@@ -24,6 +24,7 @@ class Retrain(Method):
     """
 
     title = "Retrain"
+    control = True
     paper = "the definition of exact unlearning"
     from_scratch = True
     epochs: int = whole(50, 1, 100_000, help="passes over the training set", search=False)
