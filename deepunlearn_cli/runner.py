@@ -65,6 +65,7 @@ class Runner:
     def __init__(self, store: Store, device: str = "auto", reporter: Reporter | None = None) -> None:
         self.store, self.device = store, device
         self.reporter = reporter or Reporter()
+        self._sizes: dict[tuple[str, str], int] = {}
 
     @cached_property
     def shop(self) -> Workshop:
@@ -118,6 +119,15 @@ class Runner:
         for recipe in recipes:
             self._plan(recipe, steps)
         return list(steps.values())
+
+    def size(self, recipe: Recipe) -> int:
+        """Bytes on disk of a run that is still to be made (attacks keep next to nothing)."""
+        kind = (recipe.model, recipe.data["fingerprint"])
+        if recipe.kind == "attack":
+            return 0
+        if kind not in self._sizes:
+            self._sizes[kind] = self.shop.size(recipe)
+        return self._sizes[kind]
 
     def another(self, recipe: Recipe) -> Recipe:
         """The recipe as a new attempt, if there is a run of it already (`--force`)."""

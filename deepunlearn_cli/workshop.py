@@ -60,6 +60,12 @@ class Workshop:
             model = models.build(recipe.model, shape)
         return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
+    def size(self, recipe: Recipe) -> int:
+        """Bytes that a run keeps: the model's weights; logits, label and index of every picture."""
+        dataset = self.dataset(recipe)
+        weights: int = sum(value.nbytes for value in self.fresh(recipe, "init").state_dict().values())
+        return weights + len(dataset) * (4 * dataset.num_classes + 8)
+
     def load(self, recipe: Recipe, weights: Mapping[str, Tensor]) -> nn.Module:
         """The recipe's model with given weights."""
         model = self.fresh(recipe, "init")

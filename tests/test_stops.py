@@ -167,3 +167,15 @@ def test_quick_compares_every_method(tmp_path):
         "retrain"
     }
     assert {step["seed"] for step in planned if step["kind"] == "train"} == {0, 1, 2}
+
+
+def test_a_plan_says_how_much_disk_it_needs(place):
+    def megabytes(*words: str) -> float:
+        steps = place.ok("train", "--dataset", "digits", "--dry-run", "--json", *words).json
+        return sum(step["megabytes"] for step in steps)
+
+    (kept,) = place.runs(kind="train")
+    folder = place.store / "runs" / kept["id"][:2] / kept["id"]
+    written = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+    assert megabytes("--model", "resnet-tiny", "-p", "epochs=1") == 0, "it is there already"
+    assert megabytes("--model", "resnet-tiny") == pytest.approx(written, rel=0.1)

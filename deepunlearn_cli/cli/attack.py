@@ -68,26 +68,30 @@ def umia(
     from deepunlearn_cli import adopt
 
     hyper = UMIA.build(params).params()
-    if fail_above is not None and not 0.5 <= fail_above <= 1:
-        raise UsageFailure(
-            f"--fail-above {fail_above} is not from 0.5 to 1", "0.55 allows 5 points over guessing"
-        )
+    _check_limit(fail_above)
     wanted = adopt.Wanted(dataset, model, forget, image_size=image_size, offline=offline)
     read = [adopt.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(refs)]
     with session.runner(device, create=any(not isinstance(ref, str) for ref in read)) as runner:
         attacks = [_attack(_target(adopt.resolve(ref, runner, wanted)), hyper, seed) for ref in read]
         if dry_run:
-            return Result(tables=[plan_table(runner.plan(attacks))])
-        outcome = runner.ensure_all(attacks)
-        if len(attacks) == 1 and outcome.failures:
-            raise outcome.failures[0][1]
-        rows = [_row(run, fail_above) for run in outcome.runs]
-        rows += [_row(run, None) for run in _controls(runner, outcome.runs)]
-    code = _code([row["verdict"] for row in rows])
-    if outcome.failures:
-        code = ExitCode.PARTLY_FAILED
-    notes = _notes(rows)
-    return Result(tables=[_table(rows)], ids=[run.id for run in outcome.runs], notes=notes, code=code)
+            return Result(tables=[plan_table(runner, attacks)])
+        return _audit(runner, attacks, fail_above)
+
+
+def _check_limit(limit: float | None) -> None:
+    if limit is not None and not 0.5 <= limit <= 1:
+        raise UsageFailure(f"--fail-above {limit} is not from 0.5 to 1", "0.55 allows 5 points over guessing")
+
+
+def _audit(runner: Runner, attacks: Sequence[Recipe], limit: float | None) -> Result:
+    """The attacks beside their controls; the worst verdict gives the exit code."""
+    outcome = runner.ensure_all(attacks)
+    if len(attacks) == 1 and outcome.failures:
+        raise outcome.failures[0][1]
+    rows = [_row(run, limit) for run in outcome.runs]
+    rows += [_row(run, None) for run in _controls(runner, outcome.runs)]
+    code = ExitCode.PARTLY_FAILED if outcome.failures else _code([row["verdict"] for row in rows])
+    return Result(tables=[_table(rows)], ids=[run.id for run in outcome.runs], notes=_notes(rows), code=code)
 
 
 def _target(start: Start) -> Recipe:

@@ -51,7 +51,7 @@ def bench(
         judged = list(plans.targets(chosen, seeds, runner, precision))
         attacks = plans.attacks(chosen, judged)
         if dry_run:
-            return Result(tables=[plan_table(runner.plan([*judged, *attacks]))])
+            return Result(tables=[plan_table(runner, [*judged, *attacks])])
         outcome = runner.ensure_all([*judged, *attacks])
         wanted = {recipe.key for recipe in judged}
         code = ExitCode.PARTLY_FAILED if outcome.failures else ExitCode.OK

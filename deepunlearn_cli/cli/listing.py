@@ -11,7 +11,7 @@ from deepunlearn_cli.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.recipe import Recipe
-    from deepunlearn_cli.runner import Step
+    from deepunlearn_cli.runner import Runner, Step
     from deepunlearn_cli.store import Run
 
 Row = Mapping[str, Any]
@@ -37,9 +37,10 @@ def row_table(rows: Sequence[Row], title: str = "") -> Table:
     return Table("deepunlearn.run/1", title, columns, rows)
 
 
-def plan_table(steps: Sequence[Step]) -> Table:
-    """A plan as a table, with the disk that it needs."""
-    rows = [_step(step) for step in steps]
+def plan_table(runner: Runner, recipes: Sequence[Recipe]) -> Table:
+    """What the runner would do for these recipes, with the disk that it needs."""
+    steps = runner.plan(recipes)
+    rows = [_step(step, runner.size(step.recipe) if step.state == "make" else 0) for step in steps]
     columns = [
         Column("state", lambda r: str(r["state"])),
         Column("id", lambda r: str(r["id"])),
@@ -53,9 +54,8 @@ def plan_table(steps: Sequence[Step]) -> Table:
     return Table("deepunlearn.plan/1", "", columns, rows, [_plan_note(rows)])
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: Step, size: int) -> dict[str, Any]:
     recipe = step.recipe
-    size = weight_megabytes(recipe) if step.state == "make" else 0.0
     return {
         "state": step.state,
         "id": recipe.key,
@@ -65,13 +65,8 @@ def _step(step: Step) -> dict[str, Any]:
         "model": recipe.model,
         "seed": recipe.seed,
         "params": dict(recipe.params),
-        "megabytes": size,
+        "megabytes": size / 1e6,
     }
-
-
-def weight_megabytes(recipe: Recipe) -> float:
-    """Disk that a run's weights take, from the size that the recipe's labels give for its model."""
-    return float(recipe.labels.get("megabytes", 0.0)) if recipe.kind in ("train", "unlearn") else 0.0
 
 
 def _plan_note(rows: Sequence[Row]) -> str:

@@ -34,7 +34,7 @@ def deliver(
     """
     wanted = [runner.another(recipe) for recipe in recipes] if force else list(recipes)
     if dry_run:
-        return Result(tables=[plan_table(runner.plan(wanted))])
+        return Result(tables=[plan_table(runner, wanted)])
     if len(wanted) == 1:
         runs = [runner.ensure(wanted[0])]
         return _shown(session, runs, out, claims or {})
