@@ -117,14 +117,17 @@ def _declare(domain: Domain) -> Any:
 def real(
     default: float,
     low: float,
-    high: float,
+    high: float | Share,
     *,
     help: str,
     log: bool = False,
     zero: bool = False,
     search: bool = True,
 ) -> Any:
-    """A real number in [low, high]; `log` for a log-uniform search, `zero` to accept 0 ("off") too."""
+    """A real number in [low, high]; `log` for a log-uniform search, `zero` to accept 0 ("off") too.
+
+    `high` may be a share of the original's training epochs.
+    """
     return _declare(Domain(float, default, help, low, high, log, zero, search=search))
 
 

@@ -63,7 +63,7 @@ def _model_run(
 
     from deepunlearn_cli.library import unlearn
 
-    task = shop.task(recipe, method.needs, progress)
+    task = shop.task(recipe, method.reads, progress)
     try:
         model = shop.load(recipe, start.weights()) if start else nn.Module()  # training starts from nothing
         model = unlearn(model, method, task, seed=recipe.seed)
@@ -73,7 +73,7 @@ def _model_run(
     outputs = shop.outputs(recipe, model)
     return Product(
         scores=score(outputs),
-        facts=_facts(task, recipe, shop) | {"warnings": warnings_of(outputs, task.classes)},
+        facts=_facts(task, recipe, shop) | {"warnings": task.warnings + warnings_of(outputs, task.classes)},
         weights=_portable(model),
         outputs=outputs,
         log=task.log,

@@ -15,8 +15,8 @@ from deepunlearn_cli.engine.pictures import Pictures
 from deepunlearn_cli.engine.task import streams
 from deepunlearn_cli.errors import RunFailed, UsageFailure
 from deepunlearn_cli.methods import METHODS
-from deepunlearn_cli.methods.ct import transpose_kernels
-from deepunlearn_cli.methods.msg import DAMPING, smallest
+from deepunlearn_cli.methods.ct import square_kernels, transpose
+from deepunlearn_cli.methods.msg import DAMPING
 
 
 def mean_loss(model: nn.Module, part: Pictures) -> float:
@@ -28,11 +28,12 @@ def mean_loss(model: nn.Module, part: Pictures) -> float:
 def test_ct_twice_is_identity_and_leaves_other_kernels() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, (3, 1)), nn.Linear(4, 2))
     before = tiny.weights(model)
-    assert transpose_kernels(model) == 3 * 4 * 9
+    (kernel,) = square_kernels(model)
+    transpose(kernel)
     after = tiny.weights(model)
     assert torch.equal(after["0.weight"], before["0.weight"].transpose(-1, -2))
     assert all(torch.equal(after[name], before[name]) for name in before if name != "0.weight")
-    transpose_kernels(model)
+    transpose(kernel)
     assert tiny.same(before, tiny.weights(model))
 
 
@@ -54,7 +55,7 @@ def test_ct_says_what_share_it_touched() -> None:
 @pytest.mark.parametrize("scope", ["layer", "global"])
 def test_msg_chooses_exactly_the_smallest(scope: str) -> None:
     scores = [torch.rand(10, 3), torch.rand(7) * 5]
-    masks = smallest(scores, 0.3, scope)
+    masks = METHODS.get("msg").build({"scope": scope, "init_rate": 0.3}).choose(scores)
     if scope == "layer":
         assert [int(mask.sum()) for mask in masks] == [9, 2]
         for score, mask in zip(scores, masks, strict=True):

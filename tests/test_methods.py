@@ -11,16 +11,16 @@ import torch
 
 from deepunlearn_cli import unlearn
 from deepunlearn_cli.errors import Failure, UsageFailure
-from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods import METHODS, Method, Sizes
 
 NAMES = METHODS.names()
 STOCHASTIC = [name for name in NAMES if name != "original"]
 
 
-def method(name: str, **changes: object) -> object:
+def method(name: str, **changes: object) -> Method:
     """A method with two epochs at most, so that the exam is quick."""
     cls = METHODS.get(name)
-    short = {"epochs": 2, "batch_size": 64} if "epochs" in cls.domains() else {}
+    short = {field: 2 for field in cls.domains() if field.endswith("epochs")}
     return cls.build(short | changes)
 
 
@@ -31,7 +31,8 @@ def run(name: str, kind: str = "cnn", seed: int = 0, precision: str = "fp32") ->
 
 
 def test_everyone_was_examined() -> None:
-    assert NAMES == ["ct", "ft", "ga", "msg", "ngplus", "original", "retrain", "srl"]
+    paper = "ft srl ga fcs msg cfw prmq ct kde rni ff iu cfk euk scrub salun ngplus bt"
+    assert sorted([*paper.split(), "nablatau", "ssd", "l1sparse", "original", "retrain"]) == NAMES
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -94,9 +95,17 @@ def test_says_what_it_is(name: str) -> None:
     assert all(domain.help for domain in cls.domains().values())
 
 
-# forward and backward samples of 2 epochs over 48 retain and 12 forget pictures (one batch of 64 each)
+@pytest.mark.parametrize("name", NAMES)
+def test_says_what_it_costs(name: str) -> None:
+    """The declared work is the counted one (48 retain, 12 forget and 12 validation pictures, augmented)."""
+    actor = method(name)
+    task = tiny.task("cnn", actor.reads)
+    unlearn(tiny.fresh("cnn", 0), actor, task)
+    assert task.cost.work(60) == pytest.approx(actor.cost(Sizes(48, 12, 12, tiny.CLASSES)), rel=0.05)
+
+
+# forward and backward samples of 2 epochs over 48 retain and 12 forget pictures
 WORK = {
-    "ct": (96, 96),
     "ft": (96, 96),
     "ga": (24, 24),
     "msg": (24 + 96, 24 + 96),
@@ -104,12 +113,26 @@ WORK = {
     "original": (0, 0),
     "retrain": (96, 96),
     "srl": (120, 120),
+    "scrub": (2 * 2 * 60, 2 * 60),
+    "ff": (48, 3 * 48),
+    "ssd": (72, 72),
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WORK)
 def test_counts_its_work(name: str) -> None:
     task = tiny.task("cnn", METHODS.get(name).needs)
     unlearn(tiny.fresh("cnn", 0), method(name), task)
     assert (task.cost.forward, task.cost.backward) == WORK[name]
-    assert task.cost.work(60) == pytest.approx((WORK[name][0] + 2 * WORK[name][1]) / 180)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("original", "retrain")])
+def test_states_kept_by_teachers_and_modes_do_not_leak(name: str) -> None:
+    """The result is a plain trainable model: no hook, no frozen weight, nothing beside the state dict."""
+    made = unlearn(tiny.fresh("cnn", 0), method(name), tiny.task("cnn", METHODS.get(name).needs))
+    assert all(not module._forward_hooks for module in made.modules())
+    assert all(weight.requires_grad for weight in made.parameters())
+    twin = tiny.fresh("cnn", 1)
+    twin.load_state_dict(made.state_dict())
+    shown = torch.randn(4, 3, tiny.SIZE, tiny.SIZE)
+    assert torch.equal(twin.eval()(shown), made.eval()(shown))

@@ -10,7 +10,7 @@ from deepunlearn_cli.errors import NotFound
 from deepunlearn_cli.methods import METHODS
 
 
-@pytest.mark.parametrize(("room", "count"), [(METHODS, 8), (ATTACKS, 1), (FAMILIES, 9)])
+@pytest.mark.parametrize(("room", "count"), [(METHODS, 23), (ATTACKS, 1), (FAMILIES, 9)])
 def test_every_resident_can_be_had_by_its_name(room, count):
     names = room.names()
     assert len(names) == count
@@ -21,7 +21,13 @@ def test_every_resident_can_be_had_by_its_name(room, count):
 
 
 def test_aliases_lead_to_the_public_name():
-    assert METHODS.aliases() == {"ng+": "ngplus"}
+    assert METHODS.aliases() == {
+        "ng+": "ngplus",
+        "cf-k": "cfk",
+        "eu-k": "euk",
+        "nabla-tau": "nablatau",
+        "l1-sparse": "l1sparse",
+    }
     assert METHODS.public_name("NG+") == "ngplus"
 
 

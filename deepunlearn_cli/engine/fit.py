@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from torch import nn
+
+Schedule = Callable[[int, int], float]  # (epoch from 0, epochs) -> factor of the learning rate
 
 
 def cosine(epoch: int, epochs: int) -> float:
@@ -19,6 +21,26 @@ def triangle(epoch: int, epochs: int) -> float:
     peak = (epochs + 1) // 2
     done = epoch + 1
     return done / peak if done <= peak else (epochs + 1 - done) / (epochs + 1 - peak)
+
+
+def stepped(rate: float) -> Schedule:
+    """Times `rate` after 50, 80 and 90 % of the epochs (SCRUB's 3, 5, 9 of 5; benchmark-protocol 4.6)."""
+
+    def factor(epoch: int, epochs: int) -> float:
+        milestones = (int(0.5 * epochs), int(0.8 * epochs), int(0.9 * epochs))
+        return float(rate ** sum(epoch > milestone for milestone in milestones))
+
+    return factor
+
+
+def linear_to(last: float) -> Schedule:
+    """From 1 in a straight line towards `last`, which the epoch after the final one would have."""
+    return lambda epoch, epochs: 1 - (1 - last) * epoch / epochs
+
+
+def annealed(step: int, steps: int, high: float, low: float) -> float:
+    """The learning rate of a step on a cosine from `high` down to `low`."""
+    return low + (high - low) * cosine(step, steps)
 
 
 @contextmanager

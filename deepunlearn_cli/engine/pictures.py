@@ -70,9 +70,14 @@ class Pixels:
             pixels = _moved(pixels, moves, self.pad)
         return (pixels * self._scale + self._shift).permute(0, 3, 1, 2)
 
+    @property
+    def augmentable(self) -> bool:
+        """Whether there is any augmentation for this dataset."""
+        return self.flip or self.pad > 0
+
     def draw_moves(self, count: int, generator: Generator) -> Tensor | None:
         """Random moves (count, 3) for an epoch, or None where this dataset is not augmented."""
-        if not (self.flip or self.pad):
+        if not self.augmentable:
             return None
         shift = torch.randint(0, 2 * self.pad + 1, (count, 2), generator=generator)
         mirror = torch.randint(0, 2, (count, 1), generator=generator) * int(self.flip)
@@ -108,6 +113,15 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def count(self, size: int) -> int:
+        """How many batches of `size` a pass has."""
+        return sum(1 for _ in _bounds(len(self), size))
+
+    @property
+    def moving(self) -> bool:
+        """Whether pictures are shown differently each time."""
+        return self.augment and self.pixels.augmentable
+
     def batches(self, size: int, *, shuffle: bool = True, augment: bool | None = None) -> Iterator[Batch]:
         """One pass over the part in batches of `size`; the last may be smaller, but never a single picture.
 
@@ -125,6 +139,16 @@ class Pictures:
             moved = None if moves is None else moves[start:end]
             yield Batch(self.pixels.gather(where[start:end], moved), self.labels[position], position)
             self._tick(end / len(order))
+
+    def endless(self, size: int, *, augment: bool | None = None) -> Iterator[Batch]:
+        """Passes over the part, one after the other, without end."""
+        while True:
+            yield from self.batches(size, augment=augment)
+
+    def of_classes(self, labels: Tensor) -> Pictures:
+        """The pictures whose class occurs among `labels`."""
+        wanted = torch.isin(self.labels, labels)
+        return self._like(self.indices[wanted.to(self.indices.device)])
 
     def sample(self, count: int, generator: Generator) -> Pictures:
         """A random subset of `count` pictures, without replacement, drawn from `generator`."""

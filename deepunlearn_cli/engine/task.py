@@ -12,20 +12,17 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from deepunlearn_cli.engine.cost import Cost
+from deepunlearn_cli.engine.fit import Schedule, as_in_use
 from deepunlearn_cli.engine.pictures import Batch, Pictures
 from deepunlearn_cli.errors import Failure, RunFailed, UsageFailure
 from deepunlearn_cli.recipe import stream_seed
 
-Schedule = Callable[[int, int], float]  # (epoch from 0, epochs) -> factor of the learning rate
 Progress = Callable[[float, float, str], None]  # done, total, text
+LESSON = 1000  # pictures that a teacher looks at together
 
 
-class Steps(Protocol):
-    """The hyperparameters of plain SGD training."""
-
-    @property
-    def epochs(self) -> int:
-        """Passes over the data."""
+class Rates(Protocol):
+    """The hyperparameters of plain SGD."""
 
     @property
     def lr(self) -> float:
@@ -38,6 +35,14 @@ class Steps(Protocol):
     @property
     def weight_decay(self) -> float:
         """Coupled, as in plain SGD."""
+
+
+class Steps(Rates, Protocol):
+    """The hyperparameters of plain SGD training."""
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the data."""
 
     @property
     def batch_size(self) -> int:
@@ -83,6 +88,7 @@ class Task:
         self.cost = Cost()
         self.facts: dict[str, Any] = {}
         self.log: list[dict[str, Any]] = []
+        self.warnings: list[str] = []
         self._progress = progress
         self._epoch, self._epochs, self._started = 0, 1, time.perf_counter()
         self._seen = 0  # samples forwarded up to the last backward pass
@@ -119,11 +125,28 @@ class Task:
         """Mean cross-entropy of a batch against its own labels, or against `labels` (B,)."""
         return F.cross_entropy(self.forward(model, batch), batch.y if labels is None else labels)
 
-    def sgd(self, model: nn.Module, hyper: Steps, *, weight_decay: float | None = None) -> torch.optim.SGD:
+    def sgd(
+        self, model: nn.Module, hyper: Rates, *, lr: float | None = None, weight_decay: float | None = None
+    ) -> torch.optim.SGD:
         """Plain SGD over all weights, with the learning rate, momentum and weight decay of `hyper`."""
-        decay = hyper.weight_decay if weight_decay is None else weight_decay
         return torch.optim.SGD(
-            model.parameters(), lr=hyper.lr, momentum=hyper.momentum, weight_decay=decay, fused=True
+            model.parameters(),
+            lr=hyper.lr if lr is None else lr,
+            momentum=hyper.momentum,
+            weight_decay=hyper.weight_decay if weight_decay is None else weight_decay,
+            fused=True,
+        )
+
+    def adam(
+        self, model: nn.Module, *, lr: float, weight_decay: float, decoupled: bool = False
+    ) -> torch.optim.Adam:
+        """Adam over all weights; `decoupled` weight decay makes it AdamW."""
+        return torch.optim.Adam(
+            model.parameters(),
+            lr=lr,
+            weight_decay=weight_decay,
+            fused=True,
+            decoupled_weight_decay=decoupled,
         )
 
     def backward(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -142,7 +165,12 @@ class Task:
     def gradients(self, loss: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Gradients of `loss` with respect to `weights`, for a look at them; no step follows."""
         self._count_backward()
-        return torch.autograd.grad(loss, weights)
+        return torch.autograd.grad(loss, weights, materialize_grads=True)
+
+    def errors(self, logits: Tensor, cotangents: Tensor, at: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Gradients of sum(logits * cotangents), both (B, K), at some activations; the graph stays."""
+        self.count(backward=len(logits))
+        return torch.autograd.grad(logits, at, cotangents, retain_graph=True, materialize_grads=True)
 
     def teach(self, model: nn.Module, batch: Batch) -> Tensor:
         """A teacher's logits (B, K): no gradient, counted as a forward pass only."""
@@ -150,6 +178,41 @@ class Task:
             logits = self.forward(model, batch)
         self._seen += len(batch.y)
         return logits
+
+    def count(self, *, forward: int = 0, backward: int = 0) -> None:
+        """Work that is not seen by `forward` and `backward`, in samples; no backward pass is then pending."""
+        self.cost.forward += forward
+        self.cost.backward += backward
+        self._seen = self.cost.forward
+
+    def lessons(self, teacher: nn.Module, part: Pictures) -> Callable[[Batch], Tensor]:
+        """A function from batches of `part` to the teacher's logits (B, K).
+
+        Where pictures are not augmented the teacher runs once over the part, and not again.
+        """
+        if part.moving:
+            return lambda batch: self.teach(teacher, batch)
+        passes = part.batches(LESSON, shuffle=False)
+        table = torch.cat([self.teach(teacher, batch) for batch in passes])
+        return lambda batch: table[batch.position]
+
+    def mean_loss(self, model: nn.Module, part: Pictures) -> Tensor:
+        """Mean cross-entropy over a part (on the device): evaluation, counted as work."""
+        total = torch.zeros((), device=self.device)
+        for batch, logits in self._answers(model, part):
+            total += F.cross_entropy(logits, batch.y, reduction="sum")
+        return total / len(part)
+
+    def error(self, model: nn.Module, part: Pictures) -> float:
+        """Share of a part that is misclassified: evaluation, counted as work. Waits for the device."""
+        wrong = torch.zeros((), device=self.device)
+        for batch, logits in self._answers(model, part):
+            wrong += (logits.argmax(1) != batch.y).sum()
+        return float(wrong) / max(1, len(part))
+
+    def warn(self, text: str) -> None:
+        """Something that the user should know before trusting the result; kept with the run."""
+        self.warnings.append(text)
 
     def epochs(
         self, count: int, optimizer: torch.optim.Optimizer, schedule: Schedule | None = None
@@ -177,7 +240,7 @@ class Task:
 
     def pairs(self, retain_size: int, forget_size: int | None = None) -> Iterator[tuple[Batch, Batch]]:
         """One pass over retain, each batch with a forget batch; forget starts over as needed."""
-        forget = _endless(self.forget, forget_size or retain_size)
+        forget = self.forget.endless(forget_size or retain_size)
         for retain in self.retain.batches(retain_size):
             yield retain, next(forget)
 
@@ -195,6 +258,11 @@ class Task:
         text = f"epoch {self._epoch + 1}/{self._epochs}, {rate:,.0f} pictures/s"
         self._progress(self._epoch + share, self._epochs, text)
 
+    def _answers(self, model: nn.Module, part: Pictures) -> Iterator[tuple[Batch, Tensor]]:
+        with as_in_use(model):
+            for batch in part.batches(LESSON, shuffle=False, augment=False):
+                yield batch, self.teach(model, batch)
+
     def _count_backward(self) -> None:
         self.cost.backward += self.cost.forward - self._seen
         self._seen = self.cost.forward
@@ -210,8 +278,3 @@ class Task:
         self.log.append({"epoch": epoch + 1, "loss": mean, "lr": lr})
         if not torch.isfinite(torch.tensor(mean)):
             raise RunFailed(f"the loss became {mean} in epoch {epoch + 1}", "try a smaller -p lr=...")
-
-
-def _endless(part: Pictures, size: int) -> Iterator[Batch]:
-    while True:
-        yield from part.batches(size)

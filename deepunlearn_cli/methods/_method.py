@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,19 +16,38 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """How many pictures each part holds, and how many classes there are."""
+
+    retain: int
+    forget: int
+    val: int
+    classes: int
+
+    @property
+    def training(self) -> int:
+        """Retain and forget pictures."""
+        return self.retain + self.forget
+
+
+CIFAR10 = Sizes(retain=38_250, forget=4_250, val=7_500, classes=10)  # the paper's split: what listings show
+
+
+@dataclass(frozen=True)
 class Method(Declared):
     """A way to remove the forget set from a trained model.
 
     Class attributes: `title` as printed in the paper; `aliases` it is also known by; `paper` it comes from;
-    `needs`, the parts of the data it may read; `control` for what the others are compared with;
-    `from_scratch` for a method that ignores the original's weights; `changes_weights`, False only for the
-    do-nothing control.
+    `needs`, the parts of the data it may read; `touches`, the weights it changes, in words; `control` for
+    what the others are compared with; `from_scratch` for a method that ignores the original's weights;
+    `changes_weights`, False only for the do-nothing control.
     """
 
     title: ClassVar[str]
     paper: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("retain",)
+    touches: ClassVar[str] = "all weights"
     control: ClassVar[bool] = False
     from_scratch: ClassVar[bool] = False
     changes_weights: ClassVar[bool] = True
@@ -36,15 +56,33 @@ class Method(Declared):
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """The unlearned model; `model` is the method's own copy of the original, in train mode."""
 
+    @abstractmethod
+    def work(self, n: Sizes) -> float:
+        """About how many samples it trains on; a forward pass without a backward one counts a third."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The parts of the data that it reads with these settings."""
+        return self.needs
+
+    def cost(self, n: Sizes = CIFAR10) -> float:
+        """`work` in epochs of training."""
+        return self.work(n) / n.training
+
+
+def per_step(size: int, batch_size: int) -> float:
+    """Mean number of samples in a batch of a part of `size` samples."""
+    return size / math.ceil(size / batch_size)
+
 
 def passes(default: int, over: str = "the retain set") -> Any:
     """Epochs: searched from 1 to 20 % of the original's (benchmark-protocol 4.0)."""
     return whole(default, 1, TRAINING_SHARE, help=f"passes over {over}")
 
 
-def rate(default: float) -> Any:
+def rate(default: float, of: str = "") -> Any:
     """Learning rate: log-uniform in [1e-5, 0.1] (benchmark-protocol 4.0)."""
-    return real(default, 1e-5, 1e-1, log=True, help="learning rate")
+    return real(default, 1e-5, 1e-1, log=True, help=f"learning rate{of and ' '}{of}")
 
 
 def inertia(default: float) -> Any:
@@ -52,11 +90,16 @@ def inertia(default: float) -> Any:
     return real(default, 0.0, 0.999, help="SGD momentum", search=False)
 
 
-def decay(default: float) -> Any:
+def decay(default: float, of: str = "") -> Any:
     """Weight decay: log-uniform in [1e-5, 0.1], or 0 for none (benchmark-protocol 4.0)."""
-    return real(default, 1e-5, 1e-1, log=True, zero=True, help="SGD weight decay")
+    return real(default, 1e-5, 1e-1, log=True, zero=True, help=f"weight decay{of and ' '}{of}")
 
 
 def batch(default: int) -> Any:
     """Batch size: 64, 128 or 256 (benchmark-protocol 4.0)."""
     return choice(default, (64, 128, 256), help="pictures per step")
+
+
+def heat(default: float) -> Any:
+    """Temperature: (0, 5] as in benchmark-protocol 4.0, less what is too close to its division by zero."""
+    return real(default, 0.1, 5.0, help="temperature of the softmax")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.methods._method import Method, batch, decay, inertia, passes, rate
+from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, rate
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from deepunlearn_cli.engine.task import Task
 
@@ -24,6 +24,7 @@ class ConvolutionTranspose(Method):
 
     title = "CT"
     paper = "toshi_k and marvelworld, NeurIPS 2023 Machine Unlearning competition, 5th prize"
+    touches = "square kernels, then all weights"
     epochs: int = passes(3)
     lr: float = rate(1e-3)
     momentum: float = inertia(0.9)
@@ -33,24 +34,32 @@ class ConvolutionTranspose(Method):
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """Transposition, then plain training with an optimiser made afterwards."""
         from deepunlearn_cli.engine.fit import cosine
+        from deepunlearn_cli.engine.layers import share
 
-        touched = transpose_kernels(model)
-        if not touched:
+        kernels = square_kernels(model)
+        if not kernels:
             raise task.refuse("ct finds no square convolution kernel larger than 1x1 in this model")
-        task.facts["touched_share"] = touched / sum(p.numel() for p in model.parameters())
+        task.facts["touched_share"] = share(model, kernels)
+        for kernel in kernels:
+            transpose(kernel)
         task.fit(model, task.retain, self, cosine)
         return model
 
+    def work(self, n: Sizes) -> float:
+        """The retain set."""
+        return self.epochs * n.retain
 
-def transpose_kernels(model: nn.Module) -> int:
-    """Swap rows and columns of every square kernel in place; gives the number of weights touched."""
+
+def square_kernels(model: nn.Module) -> list[Tensor]:
+    """The weights of all convolutions with square kernels larger than 1x1."""
+    from deepunlearn_cli.engine.layers import convolutions
+
+    return [c.weight for c in convolutions(model) if c.kernel_size[0] == c.kernel_size[1] > 1]
+
+
+def transpose(kernel: Tensor) -> None:
+    """Swap rows and columns in place."""
     import torch
-    from torch import nn
 
-    touched = 0
-    for layer in model.modules():
-        if isinstance(layer, nn.Conv2d) and layer.kernel_size[0] == layer.kernel_size[1] > 1:
-            with torch.no_grad():
-                layer.weight.copy_(layer.weight.transpose(-1, -2).clone())
-            touched += layer.weight.numel()
-    return touched
+    with torch.no_grad():
+        kernel.copy_(kernel.transpose(-1, -2).clone())

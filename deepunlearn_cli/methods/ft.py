@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.methods._method import Method, batch, decay, inertia, passes, rate
+from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, rate
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,3 +35,7 @@ class FineTune(Method):
 
         task.fit(model, task.retain, self, cosine)
         return model
+
+    def work(self, n: Sizes) -> float:
+        """The retain set."""
+        return self.epochs * n.retain

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.methods._method import Method, batch, decay, inertia, passes, rate
+from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, rate
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,3 +38,7 @@ class GradientAscent(Method):
             for forget in task.forget.batches(self.batch_size):
                 task.step(optimizer, -task.loss(model, forget))
         return model
+
+    def work(self, n: Sizes) -> float:
+        """The forget set."""
+        return self.epochs * n.forget

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.fields import choice, real
-from deepunlearn_cli.methods._method import Method, batch, decay, inertia, passes, rate
+from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, rate
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
-    from deepunlearn_cli.engine.pictures import Pictures
     from deepunlearn_cli.engine.task import Task
 
 DAMPING = 0.1  # of the updates of weights that were not re-initialised (the write-up)
-CONVOLUTIONAL = 0.5  # share of a model's weights that convolutions must hold to be the only ones reset
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,7 @@ class MaskSmallGradients(Method):
     title = "MSG"
     paper = "Kookmin University, NeurIPS 2023 Machine Unlearning competition, 2nd prize"
     needs = ("retain", "forget")
+    touches = "convolutions (ViTs: linear layers too), then all weights"
     epochs: int = passes(5)
     lr: float = rate(1e-3)
     momentum: float = inertia(0.9)
@@ -46,76 +45,45 @@ class MaskSmallGradients(Method):
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """Selection, re-initialisation, damped training."""
         from deepunlearn_cli.engine.fit import triangle
+        from deepunlearn_cli.engine.gradients import Damping
+        from deepunlearn_cli.engine.layers import kernels, share
 
-        weights = _candidates(model)
+        weights = kernels(model)
         if not weights:
             raise task.refuse("msg finds no convolution or linear layer in this model")
-        chosen = smallest(self._disagreement(model, weights, task), self.init_rate, self.scope)
+        task.facts["touched_share"] = self.init_rate * share(model, weights)
+        chosen = self.choose(self._disagreement(model, weights, task))
         _draw_anew(weights, chosen, task.stream("noise"))
-        damping = [mask + DAMPING * ~mask for mask in chosen]
-        # decay goes into the gradient here, so that damping scales it too
+        factors = {w: mask + DAMPING * ~mask for w, mask in zip(weights, chosen, strict=True)}
+        damping = Damping(model, self.weight_decay, factors)
         optimizer = task.sgd(model, self, weight_decay=0.0)
         for _ in task.epochs(self.epochs, optimizer, triangle):
             for retain in task.retain.batches(self.batch_size):
                 task.backward(optimizer, task.loss(model, retain))
-                self._decay_and_damp(model, weights, damping)
+                damping.apply()
                 optimizer.step()
         return model
 
+    def work(self, n: Sizes) -> float:
+        """Two parts the size of the forget set for the selection, then the retain set."""
+        return 2 * n.forget + self.epochs * n.retain
+
+    def choose(self, scores: list[Tensor]) -> list[Tensor]:
+        """Masks of the `init_rate` coordinates with the smallest scores, of each tensor or over all."""
+        from deepunlearn_cli.engine.gradients import smallest
+
+        if self.scope == "layer":
+            return [smallest([score], round(self.init_rate * score.numel()))[0] for score in scores]
+        return smallest(scores, round(self.init_rate * sum(score.numel() for score in scores)))
+
     def _disagreement(self, model: nn.Module, weights: list[Tensor], task: Task) -> list[Tensor]:
         """|mean retain gradient - mean forget gradient| of each weight."""
+        from deepunlearn_cli.engine.gradients import mean_gradients
+
         subset = task.retain.sample(len(task.forget), task.stream("subset"))
-        retain = _mean_gradients(model, weights, subset, task, self.batch_size)
-        forget = _mean_gradients(model, weights, task.forget, task, self.batch_size)
+        retain = mean_gradients(model, weights, subset, task, self.batch_size)
+        forget = mean_gradients(model, weights, task.forget, task, self.batch_size)
         return [(r - f).abs() for r, f in zip(retain, forget, strict=True)]
-
-    def _decay_and_damp(self, model: nn.Module, weights: list[Tensor], damping: list[Tensor]) -> None:
-        for weight in model.parameters():
-            if weight.grad is not None:
-                weight.grad.add_(weight.detach(), alpha=self.weight_decay)
-        for candidate, factor in zip(weights, damping, strict=True):
-            assert candidate.grad is not None
-            candidate.grad.mul_(factor)
-
-
-def smallest(scores: list[Tensor], share: float, scope: str) -> list[Tensor]:
-    """Masks of exactly round(share * n) coordinates with the smallest scores, per tensor or over all."""
-    import torch
-
-    if scope == "layer":
-        return [smallest([score], share, "global")[0] for score in scores]
-    flat = torch.cat([score.flatten() for score in scores])
-    mask = torch.zeros_like(flat, dtype=torch.bool)
-    mask[flat.argsort(stable=True)[: round(share * flat.numel())]] = True
-    parts = torch.split(mask, [score.numel() for score in scores])
-    return [part.view_as(score) for part, score in zip(parts, scores, strict=True)]
-
-
-def _candidates(model: nn.Module) -> list[Tensor]:
-    from torch import nn
-
-    convolutions: list[Tensor] = [m.weight for m in model.modules() if isinstance(m, nn.Conv2d)]
-    linear: list[Tensor] = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
-    total = sum(p.numel() for p in model.parameters())
-    enough = sum(w.numel() for w in convolutions) >= CONVOLUTIONAL * total
-    return convolutions if enough else convolutions + linear
-
-
-def _mean_gradients(
-    model: nn.Module, weights: list[Tensor], part: Pictures, task: Task, size: int
-) -> list[Tensor]:
-    """Gradient of the mean loss over a whole part, in eval mode, without augmentation."""
-    import torch
-
-    from deepunlearn_cli.engine.fit import as_in_use
-
-    total = [torch.zeros_like(weight) for weight in weights]
-    with as_in_use(model):
-        for batch_ in part.batches(size, shuffle=False, augment=False):
-            loss = task.loss(model, batch_) * (len(batch_.y) / len(part))
-            for sum_, gradient in zip(total, task.gradients(loss, weights), strict=True):
-                sum_.add_(gradient)
-    return total
 
 
 def _draw_anew(weights: list[Tensor], chosen: list[Tensor], noise: Generator) -> None:

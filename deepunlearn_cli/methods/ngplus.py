@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.fields import real
-from deepunlearn_cli.methods._method import Method, batch, decay, inertia, passes, rate
+from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, per_step, rate
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,3 +43,8 @@ class NegativeGradientPlus(Method):
                 kept = self.alpha * task.loss(model, retain)
                 task.step(optimizer, kept - (1 - self.alpha) * task.loss(model, forget))
         return model
+
+    def work(self, n: Sizes) -> float:
+        """The retain set, and a forget batch beside each of its batches."""
+        steps = math.ceil(n.retain / self.batch_size)
+        return self.epochs * (n.retain + steps * per_step(n.forget, self.batch_size))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.methods._method import Method
+from deepunlearn_cli.methods._method import Method, Sizes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,9 +24,14 @@ class Original(Method):
     control = True
     paper = "the do-nothing control"
     needs = ()
+    touches = "nothing"
     changes_weights = False
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """The model as it is."""
         del task
         return model
+
+    def work(self, n: Sizes) -> float:
+        """None."""
+        return 0

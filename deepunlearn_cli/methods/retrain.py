@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.fields import real, whole
-from deepunlearn_cli.methods._method import Method
+from deepunlearn_cli.methods._method import Method, Sizes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,3 +41,7 @@ class Retrain(Method):
         fresh = task.fresh("init").train()
         task.fit(fresh, task.retain, self, cosine)
         return fresh
+
+    def work(self, n: Sizes) -> float:
+        """The retain set."""
+        return self.epochs * n.retain

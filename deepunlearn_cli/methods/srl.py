@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.methods._method import Method, batch, decay, inertia, passes, rate
+from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, rate
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,14 +33,14 @@ class SuccessiveRandomLabels(Method):
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """Cross-entropy on retain labels and on fresh wrong labels."""
-        import torch
-
-        from deepunlearn_cli.engine.labels import wrong_labels
+        from deepunlearn_cli.engine.labels import mislabelled
 
         optimizer = task.sgd(model, self)
         for _ in task.epochs(self.epochs, optimizer):
-            wrong = wrong_labels(task.forget.labels, task.classes, task.stream("labels"))
-            labels = torch.cat([task.retain.labels, wrong])
-            for batch_ in task.train.batches(self.batch_size):
-                task.step(optimizer, task.loss(model, batch_, labels[batch_.position]))
+            for batch_, labels in mislabelled(task, self.batch_size):
+                task.step(optimizer, task.loss(model, batch_, labels))
         return model
+
+    def work(self, n: Sizes) -> float:
+        """Both sets."""
+        return self.epochs * n.training

@@ -1,0 +1,221 @@
+"""Gradients of single samples without a backward pass for each.
+
+In eval mode samples do not meet, so one backward pass over a batch gives every sample's error at the output
+of every layer. What sample n adds to a linear or convolution weight is sum over positions l of
+outer(errors[n, l], inputs[n, l]); sums of squares and inner products follow from the factors, and the
+gradients themselves (45 MB a sample for a ResNet18) are never written down where that costs more.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from timm.layers.norm import LayerNorm as TimmLayerNorm
+from torch import Tensor, nn
+from torch.func import functional_call, vjp, vmap
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from deepunlearn_cli.engine.fit import as_in_use
+from deepunlearn_cli.engine.pictures import Batch, Pictures
+from deepunlearn_cli.engine.task import Task
+from deepunlearn_cli.engine.terms import Factored, Term, Written
+
+KEPT = 2**28  # numbers kept at a time while inner products are made
+CHUNK = 64  # samples whose gradients are taken together
+MATRICES, SCALES = (nn.Conv2d, nn.Linear), (nn.BatchNorm2d, nn.LayerNorm, TimmLayerNorm)
+
+
+@dataclass
+class _Visit:
+    """A layer that a batch went through: what went in and what came out."""
+
+    layer: nn.Module
+    inputs: Tensor
+    output: Tensor
+
+
+class PerSample:
+    """Per-sample gradients of a model in eval mode; use it within `watching`."""
+
+    def __init__(self, model: nn.Module, task: Task) -> None:
+        self.model, self.task = model, task
+        self._visits: list[_Visit] = []
+        self._x, self._open = torch.empty(0), False
+
+    @contextmanager
+    def watching(self) -> Iterator[Self]:
+        """The model is in eval mode and its layers are watched."""
+        watched = [
+            layer for layer in self.model.modules() if type(layer) in MATRICES + SCALES and _plain(layer)
+        ]
+        hooks = [layer.register_forward_hook(self._visit) for layer in watched]
+        try:
+            with as_in_use(self.model):
+                yield self
+        finally:
+            for hook in hooks:
+                hook.remove()
+            self._visits = []
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (B, K) of a batch, to be followed by `terms`."""
+        self._visits, self._x, self._open = [], batch.x, True
+        logits = self.task.forward(self.model, batch)
+        self._open = False
+        return logits
+
+    def terms(self, logits: Tensor, cotangents: Tensor) -> Iterator[tuple[Tensor, Term]]:
+        """Each weight with what the samples of the batch add to the gradient of sum(logits * cotangents).
+
+        Args:
+            logits: what `forward` gave.
+            cotangents: (B, K), the gradient of each sample's loss with respect to its logits.
+        """
+        errors = self.task.errors(logits, cotangents, [visit.output for visit in self._visits])
+        size = len(logits)
+        found: dict[Tensor, Term] = {}
+        for visit, error in zip(self._visits, errors, strict=True):
+            for weight, term in _terms(visit, error.float(), size):
+                if weight in found:
+                    raise self.task.refuse("per-sample gradients need a model that uses each layer once")
+                found[weight] = term
+        yield from found.items()
+        yield from self._others(set(found), cotangents)
+
+    def _visit(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        if not self._open:
+            return output
+        self._visits.append(_Visit(layer, inputs[0].detach(), output))
+        return output.clone()  # what follows may work in place
+
+    def _others(self, done: set[Tensor], cotangents: Tensor) -> Iterator[tuple[Tensor, Term]]:
+        """Weights outside watched layers (tokens, embeddings, bias tables), by torch.func."""
+        names: dict[str, Tensor] = {
+            name: weight for name, weight in self.model.named_parameters() if weight not in done
+        }
+        if not names:
+            return
+        self.task.count(forward=len(cotangents), backward=len(cotangents))
+        with warnings.catch_warnings():  # a slow batching rule is slow for a few small weights only
+            warnings.filterwarnings("ignore", message="There is a performance drop")
+            gradients = vmap(self._pull(names))(self._x, cotangents)
+        for name, weight in names.items():
+            yield weight, Written(gradients[name].flatten(1))
+
+    def _pull(self, names: dict[str, Tensor]) -> Callable[[Tensor, Tensor], dict[str, Tensor]]:
+        state = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
+        fixed = {name: value.detach() for name, value in state.items() if name not in names}
+
+        def one(x: Tensor, cotangent: Tensor) -> dict[str, Tensor]:
+            def logits(weights: dict[str, Tensor]) -> Tensor:
+                out: Tensor = functional_call(self.model, {**weights, **fixed}, (x[None],))
+                return out[0].float()
+
+            with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no batching rule
+                pull = vjp(logits, {name: weight.detach() for name, weight in names.items()})[1]
+                gradients: dict[str, Tensor] = pull(cotangent)[0]
+            return gradients
+
+        return one
+
+
+def inner_products(
+    model: nn.Module, part: Pictures, along: Mapping[Tensor, Tensor], task: Task
+) -> tuple[Tensor, Tensor]:
+    """Of the loss gradients g_n of a part's n samples: g_n . g_m (n, n) and g_n . direction (n,), float64.
+
+    Weight by weight: where the factors of all weights do not fit in memory together, the part is passed
+    over several times.
+
+    Args:
+        along: for each weight of the model, a direction of its shape.
+    """
+    products = torch.zeros(len(part), len(part), dtype=torch.float64, device=task.device)
+    slopes = torch.zeros(len(part), dtype=torch.float64, device=task.device)
+    done: set[Tensor] = set()
+    while len(done) < len(along):
+        group = _collect(model, part, done, task)
+        for weight, term in group.items():
+            products += term.gram()
+            slopes += term.along(along[weight])
+        done |= group.keys()
+    return products, slopes
+
+
+def _collect(model: nn.Module, part: Pictures, done: Set[Tensor], task: Task) -> dict[Tensor, Term]:
+    """The terms of all samples for as many further weights as fit in memory, at least one."""
+    kept: dict[Tensor, list[Term]] | None = None
+    with PerSample(model, task).watching() as samples:
+        for batch in part.batches(CHUNK, shuffle=False, augment=False):
+            logits = samples.forward(batch)
+            surprise = logits.detach().softmax(1) - F.one_hot(batch.y, logits.shape[1])
+            found = dict(samples.terms(logits, surprise))
+            if kept is None:
+                kept = {weight: [] for weight in _fitting(found, done, len(part))}
+            for weight, terms in kept.items():
+                terms.append(found[weight])
+    return {weight: type(terms[0]).joined(terms) for weight, terms in (kept or {}).items()}  # type: ignore[arg-type]
+
+
+def _fitting(found: Mapping[Tensor, Term], done: Set[Tensor], count: int) -> list[Tensor]:
+    chosen: list[Tensor] = []
+    room = KEPT
+    for weight, term in found.items():
+        room -= 0 if weight in done else count * term.width
+        if weight not in done and (room >= 0 or not chosen):
+            chosen.append(weight)
+    return chosen
+
+
+def _plain(layer: nn.Module) -> bool:
+    """Whether a convolution pads as `unfold` does."""
+    return not isinstance(layer, nn.Conv2d) or (
+        layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    )
+
+
+def _terms(visit: _Visit, error: Tensor, size: int) -> Iterator[tuple[Tensor, Term]]:
+    layer, inputs = visit.layer, visit.inputs.float()
+    if type(layer) in SCALES:
+        yield from _scale_terms(layer, inputs, error, size)
+        return
+    factored = _factored(layer, inputs, error, size)
+    assert isinstance(layer.weight, Tensor)
+    yield layer.weight, factored.smaller()
+    if isinstance(layer.bias, Tensor):
+        yield layer.bias, Written(factored.errors.sum(2).flatten(1))
+
+
+def _factored(layer: nn.Module, inputs: Tensor, error: Tensor, size: int) -> Factored:
+    if not isinstance(layer, nn.Conv2d):
+        return Factored(_flat(inputs, size)[:, None], _flat(error, size)[:, None])
+    columns = F.unfold(inputs, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # type: ignore[arg-type]
+    by_group = (size, layer.groups, -1, columns.shape[2])
+    return Factored(columns.view(by_group).transpose(2, 3), error.reshape(by_group).transpose(2, 3))
+
+
+def _scale_terms(
+    layer: nn.Module, inputs: Tensor, error: Tensor, size: int
+) -> Iterator[tuple[Tensor, Written]]:
+    """Scale and shift of a normalisation: sums over positions of error * normalised input, and of error."""
+    if isinstance(layer, nn.BatchNorm2d):
+        normal = F.batch_norm(inputs, layer.running_mean, layer.running_var, eps=layer.eps)
+        normal, error = normal.movedim(1, -1), error.movedim(1, -1)
+    else:
+        assert isinstance(layer, nn.LayerNorm)
+        normal = F.layer_norm(inputs, layer.normalized_shape, eps=layer.eps)
+    if isinstance(layer.weight, Tensor):
+        yield layer.weight, Written(_flat(normal * error, size).sum(1))
+    if isinstance(layer.bias, Tensor):
+        yield layer.bias, Written(_flat(error, size).sum(1))
+
+
+def _flat(values: Tensor, size: int) -> Tensor:
+    """(B * anything, ..., C) as (B, positions, C): windows and tokens of a picture lie together."""
+    return values.reshape(size, -1, values.shape[-1])

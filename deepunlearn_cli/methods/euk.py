@@ -1,0 +1,53 @@
+"""EU-k: exact unlearning of the last k blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli.fields import real, whole
+from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, rate
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from deepunlearn_cli.engine.task import Task
+
+
+@dataclass(frozen=True)
+class ExactUnlearningK(Method):
+    """Draw the last k blocks and the classifier anew and train them on the retain set; the rest is frozen.
+
+    CF-k with a fresh tail: weights, BatchNorm scales and running statistics are those of a new network (the
+    released codes keep old statistics under new weights). Blocks, frozen layers, train mode as in CF-k.
+    Settings of SCRUB's variant: SGD 0.01; its epochs are those of the original training, ours 10.
+    """
+
+    title = "EU-k"
+    paper = "Goel et al. 2022, arXiv 2201.06640; settings of Kurmanji et al. 2023, arXiv 2302.09880"
+    aliases = ("eu-k",)
+    touches = "the last k blocks and the classifier, drawn anew"
+    epochs: int = passes(10)
+    blocks: int = whole(1, 1, 4, help="k: how many blocks are drawn anew, counted from the end")
+    lr: float = rate(1e-2)
+    decay_rate: float = real(0.1, 0.01, 1.0, help="factor of the learning rate after 50, 80 and 90 %")
+    momentum: float = inertia(0.9)
+    weight_decay: float = decay(5e-4)
+    batch_size: int = batch(256)
+
+    def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
+        """A fresh tail, trained."""
+        from deepunlearn_cli.engine.fit import stepped
+        from deepunlearn_cli.engine.layers import only, renew, tail
+
+        layers = tail(model, self.blocks)
+        if not layers:
+            raise task.refuse("euk finds no layer to train in this model")
+        renew(layers, model, task.fresh("reset"))
+        with only(model, layers) as task.facts["touched_share"]:
+            task.fit(model, task.retain, self, stepped(self.decay_rate))
+        return model
+
+    def work(self, n: Sizes) -> float:
+        """The retain set (backward through the tail alone, which is not credited)."""
+        return self.epochs * n.retain

@@ -1,0 +1,87 @@
+"""FF: Fisher forgetting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli.fields import real
+from deepunlearn_cli.methods._method import Method, Sizes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from deepunlearn_cli.engine.task import Task
+
+TINY = 1e-8  # added to the information before it is inverted
+CAP, CAP_HEAD = 1e3, 1e2  # of the variance before scaling: all weights, the classifier's
+LOUDER = 10.0  # factor for the classifier, and for biases and normalisation
+GONE = 1e-4  # variance of the classifier's row of a class that is forgotten altogether
+
+
+@dataclass(frozen=True)
+class FisherForgetting(Method):
+    """Add noise where the retain set does not mind, that is where its Fisher information is small.
+
+    F = mean over retain of sum_y p_y g_y^2, with g_y the gradient of one sample's loss had y been its label
+    (eval mode, no augmentation). Variance alpha * min(1 / (F + 1e-8), 1e3), averaged over inputs; ten times
+    that for the classifier (capped at 1e2), biases and normalisation. The classifier's row of a class of
+    which nothing is retained becomes N(0, 1e-4). No training.
+
+    The benchmark squares gradients of batch means, which is another and far smaller quantity, and searches
+    alpha up to 1, where the noise (standard deviation sqrt(1000 alpha) in most weights) erases any network.
+    """
+
+    title = "FF"
+    paper = "Golatkar et al. 2020, arXiv 1911.04933"
+    touches = "all weights, by noise"
+    alpha: float = real(1e-6, 1e-9, 1e-4, log=True, help="scale of the noise variance")
+
+    def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
+        """The Fisher information, then noise from its inverse."""
+        import torch
+
+        from deepunlearn_cli.engine.layers import add_noise, classifier
+
+        information = self.information(model, task)
+        last = classifier(model)
+        head = {id(weight) for weight in last.parameters()} if last else set()
+        gone = torch.bincount(task.retain.labels, minlength=task.classes) == 0
+        for weight in model.parameters():
+            variance = self.variance(information[weight], head=id(weight) in head)
+            if id(weight) in head:
+                with torch.no_grad():
+                    weight[gone] = 0.0
+                variance[gone] = GONE
+            add_noise([weight], variance.sqrt(), task.stream("noise"))
+        return model
+
+    def work(self, n: Sizes) -> float:
+        """The retain set, with a backward pass for each class."""
+        return n.retain * (1 + 2 * n.classes) / 3
+
+    def information(self, model: nn.Module, task: Task) -> dict[Tensor, Tensor]:
+        """The diagonal of the model's Fisher information over the retain set, by weight."""
+        import torch
+        from torch.nn import functional as F
+
+        from deepunlearn_cli.engine.per_sample import CHUNK, PerSample
+
+        total: dict[Tensor, Tensor] = {weight: torch.zeros_like(weight) for weight in model.parameters()}
+        with PerSample(model, task).watching() as samples:
+            for shown in task.retain.batches(CHUNK, shuffle=False, augment=False):
+                logits = samples.forward(shown)
+                chances = F.softmax(logits.detach(), dim=1)
+                for y in range(task.classes):
+                    rooted = chances[:, y, None].sqrt()  # so that squares are weighted by p_y
+                    label = F.one_hot(torch.tensor(y), task.classes).to(chances)
+                    for weight, term in samples.terms(logits, rooted * (chances - label)):
+                        total[weight] += term.squares().view_as(weight) / len(task.retain)
+        return total
+
+    def variance(self, information: Tensor, *, head: bool) -> Tensor:
+        """Of the noise of one weight tensor, from its Fisher information."""
+        spread = self.alpha * (1 / (information + TINY)).clamp(max=CAP_HEAD if head else CAP)
+        if spread.dim() > 1:
+            spread = spread.mean(dim=1, keepdim=True).expand_as(spread).clone()
+        return spread * (LOUDER if head or spread.dim() == 1 else 1.0)

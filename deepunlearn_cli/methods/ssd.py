@@ -1,0 +1,70 @@
+"""SSD: selective synaptic dampening."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli.fields import choice, real
+from deepunlearn_cli.methods._method import Method, Sizes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from deepunlearn_cli.engine.pictures import Pictures
+    from deepunlearn_cli.engine.task import Task
+
+
+@dataclass(frozen=True)
+class SelectiveSynapticDampening(Method):
+    """Shrink the weights that matter much more to the forget set than to all training data; no training.
+
+    Importance I = mean over batches of the squared gradient of the batch loss, in eval mode, without
+    augmentation. Where I_forget > alpha * I_all, the weight is multiplied by min(lambda I_all / I_forget, 1).
+    Authors' settings: alpha 10, lambda 1, batches of 128 for both sets (squares of batch means depend on the
+    batch size). Deterministic.
+    """
+
+    title = "SSD"
+    paper = "Foster et al. 2024, arXiv 2308.07707"
+    needs = ("retain", "forget")
+    touches = "weights that matter to the forget set above all"
+    alpha: float = real(10.0, 0.1, 100.0, log=True, help="how much more a weight must matter to be dampened")
+    dampening: float = real(1.0, 0.1, 5.0, log=True, help="lambda: the strength of dampening")
+    batch_size: int = choice(128, (64, 128, 256), help="pictures per gradient", search=False)
+
+    def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
+        """Two importances and one multiplication."""
+        forget = self._importance(model, task.forget, task)
+        every = self._importance(model, task.train, task)
+        touched = sum(
+            self.dampen(weight, of_forget, of_all)
+            for weight, of_forget, of_all in zip(model.parameters(), forget, every, strict=True)
+        )
+        task.facts["touched_share"] = int(touched) / sum(p.numel() for p in model.parameters())
+        return model
+
+    def work(self, n: Sizes) -> float:
+        """The forget set and all of training."""
+        return n.forget + n.training
+
+    def dampen(self, weight: Tensor, of_forget: Tensor, of_all: Tensor) -> Tensor:
+        """Shrink the selected coordinates in place; gives their number."""
+        import torch
+
+        selected = of_forget > self.alpha * of_all
+        factor = (self.dampening * of_all / of_forget).clamp(max=1.0)
+        with torch.no_grad():
+            weight.copy_(torch.where(selected, weight * factor, weight))
+        return selected.sum()
+
+    def _importance(self, model: nn.Module, part: Pictures, task: Task) -> list[Tensor]:
+        import torch
+
+        from deepunlearn_cli.engine.gradients import batch_gradients
+
+        weights, batches = list(model.parameters()), part.count(self.batch_size)
+        total = [torch.zeros_like(weight) for weight in weights]
+        for _, gradients in batch_gradients(model, weights, part, task, self.batch_size):
+            torch._foreach_addcmul_(total, gradients, gradients, value=1 / batches)
+        return total
