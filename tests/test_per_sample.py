@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deepunlearn_cli.engine import terms as terms_module
 from deepunlearn_cli.engine.per_sample import PerSample
 from deepunlearn_cli.engine.pictures import Batch
 from deepunlearn_cli.engine.terms import Factored, Term
@@ -66,7 +67,7 @@ def terms(model: nn.Module, batch: Batch) -> tuple[dict[str, Term], dict[str, Te
     with watcher.watching():
         logits = watcher.forward(batch)
         cotangents = logits.softmax(1).detach() - F.one_hot(batch.y, tiny.CLASSES)
-        found = {names[weight]: term for weight, term in watcher.terms(logits, cotangents)}
+        found = {names[weight]: term for weight, term in watcher.terms(logits, cotangents[None])}
         rows = []
         for i in range(SAMPLES):
             loss = F.cross_entropy(model(batch.x[i : i + 1]), batch.y[i : i + 1])
@@ -95,17 +96,39 @@ def test_squares_products_and_directions_are_those_of_single_backward_passes(kin
         )
 
 
+@pytest.mark.parametrize("kind", MODELS)
+def test_squares_of_several_losses_are_summed(kind: str) -> None:
+    model, batch = setting(kind)
+    names = {weight: name for name, weight in model.named_parameters()}
+    watcher = PerSample(model, tiny.task("cnn"))
+    with watcher.watching():
+        logits = watcher.forward(batch)
+        cotangents = torch.randn(4, SAMPLES, tiny.CLASSES)
+        together = {weight: term.squares() for weight, term in watcher.terms(logits, cotangents)}
+        for weight, name in names.items():
+            single = [dict(watcher.terms(logits, one[None]))[weight].squares() for one in cotangents]
+            total = torch.stack(single).sum(0)
+            torch.testing.assert_close(
+                together[weight], total, rtol=1e-4, atol=1e-5 * float(total.abs().max()), msg=name
+            )
+
+
 @pytest.mark.parametrize(("positions", "inputs", "outputs"), [(1, 9, 7), (4, 9, 7), (6, 2, 3), (30, 2, 3)])
-def test_both_ways_to_sums_and_products_agree(positions: int, inputs: int, outputs: int) -> None:
+@pytest.mark.parametrize("losses", [1, 5])
+def test_both_ways_to_sums_and_products_agree(
+    positions: int, inputs: int, outputs: int, losses: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generator = torch.Generator().manual_seed(0)
-    shape = (8, 2, positions)
     factored = Factored(
-        torch.randn(*shape, inputs, generator=generator), torch.randn(*shape, outputs, generator=generator)
+        torch.randn(8, 2, positions, inputs, generator=generator),
+        torch.randn(losses, 8, 2, positions, outputs, generator=generator),
     )
+    monkeypatch.setattr(terms_module, "ROOM", 200)  # so that both ways work in several pieces
     torch.testing.assert_close(factored.squares(), factored.written().squares())
     torch.testing.assert_close(factored.gram(), factored.written().gram(), rtol=1e-4, atol=1e-4)
-    halves = [Factored(factored.inputs[part], factored.errors[part]) for part in (slice(3), slice(3, 8))]
+    halves = [Factored(factored.inputs[part], factored.errors[:, part]) for part in (slice(3), slice(3, 8))]
     torch.testing.assert_close(Factored.joined(halves).gram(), factored.gram())
+    torch.testing.assert_close(factored.smaller().gram(), factored.gram(), rtol=1e-4, atol=1e-4)
 
 
 def test_a_layer_that_is_used_twice_is_refused() -> None:

@@ -27,7 +27,7 @@ from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.engine.terms import Factored, Term, Written
 
 KEPT = 2**28  # numbers kept at a time while inner products are made
-CHUNK = 64  # samples whose gradients are taken together
+CHUNK = 32  # samples whose gradients are taken together
 MATRICES, SCALES = (nn.Conv2d, nn.Linear), (nn.BatchNorm2d, nn.LayerNorm, TimmLayerNorm)
 
 
@@ -71,17 +71,17 @@ class PerSample:
         return logits
 
     def terms(self, logits: Tensor, cotangents: Tensor) -> Iterator[tuple[Tensor, Term]]:
-        """Each weight with what the samples of the batch add to the gradient of sum(logits * cotangents).
+        """Each weight with what the samples of the batch add to the gradients of C losses.
 
         Args:
             logits: what `forward` gave.
-            cotangents: (B, K), the gradient of each sample's loss with respect to its logits.
+            cotangents: (C, B, K), the gradient of each loss of each sample with respect to its logits.
         """
-        errors = self.task.errors(logits, cotangents, [visit.output for visit in self._visits])
-        size = len(logits)
+        outputs = [visit.output for visit in self._visits]
+        errors = [self.task.errors(logits, cotangent, outputs) for cotangent in cotangents]
         found: dict[Tensor, Term] = {}
-        for visit, error in zip(self._visits, errors, strict=True):
-            for weight, term in _terms(visit, error.float(), size):
+        for visit, *of_losses in zip(self._visits, *errors, strict=True):
+            for weight, term in _terms(visit, torch.stack(of_losses).float(), len(logits)):
                 if weight in found:
                     raise self.task.refuse("per-sample gradients need a model that uses each layer once")
                 found[weight] = term
@@ -101,25 +101,26 @@ class PerSample:
         }
         if not names:
             return
-        self.task.count(forward=len(cotangents), backward=len(cotangents))
+        losses, size, _ = cotangents.shape
+        self.task.count(forward=size, backward=losses * size)
         with warnings.catch_warnings():  # a slow batching rule is slow for a few small weights only
             warnings.filterwarnings("ignore", message="There is a performance drop")
-            gradients = vmap(self._pull(names))(self._x, cotangents)
+            gradients = vmap(self._pull(names), (0, 1))(self._x, cotangents)
         for name, weight in names.items():
-            yield weight, Written(gradients[name].flatten(1))
+            yield weight, Written(gradients[name].transpose(0, 1).flatten(2))
 
     def _pull(self, names: dict[str, Tensor]) -> Callable[[Tensor, Tensor], dict[str, Tensor]]:
         state = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
         fixed = {name: value.detach() for name, value in state.items() if name not in names}
 
-        def one(x: Tensor, cotangent: Tensor) -> dict[str, Tensor]:
+        def one(x: Tensor, cotangents: Tensor) -> dict[str, Tensor]:
             def logits(weights: dict[str, Tensor]) -> Tensor:
                 out: Tensor = functional_call(self.model, {**weights, **fixed}, (x[None],))
                 return out[0].float()
 
             with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no batching rule
                 pull = vjp(logits, {name: weight.detach() for name, weight in names.items()})[1]
-                gradients: dict[str, Tensor] = pull(cotangent)[0]
+                gradients: dict[str, Tensor] = vmap(pull)(cotangents)[0]
             return gradients
 
         return one
@@ -155,7 +156,7 @@ def _collect(model: nn.Module, part: Pictures, done: Set[Tensor], task: Task) ->
         for batch in part.batches(CHUNK, shuffle=False, augment=False):
             logits = samples.forward(batch)
             surprise = logits.detach().softmax(1) - F.one_hot(batch.y, logits.shape[1])
-            found = dict(samples.terms(logits, surprise))
+            found = {weight: term.smaller() for weight, term in samples.terms(logits, surprise[None])}
             if kept is None:
                 kept = {weight: [] for weight in _fitting(found, done, len(part))}
             for weight, terms in kept.items():
@@ -180,42 +181,44 @@ def _plain(layer: nn.Module) -> bool:
     )
 
 
-def _terms(visit: _Visit, error: Tensor, size: int) -> Iterator[tuple[Tensor, Term]]:
+def _terms(visit: _Visit, errors: Tensor, size: int) -> Iterator[tuple[Tensor, Term]]:
+    """What a visit adds to the weights of its layer; errors (C, *output shape)."""
     layer, inputs = visit.layer, visit.inputs.float()
     if type(layer) in SCALES:
-        yield from _scale_terms(layer, inputs, error, size)
+        yield from _scale_terms(layer, inputs, errors, size)
         return
-    factored = _factored(layer, inputs, error, size)
+    factored = _factored(layer, inputs, errors, size)
     assert isinstance(layer.weight, Tensor)
-    yield layer.weight, factored.smaller()
+    yield layer.weight, factored
     if isinstance(layer.bias, Tensor):
-        yield layer.bias, Written(factored.errors.sum(2).flatten(1))
+        yield layer.bias, Written(factored.errors.sum(3).flatten(2))
 
 
-def _factored(layer: nn.Module, inputs: Tensor, error: Tensor, size: int) -> Factored:
+def _factored(layer: nn.Module, inputs: Tensor, errors: Tensor, size: int) -> Factored:
     if not isinstance(layer, nn.Conv2d):
-        return Factored(_flat(inputs, size)[:, None], _flat(error, size)[:, None])
+        return Factored(_flat(inputs[None], size)[0, :, None], _flat(errors, size)[:, :, None])
     columns = F.unfold(inputs, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # type: ignore[arg-type]
     by_group = (size, layer.groups, -1, columns.shape[2])
-    return Factored(columns.view(by_group).transpose(2, 3), error.reshape(by_group).transpose(2, 3))
+    columns, errors = columns.view(by_group), errors.reshape(len(errors), *by_group)
+    return Factored(columns.transpose(2, 3).contiguous(), errors.transpose(3, 4).contiguous())
 
 
 def _scale_terms(
-    layer: nn.Module, inputs: Tensor, error: Tensor, size: int
+    layer: nn.Module, inputs: Tensor, errors: Tensor, size: int
 ) -> Iterator[tuple[Tensor, Written]]:
     """Scale and shift of a normalisation: sums over positions of error * normalised input, and of error."""
     if isinstance(layer, nn.BatchNorm2d):
         normal = F.batch_norm(inputs, layer.running_mean, layer.running_var, eps=layer.eps)
-        normal, error = normal.movedim(1, -1), error.movedim(1, -1)
+        normal, errors = normal.movedim(1, -1), errors.movedim(2, -1)
     else:
         assert isinstance(layer, nn.LayerNorm)
         normal = F.layer_norm(inputs, layer.normalized_shape, eps=layer.eps)
     if isinstance(layer.weight, Tensor):
-        yield layer.weight, Written(_flat(normal * error, size).sum(1))
+        yield layer.weight, Written(_flat(normal * errors, size).sum(2))
     if isinstance(layer.bias, Tensor):
-        yield layer.bias, Written(_flat(error, size).sum(1))
+        yield layer.bias, Written(_flat(errors, size).sum(2))
 
 
 def _flat(values: Tensor, size: int) -> Tensor:
-    """(B * anything, ..., C) as (B, positions, C): windows and tokens of a picture lie together."""
-    return values.reshape(size, -1, values.shape[-1])
+    """(C, B * anything, ..., X) as (C, B, positions, X): a picture's windows and tokens lie together."""
+    return values.reshape(len(values), size, -1, values.shape[-1])

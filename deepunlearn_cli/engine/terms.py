@@ -9,44 +9,49 @@ from typing import Self
 import torch
 from torch import Tensor
 
-FEW = 6  # positions up to which products of pairs of positions cost less than written-out gradients
+SQUARING = 8  # multiplications that squaring and summing one written-out number costs
 ROOM = 2**26  # numbers in one intermediate table
+CACHED = 2**21  # the same, where several passes over the table follow
 
 
 @dataclass(frozen=True)
 class Written:
-    """Per-sample gradients of one weight as they are: (B, P)."""
+    """Per-sample gradients of one weight as they are: (C, B, P) for C losses of B samples."""
 
     gradients: Tensor
 
     @property
     def width(self) -> int:
         """Numbers kept per sample."""
-        return self.gradients[0].numel()
+        return self.gradients[:, 0].numel()
 
     def squares(self) -> Tensor:
-        """Sum over samples of the squared gradient (P,)."""
-        return self.gradients.square().sum(0)
+        """Sum over losses and samples of the squared gradient (P,)."""
+        return self.gradients.square().sum((0, 1))
+
+    def smaller(self) -> Written:
+        """This term in the form that takes less memory."""
+        return self
 
     def gram(self) -> Tensor:
-        """Inner products of all pairs of samples (B, B)."""
-        return self.gradients @ self.gradients.T
+        """Inner products of all pairs of samples (B, B), for the first loss."""
+        return self.gradients[0] @ self.gradients[0].T
 
     def along(self, direction: Tensor) -> Tensor:
-        """Inner product of each sample's gradient with a direction of the weight's shape (B,)."""
-        return self.gradients @ direction.flatten()
+        """Inner product of each sample's first gradient with a direction of the weight's shape (B,)."""
+        return self.gradients[0] @ direction.flatten()
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
         """One term for the samples of several."""
-        return cls(torch.cat([part.gradients for part in parts]))
+        return cls(torch.cat([part.gradients for part in parts], dim=1))
 
 
 @dataclass(frozen=True)
 class Factored:
-    """Per-sample gradients of one weight as factors: inputs (B, G, L, Q), errors (B, G, L, O).
+    """Per-sample gradients of one weight as factors: inputs (B, G, L, Q), errors (C, B, G, L, O).
 
-    G groups (of a grouped convolution), L positions, Q inputs and O outputs of a group.
+    C losses, B samples, G groups (of a grouped convolution), L positions, Q inputs and O outputs of a group.
     """
 
     inputs: Tensor
@@ -55,67 +60,94 @@ class Factored:
     @property
     def width(self) -> int:
         """Numbers kept per sample."""
-        return self.inputs[0].numel() + self.errors[0].numel()
+        return self.inputs[0].numel() + self.errors[:, 0].numel()
 
     def squares(self) -> Tensor:
-        """Sum over samples of the squared gradient (P,)."""
-        if self.inputs.shape[2] > FEW:
-            return self.written().squares()
-        inputs, errors = _pairs(self.inputs), _pairs(self.errors, twice=True)
-        return torch.bmm(_by_group(errors).transpose(1, 2), _by_group(inputs)).flatten()
+        """Sum over losses and samples of the squared gradient (P,).
+
+        Written out, each gradient costs a product for each of its L positions. As a sum over pairs of
+        positions, sum_c (sum_l e_cl a_l)^2 = sum_(l, m) (a_l a_m) sum_c e_cl e_cm, all losses and samples
+        share one product.
+        """
+        losses, _, _, positions, _ = self.errors.shape
+        if positions * (positions + 1) / 2 > losses * (positions + SQUARING):
+            return self._written_squares()
+        width = self.inputs[0, :, 0].numel() + self.errors[0, 0, :, 0].numel()
+        step = max(1, CACHED // (positions * (positions + 1) // 2 * width))
+        total = torch.zeros(1, device=self.inputs.device)
+        for inputs, errors in zip(
+            torch.split(self.inputs, step), torch.split(self.errors, step, dim=1), strict=True
+        ):
+            total = total + _pair_squares(inputs, errors)
+        return total.flatten()
 
     def gram(self) -> Tensor:
-        """Inner products of all pairs of samples (B, B), by the cheaper of two ways."""
-        count, _, positions, q = self.inputs.shape
-        o = self.errors.shape[3]
+        """Inner products of all pairs of samples (B, B) for the first loss, by the cheaper of two ways."""
+        count, groups, positions, q = self.inputs.shape
+        o = self.errors.shape[4]
         if positions**2 * (q + o) < q * o:
             step = max(1, ROOM // (count * positions**2))
             return torch.cat([self._products(start, start + step) for start in range(0, count, step)])
-        step = max(1, ROOM // (count * q * self.inputs.shape[1]))
         total = torch.zeros(count, count, device=self.inputs.device)
-        for errors in torch.split(self.errors, step, dim=3):
+        for errors in torch.split(self.errors, max(1, ROOM // (count * q * groups)), dim=4):
             total += Factored(self.inputs, errors).written().gram()
         return total
 
     def along(self, direction: Tensor) -> Tensor:
-        """Inner product of each sample's gradient with a direction of the weight's shape (B,)."""
-        groups, o, q = self.inputs.shape[1], self.errors.shape[3], self.inputs.shape[3]
+        """Inner product of each sample's first gradient with a direction of the weight's shape (B,)."""
+        groups, o, q = self.inputs.shape[1], self.errors.shape[4], self.inputs.shape[3]
         seen = self.inputs @ direction.reshape(groups, o, q).transpose(1, 2)
-        return (seen * self.errors).flatten(1).sum(1)
+        return (seen * self.errors[0]).flatten(1).sum(1)
 
     def written(self) -> Written:
         """The gradients themselves."""
-        return Written((self.errors.transpose(2, 3) @ self.inputs).flatten(1))
+        return Written((self.errors.transpose(3, 4) @ self.inputs).flatten(2))
 
     def smaller(self) -> Factored | Written:
         """This term in whichever form takes less memory."""
-        _, groups, _, q = self.inputs.shape
-        return self.written() if groups * q * self.errors.shape[3] < self.width else self
+        size = self.inputs[0, :, 0].numel() * self.errors.shape[4] * len(self.errors)
+        return self.written() if size < self.width else self
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
         """One term for the samples of several."""
-        return cls(torch.cat([part.inputs for part in parts]), torch.cat([part.errors for part in parts]))
+        inputs = torch.cat([part.inputs for part in parts])
+        return cls(inputs, torch.cat([part.errors for part in parts], dim=1))
+
+    def _written_squares(self) -> Tensor:
+        losses, _, groups, _, o = self.errors.shape
+        total = torch.zeros(groups, o, self.inputs.shape[3], device=self.inputs.device)
+        for index, inputs in enumerate(self.inputs):  # one sample's gradients stay in the cache
+            rows = self.errors[:, index].permute(1, 0, 3, 2).flatten(1, 2)
+            for gradient in (rows @ inputs).chunk(losses, dim=1):
+                total.addcmul_(gradient, gradient)
+        return total.flatten()
 
     def _products(self, start: int, end: int) -> Tensor:
         """Some rows of the Gram matrix: sums over pairs of positions of products of inner products."""
         count, _, positions, _ = self.inputs.shape
-        some_inputs, some_errors = _by_group(self.inputs[start:end]), _by_group(self.errors[start:end])
-        alike = some_inputs @ _by_group(self.inputs).transpose(1, 2)
-        table = alike * (some_errors @ _by_group(self.errors).transpose(1, 2))
+        errors = self.errors[0]
+        alike = _by_group(self.inputs[start:end]) @ _by_group(self.inputs).transpose(1, 2)
+        table = alike * (_by_group(errors[start:end]) @ _by_group(errors).transpose(1, 2))
         return table.sum(0).view(-1, positions, count, positions).sum((1, 3))
 
 
 Term = Factored | Written
 
 
+def _pair_squares(inputs: Tensor, errors: Tensor) -> Tensor:
+    """Sum over losses, samples and pairs of positions (G, O, Q)."""
+    together = sum(_pairs(error, 2.0) for error in errors)
+    assert isinstance(together, Tensor)
+    return torch.bmm(_by_group(together).transpose(1, 2), _by_group(_pairs(inputs, 1.0)))
+
+
+def _pairs(factors: Tensor, others: float) -> Tensor:
+    """Products of all pairs of positions (B, G, L (L + 1) / 2, X), those of two different times `others`."""
+    rows = [(factors[:, :, i : i + 1], factors[:, :, i + 1 :]) for i in range(factors.shape[2])]
+    return torch.cat([part for one, rest in rows for part in (one * one, one * others * rest)], dim=2)
+
+
 def _by_group(factors: Tensor) -> Tensor:
     """(B, G, L, X) as (G, B L, X)."""
     return factors.transpose(0, 1).flatten(1, 2)
-
-
-def _pairs(factors: Tensor, *, twice: bool = False) -> Tensor:
-    """Products of all pairs of positions (B, G, L (L + 1) / 2, X); `twice` counts those of two different."""
-    one, other = torch.tril_indices(factors.shape[2], factors.shape[2], device=factors.device)
-    weight = (2.0 - (one == other).float())[:, None] if twice else 1.0
-    return factors[:, :, one] * factors[:, :, other] * weight

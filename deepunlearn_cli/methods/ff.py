@@ -9,10 +9,13 @@ from deepunlearn_cli.fields import real
 from deepunlearn_cli.methods._method import Method, Sizes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor, nn
 
     from deepunlearn_cli.engine.task import Task
 
+TOGETHER = 10  # classes whose gradients are taken together
 TINY = 1e-8  # added to the information before it is inverted
 CAP, CAP_HEAD = 1e3, 1e2  # of the variance before scaling: all weights, the classifier's
 LOUDER = 10.0  # factor for the classifier, and for biases and normalisation
@@ -63,7 +66,6 @@ class FisherForgetting(Method):
     def information(self, model: nn.Module, task: Task) -> dict[Tensor, Tensor]:
         """The diagonal of the model's Fisher information over the retain set, by weight."""
         import torch
-        from torch.nn import functional as F
 
         from deepunlearn_cli.engine.per_sample import CHUNK, PerSample
 
@@ -71,13 +73,19 @@ class FisherForgetting(Method):
         with PerSample(model, task).watching() as samples:
             for shown in task.retain.batches(CHUNK, shuffle=False, augment=False):
                 logits = samples.forward(shown)
-                chances = F.softmax(logits.detach(), dim=1)
-                for y in range(task.classes):
-                    rooted = chances[:, y, None].sqrt()  # so that squares are weighted by p_y
-                    label = F.one_hot(torch.tensor(y), task.classes).to(chances)
-                    for weight, term in samples.terms(logits, rooted * (chances - label)):
+                for cotangents in self._surprises(logits.detach()):
+                    for weight, term in samples.terms(logits, cotangents):
                         total[weight] += term.squares().view_as(weight) / len(task.retain)
         return total
+
+    def _surprises(self, logits: Tensor) -> Iterator[Tensor]:
+        """sqrt(p_y) (p - onehot(y)) of every sample and class y (C, B, K), so that squares carry p_y."""
+        import torch
+
+        chances = logits.softmax(1)
+        every = torch.eye(logits.shape[1], device=logits.device)
+        for some in torch.split(every, TOGETHER):
+            yield (chances @ some.T).T[:, :, None].sqrt() * (chances - some[:, None])
 
     def variance(self, information: Tensor, *, head: bool) -> Tensor:
         """Of the noise of one weight tensor, from its Fisher information."""
