@@ -123,7 +123,9 @@ def test_both_ways_to_sums_and_products_agree(
         torch.randn(8, 2, positions, inputs, generator=generator),
         torch.randn(losses, 8, 2, positions, outputs, generator=generator),
     )
-    monkeypatch.setattr(terms_module, "ROOM", 200)  # so that both ways work in several pieces
+    for limit in ("ROOM", "CACHED"):  # so that both ways work in several pieces
+        monkeypatch.setattr(terms_module, limit, 200)
+    monkeypatch.setattr(terms_module, "BLOCK", 3)
     torch.testing.assert_close(factored.squares(), factored.written().squares())
     torch.testing.assert_close(factored.gram(), factored.written().gram(), rtol=1e-4, atol=1e-4)
     halves = [Factored(factored.inputs[part], factored.errors[:, part]) for part in (slice(3), slice(3, 8))]

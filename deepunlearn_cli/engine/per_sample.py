@@ -26,7 +26,7 @@ from deepunlearn_cli.engine.pictures import Batch, Pictures
 from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.engine.terms import Factored, Term, Written
 
-KEPT = 2**28  # numbers kept at a time while inner products are made
+KEPT = 2**27  # numbers kept at a time while inner products are made
 CHUNK = 32  # samples whose gradients are taken together
 MATRICES, SCALES = (nn.Conv2d, nn.Linear), (nn.BatchNorm2d, nn.LayerNorm, TimmLayerNorm)
 
@@ -70,23 +70,28 @@ class PerSample:
         self._open = False
         return logits
 
-    def terms(self, logits: Tensor, cotangents: Tensor) -> Iterator[tuple[Tensor, Term]]:
-        """Each weight with what the samples of the batch add to the gradients of C losses.
+    def terms(
+        self, logits: Tensor, cotangents: Tensor, wanted: Set[Tensor] | None = None
+    ) -> Iterator[tuple[Tensor, Term]]:
+        """Each (wanted) weight with what the samples of the batch add to the gradients of C losses.
 
         Args:
             logits: what `forward` gave.
             cotangents: (C, B, K), the gradient of each loss of each sample with respect to its logits.
         """
-        outputs = [visit.output for visit in self._visits]
+        wanted = set(self.model.parameters()) if wanted is None else wanted
+        self._check_single_use()
+        visits = [visit for visit in self._visits if wanted & set(visit.layer.parameters())]
+        outputs = [visit.output for visit in visits]
         errors = [self.task.errors(logits, cotangent, outputs) for cotangent in cotangents]
-        found: dict[Tensor, Term] = {}
-        for visit, *of_losses in zip(self._visits, *errors, strict=True):
-            for weight, term in _terms(visit, torch.stack(of_losses).float(), len(logits)):
-                if weight in found:
-                    raise self.task.refuse("per-sample gradients need a model that uses each layer once")
-                found[weight] = term
-        yield from found.items()
-        yield from self._others(set(found), cotangents)
+        for visit, *of_losses in zip(visits, *errors, strict=True):
+            yield from _terms(visit, torch.stack(of_losses).float(), len(logits))
+        seen = {weight for visit in self._visits for weight in visit.layer.parameters()}
+        yield from self._others(wanted - seen, cotangents)
+
+    def _check_single_use(self) -> None:
+        if len({visit.layer for visit in self._visits}) < len(self._visits):
+            raise self.task.refuse("per-sample gradients need a model that uses each layer once")
 
     def _visit(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         if not self._open:
@@ -94,10 +99,10 @@ class PerSample:
         self._visits.append(_Visit(layer, inputs[0].detach(), output))
         return output.clone()  # what follows may work in place
 
-    def _others(self, done: set[Tensor], cotangents: Tensor) -> Iterator[tuple[Tensor, Term]]:
+    def _others(self, wanted: Set[Tensor], cotangents: Tensor) -> Iterator[tuple[Tensor, Term]]:
         """Weights outside watched layers (tokens, embeddings, bias tables), by torch.func."""
         names: dict[str, Tensor] = {
-            name: weight for name, weight in self.model.named_parameters() if weight not in done
+            name: weight for name, weight in self.model.named_parameters() if weight in wanted
         }
         if not names:
             return
@@ -139,37 +144,39 @@ def inner_products(
     """
     products = torch.zeros(len(part), len(part), dtype=torch.float64, device=task.device)
     slopes = torch.zeros(len(part), dtype=torch.float64, device=task.device)
-    done: set[Tensor] = set()
-    while len(done) < len(along):
-        group = _collect(model, part, done, task)
-        for weight, term in group.items():
+    left: set[Tensor] = set(along)
+    while left:
+        kept = _collect(model, part, left, task)
+        left -= kept.keys()
+        for weight in list(kept):
+            terms = kept.pop(weight)
+            term = type(terms[0]).joined(terms)  # type: ignore[arg-type]
             products += term.gram()
             slopes += term.along(along[weight])
-        done |= group.keys()
     return products, slopes
 
 
-def _collect(model: nn.Module, part: Pictures, done: Set[Tensor], task: Task) -> dict[Tensor, Term]:
-    """The terms of all samples for as many further weights as fit in memory, at least one."""
-    kept: dict[Tensor, list[Term]] | None = None
+def _collect(model: nn.Module, part: Pictures, left: Set[Tensor], task: Task) -> dict[Tensor, list[Term]]:
+    """The terms of all samples, batch by batch, for as many weights as fit in memory, at least one."""
+    kept: dict[Tensor, list[Term]] = {}
     with PerSample(model, task).watching() as samples:
         for batch in part.batches(CHUNK, shuffle=False, augment=False):
             logits = samples.forward(batch)
             surprise = logits.detach().softmax(1) - F.one_hot(batch.y, logits.shape[1])
-            found = {weight: term.smaller() for weight, term in samples.terms(logits, surprise[None])}
-            if kept is None:
-                kept = {weight: [] for weight in _fitting(found, done, len(part))}
-            for weight, terms in kept.items():
-                terms.append(found[weight])
-    return {weight: type(terms[0]).joined(terms) for weight, terms in (kept or {}).items()}  # type: ignore[arg-type]
+            terms = samples.terms(logits, surprise[None], kept.keys() or left)
+            found = {weight: term.smaller() for weight, term in terms if weight in left}
+            kept = kept or {weight: [] for weight in _fitting(found, len(part))}
+            for weight, so_far in kept.items():
+                so_far.append(found[weight])
+    return kept
 
 
-def _fitting(found: Mapping[Tensor, Term], done: Set[Tensor], count: int) -> list[Tensor]:
+def _fitting(found: Mapping[Tensor, Term], count: int) -> list[Tensor]:
     chosen: list[Tensor] = []
     room = KEPT
     for weight, term in found.items():
-        room -= 0 if weight in done else count * term.width
-        if weight not in done and (room >= 0 or not chosen):
+        room -= count * term.width
+        if room >= 0 or not chosen:
             chosen.append(weight)
     return chosen
 

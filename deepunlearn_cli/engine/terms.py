@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+BLOCK = 128  # samples whose inner products with the ones before them are taken together
 SQUARING = 8  # multiplications that squaring and summing one written-out number costs
 ROOM = 2**26  # numbers in one intermediate table
 CACHED = 2**21  # the same, where several passes over the table follow
@@ -35,7 +37,8 @@ class Written:
 
     def gram(self) -> Tensor:
         """Inner products of all pairs of samples (B, B), for the first loss."""
-        return self.gradients[0] @ self.gradients[0].T
+        rows = self.gradients[0]
+        return _symmetric(len(rows), BLOCK, lambda start, end: rows[start:end] @ rows[:end].T)
 
     def along(self, direction: Tensor) -> Tensor:
         """Inner product of each sample's first gradient with a direction of the weight's shape (B,)."""
@@ -86,8 +89,8 @@ class Factored:
         count, groups, positions, q = self.inputs.shape
         o = self.errors.shape[4]
         if positions**2 * (q + o) < q * o:
-            step = max(1, ROOM // (count * positions**2))
-            return torch.cat([self._products(start, start + step) for start in range(0, count, step)])
+            step = min(BLOCK, max(1, ROOM // (count * positions**2)))
+            return _symmetric(count, step, self._products)
         total = torch.zeros(count, count, device=self.inputs.device)
         for errors in torch.split(self.errors, max(1, ROOM // (count * q * groups)), dim=4):
             total += Factored(self.inputs, errors).written().gram()
@@ -124,15 +127,21 @@ class Factored:
         return total.flatten()
 
     def _products(self, start: int, end: int) -> Tensor:
-        """Some rows of the Gram matrix: sums over pairs of positions of products of inner products."""
-        count, _, positions, _ = self.inputs.shape
-        errors = self.errors[0]
-        alike = _by_group(self.inputs[start:end]) @ _by_group(self.inputs).transpose(1, 2)
-        table = alike * (_by_group(errors[start:end]) @ _by_group(errors).transpose(1, 2))
-        return table.sum(0).view(-1, positions, count, positions).sum((1, 3))
+        """Inner products of some samples with all up to the last of them: sums over pairs of positions."""
+        positions, errors = self.inputs.shape[2], self.errors[0]
+        alike = _by_group(self.inputs[start:end]) @ _by_group(self.inputs[:end]).transpose(1, 2)
+        table = alike * (_by_group(errors[start:end]) @ _by_group(errors[:end]).transpose(1, 2))
+        return table.sum(0).view(end - start, positions, end, positions).sum((1, 3))
 
 
 Term = Factored | Written
+
+
+def _symmetric(count: int, step: int, rows: Callable[[int, int], Tensor]) -> Tensor:
+    """A symmetric matrix (count, count) from its rows, each computed up to the end of its block."""
+    bounds = [(start, min(start + step, count)) for start in range(0, count, step)]
+    below = torch.cat([F.pad(rows(start, end), (0, count - end)) for start, end in bounds])
+    return below.tril() + below.tril(-1).T
 
 
 def _pair_squares(inputs: Tensor, errors: Tensor) -> Tensor:
