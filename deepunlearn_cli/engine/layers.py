@@ -35,6 +35,12 @@ def matrices(model: nn.Module) -> list[Tensor]:
     return [*(c.weight for c in convolutions(model)), *(layer.weight for layer in linears(model))]
 
 
+def plain_weights(model: nn.Module) -> list[Tensor]:
+    """All parameters but those of normalisation layers."""
+    norms = {id(w) for layer in model.modules() if isinstance(layer, NORMS) for w in layer.parameters()}
+    return [weight for weight in model.parameters() if id(weight) not in norms]
+
+
 def share(model: nn.Module, weights: Iterable[Tensor]) -> float:
     """How much of a model's parameters these are, 0..1."""
     return sum(w.numel() for w in weights) / max(1, sum(p.numel() for p in model.parameters()))

@@ -9,7 +9,7 @@ from deepunlearn_cli.fields import real, whole
 from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, rate
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from deepunlearn_cli.engine.task import Task
 
@@ -76,7 +76,7 @@ class RandomNoiseInjection(Method):
         """Noise into some of the chosen tensors; these and normalisation layers alone stay trainable."""
         import torch
 
-        from deepunlearn_cli.engine.layers import add_noise
+        from deepunlearn_cli.engine.layers import add_noise, plain_weights
 
         others = plain_weights(model)
         order = torch.randperm(len(others), generator=task.stream("layers chosen")).tolist()
@@ -85,11 +85,3 @@ class RandomNoiseInjection(Method):
         kept = {id(weight) for weight in chosen}
         for weight in others:
             weight.requires_grad_(id(weight) in kept)
-
-
-def plain_weights(model: nn.Module) -> list[Tensor]:
-    """All parameters but those of normalisation layers."""
-    from deepunlearn_cli.engine.layers import NORMS
-
-    norms = {id(w) for layer in model.modules() if isinstance(layer, NORMS) for w in layer.parameters()}
-    return [weight for weight in model.parameters() if id(weight) not in norms]
