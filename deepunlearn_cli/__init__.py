@@ -3,13 +3,13 @@
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "unlearn"]
+__all__ = ["__version__", "make_task", "unlearn"]
 
 
 def __getattr__(name: str) -> Any:
-    """`unlearn`, imported when it is asked for: the command line starts without it."""
-    if name == "unlearn":
-        from deepunlearn_cli.library import unlearn
+    """The library, imported when it is asked for: the command line starts without it."""
+    if name in ("make_task", "unlearn"):
+        from deepunlearn_cli import library
 
-        return unlearn
+        return getattr(library, name)
     raise AttributeError(name)

@@ -53,13 +53,14 @@ def methods() -> list[list[str]]:
         method = METHODS.get(name)
         spelt = ", ".join(f"`{one}`" for one in (name, *method.aliases))
         summary = (inspect.getdoc(method) or "").splitlines()[0]
-        rows.append([spelt, method.title, ", ".join(method.needs) or "nothing", summary, method.paper])
+        reads, cost = ", ".join(method.needs) or "nothing", f"{method().cost():.1f}"
+        rows.append([spelt, method.title, reads, cost, summary, method.paper])
     return rows
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "commands": lambda: markdown(["command", "what it does"], commands()),
-    "methods": lambda: markdown(["name", "title", "reads", "what it does", "source"], methods()),
+    "methods": lambda: markdown(["name", "title", "reads", "epochs", "what it does", "source"], methods()),
     "attacks": lambda: markdown(
         ["name", "title", "what it does"],
         [(f"`{n}`", ATTACKS.get(n).title, ATTACKS.get(n).summary) for n in ATTACKS.names()],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli.app import app
@@ -14,6 +15,9 @@ from deepunlearn_cli.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.fields import Declared
+    from deepunlearn_cli.methods import Method
+
+COST = "epochs: work of the defaults in epochs of training, with a tenth of CIFAR-10 to forget"
 
 
 @register(app, "methods", "deepunlearn methods", "deepunlearn methods msg", "deepunlearn methods --json")
@@ -25,28 +29,48 @@ def methods(
     from deepunlearn_cli.methods import METHODS
 
     if name:
-        method = METHODS.get(name)
-        return Result(tables=[field_table(method, f"{method.title} ({method.paper})")])
+        return Result(tables=[card(METHODS.get(name))])
     return Result(tables=[method_table()])
 
 
 def method_table() -> Table:
-    """Every method: name, title, what data it reads, where it comes from."""
+    """Every method: name, title, what data it reads, what it costs and touches, where it comes from."""
     from deepunlearn_cli.methods import METHODS
 
     rows = []
     for name in METHODS.names():
         method = METHODS.get(name)
-        facts = {"title": method.title, "aliases": list(method.aliases), "needs": list(method.needs)}
         summary = (inspect.getdoc(method) or "").splitlines()[0]
-        rows.append({"name": name, **facts, "paper": method.paper, "summary": summary})
+        rows.append({"name": name, **facts_of(method), "summary": summary})
     columns = [
-        Column("name", lambda row: ", ".join([row["name"], *row["aliases"]])),
+        Column("name", lambda row: str(row["name"])),
         Column("title", lambda row: str(row["title"])),
         Column("reads", lambda row: ", ".join(row["needs"]) or "nothing"),
-        Column("what it does", lambda row: str(row["summary"])),
+        Column("epochs", lambda row: f"{row['cost']:.1f}", right=True),
+        Column("touches", lambda row: str(row["touches"])),
+        Column("paper", lambda row: row["paper"].partition(";")[0]),
     ]
-    return Table("deepunlearn.method/1", "", columns, rows)
+    return Table("deepunlearn.method/2", "", columns, rows, [COST])
+
+
+def facts_of(method: type[Method]) -> dict[str, Any]:
+    """What a method says about itself and its defaults, as plain data."""
+    return {
+        "title": method.title,
+        "aliases": list(method.aliases),
+        "needs": list(method.needs),
+        "touches": method.touches,
+        "cost": method().cost(),
+        "paper": method.paper,
+    }
+
+
+def card(method: type[Method]) -> Table:
+    """A method's hyperparameters, how it works, what it reads, touches and costs."""
+    table = field_table(method, f"{method.title} ({method.paper})")
+    reads, cost = ", ".join(method.needs) or "nothing", method().cost()
+    traits = f"reads: {reads}; touches: {method.touches}; costs {cost:.1f} epochs of training"
+    return replace(table, notes=[*table.notes, f"{traits} with these settings ({COST})"])
 
 
 def field_table(cls: type[Declared], title: str) -> Table:

@@ -28,7 +28,7 @@ class CatastrophicForgettingK(Method):
     title = "CF-k"
     paper = "Goel et al. 2022, arXiv 2201.06640; settings of Kurmanji et al. 2023, arXiv 2302.09880"
     aliases = ("cf-k",)
-    touches = "the last k blocks and the classifier"
+    touches = "the last k blocks, the classifier"
     epochs: int = passes(10)
     blocks: int = whole(1, 1, 4, help="k: how many blocks are trained, counted from the end")
     lr: float = rate(1e-2)

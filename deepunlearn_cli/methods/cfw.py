@@ -28,8 +28,8 @@ class ConfuseFineTuneWeighted(Method):
     """
 
     title = "CFW"
-    paper = "Seif, NeurIPS 2023 Machine Unlearning competition, 3rd prize"
-    touches = "the first convolution (or all), then all weights"
+    paper = "Seif, NeurIPS 2023 competition, 3rd prize"
+    touches = "first convolution, then all"
     epochs: int = passes(4)
     lr: float = rate(7e-4)
     momentum: float = inertia(0.9)

@@ -23,8 +23,8 @@ class ConvolutionTranspose(Method):
     """
 
     title = "CT"
-    paper = "toshi_k and marvelworld, NeurIPS 2023 Machine Unlearning competition, 5th prize"
-    touches = "square kernels, then all weights"
+    paper = "toshi_k and marvelworld, NeurIPS 2023 competition, 5th prize"
+    touches = "square kernels, then all"
     epochs: int = passes(3)
     lr: float = rate(1e-3)
     momentum: float = inertia(0.9)

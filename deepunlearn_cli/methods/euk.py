@@ -26,7 +26,7 @@ class ExactUnlearningK(Method):
     title = "EU-k"
     paper = "Goel et al. 2022, arXiv 2201.06640; settings of Kurmanji et al. 2023, arXiv 2302.09880"
     aliases = ("eu-k",)
-    touches = "the last k blocks and the classifier, drawn anew"
+    touches = "the last k blocks, the classifier, anew"
     epochs: int = passes(10)
     blocks: int = whole(1, 1, 4, help="k: how many blocks are drawn anew, counted from the end")
     lr: float = rate(1e-2)

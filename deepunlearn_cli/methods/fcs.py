@@ -33,7 +33,7 @@ class ForgetByContrast(Method):
     """
 
     title = "FCS"
-    paper = "fanchuan, NeurIPS 2023 Machine Unlearning competition, 1st prize"
+    paper = "fanchuan, NeurIPS 2023 competition, 1st prize"
     needs = ("retain", "forget")
     epochs: int = passes(8, "the forget set and the retain set, one round each")
     lr: float = rate(5e-3, "of the first pass")

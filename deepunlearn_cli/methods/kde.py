@@ -27,9 +27,9 @@ class KnowledgeDistillationEntropy(Method):
     """
 
     title = "KDE"
-    paper = "Karypidis et al., NeurIPS 2023 Machine Unlearning competition, 6th prize"
+    paper = "Karypidis et al., NeurIPS 2023 competition, 6th prize"
     needs = ("retain", "val")
-    touches = "the first and the last layer, then all weights"
+    touches = "first and last layer, then all"
     warmup_epochs: int = passes(3, "the validation set")
     epochs: int = passes(3)
     warmup_lr: float = rate(9e-4, "of the warm-up")

@@ -31,9 +31,9 @@ class MaskSmallGradients(Method):
     """
 
     title = "MSG"
-    paper = "Kookmin University, NeurIPS 2023 Machine Unlearning competition, 2nd prize"
+    paper = "Kookmin University, NeurIPS 2023 competition, 2nd prize"
     needs = ("retain", "forget")
-    touches = "convolutions (ViTs: linear layers too), then all weights"
+    touches = "kernels with small gradients, then all"
     epochs: int = passes(5)
     lr: float = rate(1e-3)
     momentum: float = inertia(0.9)

@@ -32,8 +32,8 @@ class PruneReinitialiseMatch(Method):
     """
 
     title = "PRMQ"
-    paper = "Oleszko, NeurIPS 2023 Machine Unlearning competition, 4th prize"
-    touches = "99 % of convolution and linear weights, then all weights"
+    paper = "Oleszko, NeurIPS 2023 competition, 4th prize"
+    touches = "99 % of the kernels, then all"
     epochs: float = real(3.2, 0.1, TRAINING_SHARE, help="passes over the retain set, parts of one too")
     lr: float = rate(5e-4)
     momentum: float = inertia(0.9)

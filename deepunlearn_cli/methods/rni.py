@@ -28,8 +28,8 @@ class RandomNoiseInjection(Method):
     """
 
     title = "RNI"
-    paper = "sunkroos, NeurIPS 2023 Machine Unlearning competition, 7th prize"
-    touches = "the classifier, noise in random layers, then all weights"
+    paper = "sunkroos, NeurIPS 2023 competition, 7th prize"
+    touches = "classifier, random layers, then all"
     epochs: int = passes(9)
     fine_share: float = real(0.45, 0.0, 1.0, help="share of the epochs that fine-tune at the end")
     lr: float = rate(2e-4)

@@ -29,7 +29,7 @@ class SaliencyUnlearning(Method):
     title = "SalUN"
     paper = "Fan et al. 2024, arXiv 2310.12508"
     needs = ("retain", "forget")
-    touches = "the most salient half of all weights"
+    touches = "the most salient half"
     epochs: int = passes(10, "the retain and forget sets")
     lr: float = rate(0.013)
     momentum: float = inertia(0.9)

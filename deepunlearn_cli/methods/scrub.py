@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.fields import choice, flag, real, whole
+from deepunlearn_cli.fields import TRAINING_SHARE, choice, flag, real, whole
 from deepunlearn_cli.methods._method import Method, Sizes, decay, heat, inertia, passes, rate
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Scrub(Method):
     paper = "Kurmanji et al. 2023, arXiv 2302.09880"
     needs = ("retain", "forget")
     epochs: int = passes(5)
-    max_steps: int = whole(3, 0, 37, help="epochs that begin with a maximising pass over forget")
+    max_steps: int = whole(3, 0, TRAINING_SHARE, help="epochs that begin with a maximising pass over forget")
     lr: float = rate(5e-4)
     momentum: float = inertia(0.9)
     weight_decay: float = decay(5e-4)

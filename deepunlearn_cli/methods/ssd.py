@@ -28,7 +28,7 @@ class SelectiveSynapticDampening(Method):
     title = "SSD"
     paper = "Foster et al. 2024, arXiv 2308.07707"
     needs = ("retain", "forget")
-    touches = "weights that matter to the forget set above all"
+    touches = "what matters to forget alone"
     alpha: float = real(10.0, 0.1, 100.0, log=True, help="how much more a weight must matter to be dampened")
     dampening: float = real(1.0, 0.1, 5.0, log=True, help="lambda: the strength of dampening")
     batch_size: int = choice(128, (64, 128, 256), help="pictures per gradient", search=False)
