@@ -64,6 +64,7 @@ def _model_run(
     from deepunlearn_cli.library import unlearn
 
     task = shop.task(recipe, method.reads, progress)
+    task.facts["reads"] = list(method.reads)
     try:
         model = shop.load(recipe, start.weights()) if start else nn.Module()  # training starts from nothing
         model = unlearn(model, method, task, seed=recipe.seed)

@@ -183,11 +183,13 @@ def _constructor(name: str) -> Callable[[Shape], nn.Module]:
 def _timm(name: str, shape: Shape, **options: Any) -> nn.Module:
     import timm
 
+    from deepunlearn_cli.engine.windows import unpad
+
     fitted = {"num_classes": shape.classes, "in_chans": shape.channels, **options}
     try:
-        return timm.create_model(name, pretrained=False, img_size=shape.size, **fitted)
+        return unpad(timm.create_model(name, pretrained=False, img_size=shape.size, **fitted))
     except TypeError:  # convolutional families take any size and no such argument
-        return timm.create_model(name, pretrained=False, **fitted)
+        return unpad(timm.create_model(name, pretrained=False, **fitted))
 
 
 def _torchvision(name: str, shape: Shape) -> nn.Module:

@@ -19,7 +19,7 @@ MAY = {
     "store": BASE | {"store"},
     "metrics": BASE,
     "data": BASE | {"data"},
-    "models": BASE,
+    "models": BASE | {"engine"},
     "engine": BASE | {"engine"},
     "methods": BASE | {"methods", "engine"},
     "attacks": BASE | {"attacks", "metrics"},

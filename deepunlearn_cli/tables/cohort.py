@@ -144,8 +144,25 @@ def common_notes(found: Sequence[Cohort]) -> list[str]:
     older = sum(cohort.older for cohort in found)
     styles = {run.umia_cv for c in found for runs in c.methods.values() for run in runs.values()} - {""}
     notes = [f"{older} older runs of the same method, configuration and seed are left out"] if older else []
-    mixed = f"U-MIA was cross-validated in several ways ({', '.join(sorted(styles))}): compare with care"
-    return [*notes, mixed] if len(styles) > 1 else notes
+    if len(styles) > 1:
+        notes.append(
+            f"U-MIA was cross-validated in several ways ({', '.join(sorted(styles))}): compare with care"
+        )
+    return [*notes, *_steered(found)]
+
+
+def _steered(found: Sequence[Cohort]) -> list[str]:
+    """Validation data are no held-out data for a method that reads them."""
+    titles = {
+        run.title for c in found for runs in c.methods.values() for run in runs.values() if "val" in run.reads
+    }
+    if not titles:
+        return []
+    several = "reads" if len(titles) == 1 else "read"
+    return [
+        f"{', '.join(sorted(titles))} {several} the validation set by design: RetDev and Indisc judge on "
+        "test data, which no method sees; VA and an attack against val are not held out there"
+    ]
 
 
 def identity(record: Record) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class Record:
     work: float | None
     device: str
     shared: bool
+    reads: tuple[str, ...] = ()  # the parts of the data that its method saw
 
     @cached_property
     def usable(self) -> bool:
@@ -175,6 +176,7 @@ def _record(
         work=row["work"],
         device=row["device"],
         shared=row["shared"],
+        reads=tuple(row.get("reads") or ()),
     )
 
 
