@@ -39,7 +39,7 @@ class UnpaddedBlock(TinyVitBlock):
         x = self.local_conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         x = x.flatten(1, 2)
         out: Tensor = x + self.drop_path2(self.mlp(x))
-        return out.unflatten(1, (height, width))
+        return out.view(-1, height, width, self.dim)
 
     def _attention(self, x: Tensor) -> Tensor:
         """Window attention (B, H, W, C): layers that work token by token see each real token once."""
