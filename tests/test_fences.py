@@ -16,6 +16,8 @@ MAY = {
     "fields": BASE,
     "recipe": BASE,
     "locks": set(),
+    "machine": set(),
+    "crew": {"machine"},
     "store": BASE | {"store"},
     "metrics": BASE,
     "data": BASE | {"data"},
