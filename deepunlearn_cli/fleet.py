@@ -43,13 +43,10 @@ class Fleet(Runner):
             Failure: whatever else stops a worker, as `Runner.ensure_all` would raise it.
         """
         steps = self.plan(recipes)
-        makes = sum(step.state == "make" for step in steps)
-        if not makes:
-            return super().ensure_all(recipes)
-        self.reporter.planned(makes)
+        self.reporter.planned(sum(step.state == "make" for step in steps))
         batch = _Batch(self, recipes, steps)
         with Crew(self.jobs) as crew:
-            batch.make(crew, min(self.jobs, makes))
+            batch.make(crew, min(self.jobs, len(batch.todo)))
         return batch.outcome()
 
 

@@ -16,11 +16,11 @@ from deepunlearn_cli.adopt import forget_for
 from deepunlearn_cli.errors import RunFailed, UsageFailure
 from deepunlearn_cli.fleet import Fleet
 from deepunlearn_cli.recipe import Recipe
-from deepunlearn_cli.runner import Reporter, Runner
+from deepunlearn_cli.runner import Outcome, Reporter, Runner
 from deepunlearn_cli.store import Run, Store
 
 EPOCH = {"epochs": 1, "batch_size": 256}
-DIVERGING = {"epochs": 400, "lr": 0.1, "weight_decay": 0.0}
+DIVERGING = {"epochs": 400, "lr": 0.1, "weight_decay": 0.0, "batch_size": 64}
 SEEDS = ("train", "--dataset", "digits", "--model", "resnet-tiny", "--seeds", "0-3")
 
 
@@ -65,13 +65,23 @@ def batch(root: Path) -> tuple[Store, list[Recipe]]:
     return store, [*models, bad, *(compose.attack(one, "umia") for one in [*models, bad]), models[0]]
 
 
-def test_a_fleet_does_what_one_runner_does(tmp_path) -> None:
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> tuple[Store, list[Recipe], Notes, Outcome]:
+    """The batch as one runner makes it, on one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    store, recipes = batch(tmp_path_factory.mktemp("fleet") / "alone")
+    notes = Notes()
+    return store, recipes, notes, Runner(store, "cpu", notes).ensure_all(recipes)
+
+
+def test_a_fleet_does_what_one_runner_does(tmp_path, alone) -> None:
     """Runs, bits, scores, failures, their order and their messages; at the same number of threads."""
-    alone, recipes = batch(tmp_path / "alone")
+    _, recipes, expected, reference = alone
     together, _ = batch(tmp_path / "together")
-    notes, expected = Notes(), Notes()
+    notes = Notes()
     outcome = Fleet(together, "cpu", notes, 2).ensure_all(recipes)
-    reference = Runner(alone, "cpu", expected).ensure_all(recipes)
     assert [run.id for run in outcome.runs] == [run.id for run in reference.runs]
     assert len(outcome.runs) == 5
     assert [r.key for r, _ in outcome.failures] == [r.key for r, _ in reference.failures]
@@ -93,11 +103,19 @@ def test_a_fleet_does_what_one_runner_does(tmp_path) -> None:
         assert all(place[needed.key] < place[run.id] for needed in run.recipe.inputs.values())
     assert together.verify() == []
     assert together.leftovers() == []
-    again = Notes()
-    assert [run.id for run in Fleet(together, "cpu", again, 2).ensure_all(recipes).runs] == [
-        run.id for run in outcome.runs
-    ]
-    assert again.count == 0, "nothing was made, and no worker was needed"
+
+
+def test_a_batch_that_is_there_needs_no_worker(alone, monkeypatch) -> None:
+    store, recipes, _, reference = alone
+    notes, expected = Notes(), Notes()
+    monkeypatch.setattr("deepunlearn_cli.crew.Crew.start", None)
+    outcome = Fleet(store, "cpu", notes, 2).ensure_all(recipes)
+    again = Runner(store, "cpu", expected).ensure_all(recipes)
+    assert outcome.runs == again.runs == reference.runs
+    assert [str(f) for _, f in outcome.failures] == [str(f) for _, f in again.failures]
+    assert notes.said == list(dict.fromkeys(expected.said)), "what was asked for twice is told once"
+    assert notes.failures == expected.failures
+    assert notes.count == expected.count
 
 
 def test_what_is_no_failed_run_stops_the_batch(tmp_path, monkeypatch) -> None:

@@ -29,6 +29,7 @@ def _plans(incomplete: str) -> list[str]:
     "bench",
     "deepunlearn bench quick",
     "deepunlearn bench quick --dry-run",
+    "deepunlearn bench quick --jobs 2   (sooner, but without clean seconds)",
     "deepunlearn bench mine.toml --store /data/deepunlearn",
 )
 def bench(

@@ -27,6 +27,7 @@ ROLES = ("original", "retrain", "both")
     "train",
     "deepunlearn train --dataset digits --model resnet-tiny --out orig.pt",
     "deepunlearn train --dataset cifar10 --model resnet18 --seeds 0-9 --role both -p epochs=182",
+    "deepunlearn train --dataset digits --model resnet-tiny --seeds 0-15 --role both --jobs 2",
     "deepunlearn train --dataset folder:pictures --model tinyvit --image-size 64 --dry-run",
 )
 def train(
