@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -245,3 +246,24 @@ def test_the_same_batches_on_cuda() -> None:
     for near, other in zip(tiny.part(shown, range(48)).batches(16), far.batches(16), strict=True):
         assert torch.allclose(near.x, other.x.cpu(), atol=1e-6)
         assert torch.equal(near.position, other.position.cpu())
+
+
+def test_runs_beside_are_noticed_even_those_that_came_and_went(tmp_path, monkeypatch) -> None:
+    from deepunlearn_cli import locks
+    from deepunlearn_cli.engine import cost
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def beside() -> Path:
+        (folder,) = tmp_path.iterdir()  # made by the first to come
+        return folder / "12345-1"
+
+    with cost._presence() as others:
+        assert others() == 0
+        with locks.hold(beside()):
+            assert others() == 1
+        assert others() == 1, "it is gone, but it was there"
+    with cost._presence() as others:
+        with locks.hold(beside()):
+            pass
+        assert others() == 1, "nobody looked while it was there"

@@ -40,6 +40,7 @@ def unlearn(
     no_augment: o.NoAugment = False,
     precision: o.Precision = None,
     device: o.Device = "auto",
+    jobs: o.Jobs = 1,
     offline: o.Offline = False,
     dry_run: o.DryRun = False,
     force: o.Force = False,
@@ -56,7 +57,7 @@ def unlearn(
     if out:
         checkpoint.check_writable(out)
     chosen = o.read_precision(precision, device) if precision else None
-    with session.runner(device, create=any(not isinstance(ref, str) for ref in refs)) as runner:
+    with session.runner(device, jobs=jobs, create=any(not isinstance(ref, str) for ref in refs)) as runner:
         starts = [_original(adopt.resolve(ref, runner, wanted)) for ref in refs]
         recipes = [
             compose.unlearned(

@@ -1,0 +1,77 @@
+"""What this process may use of the machine: its cores, its threads, its share if it is one of several."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+# read by OpenMP (torch, scikit-learn), MKL and OpenBLAS (numpy) when they are loaded
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def cores() -> int:
+    """Physical cores within this process's affinity and its container's CPU quota (rounded down), at least 1.
+
+    A pool of OpenMP threads that is wider than that waits for itself: its threads spin while one of them is
+    not running.
+    """
+    return max(1, int(min([_physical(), *_quotas()])))
+
+
+def threads(usual: int) -> int:
+    """Threads for a process that would take `usual`: at most `cores`, unless OMP_NUM_THREADS is set."""
+    return usual if threads_asked() else min(usual, cores())
+
+
+def share(jobs: int) -> int:
+    """Threads for each of several processes that compute at a time; never more than OMP_NUM_THREADS."""
+    fair = max(1, cores() // jobs)
+    return min(fair, threads_asked() or fair)
+
+
+def threads_asked() -> int | None:
+    """The user's OMP_NUM_THREADS (its first number, where there is one for each level of nesting)."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) > 0 else None
+
+
+def _physical() -> int:
+    """Cores that this process may run on, each once however many threads the hardware runs on it."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    return len({_siblings(cpu) for cpu in os.sched_getaffinity(0)})
+
+
+def _siblings(cpu: int) -> str:
+    topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    return _read(topology).strip() or str(cpu)
+
+
+def _quotas(root: Path = Path("/")) -> Iterator[float]:
+    """CPU limits (in CPUs) of this process's control groups, versions 1 and 2, and of those above."""
+    mount = root / "sys/fs/cgroup"
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, name = line.split(":", 2)
+        group = PurePosixPath(name.lstrip("/"))
+        for place in (group, *group.parents):  # inside a container only the last one may be visible
+            if not controllers:
+                yield from _cpus(_read(mount / place / "cpu.max").split())
+            elif "cpu" in controllers.split(","):
+                numbers = (
+                    _read(mount / "cpu" / place / f"cpu.cfs_{part}_us") for part in ("quota", "period")
+                )
+                yield from _cpus([number.strip() for number in numbers])
+
+
+def _cpus(numbers: list[str]) -> Iterator[float]:
+    """Quota by period, both in microseconds; nothing where there is no limit (`max`, -1, no such file)."""
+    if len(numbers) == 2 and all(number.isdecimal() for number in numbers):
+        yield int(numbers[0]) / int(numbers[1])
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError:
+        return ""
