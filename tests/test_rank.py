@@ -255,3 +255,16 @@ def test_no_records_and_unknown_metrics_are_not_found():
 def test_one_metric():
     table = rank(joined(pair()), metrics=("indisc",))
     assert table.headers() == ["method", "runs", "Indisc", "Indisc group", "Indisc rank"]
+
+
+def test_methods_that_read_validation_data_are_named_once():
+    rows = [
+        *cell("retrain", [0, 0]),
+        *cell("kde", [0.1, 0.2], reads=["retain", "val"]),
+        *cell("ft", [0.1, 0.1]),
+    ]
+    told = [note for note in rank(joined(rows)).notes if "validation set" in note]
+    assert len(told) == 1
+    assert told[0].startswith("KDE reads the validation set by design")
+    plain = rank(joined([*cell("retrain", [0, 0]), *cell("ft", [0.1, 0.1])]))
+    assert not any("validation set" in note for note in plain.notes)

@@ -1,0 +1,95 @@
+"""Each method's overhead over its arithmetic, and its peak memory.
+
+    python tests/benchmarks/bench_methods.py [MODEL] [METHOD]...
+
+The arithmetic is a bare loop that runs as many forward and backward passes as the method counted, a step with
+each backward one. Peak memory is that of a process of its own, less what it held before, over weights + optimiser +
+activations of a batch + data.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import scene
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from deepunlearn_cli import unlearn
+from deepunlearn_cli.engine.cost import Cost
+from deepunlearn_cli.methods import METHODS
+
+SIZES = {"retain": 1536, "forget": 256, "val": 256}
+REPEATS = 5
+
+
+def main(name: str = "resnet18", *methods: str) -> None:
+    """One line per method."""
+    for method in methods or METHODS.names():
+        if METHODS.get(method).changes_weights:
+            command = [sys.executable, __file__, "--one", name, method]
+            print(
+                subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="", flush=True
+            )
+
+
+def one(name: str, method: str) -> None:
+    """Measure one method in this process."""
+    import statistics
+
+    cls = METHODS.get(method)
+    actor = cls.build({field: 2 for field in cls.domains() if field.endswith("epochs")})
+    shown, model = scene.pixels(sum(SIZES.values())), scene.model(name)
+    size = int(getattr(actor, "batch_size", 256))
+    bare(model, size, Cost(forward=size, backward=size))
+    before, ratios = resident(), []
+    task = scene.task(shown, model, name, **SIZES)
+    for _ in range(REPEATS):
+        task = scene.task(shown, model, name, **SIZES)
+        unlearn(model, actor, task)
+        start = time.perf_counter()
+        bare(model, size, task.cost)
+        ratios.append(task.cost.seconds / (time.perf_counter() - start))
+    fair = footprint(model, size) + shown.images.nbytes
+    spread = f"{min(ratios):.2f} .. {max(ratios):.2f}"
+    memory = f"peak memory {(resident() - before) / fair:.2f} of ({fair / 1e6:.0f} MB) beyond a warm-up step"
+    print(f"{method:9} {name}: {statistics.median(ratios):.2f} ({spread}) times its arithmetic; {memory}")
+
+
+def bare(model: nn.Module, size: int, cost: Cost) -> None:
+    """As many passes as `cost` counts, over one resident batch."""
+    x = torch.randn(size, 3, scene.SIZE, scene.SIZE, device=scene.DEVICE)
+    x, y = x.to(memory_format=torch.channels_last), torch.zeros(size, dtype=torch.long, device=scene.DEVICE)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, fused=True)
+    for _ in range(cost.backward // size):
+        optimizer.zero_grad(set_to_none=True)
+        F.cross_entropy(model.train()(x), y).backward()
+        optimizer.step()
+    with torch.no_grad():
+        for _ in range(max(0, cost.forward - cost.backward) // size):
+            model(x)
+
+
+def footprint(model: nn.Module, size: int) -> int:
+    """Bytes of weights, gradients, momentum, and of what a forward pass keeps for the backward one."""
+    kept: list[int] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: (kept.append(t.nbytes), t)[1], lambda t: t):
+        model.train()(torch.randn(size, 3, scene.SIZE, scene.SIZE, device=scene.DEVICE))
+    return 3 * sum(weight.nbytes for weight in model.parameters()) + sum(kept)
+
+
+def resident() -> int:
+    """Peak resident bytes of this process so far (Linux: kilobytes are counted)."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        one(*sys.argv[2:])
+    else:
+        main(*sys.argv[1:])
