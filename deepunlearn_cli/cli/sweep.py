@@ -173,6 +173,7 @@ def _result(
 
 def _rows(tuned: Tuned) -> Iterator[dict[str, Any]]:
     about = {"study": tuned.question.key, "method": tuned.question.method, "trials": tuned.trials}
+    about["tuned"] = [*tuned.question.domains, *tuned.question.fixed]
     for candidate in tuned.candidates:
         runs = [run.id for run in tuned.runs] if candidate.chosen else []
         yield about | asdict(candidate) | {"preset": str(tuned.path), "runs": runs}

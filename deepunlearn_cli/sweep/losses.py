@@ -37,8 +37,9 @@ def norm(of: Iterable[float]) -> float:
 
 
 def pareto(points: Sequence[Losses]) -> list[int]:
-    """Positions of the points that no other point beats or equals in every loss and beats in one."""
-    return [i for i, one in enumerate(points) if not any(_dominates(other, one) for other in points)]
+    """Positions of the points that no other beats in one loss and equals or beats in all; the first of equals."""
+    distinct = {one: i for i, one in reversed(list(enumerate(points)))}
+    return sorted(i for one, i in distinct.items() if not any(_dominates(other, one) for other in distinct))
 
 
 def _dominates(a: Losses, b: Losses) -> bool:

@@ -63,6 +63,7 @@ def _row(study: OptunaStudy) -> Row:
     failed = sum(trial.state.name == "FAIL" and "reason" in trial.user_attrs for trial in trials)
     points = [tuple(trial.user_attrs["losses"]) for trial in complete]
     about = {"study": study.study_name, **{name: attrs.get(name) for name in ABOUT}}
+    about["tuned"] = [*attrs["space"]["domains"], *attrs["fixed"]]
     counts = {"trials": len(complete), "failed": failed}
     front = [_point(complete[i], attrs) for i in losses.pareto(points)]
     return about | counts | _best(complete, attrs) | {"importances": importances(study), "pareto": front}

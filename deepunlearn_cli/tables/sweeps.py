@@ -23,7 +23,7 @@ def sweep_table(rows: Sequence[Row]) -> Table:
         Column("searched", lambda r: value_cell(r["searched"]), right=True),
         Column("confirmed", lambda r: value_cell(r["confirmed"], r["confirmed_sd"]), right=True),
         Column("defaults", lambda r: value_cell(r["confirmed_defaults"]), right=True),
-        Column("best setting", lambda r: params_cell(r["params"])),
+        Column("best setting", setting_cell),
         Column("matters most", _importances),
         Column("Pareto", lambda r: str(len(r["pareto"])), right=True),
     ]
@@ -44,7 +44,7 @@ def candidates_table(rows: Sequence[Row]) -> Table:
         Column("trial", lambda r: UNKNOWN if r["trial"] is None else str(r["trial"]), right=True),
         Column("searched", lambda r: value_cell(r["searched"]), right=True),
         Column("confirmed", lambda r: value_cell(r["confirmed"], r["confirmed_sd"]), right=True),
-        Column("setting", lambda r: ("defaults: " if r["defaults"] else "") + params_cell(r["params"])),
+        Column("setting", lambda r: ("defaults: " if r["defaults"] else "") + setting_cell(r)),
     ]
     notes = [
         "norm of the four losses, 0 is best; searched: in the search, confirmed: on fresh seeds, mean±sd; "
@@ -59,9 +59,9 @@ def value_cell(value: float | None, spread: float | None = None) -> str:
     return text if spread is None else f"{text}±{spread:.4f}"
 
 
-def params_cell(params: Mapping[str, Any] | None) -> str:
-    """Hyperparameters on one line."""
-    return " ".join(f"{name}={_short(value)}" for name, value in (params or {}).items())
+def setting_cell(row: Row) -> str:
+    """The hyperparameters that were searched or fixed by hand, on one line."""
+    return " ".join(f"{name}={_short(row['params'][name])}" for name in row["tuned"])
 
 
 def _pair(row: Row) -> str:
