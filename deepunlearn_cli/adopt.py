@@ -264,13 +264,15 @@ def _claimed_forget(
 def _adopt(file: Checkpoint, recipe: Recipe, runner: Runner) -> Run:
     """Put a file's weights into the store as a run, once, with its outputs and scores."""
     with runner.store.making(recipe, waiting=lambda: runner.reporter.waiting(recipe)):
-        return runner.store.get(recipe.key) or _judge(file, recipe, runner)
+        if run := runner.store.get(recipe.key):
+            return run
+        with runner.reporting(recipe):
+            return _judge(file, recipe, runner)
 
 
 def _judge(file: Checkpoint, recipe: Recipe, runner: Runner) -> Run:
     from deepunlearn_cli import making
 
-    runner.reporter.started(recipe)
     model = runner.shop.fresh(recipe, "init")
     _load_strictly(model, file)
     outputs = runner.shop.outputs(recipe, model)

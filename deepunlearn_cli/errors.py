@@ -29,7 +29,7 @@ MEANING = {
     ExitCode.NOT_FOUND: "a run, file, dataset, model or method does not exist",
     ExitCode.AUDIT_FAILED: "the audit failed: the attack does better than the limit allows",
     ExitCode.AUDIT_INCONCLUSIVE: "the audit is inconclusive: its interval holds the limit",
-    ExitCode.PARTLY_FAILED: "at least one run failed (diverged); the others are done",
+    ExitCode.PARTLY_FAILED: "at least one run failed (diverged, or its process died); the others are done",
     ExitCode.STORE_CORRUPT: "the store does not match its manifest",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); the store is clean, the same command resumes",
     ExitCode.TERMINATED: "terminated (SIGTERM); the store is clean, the same command resumes",

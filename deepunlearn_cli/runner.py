@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.errors import RunFailed
@@ -26,8 +27,11 @@ class Reporter:
     def started(self, recipe: Recipe) -> None:
         """A run is about to be made."""
 
-    def progress(self, done: float, total: float, text: str) -> None:
-        """A share of the current run is done."""
+    def progress(self, done: float, total: float, text: str, recipe: Recipe | None = None) -> None:
+        """A share of a run is done, or of other work."""
+
+    def stopped(self, recipe: Recipe) -> None:
+        """A run that was started is no longer being made, for better or worse."""
 
     def finished(self, run: Run, made: bool) -> None:
         """A run is there, newly made or found."""
@@ -60,20 +64,24 @@ class Runner:
 
     Args:
         device: a torch device or its name; chosen only when something has to be made.
+        sharing: how many processes of ours share the device's memory, this one included.
     """
 
-    def __init__(self, store: Store, device: str = "auto", reporter: Reporter | None = None) -> None:
-        self.store, self.device = store, device
+    def __init__(
+        self, store: Store, device: str = "auto", reporter: Reporter | None = None, sharing: int = 1
+    ) -> None:
+        self.store, self.device, self.sharing = store, device, sharing
         self.reporter = reporter or Reporter()
         self._sizes: dict[tuple[str, str], int] = {}
 
     @cached_property
     def shop(self) -> Workshop:
-        """Data and models on the device; the first use imports torch."""
-        from deepunlearn_cli.engine.device import pick_device
+        """Data and models on the device; the first use imports torch and settles its threads."""
+        from deepunlearn_cli.engine.device import pick_device, settle_threads
         from deepunlearn_cli.workshop import Workshop
 
-        return Workshop(self.store.data, pick_device(self.device))
+        settle_threads()
+        return Workshop(self.store.data, pick_device(self.device), self.sharing)
 
     def dataset(self, spec: str, *, image_size: int | None = None, offline: bool = False) -> Dataset:
         """A dataset by its spec, decoded into the store if it is not there yet."""
@@ -96,9 +104,7 @@ class Runner:
             for needed in recipe.inputs.values():
                 self.ensure(needed)
             run = self._make_once(recipe)
-        if run.status == "failed":
-            raise RunFailed(f"{recipe.name} (run {run.id}) failed: {run.facts['reason']}", run.facts["hint"])
-        self.reporter.finished(run, made)
+        self.reporter.finished(usable(run), made)
         return run
 
     def ensure_all(self, recipes: Sequence[Recipe]) -> Outcome:
@@ -150,15 +156,37 @@ class Runner:
     def _make(self, recipe: Recipe) -> Run:
         from deepunlearn_cli.making import make
 
-        self.reporter.started(recipe)
         inputs = {name: self.store.get(needed.key) for name, needed in recipe.inputs.items()}
-        product = make(recipe, {k: v for k, v in inputs.items() if v}, self.shop, self.reporter.progress)
-        facts = {"status": "done", "created": time.time(), **product.facts}
-        return self.store.put(
-            recipe,
-            weights=product.weights,
-            outputs=product.outputs,
-            scores=product.scores,
-            facts=facts,
-            log=product.log,
-        )
+        progress = partial(self.reporter.progress, recipe=recipe)
+        with self.reporting(recipe):
+            product = make(recipe, {k: v for k, v in inputs.items() if v}, self.shop, progress)
+            facts = {"status": "done", "created": time.time(), **product.facts}
+            return self.store.put(
+                recipe,
+                weights=product.weights,
+                outputs=product.outputs,
+                scores=product.scores,
+                facts=facts,
+                log=product.log,
+            )
+
+    @contextmanager
+    def reporting(self, recipe: Recipe) -> Iterator[None]:
+        """Tell the reporter that a run is being made, until the block ends."""
+        self.reporter.started(recipe)
+        try:
+            yield
+        finally:
+            self.reporter.stopped(recipe)
+
+
+def usable(run: Run) -> Run:
+    """The run itself.
+
+    Raises:
+        RunFailed: it is on record as failed.
+    """
+    if run.status == "failed":
+        name = f"{run.recipe.name} (run {run.id})"
+        raise RunFailed(f"{name} failed: {run.facts['reason']}", run.facts["hint"])
+    return run

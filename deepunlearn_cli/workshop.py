@@ -14,7 +14,7 @@ from torch import nn
 
 from deepunlearn_cli import data, models
 from deepunlearn_cli.engine.device import describe
-from deepunlearn_cli.engine.pictures import Pictures, Pixels
+from deepunlearn_cli.engine.pictures import RESIDENT_SHARE, Pictures, Pixels
 from deepunlearn_cli.engine.predict import outputs_of
 from deepunlearn_cli.engine.task import Progress, Task, streams
 from deepunlearn_cli.recipe import Recipe, canonical, stream_seed
@@ -28,10 +28,14 @@ STARTS_KEPT = 3  # originals at hand on the device: a sweep starts from the same
 
 
 class Workshop:
-    """Everything a maker needs on one device; datasets are opened and moved there once."""
+    """Everything a maker needs on one device; datasets are opened and moved there once.
 
-    def __init__(self, home: Path, device: torch.device) -> None:
-        self.home, self.device = home, device
+    Args:
+        sharing: how many workshops of ours share the device's memory, this one included.
+    """
+
+    def __init__(self, home: Path, device: torch.device, sharing: int = 1) -> None:
+        self.home, self.device, self.sharing = home, device, sharing
         self._datasets: dict[str, data.Dataset] = {}
         self._pixels: dict[str, Pixels] = {}
         self._indices: dict[str, Indices] = {}
@@ -137,6 +141,7 @@ class Workshop:
                 std=dataset.std,
                 flip=dataset.flip,
                 pad=dataset.pad,
+                memory_share=RESIDENT_SHARE / self.sharing,
             )
         return self._pixels[dataset.fingerprint]
 

@@ -57,6 +57,7 @@ def umia(
     model: o.FileModel = None,
     image_size: o.ImageSize = None,
     device: o.Device = "auto",
+    jobs: o.Jobs = 1,
     offline: o.Offline = False,
     dry_run: o.DryRun = False,
 ) -> Result:
@@ -71,7 +72,7 @@ def umia(
     _check_limit(fail_above)
     wanted = adopt.Wanted(dataset, model, forget, image_size=image_size, offline=offline)
     read = [adopt.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(refs)]
-    with session.runner(device, create=any(not isinstance(ref, str) for ref in read)) as runner:
+    with session.runner(device, jobs=jobs, create=any(not isinstance(ref, str) for ref in read)) as runner:
         attacks = [_attack(_target(adopt.resolve(ref, runner, wanted)), hyper, seed) for ref in read]
         if dry_run:
             return Result(tables=[plan_table(runner, attacks)])

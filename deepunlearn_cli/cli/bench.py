@@ -38,6 +38,7 @@ def bench(
         argument(metavar="quick|PLAN.toml", help="A built-in plan or a file.", autocompletion=_plans),
     ],
     device: o.Device = "auto",
+    jobs: o.Jobs = 1,
     dry_run: o.DryRun = False,
 ) -> Result:
     """Train, unlearn, attack and rank as a plan says; what is in the store already is not made again."""
@@ -47,7 +48,7 @@ def bench(
     seeds = o.read_seeds(chosen.seeds)
     _check_names(chosen)
     precision = o.read_precision(chosen.precision, device)
-    with session.runner(device) as runner:
+    with session.runner(device, jobs=jobs) as runner:
         judged = list(plans.targets(chosen, seeds, runner, precision))
         attacks = plans.attacks(chosen, judged)
         if dry_run:

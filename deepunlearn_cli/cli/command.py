@@ -19,7 +19,7 @@ import typer
 
 from deepunlearn_cli.cli.console import Console, Result
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.errors import ExitCode, Failure
+from deepunlearn_cli.errors import ExitCode, Failure, UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.progress import Bars
@@ -62,14 +62,21 @@ class Session:
         return Store.open(self.store_path, create=create)
 
     @contextmanager
-    def runner(self, device: str = "auto", *, create: bool = True) -> Iterator[Runner]:
-        """A runner that reports to this console."""
+    def runner(self, device: str = "auto", *, jobs: int = 1, create: bool = True) -> Iterator[Runner]:
+        """A runner that reports to this console and makes so many runs at a time.
+
+        Raises:
+            UsageFailure: fewer than one.
+        """
         from deepunlearn_cli.cli.progress import Bars
+        from deepunlearn_cli.fleet import Fleet
         from deepunlearn_cli.runner import Runner
 
+        if jobs < 1:
+            raise UsageFailure(f"--jobs {jobs} is not 1 or more", "--jobs 2 makes two runs at a time")
         store = self.store(create=create)
         with Bars(self.console) as bars:
-            yield Runner(store, device, bars)
+            yield Fleet(store, device, bars, jobs) if jobs > 1 else Runner(store, device, bars)
 
     def bars(self) -> Bars:
         """Progress for work that is not a run."""

@@ -135,6 +135,14 @@ Device = Annotated[
     str,
     option(envvar="DEEPUNLEARN_DEVICE", help="auto, cpu, cuda, cuda:1.", rich_help_panel=RUNNING),
 ]
+Jobs = Annotated[
+    int,
+    option(
+        envvar="DEEPUNLEARN_JOBS",
+        help="Runs made at a time, by processes that share the threads; their seconds stay out of RTE.",
+        rich_help_panel=RUNNING,
+    ),
+]
 DryRun = Annotated[bool, option("--dry-run", help="Print the plan, make nothing.", rich_help_panel=RUNNING)]
 Force = Annotated[bool, option("--force", help="Make it again, as a new attempt.", rich_help_panel=RUNNING)]
 Out = Annotated[

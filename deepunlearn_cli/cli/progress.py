@@ -28,9 +28,8 @@ class Bars(Reporter):
         self._console, self._total, self._made = console, 0, 0
         self._warned: set[str] = set()
         self._bars: Any = None
-        self._current: Any = None
         self._overall: Any = None
-        self._studies: dict[str, Any] = {}  # bars of searches
+        self._tasks: dict[str, Any] = {}  # bars by run id or study; one under "" for work that is neither
 
     def __enter__(self) -> Bars:
         if sys.stderr.isatty() and not self._console.quiet and not self._console.json:
@@ -50,19 +49,25 @@ class Bars(Reporter):
 
     def started(self, recipe: Recipe) -> None:
         """Show a bar for the run."""
-        self._begin(describe(recipe))
+        self._clear("")
+        self._begin(recipe.key, describe(recipe))
 
-    def progress(self, done: float, total: float, text: str) -> None:
-        """Move the bar."""
-        if self._bars and self._current is None:
-            self._begin(text)
+    def progress(self, done: float, total: float, text: str, recipe: Recipe | None = None) -> None:
+        """Move the bar of a run, or of other work."""
+        name = recipe.key if recipe else ""
+        if self._bars and name not in self._tasks:
+            self._begin(name, describe(recipe) if recipe else text)
         if self._bars:
-            self._bars.update(self._current, completed=done, total=total, detail=text)
+            self._bars.update(self._tasks[name], completed=done, total=total, detail=text)
+
+    def stopped(self, recipe: Recipe) -> None:
+        """Take the run's bar away."""
+        self._clear(recipe.key)
 
     def finished(self, run: Run, made: bool) -> None:
-        """Take the bar away; say what was made, and warn of what the run warns of."""
+        """Say what was made, and warn of what the run warns of."""
         if made:
-            self._end()
+            self._advance()
         if made and run.recipe.kind != "trial":  # of those, `standing` tells more
             self._made += 1
             self._say(f"{self._count()}{run.id} {describe(run.recipe)} {run.facts.get('seconds', 0.0):.1f} s")
@@ -73,7 +78,7 @@ class Bars(Reporter):
 
     def failed(self, recipe: Recipe, failure: RunFailed) -> None:
         """Say which run failed and why."""
-        self._end()
+        self._advance()
         if failure.message not in self._warned:  # an attack on a failed model fails for the same reason
             self._console.warn(f"{failure.message} ({describe(recipe)}); {failure.hint}")
         self._warned.add(failure.message)
@@ -83,9 +88,9 @@ class Bars(Reporter):
         best = "" if of.best is None else f"best {of.best:.4f}"
         if self._bars:
             detail = ", ".join(text for text in (best, f"{of.failed} failed" if of.failed else "") if text)
-            if of.key not in self._studies:
-                self._studies[of.key] = self._bars.add_task(of.method, total=of.wanted, detail="")
-            self._bars.update(self._studies[of.key], completed=of.done, detail=detail)
+            if of.key not in self._tasks:
+                self._begin(of.key, f"{of.method} trials")
+            self._bars.update(self._tasks[of.key], completed=of.done, total=of.wanted, detail=detail)
         else:
             last = f"{of.last:.4f}" if isinstance(of.last, float) else of.last
             self._say(f"[{of.done}/{of.wanted}] {of.method}: {last} ({best or 'none complete yet'})")
@@ -94,18 +99,15 @@ class Bars(Reporter):
         """Say that another process is at work."""
         self._console.note(f"waiting for another process that makes {describe(recipe)}")
 
-    def _begin(self, text: str) -> None:
-        self._clear()
+    def _begin(self, name: str, text: str) -> None:
         if self._bars:
-            self._current = self._bars.add_task(text, total=None, detail="")
+            self._tasks[name] = self._bars.add_task(text, total=None, detail="")
 
-    def _clear(self) -> None:
-        if self._bars and self._current is not None:
-            self._bars.remove_task(self._current)
-            self._current = None
+    def _clear(self, name: str) -> None:
+        if name in self._tasks:
+            self._bars.remove_task(self._tasks.pop(name))
 
-    def _end(self) -> None:
-        self._clear()
+    def _advance(self) -> None:
         if self._overall is not None:
             self._bars.advance(self._overall)
 

@@ -107,7 +107,7 @@ def sweep(
     seconds = o.read_duration(timeout) if timeout else None
     wanted = adopt.Wanted(dataset, model, forget, val_share, split_seed, image_size, offline=offline)
     refs = [adopt.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(ckpt)]
-    with session.runner(device, create=any(not isinstance(ref, str) for ref in refs)) as runner:
+    with session.runner(device, jobs=workers, create=any(not isinstance(ref, str) for ref in refs)) as runner:
         starts = [adopt.original(adopt.resolve(ref, runner, wanted)) for ref in refs]
         if dry_run:
             plan = plan_table(runner, sweeps.references(starts))

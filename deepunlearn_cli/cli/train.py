@@ -44,6 +44,7 @@ def train(
     no_augment: o.NoAugment = False,
     precision: o.Precision = None,
     device: o.Device = "auto",
+    jobs: o.Jobs = 1,
     offline: o.Offline = False,
     dry_run: o.DryRun = False,
     force: o.Force = False,
@@ -57,7 +58,7 @@ def train(
     data.check_spec(dataset)
     models.check_name(model)
     chosen = o.read_precision(precision, device)
-    with session.runner(device) as runner:
+    with session.runner(device, jobs=jobs) as runner:
         opened = runner.dataset(dataset, image_size=image_size, offline=offline)
         scene = compose.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, chosen)
         scene = replace(scene, augment=not no_augment, **o.given(val_share=val_share, split_seed=split_seed))

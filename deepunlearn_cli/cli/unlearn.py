@@ -52,6 +52,7 @@ def unlearn(
     no_augment: o.NoAugment = False,
     precision: o.Precision = None,
     device: o.Device = "auto",
+    jobs: o.Jobs = 1,
     offline: o.Offline = False,
     dry_run: o.DryRun = False,
     force: o.Force = False,
@@ -68,7 +69,7 @@ def unlearn(
     if out:
         checkpoint.check_writable(out)
     chosen = o.read_precision(precision, device) if precision else None
-    with session.runner(device, create=any(not isinstance(ref, str) for ref in refs)) as runner:
+    with session.runner(device, jobs=jobs, create=any(not isinstance(ref, str) for ref in refs)) as runner:
         starts = [adopt.original(adopt.resolve(ref, runner, wanted)) for ref in refs]
         tuned = partial(_tuned, session, preset, runner)
         recipes = [

@@ -78,13 +78,16 @@ class _Machine:
 
 @contextmanager
 def _presence() -> Iterator[Callable[[], int]]:
-    """Hold a lock that this user's other runs on this machine see; gives a function that counts theirs."""
+    """Hold a lock that this user's other runs on this machine see; gives a function that counts theirs.
+
+    Runs that began and ended in between count as one: the folder's time tells that there were any.
+    """
     user = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(tempfile.gettempdir()) / f"deepunlearn-busy-{user}"
     mine = folder / f"{os.getpid()}-{threading.get_ident()}"
     with locks.hold(mine):
-        seen = _others(mine)
-        yield lambda: max(seen, _others(mine))
+        since, seen = folder.stat().st_mtime_ns, _others(mine)
+        yield lambda: max(seen, _others(mine), int(folder.stat().st_mtime_ns != since))
 
 
 def _others(mine: Path) -> int:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import torch
 
+from deepunlearn_cli import machine
 from deepunlearn_cli.errors import UsageFailure
 from deepunlearn_cli.recipe import stream_seed
 
@@ -31,6 +32,11 @@ def pick_device(name: str = "auto") -> torch.device:
             f"device {name!r} is not available here", "try --device cpu or --device auto"
         ) from None
     return device
+
+
+def settle_threads() -> None:
+    """Lower torch's threads to what this process may really use: torch does not see a container's quota."""
+    torch.set_num_threads(machine.threads(torch.get_num_threads()))
 
 
 def default_precision(device: torch.device) -> str:

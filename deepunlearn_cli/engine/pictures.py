@@ -37,6 +37,7 @@ class Pixels:
         mean, std: per channel, for pixels scaled to 0..1 (uint8) or as they are (floats).
         flip: whether training mirrors half of the pictures.
         pad: how many black pixels a training crop may shift by.
+        memory_share: of the free device memory that the pictures may take.
     """
 
     def __init__(
@@ -49,9 +50,10 @@ class Pixels:
         std: tuple[float, ...] = (1.0,),
         flip: bool = False,
         pad: int = 0,
+        memory_share: float = RESIDENT_SHARE,
     ) -> None:
         self.device = device
-        self.images = _resident(_tensor(images), device)
+        self.images = _resident(_tensor(images), device, memory_share)
         self.labels = _tensor(labels).long().to(device)
         unit = 255.0 if self.images.dtype == torch.uint8 else 1.0
         shape = (1, 1, 1, -1)
@@ -152,11 +154,11 @@ def _tensor(values: Array | Tensor) -> Tensor:
         return torch.from_numpy(np.asarray(values))
 
 
-def _resident(images: Tensor, device: torch.device) -> Tensor:
+def _resident(images: Tensor, device: torch.device, share: float) -> Tensor:
     if device.type != "cuda":
         return images
     free, _ = torch.cuda.mem_get_info(device)
-    return images.to(device) if images.nbytes <= RESIDENT_SHARE * free else images
+    return images.to(device) if images.nbytes <= share * free else images
 
 
 def _moved(pixels: Tensor, moves: Tensor, pad: int) -> Tensor:

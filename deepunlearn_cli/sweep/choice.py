@@ -6,14 +6,17 @@ The best of many noisy figures is too good to be true (the winner's curse), so t
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.errors import NotFound, RunFailed
+from deepunlearn_cli.errors import NotFound
+from deepunlearn_cli.recipe import Recipe
 from deepunlearn_cli.runner import Runner
 from deepunlearn_cli.sweep import losses
+from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.study import Point, Study
 
 if TYPE_CHECKING:
@@ -51,9 +54,9 @@ def choose(study: Study, runner: Runner, best: int) -> list[Candidate]:
     if not points:
         raise NotFound(f"study {study.question.key} has no complete trial", "give it more time or trials")
     nominated = _nominated(points, study.question.defaults, max(best, 1))
-    seen = [_confirmed(one, study, runner) for one in nominated] if best else nominated[:1]
+    seen = _confirmed(nominated, study.question, runner) if best else nominated[:1]
     chosen = min(seen, key=lambda one: _value(one, confirmed=best > 0))
-    outcome = [Candidate(**asdict(one) | {"chosen": one is chosen}) for one in seen]
+    outcome = [replace(one, chosen=one is chosen) for one in seen]
     study.optuna.set_user_attr("candidates", [asdict(one) for one in outcome])
     return outcome
 
@@ -70,18 +73,25 @@ def _nominated(points: Sequence[Point], defaults: Mapping[str, Any], best: int) 
     return ordered[:best] + [one for one in usual if one not in ordered[:best]]
 
 
-def _confirmed(candidate: Candidate, study: Study, runner: Runner) -> Candidate:
-    """The candidate with its value on fresh seeds; without one if any of its runs failed."""
-    question, norms = study.question, []
-    for fresh in range(1, FRESH_SEEDS + 1):
-        try:
-            scores = [runner.ensure(recipe).scores for recipe in question.trials(candidate.params, fresh)]
-        except RunFailed:
-            return candidate
-        norms.append(losses.norm(question.losses(scores)))
-    mean = math.fsum(norms) / len(norms)
-    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in norms) / (len(norms) - 1))
-    return Candidate(**asdict(candidate) | {"confirmed": mean, "confirmed_sd": spread})
+def _confirmed(candidates: Sequence[Candidate], question: Question, runner: Runner) -> list[Candidate]:
+    """The candidates with their values on fresh seeds; without one where a run failed."""
+    fresh = range(1, FRESH_SEEDS + 1)
+    recipes = [[question.trials(one.params, seed) for seed in fresh] for one in candidates]
+    made = runner.ensure_all([recipe for seeds in recipes for several in seeds for recipe in several])
+    scores = {run.id: run.scores for run in made.runs}
+    return [_valued(one, seeds, question, scores) for one, seeds in zip(candidates, recipes, strict=True)]
+
+
+def _valued(
+    candidate: Candidate,
+    seeds: Sequence[Sequence[Recipe]],
+    question: Question,
+    scores: Mapping[str, Mapping[str, Any]],
+) -> Candidate:
+    if any(recipe.key not in scores for several in seeds for recipe in several):
+        return candidate
+    norms = [losses.norm(question.losses([scores[recipe.key] for recipe in several])) for several in seeds]
+    return replace(candidate, confirmed=statistics.mean(norms), confirmed_sd=statistics.stdev(norms))
 
 
 def _value(candidate: Candidate, *, confirmed: bool) -> float:

@@ -37,7 +37,7 @@ def norm(of: Iterable[float]) -> float:
 
 
 def pareto(points: Sequence[Losses]) -> list[int]:
-    """Positions of the points that no other beats in one loss and equals or beats in all; the first of equals."""
+    """Positions of the points that no other dominates; of equal points the first."""
     distinct = {one: i for i, one in reversed(list(enumerate(points)))}
     return sorted(i for one, i in distinct.items() if not any(_dominates(other, one) for other in distinct))
 

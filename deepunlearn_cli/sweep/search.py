@@ -90,7 +90,9 @@ def serve(desk: Desk, order: Order, begun: Sequence[int]) -> None:
     """The main function of a worker process."""
     store = Store(Path(order.store))
     with present(store.studies) as presence:
-        worker = _Worker(order, order.open(presence), begun, Runner(store, order.device), desk.tell)
+        worker = _Worker(
+            order, order.open(presence), begun, Runner(store, order.device, sharing=desk.crew), desk.tell
+        )
         worker.work()
 
 

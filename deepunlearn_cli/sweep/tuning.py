@@ -91,8 +91,10 @@ def questions(
         RunFailed: a retrained model could not be made.
         UsageFailure: as `references`; a method with nothing to search.
     """
-    scores = [runner.ensure(recipe).scores for recipe in references(starts)]
-    figures = tuple({name: _known(one, name) for name in losses.ACCURACIES} for one in scores)
+    outcome = runner.ensure_all(references(starts))
+    if outcome.failures:
+        raise outcome.failures[0][1]
+    figures = tuple({name: _known(run.scores, name) for name in losses.ACCURACIES} for run in outcome.runs)
     asked = []
     for method, fixed in methods.items():
         runs = tuple(compose.unlearned(start.recipe, method, start.forget) for start in starts)
