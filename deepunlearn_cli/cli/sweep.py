@@ -161,7 +161,7 @@ def _result(
 
     if failures and len(order.questions) == 1:
         raise failures[0]
-    for failure in (*failures, *(failure for one in tuned for _, failure in one.failures)):
+    for failure in (*failures, *(failure for one in tuned for failure in one.failures)):
         session.console.warn(f"{failure.message}; {failure.hint}")
     if out:
         presets.write(tuned[0].preset, out)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from deepunlearn_cli.recipe import Recipe
 from deepunlearn_cli.runner import Runner
 from deepunlearn_cli.sweep import losses
 from deepunlearn_cli.sweep.question import Question
-from deepunlearn_cli.sweep.study import Point, Study
+from deepunlearn_cli.sweep.study import Study
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -42,28 +42,43 @@ class Candidate:
     chosen: bool = False
 
 
-def choose(study: Study, runner: Runner, best: int) -> list[Candidate]:
-    """The `best` settings of a study and the defaults, confirmed on fresh seeds; one of them is chosen.
+def choose(studies: Sequence[Study], runner: Runner, best: int) -> list[list[Candidate]]:
+    """Of every study its `best` settings and the defaults, run again on fresh seeds; one of each is chosen.
 
     With `best` 0 nothing is made, and the best trial is chosen. The outcome is kept with the study.
 
     Raises:
-        NotFound: the study has no complete trial.
+        NotFound: a study has no complete trial.
     """
-    points = study.points()
-    if not points:
-        raise NotFound(f"study {study.question.key} has no complete trial", "give it more time or trials")
-    nominated = _nominated(points, study.question.defaults, max(best, 1))
-    seen = _confirmed(nominated, study.question, runner) if best else nominated[:1]
-    chosen = min(seen, key=lambda one: _value(one, confirmed=best > 0))
+    nominated = [_nominated(study, max(best, 1)) for study in studies]
+    if not best:
+        return [_decided(study, few[:1]) for study, few in zip(studies, nominated, strict=True)]
+    wanted = [
+        recipe
+        for study, few in zip(studies, nominated, strict=True)
+        for one in few
+        for several in _fresh(study.question, one)
+        for recipe in several
+    ]
+    scores = {run.id: run.scores for run in runner.ensure_all(wanted).runs}
+    return [
+        _decided(study, [_confirmed(one, study.question, scores) for one in few])
+        for study, few in zip(studies, nominated, strict=True)
+    ]
+
+
+def _decided(study: Study, seen: Sequence[Candidate]) -> list[Candidate]:
+    chosen = min(seen, key=_value)
     outcome = [replace(one, chosen=one is chosen) for one in seen]
     study.optuna.set_user_attr("candidates", [asdict(one) for one in outcome])
     return outcome
 
 
-def _nominated(points: Sequence[Point], defaults: Mapping[str, Any], best: int) -> list[Candidate]:
+def _nominated(study: Study, best: int) -> list[Candidate]:
     """The best settings, each once, and the defaults in any case."""
-    ordered: list[Candidate] = []
+    if not (points := study.points()):
+        raise NotFound(f"study {study.question.key} has no complete trial", "give it more time or trials")
+    defaults, ordered = study.question.defaults, list[Candidate]()
     for point in sorted(points, key=lambda point: (point.norm, point.number)):
         if all(point.params != one.params for one in ordered):
             ordered.append(
@@ -73,30 +88,26 @@ def _nominated(points: Sequence[Point], defaults: Mapping[str, Any], best: int) 
     return ordered[:best] + [one for one in usual if one not in ordered[:best]]
 
 
-def _confirmed(candidates: Sequence[Candidate], question: Question, runner: Runner) -> list[Candidate]:
-    """The candidates with their values on fresh seeds; without one where a run failed."""
-    fresh = range(1, FRESH_SEEDS + 1)
-    recipes = [[question.trials(one.params, seed) for seed in fresh] for one in candidates]
-    made = runner.ensure_all([recipe for seeds in recipes for several in seeds for recipe in several])
-    scores = {run.id: run.scores for run in made.runs}
-    return [_valued(one, seeds, question, scores) for one, seeds in zip(candidates, recipes, strict=True)]
+def _fresh(question: Question, candidate: Candidate) -> list[list[Recipe]]:
+    """The candidate's trials on each original, for each fresh seed."""
+    return [question.trials(candidate.params, fresh) for fresh in range(1, FRESH_SEEDS + 1)]
 
 
-def _valued(
-    candidate: Candidate,
-    seeds: Sequence[Sequence[Recipe]],
-    question: Question,
-    scores: Mapping[str, Mapping[str, Any]],
+def _confirmed(
+    candidate: Candidate, question: Question, scores: Mapping[str, Mapping[str, Any]]
 ) -> Candidate:
+    """The candidate with its value on fresh seeds; without one if a run failed."""
+    seeds = _fresh(question, candidate)
     if any(recipe.key not in scores for several in seeds for recipe in several):
         return candidate
     norms = [losses.norm(question.losses([scores[recipe.key] for recipe in several])) for several in seeds]
     return replace(candidate, confirmed=statistics.mean(norms), confirmed_sd=statistics.stdev(norms))
 
 
-def _value(candidate: Candidate, *, confirmed: bool) -> float:
-    value = candidate.confirmed if confirmed else candidate.searched
-    return math.inf if value is None else value
+def _value(candidate: Candidate) -> tuple[bool, float]:
+    """Confirmed values first: a setting that failed on a fresh seed comes after every one that did not."""
+    value = candidate.searched if candidate.confirmed is None else candidate.confirmed
+    return candidate.confirmed is None, math.inf if value is None else value
 
 
 def importances(study: OptunaStudy) -> dict[str, float]:
@@ -106,15 +117,6 @@ def importances(study: OptunaStudy) -> dict[str, float]:
     complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
     if len(complete) < 2 or len({losses.norm(t.user_attrs["losses"]) for t in complete}) < 2:
         return {}
-    with _silence():
+    with warnings.catch_warnings(action="ignore"):  # of experimental features
         found = get_param_importances(study, target=lambda trial: losses.norm(trial.user_attrs["losses"]))
     return {name: float(share) for name, share in found.items()}
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

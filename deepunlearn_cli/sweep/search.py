@@ -145,6 +145,7 @@ class _Worker:
         trial = study.claim(self.order.wanted)
         if trial is None:
             return False
+        self._taken[key] += 1
         self._make(study, trial)
         self.tell(study.standing(self.order.wanted))
         return True

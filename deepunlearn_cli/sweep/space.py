@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,11 @@ def _tpe(seed: int) -> BaseSampler:
 
 
 def _nsga3(seed: int) -> BaseSampler:
+    from optuna.exceptions import ExperimentalWarning
     from optuna.samplers import NSGAIIISampler
 
-    return NSGAIIISampler(seed=seed)  # population 50: the paper's
+    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+        return NSGAIIISampler(seed=seed)  # population 50: the paper's
 
 
 def _random(seed: int) -> BaseSampler:

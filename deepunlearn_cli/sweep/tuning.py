@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import __version__, compose, presets
-from deepunlearn_cli.errors import Failure, UsageFailure
+from deepunlearn_cli.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.presets import Preset
 from deepunlearn_cli.recipe import Recipe
@@ -46,7 +46,7 @@ class Tuned:
     preset: Preset
     path: Path
     runs: list[Run]
-    failures: list[tuple[Recipe, Failure]]
+    failures: list[Failure]
 
 
 def tunable() -> list[str]:
@@ -91,10 +91,10 @@ def questions(
         RunFailed: a retrained model could not be made.
         UsageFailure: as `references`; a method with nothing to search.
     """
-    outcome = runner.ensure_all(references(starts))
-    if outcome.failures:
-        raise outcome.failures[0][1]
-    figures = tuple({name: _known(run.scores, name) for name in losses.ACCURACIES} for run in outcome.runs)
+    figures = tuple(
+        {name: _known(run.scores, name) for name in losses.ACCURACIES}
+        for run in _all_of(runner, references(starts))
+    )
     asked = []
     for method, fixed in methods.items():
         runs = tuple(compose.unlearned(start.recipe, method, start.forget) for start in starts)
@@ -118,41 +118,46 @@ def conclude(
     Returns:
         What became of the methods, and a failure for each study without a complete trial.
     """
-    done: list[Tuned] = []
-    failures: list[Failure] = []
     with present(runner.store.studies) as presence:
-        for study in order.open(presence):
-            try:
-                if confirm and study.done():
-                    say(
-                        f"{study.question.method}: confirming the best {confirm} on {FRESH_SEEDS} fresh seeds"
-                    )
-                done.append(_concluded(study, runner, confirm))
-            except Failure as failure:
-                failures.append(failure)
-    return done, failures
+        studies = [study for study in order.open(presence) if study.done()]
+        if confirm and studies:
+            say(f"confirming the best {confirm} and the defaults on {FRESH_SEEDS} fresh seeds each")
+        candidates = choose(studies, runner, confirm)
+        tuned = [_tuned(study, few, runner.store) for study, few in zip(studies, candidates, strict=True)]
+    _make_models(tuned, runner)
+    found = {study.question.key for study in studies}
+    missing = [question for question in order.questions if question.key not in found]
+    return tuned, [_nothing(question) for question in missing]
 
 
-def _concluded(study: Study, runner: Runner, confirm: int) -> Tuned:
-    question, trials = study.question, study.done()
-    candidates = choose(study, runner, confirm)
-    chosen = next(one for one in candidates if one.chosen)
-    preset = _preset(question, trials, chosen, candidates)
-    path = preset_path(runner.store, question)
+def _tuned(study: Study, candidates: list[Candidate], store: Store) -> Tuned:
+    trials, path = study.done(), store.studies / f"{study.question.key}.toml"
+    preset = _preset(study.question, trials, candidates)
     presets.write(preset, path)
-    outcome = runner.ensure_all([replace(run, params=dict(chosen.params)) for run in question.runs])
-    failures: list[tuple[Recipe, Failure]] = list(outcome.failures)
-    return Tuned(question, trials, candidates, preset, path, outcome.runs, failures)
+    return Tuned(study.question, trials, candidates, preset, path, [], [])
 
 
-def preset_path(store: Store, question: Question) -> Path:
-    """Where a study's preset is kept."""
-    return store.studies / f"{question.key}.toml"
+def _make_models(tuned: Sequence[Tuned], runner: Runner) -> None:
+    """The ordinary runs of the chosen settings, all in one batch."""
+    owners = {
+        (recipe := replace(run, params=dict(one.preset.params))).key: (recipe, one)
+        for one in tuned
+        for run in one.question.runs
+    }
+    outcome = runner.ensure_all([recipe for recipe, _ in owners.values()])
+    for run in outcome.runs:
+        owners[run.id][1].runs.append(run)
+    for recipe, failure in outcome.failures:
+        owners[recipe.key][1].failures.append(failure)
 
 
-def _preset(question: Question, trials: int, chosen: Candidate, all_: Sequence[Candidate]) -> Preset:
-    run = question.runs[0]
-    usual = next((one.confirmed for one in all_ if one.defaults), None)
+def _nothing(question: Question) -> Failure:
+    return NotFound(f"{question.method} has no complete trial", "give it more time, or fewer methods")
+
+
+def _preset(question: Question, trials: int, candidates: Sequence[Candidate]) -> Preset:
+    run, chosen = question.runs[0], next(one for one in candidates if one.chosen)
+    usual = next((one.confirmed for one in candidates if one.defaults), None)
     provenance = {
         "dataset": run.labels.get("dataset", ""),
         "model": run.model,
@@ -174,6 +179,16 @@ def _preset(question: Question, trials: int, chosen: Candidate, all_: Sequence[C
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     return Preset(question.method, run.revision, chosen.params, provenance)
+
+
+def _all_of(runner: Runner, recipes: Sequence[Recipe]) -> list[Run]:
+    """Every run, side by side if there are several; the first failure if one fails."""
+    if len(recipes) == 1:
+        return [runner.ensure(recipes[0])]
+    outcome = runner.ensure_all(recipes)
+    if outcome.failures:
+        raise outcome.failures[0][1]
+    return outcome.runs
 
 
 def _typed(method: str, fixed: Mapping[str, Any]) -> dict[str, Any]:
