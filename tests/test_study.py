@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import threading
 import time
 from pathlib import Path
@@ -11,10 +13,11 @@ from sweep_kit import Formula, order, question, scores_of, store
 
 from deepunlearn_cli.errors import NotFound, RunFailed, UsageFailure
 from deepunlearn_cli.locks import hold
-from deepunlearn_cli.sweep import choice, presence, search, summaries
+from deepunlearn_cli.store import Store
+from deepunlearn_cli.sweep import Order, choice, presence, search, summaries
 from deepunlearn_cli.sweep.presence import Presence, Watch, present
 from deepunlearn_cli.sweep.storage import open_storage, shown
-from deepunlearn_cli.sweep.study import RETRIES
+from deepunlearn_cli.sweep.study import RETRIES, Study
 
 
 def states(study) -> list[str]:
@@ -344,3 +347,46 @@ def test_time_is_kept(tmp_path):
     late = order(at, question(), wanted=5, deadline=time.time() - 1)
     assert search(late, 1, Formula(at), lambda _: None) == []
     assert opened(at, question()).done() == 0
+
+
+@pytest.mark.skipif("TEST_POSTGRESQL" not in os.environ, reason="needs a server's URL there")
+def test_two_machines_share_a_study_in_postgresql_and_one_dies(tmp_path):
+    """Two stores, one database: a process of each; one is killed in a trial, the other completes the study."""
+    address = os.environ["TEST_POSTGRESQL"]
+    asked = question("ft", label=str(time.time()))
+    orders = [order(store(tmp_path / name), asked, wanted=12, address=address) for name in ("a", "b")]
+    context = multiprocessing.get_context("spawn")
+    victim, survivor = (context.Process(target=work_slowly, args=(one,)) for one in orders)
+    victim.start()
+    survivor.start()
+    watched = opened_at(orders[1])
+    while watched.done() < 4 or len(mine(watched, orders[0])) == 0:
+        time.sleep(0.05)
+    victim.kill()
+    survivor.join(60)
+    found = states(watched)
+    assert found.count("COMPLETE") == 12
+    assert set(found) <= {"COMPLETE", "FAIL"}
+    workers = {trial.user_attrs["worker"]["lock"] for trial in watched.optuna.trials}
+    assert len(workers) == 2, "both took part"
+    points = watched.points()
+    assert len({tuple(point.params.items()) for point in points}) == 12
+
+
+def work_slowly(of: Order) -> None:
+    def slow(params):
+        time.sleep(0.3)
+        return scores_of(params)
+
+    search(of, 1, Formula(Store(Path(of.store)), slow), lambda _: None)
+
+
+def opened_at(of: Order) -> Study:
+    [study] = of.open(Presence(None))
+    return study
+
+
+def mine(study: Study, of: Order) -> list[int]:
+    """Numbers of the running trials of a store's worker."""
+    running = [trial for trial in study.optuna.get_trials(deepcopy=False) if trial.state.name == "RUNNING"]
+    return [t.number for t in running if t.user_attrs.get("worker", {}).get("lock", "").startswith(of.store)]
