@@ -102,12 +102,31 @@ def resolve(ref: Ref, runner: Runner, wanted: Wanted) -> Start:
         raise UsageFailure(
             f"run {ref} is an attack, not a model", "its target: `deepunlearn show " + ref + "`"
         )
+    if recipe.kind == "trial":
+        raise UsageFailure(
+            f"run {ref} is a trial of a sweep, whose model was not kept",
+            f"deepunlearn unlearn --method {recipe.name} --preset best makes one with the best settings",
+        )
     if names := wanted.of_files():
         raise UsageFailure(
             f"{' and '.join(names)} may go with a checkpoint file, not with the run {ref}", "leave that out"
         )
     dataset = data.load_dataset(recipe.data["fingerprint"], runner.store.data)
     return Start(recipe, dataset, _forget_of(recipe, dataset, wanted.forget, runner), dataset.name)
+
+
+def original(start: Start) -> Start:
+    """The start itself, which must not be the result of unlearning.
+
+    Raises:
+        UsageFailure: it is.
+    """
+    if start.recipe.kind == "unlearn" or start.recipe.name == "retrain":
+        raise UsageFailure(
+            f"{start.recipe.key} is not an original but the result of {start.recipe.name}",
+            f"`deepunlearn show {start.recipe.key}` names its original",
+        )
+    return start
 
 
 def claims_of(recipe: Recipe, start: Start) -> dict[str, Any]:

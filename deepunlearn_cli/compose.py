@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.attacks import ATTACKS
+from deepunlearn_cli.attacks.umia import UMIA
 from deepunlearn_cli.fields import Share
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.recipe import Recipe
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.methods import Method
 
 TRAINER = METHODS.get("retrain")  # originals are trained exactly as retrained models are
+TRIAL_ATTACK = "umia"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def original(scene: Scene, params: Mapping[str, Any], seed: int) -> Recipe:
 
 def retrained(start: Recipe, forget: ForgetSet, params: Mapping[str, Any] | None = None) -> Recipe:
     """The exact reference of an original or checkpoint: its own training without the forget set."""
-    training = start.params.get("training", start.params)
+    training = training_of(start)
     return replace(
         start,
         kind="train",
@@ -115,9 +117,35 @@ def attack(target: Recipe, name: str, params: Mapping[str, Any] | None = None, s
     )
 
 
+def trial(run: Recipe, params: Mapping[str, Any], seed: int) -> Recipe:
+    """An unlearning run as a sweep makes it: judged without test data, nothing kept but its scores.
+
+    Args:
+        run: the unlearning run with any hyperparameters.
+        params: hyperparameters of the trial, all of them.
+        seed: of its random streams.
+    """
+    attack = trial_attack()
+    judge = {"name": TRIAL_ATTACK, "revision": attack.revision, "params": attack.params(), "seed": 0}
+    return replace(
+        run, kind="trial", params=dict(params), seed=seed, data=dict(run.data) | {"judge": judge}, attempt=0
+    )
+
+
+def trial_attack() -> UMIA:
+    """The attack that trials are judged by: the paper's, without test pictures."""
+    return UMIA(against="val")
+
+
+def training_of(start: Recipe) -> Mapping[str, Any]:
+    """How an original was trained, or how a checkpoint from elsewhere is taken to have been."""
+    training: Mapping[str, Any] = start.params.get("training", start.params)
+    return training
+
+
 def within_budget(actor: type[Method], start: Recipe) -> dict[str, Any]:
     """Defaults that the original's training length lowers: the paper lets methods take 20 % of its epochs."""
-    training = start.params.get("training", start.params)
+    training = training_of(start)
     return {
         name: min(domain.default, domain.high.resolve(int(training["epochs"])))
         for name, domain in actor.domains().items()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
 from deepunlearn_cli.errors import Failure, UsageFailure, unknown
@@ -50,6 +50,10 @@ class Domain:
     def limit(self) -> float:
         """The largest value accepted by hand."""
         return math.inf if isinstance(self.high, Share) else self.high
+
+    def within(self, high: float) -> Domain:
+        """This domain with its upper bound known."""
+        return replace(self, high=high)
 
     def describe(self) -> str:
         """The accepted values in words, for listings and errors."""

@@ -17,6 +17,7 @@ LONGEST_FIRST = (
     "checkpoint",
     "train",
     "unlearn",
+    "trial",
     "attack",
 )  # others wait for these, and the last run ends alone
 PROGRESS_SECONDS = 0.1  # between two words of a worker on the same run

@@ -35,6 +35,7 @@ class Product:
     log: list[dict[str, Any]] = field(default_factory=list)
 
 
+Judge = Callable[["nn.Module", "Task", Recipe, "Workshop"], Product]
 Maker = Callable[[Recipe, Mapping[str, "Run"], "Workshop", "Progress"], Product]
 
 
@@ -48,16 +49,21 @@ def make(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Pr
 
 def _train(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
     del inputs
-    return _model_run(recipe, METHODS.get("retrain").build(recipe.params), None, shop, progress)
+    return _model_run(recipe, METHODS.get("retrain").build(recipe.params), None, _kept, shop, progress)
 
 
 def _unlearn(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
     method = METHODS.get(recipe.name).build(recipe.params)
-    return _model_run(recipe, method, inputs["original"], shop, progress)
+    return _model_run(recipe, method, inputs["original"], _kept, shop, progress)
+
+
+def _trial(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    method = METHODS.get(recipe.name).build(recipe.params)
+    return _model_run(recipe, method, inputs["original"], _tried, shop, progress)
 
 
 def _model_run(
-    recipe: Recipe, method: Method, start: Run | None, shop: Workshop, progress: Progress
+    recipe: Recipe, method: Method, start: Run | None, judge: Judge, shop: Workshop, progress: Progress
 ) -> Product:
     from torch import nn
 
@@ -66,11 +72,15 @@ def _model_run(
     task = shop.task(recipe, method.reads, progress)
     task.facts["reads"] = list(method.reads)
     try:
-        model = shop.load(recipe, start.weights()) if start else nn.Module()  # training starts from nothing
-        model = unlearn(model, method, task, seed=recipe.seed)
+        model = shop.start(recipe, start) if start else nn.Module()  # training starts from nothing
+        return judge(unlearn(model, method, task, seed=recipe.seed), task, recipe, shop)
     except RunFailed as failure:
         why = {"status": "failed", "reason": failure.message, "hint": failure.hint}
         return Product(scores={}, facts=_facts(task, recipe, shop) | why, log=task.log)
+
+
+def _kept(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+    """Weights and outputs are kept, for whatever comes next."""
     outputs = shop.outputs(recipe, model)
     return Product(
         scores=score(outputs),
@@ -79,6 +89,17 @@ def _model_run(
         outputs=outputs,
         log=task.log,
     )
+
+
+def _tried(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+    """Scores only, and none that needs a test picture."""
+    outputs = shop.outputs(recipe, model, without=("test",))
+    against = {"umia_val": _judged(recipe.data["judge"], outputs)}
+    return Product(scores=score(outputs) | against, facts=_facts(task, recipe, shop))
+
+
+def _judged(judge: Mapping[str, Any], outputs: Mapping[str, Mapping[str, Any]]) -> float:
+    return float(ATTACKS.get(judge["name"]).build(judge["params"]).run(outputs, judge["seed"])["accuracy"])
 
 
 def _attack(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
@@ -98,6 +119,7 @@ def _checkpoint(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progr
 MAKERS: dict[str, Maker] = {
     "train": _train,
     "unlearn": _unlearn,
+    "trial": _trial,
     "attack": _attack,
     "checkpoint": _checkpoint,
 }

@@ -38,12 +38,14 @@ class Recipe:
     """One question with one answer.
 
     Attributes:
-        kind: `train` (original, retrain), `checkpoint` (weights from elsewhere), `unlearn` or `attack`.
+        kind: `train` (original, retrain), `checkpoint` (weights from elsewhere), `unlearn`, `trial` (of a
+            sweep: unlearned, judged without test data, not kept) or `attack`.
         name: public name of what acts: `original`, `retrain`, a method, an attack.
         revision: of that actor's code.
         params: its hyperparameters, all of them.
         seed: of the run's random streams.
-        data: fingerprint and split of the dataset (`fingerprint`, `val_share`, `split_seed`).
+        data: fingerprint and split of the dataset (`fingerprint`, `val_share`, `split_seed`); of a trial
+            also its `judge`, the attack that its score is made with.
         forget: SHA-256 of the forget set, or None for an original.
         model: public name of the architecture.
         precision: `fp32` or `bf16`.

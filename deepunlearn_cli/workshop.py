@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from deepunlearn_cli import data, models
 from deepunlearn_cli.engine.device import describe
 from deepunlearn_cli.engine.pictures import RESIDENT_SHARE, Pictures, Pixels
 from deepunlearn_cli.engine.predict import outputs_of
 from deepunlearn_cli.engine.task import Progress, Task, streams
-from deepunlearn_cli.recipe import Recipe, stream_seed
+from deepunlearn_cli.recipe import Recipe, canonical, stream_seed
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.store import Run
 
 Indices = dict[str, NDArray[np.int64]]
+
+STARTS_KEPT = 3  # originals at hand on the device: a sweep starts from the same few again and again
 
 
 class Workshop:
@@ -33,6 +38,8 @@ class Workshop:
         self.home, self.device, self.sharing = home, device, sharing
         self._datasets: dict[str, data.Dataset] = {}
         self._pixels: dict[str, Pixels] = {}
+        self._indices: dict[str, Indices] = {}
+        self._starts: dict[tuple[str, str], nn.Module] = {}
 
     def dataset(self, recipe: Recipe) -> data.Dataset:
         """The decoded dataset of a recipe, by its fingerprint."""
@@ -43,6 +50,12 @@ class Workshop:
 
     def indices(self, recipe: Recipe) -> Indices:
         """Dataset indices of each part; without a forget set, `retain` is the whole training split."""
+        asked = canonical([dict(recipe.data), recipe.forget])
+        if asked not in self._indices:
+            self._indices[asked] = self._drawn(recipe)
+        return self._indices[asked]
+
+    def _drawn(self, recipe: Recipe) -> Indices:
         split = data.split(self.dataset(recipe), recipe.data["val_share"], recipe.data["split_seed"])
         parts = {"retain": split.train, "val": split.val, "test": split.test}
         if recipe.forget:
@@ -70,11 +83,16 @@ class Workshop:
         weights: int = sum(value.nbytes for value in self.fresh(recipe, "init").state_dict().values())
         return weights + len(dataset) * (4 * dataset.num_classes + 8)
 
-    def load(self, recipe: Recipe, weights: Mapping[str, Tensor]) -> nn.Module:
-        """The recipe's model with given weights."""
-        model = self.fresh(recipe, "init")
-        model.load_state_dict(weights, strict=True)
-        return model
+    def start(self, recipe: Recipe, run: Run) -> nn.Module:
+        """The recipe's model with the weights of a run, to be copied and not to be changed."""
+        wanted = (recipe.model, run.id)
+        if wanted not in self._starts:
+            while len(self._starts) >= STARTS_KEPT:
+                del self._starts[next(iter(self._starts))]
+            model = self.fresh(recipe, "init")
+            model.load_state_dict(run.weights(), strict=True)
+            self._starts[wanted] = model
+        return self._starts[wanted]
 
     def task(self, recipe: Recipe, needs: Sequence[str], progress: Progress) -> Task:
         """The task of a recipe, with the parts of the data that its method declares and no others."""
@@ -98,13 +116,16 @@ class Workshop:
             )
         return task
 
-    def outputs(self, recipe: Recipe, model: nn.Module) -> dict[str, dict[str, NDArray[Any]]]:
-        """Logits, labels and indices of every part, one prediction pass each."""
+    def outputs(
+        self, recipe: Recipe, model: nn.Module, without: Collection[str] = ()
+    ) -> dict[str, dict[str, NDArray[Any]]]:
+        """Logits, labels and indices of every part (less those `without`), one prediction pass each."""
         idle = torch.Generator()  # prediction neither shuffles nor augments
         pixels = self.pixels(recipe)
         parts = {
             name: Pictures(pixels, index, order=idle, moves=idle)
             for name, index in self.indices(recipe).items()
+            if name not in without
         }
         return outputs_of(model, parts, recipe.precision)
 

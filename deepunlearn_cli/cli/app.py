@@ -21,7 +21,7 @@ attack_app = typer.Typer(
 )
 
 COMMANDS = (  # in the order of `--help`
-    "train", "unlearn", "attack", "rank", "report", "bench",
+    "train", "unlearn", "sweep", "attack", "rank", "report", "bench",
     "runs", "show", "verify", "prune", "methods", "attacks", "datasets", "models", "doctor",
 )  # fmt: skip
 

@@ -195,6 +195,37 @@ def read_methods(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def params_for(methods: list[str], given: dict[str, str]) -> dict[str, dict[str, str]]:
+    """`-p` values by method. Of several, each takes those it knows, and the controls none at all.
+
+    A reference retrained with other settings than its original's would be no reference.
+    """
+    from deepunlearn_cli.methods import METHODS
+
+    actors = {name: METHODS.get(name) for name in methods}
+    takers = {name: actor for name, actor in actors.items() if len(actors) == 1 or not actor.control}
+    known = {field for actor in takers.values() for field in actor.domains()}
+    chosen: dict[str, dict[str, str]] = {name: {} for name in methods}
+    for name, actor in takers.items():
+        chosen[name] = {k: value for k, value in given.items() if k in actor.domains() or k not in known}
+        actor.build(chosen[name])  # refuses what nobody knows
+    return chosen
+
+
+def read_duration(text: str) -> float:
+    """`90`, `90s`, `10m`, `1h30m` in seconds.
+
+    Raises:
+        UsageFailure: anything else, or no time at all.
+    """
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    hours, minutes, seconds = (int(part or 0) for part in (match.groups() if match else (0, 0, 0)))
+    total = 3600 * hours + 60 * minutes + seconds
+    if not total:
+        raise UsageFailure(f"--timeout {text!r} is not a time", "--timeout 10m, 90s or 1h30m")
+    return float(total)
+
+
 def read_refs(given: Iterable[str]) -> list[str]:
     """REFs, with `-` replaced by the ids on stdin.
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.errors import RunFailed
     from deepunlearn_cli.recipe import Recipe
     from deepunlearn_cli.store import Run
+    from deepunlearn_cli.sweep import Standing
 
 
 def describe(recipe: Recipe) -> str:
@@ -28,7 +29,7 @@ class Bars(Reporter):
         self._warned: set[str] = set()
         self._bars: Any = None
         self._overall: Any = None
-        self._tasks: dict[str, Any] = {}  # bars by run id; one under "" for work that is not a run
+        self._tasks: dict[str, Any] = {}  # bars by run id or study; one under "" for work that is neither
 
     def __enter__(self) -> Bars:
         if sys.stderr.isatty() and not self._console.quiet and not self._console.json:
@@ -67,6 +68,7 @@ class Bars(Reporter):
         """Say what was made, and warn of what the run warns of."""
         if made:
             self._advance()
+        if made and run.recipe.kind != "trial":  # of those, `standing` tells more
             self._made += 1
             self._say(f"{self._count()}{run.id} {describe(run.recipe)} {run.facts.get('seconds', 0.0):.1f} s")
         for warning in run.facts.get("warnings", ()):
@@ -80,6 +82,18 @@ class Bars(Reporter):
         if failure.message not in self._warned:  # an attack on a failed model fails for the same reason
             self._console.warn(f"{failure.message} ({describe(recipe)}); {failure.hint}")
         self._warned.add(failure.message)
+
+    def standing(self, of: Standing) -> None:
+        """Show how far a search is."""
+        best = "" if of.best is None else f"best {of.best:.4f}"
+        if self._bars:
+            detail = ", ".join(text for text in (best, f"{of.failed} failed" if of.failed else "") if text)
+            if of.key not in self._tasks:
+                self._begin(of.key, f"{of.method} trials")
+            self._bars.update(self._tasks[of.key], completed=of.done, total=of.wanted, detail=detail)
+        else:
+            last = f"{of.last:.4f}" if isinstance(of.last, float) else of.last
+            self._say(f"[{of.done}/{of.wanted}] {of.method}: {last} ({best or 'none complete yet'})")
 
     def waiting(self, recipe: Recipe) -> None:
         """Say that another process is at work."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
@@ -12,24 +12,42 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.ranking import FORMATS, printed, store_records
 
+if TYPE_CHECKING:
+    from deepunlearn_cli.tables.table import Table
+
 
 @register(
     app,
     "report",
     "deepunlearn report",
     "deepunlearn report --table scores --dataset cifar10",
+    "deepunlearn report --table sweep",
     "deepunlearn report --table scores --json | jq 'select(.method==\"msg\")'",
 )
 def report(
     session: Session,
-    table: Annotated[str, option(help="2 (run-time efficiency), scores, retention, or 1 (ranking).")] = "2",
+    table: Annotated[
+        str, option(help="2 (run-time efficiency), scores, retention, 1 (ranking), or sweep.")
+    ] = "2",
     dataset: o.DatasetFilter = None,
     model: o.ModelFilter = None,
     format: Annotated[str, option("--format", help=" · ".join(FORMATS))] = "table",
     out: Annotated[Path | None, option(help="Write to this file.")] = None,
+    storage: Annotated[str | None, option(help="Of the sweeps, where that is not the store.")] = None,
 ) -> Result:
     """Run-time efficiency against retraining (Table 2), or the scores behind the ranking."""
     from deepunlearn_cli.tables.report import report as reported
 
+    if table == "sweep":
+        return printed(session, [_sweeps(session, dataset, model, storage)], format, out)
     found = store_records(session.store(), dataset, model)
     return printed(session, [reported(found, table)], format, out)
+
+
+def _sweeps(session: Session, dataset: str | None, model: str | None, storage: str | None) -> Table:
+    from deepunlearn_cli.sweep import summaries
+    from deepunlearn_cli.tables.sweeps import sweep_table
+
+    rows = summaries(session.store().studies, storage)
+    wanted = [row for row in rows if dataset in (None, row["dataset"]) and model in (None, row["model"])]
+    return sweep_table(wanted)

@@ -23,7 +23,9 @@ SHOWN = 50  # rows on a terminal; pipes and --json get all
 )
 def runs(
     session: Session,
-    kind: Annotated[str | None, option(help="train, unlearn, attack or checkpoint.")] = None,
+    kind: Annotated[
+        str | None, option(help="train, unlearn, attack, checkpoint or trial (of a sweep).")
+    ] = None,
     name: Annotated[str | None, option(help="original, retrain, a method or an attack.")] = None,
     dataset: o.DatasetFilter = None,
     model: o.ModelFilter = None,
@@ -32,9 +34,12 @@ def runs(
 ) -> Result:
     """List the runs in the store, newest last; a pipe gets their ids."""
     rows = session.store().rows(kind=kind, name=name, dataset=dataset, model=model, status=status)
+    trials = sum(row["kind"] == "trial" for row in rows) if kind is None else 0
+    rows = [row for row in rows if row["kind"] != "trial"] if trials else rows  # hundreds, without models
     rows = rows[-last:] if last else rows
     notes = [f"{len(rows)} runs"]
+    notes += [f"and {trials} trials of sweeps; --kind trial lists them"] if trials else []
     if session.console.interactive and last is None and len(rows) > SHOWN:
-        notes = [f"the newest {SHOWN} of {len(rows)} runs; --last {len(rows)} shows all"]
+        notes[0] = f"the newest {SHOWN} of {len(rows)} runs; --last {len(rows)} shows all"
         rows = rows[-SHOWN:]
     return Result(tables=[row_table(rows)], ids=[row["id"] for row in rows], notes=notes)

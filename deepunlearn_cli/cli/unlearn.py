@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
@@ -14,6 +16,7 @@ from deepunlearn_cli.errors import UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.adopt import Start
+    from deepunlearn_cli.runner import Runner
 
 
 @register(
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     "unlearn",
     "deepunlearn unlearn --method msg --ckpt orig.pt --out clean.pt",
     "deepunlearn unlearn --method ft,ct,msg --ckpt 3f9c --forget class:3 -p lr=0.005",
+    "deepunlearn unlearn --method msg --ckpt orig.pt --preset best",
     "deepunlearn unlearn --method ng+ --ckpt theirs.pth --dataset cifar10 --model resnet18 --forget class:3",
     "deepunlearn train ... --seeds 0-9 | deepunlearn unlearn --method all --ckpt -",
 )
@@ -30,6 +34,14 @@ def unlearn(
     ckpt: o.Refs,
     forget: o.Forget = None,
     p: o.Params = None,
+    preset: Annotated[
+        str | None,
+        option(
+            metavar="best|FILE.toml",
+            help="Tuned settings: the store's best, or a file of `sweep`; -p goes before.",
+            rich_help_panel=o.TRAINING,
+        ),
+    ] = None,
     out: o.Out = None,
     dataset: o.FileDataset = None,
     model: o.FileModel = None,
@@ -49,7 +61,7 @@ def unlearn(
     from deepunlearn_cli import adopt, checkpoint, compose
 
     methods = o.read_methods(method)
-    params = _params_for(methods, o.read_params(p))
+    params = o.params_for(methods, o.read_params(p))
     wanted = adopt.Wanted(dataset, model, forget, val_share, split_seed, image_size, seed, offline)
     refs = [adopt.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(ckpt)]
     if out and (len(methods) > 1 or len(refs) > 1):
@@ -58,10 +70,16 @@ def unlearn(
         checkpoint.check_writable(out)
     chosen = o.read_precision(precision, device) if precision else None
     with session.runner(device, jobs=jobs, create=any(not isinstance(ref, str) for ref in refs)) as runner:
-        starts = [_original(adopt.resolve(ref, runner, wanted)) for ref in refs]
+        starts = [adopt.original(adopt.resolve(ref, runner, wanted)) for ref in refs]
+        tuned = partial(_tuned, session, preset, runner)
         recipes = [
             compose.unlearned(
-                start.recipe, name, start.forget, params[name], augment=not no_augment, precision=chosen
+                start.recipe,
+                name,
+                start.forget,
+                tuned(name, start) | params[name],
+                augment=not no_augment,
+                precision=chosen,
             )
             for start in starts
             for name in methods
@@ -70,27 +88,21 @@ def unlearn(
         return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
 
 
-def _params_for(methods: list[str], given: dict[str, str]) -> dict[str, dict[str, str]]:
-    """`-p` values by method. Of several, each takes those it knows, and the controls none at all.
-
-    A reference retrained with other settings than its original's would be no reference.
-    """
+def _tuned(session: Session, preset: str | None, runner: Runner, method: str, start: Start) -> dict[str, Any]:
+    """The preset's hyperparameters for a method on an original; the controls have none to tune."""
+    from deepunlearn_cli import presets
     from deepunlearn_cli.methods import METHODS
 
-    actors = {name: METHODS.get(name) for name in methods}
-    takers = {name: actor for name, actor in actors.items() if len(actors) == 1 or not actor.control}
-    known = {field for actor in takers.values() for field in actor.domains()}
-    chosen: dict[str, dict[str, str]] = {name: {} for name in methods}
-    for name, actor in takers.items():
-        chosen[name] = {k: value for k, value in given.items() if k in actor.domains() or k not in known}
-        actor.build(chosen[name])  # refuses what nobody knows
-    return chosen
-
-
-def _original(start: Start) -> Start:
-    if start.recipe.kind == "unlearn" or start.recipe.name == "retrain":
+    if preset is None or METHODS.get(method).control:
+        return {}
+    if preset == presets.BEST:
+        found = presets.best(runner.store.studies, method, start.recipe, start.forget.sha256)
+    else:
+        found = presets.read(Path(preset))
+    if found.method != method:
         raise UsageFailure(
-            f"{start.recipe.key} is not an original but the result of {start.recipe.name}",
-            f"`deepunlearn show {start.recipe.key}` names its original",
+            f"{preset} is a preset of {found.method}, not of {method}", f"--method {found.method}"
         )
-    return start
+    for doubt in found.doubts(start.recipe):
+        session.console.warn(doubt)
+    return dict(found.params)

@@ -1,0 +1,89 @@
+"""Who is alive: a worker on this machine holds a lock that dies with it, one elsewhere must be heard."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli.locks import hold, is_free
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+BEAT_SECONDS = 15.0
+DEAD_SECONDS = 60.0  # without a beat, by the clock of who listens: clocks of two machines need not agree
+CLAIM_SECONDS = 10.0  # a live worker puts its name to a trial within milliseconds
+
+
+class Presence:
+    """A worker's name, for the trials that it claims."""
+
+    def __init__(self, lock: Path | None) -> None:
+        self.claim = {"host": _host(), "lock": str(lock) if lock else None, "id": uuid.uuid4().hex}
+
+    @contextmanager
+    def beating(self, trial: Trial) -> Iterator[None]:
+        """Let other machines know that the trial is being worked on."""
+        stop = threading.Event()
+        heart = threading.Thread(target=_beat, args=(trial, stop), daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            heart.join()
+
+
+@contextmanager
+def present(folder: Path) -> Iterator[Presence]:
+    """Be a worker that others on this machine can see die; its lock is in `folder`."""
+    for other in folder.glob(".worker-*.lock"):
+        if is_free(other):
+            other.unlink(missing_ok=True)
+    path = folder.absolute() / f".worker-{uuid.uuid4().hex}.lock"
+    with hold(path) as locked:
+        yield Presence(path if locked else None)
+
+
+class Watch:
+    """What was last heard of each running trial, and when."""
+
+    def __init__(self) -> None:
+        self._heard: dict[int, tuple[Any, float]] = {}
+
+    def is_dead(self, number: int, worker: Mapping[str, Any] | None, beat: int | None) -> bool:
+        """Whether the worker of a running trial is certainly, or after a minute's silence probably, dead."""
+        if worker and worker["host"] == _host() and worker["lock"]:
+            return is_free(Path(worker["lock"]))
+        sign = (worker and worker["id"], beat)
+        last, since = self._heard.setdefault(number, (sign, time.monotonic()))
+        if sign != last:
+            self._heard[number] = sign, time.monotonic()
+            return False
+        return time.monotonic() - since > (DEAD_SECONDS if worker else CLAIM_SECONDS)
+
+
+def _host() -> str:
+    """This machine since its last start (a container is a machine of its own)."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot = ""
+    return f"{platform.node()}/{boot}/{os.getuid() if hasattr(os, 'getuid') else 0}"
+
+
+def _beat(trial: Trial, stop: threading.Event) -> None:
+    count = 0
+    while not stop.wait(BEAT_SECONDS):
+        count += 1
+        try:
+            trial.set_user_attr("beat", count)
+        except Exception:  # noqa: BLE001 - a lost connection or trial is the main thread's to find out
+            return

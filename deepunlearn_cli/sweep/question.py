@@ -1,0 +1,134 @@
+"""The question that a study answers: which hyperparameters make a method behave most like retraining?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from deepunlearn_cli import compose
+from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.fields import Domain, Share
+from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.recipe import ID_LENGTH, Recipe, canonical
+from deepunlearn_cli.sweep import losses
+from deepunlearn_cli.sweep.losses import Losses
+
+FRESH_STEP = 1000  # between the seeds of a confirmation: far from the seeds that people use
+
+
+@dataclass(frozen=True)
+class Question:
+    """One method, its originals, and how it is searched. Plain data: it travels to worker processes.
+
+    Attributes:
+        runs: the method's unlearning run with its defaults, one per original.
+        references: RA, FA and VA (0..1) of each original's retrained model.
+        fixed: hyperparameters that are not searched, by name.
+        sampler: a name in `SAMPLERS`.
+        seed: of the sampler.
+        label: tells studies of an otherwise equal question apart.
+    """
+
+    runs: tuple[Recipe, ...]
+    references: tuple[Mapping[str, float], ...]
+    sampler: str
+    seed: int = 0
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def method(self) -> str:
+        """Public name of the method."""
+        return self.runs[0].name
+
+    @cached_property
+    def domains(self) -> dict[str, Domain]:
+        """What is searched, by name, with the bounds that depend on the original's training resolved.
+
+        Raises:
+            UsageFailure: nothing is left to search.
+        """
+        every = METHODS.get(self.method).domains()
+        found = {
+            name: self._resolved(domain)
+            for name, domain in every.items()
+            if domain.search and name not in self.fixed
+        }
+        if not found:
+            hint = f"deepunlearn methods {self.method} shows what may be searched"
+            raise UsageFailure(f"{self.method} has no hyperparameter to tune", hint)
+        return found
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Every hyperparameter of the first trial: the fixed ones as given, the others at their defaults."""
+        return dict(self.runs[0].params) | dict(self.fixed)
+
+    @cached_property
+    def space(self) -> dict[str, Any]:
+        """What is searched, as plain data; with the method's revision, since that changes what it means."""
+        domains = {name: _described(domain) for name, domain in self.domains.items()}
+        return {"revision": self.runs[0].revision, "domains": domains}
+
+    @cached_property
+    def key(self) -> str:
+        """The study's name: equal for the same question on every machine, whatever the method's ranges."""
+        asked = {
+            "runs": [self._anonymous(run) for run in self.runs],
+            "fixed": dict(self.fixed),
+            "losses": losses.NAMES,
+            "sampler": [self.sampler, self.seed],
+            "label": self.label,
+        }
+        digest = hashlib.sha256(canonical(asked).encode()).hexdigest()[:ID_LENGTH]
+        return f"{self.method}-{digest}"
+
+    def params(self, proposed: Mapping[str, Any]) -> dict[str, Any]:
+        """All hyperparameters of a proposal.
+
+        A default outside its own range (weight decay "off") is searched from the nearest value in the range,
+        so the proposal that is nearest to the defaults stands for the defaults themselves.
+        """
+        if dict(proposed) == self.nearest_to_defaults:
+            return dict(self.defaults)
+        return {**self.defaults, **proposed}
+
+    @cached_property
+    def nearest_to_defaults(self) -> dict[str, Any]:
+        """The point of the space that the defaults are, or are next to."""
+        return {name: _within(domain, self.defaults[name]) for name, domain in self.domains.items()}
+
+    def trials(self, params: Mapping[str, Any], fresh: int = 0) -> list[Recipe]:
+        """The trial of these hyperparameters on each original; `fresh` 1, 2, ... on seeds of their own."""
+        whole = METHODS.get(self.method).build(params).params()
+        return [compose.trial(run, whole, run.seed + FRESH_STEP * fresh) for run in self.runs]
+
+    def losses(self, scores: Sequence[Mapping[str, Any]]) -> Losses:
+        """The four losses, averaged over the originals."""
+        return losses.mean(map(losses.losses, scores, self.references))
+
+    def _resolved(self, domain: Domain) -> Domain:
+        if not isinstance(domain.high, Share):
+            return domain
+        epochs = [compose.training_of(run.root)["epochs"] for run in self.runs]
+        return domain.within(min(domain.high.resolve(int(count)) for count in epochs))
+
+    def _anonymous(self, run: Recipe) -> list[Any]:
+        """The run without hyperparameters and revision: the space speaks for them."""
+        return [run.name, run.inputs["original"].key, run.forget, dict(run.data), run.precision]
+
+
+def _described(domain: Domain) -> dict[str, Any]:
+    if domain.type is bool or domain.choices:
+        return {"choices": list(domain.choices or (False, True))}
+    return {"low": domain.low, "high": domain.high, "log": domain.log, "whole": domain.type is int}
+
+
+def _within(domain: Domain, value: Any) -> Any:
+    if domain.type is bool or domain.choices:
+        return value
+    assert not isinstance(domain.high, Share)
+    return domain.type(min(max(value, domain.low), domain.high))

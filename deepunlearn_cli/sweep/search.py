@@ -1,0 +1,173 @@
+"""The search: workers that claim trials, make them, and tell what they found, until enough are complete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli.crew import Crew, Desk, Lost, Told
+from deepunlearn_cli.errors import Failure, RunFailed
+from deepunlearn_cli.runner import Runner
+from deepunlearn_cli.store import Store
+from deepunlearn_cli.sweep.presence import Presence, present
+from deepunlearn_cli.sweep.question import Question
+from deepunlearn_cli.sweep.storage import journal_of, open_storage
+from deepunlearn_cli.sweep.study import Standing, Study
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.trial import Trial
+
+POLL_SECONDS = 0.2  # between looks at trials that others are running
+LOSSES_BORNE = 10  # worker processes that may die in a row before a sweep gives up
+
+Tell = Callable[[Standing], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a search is to do. Plain data: it travels to worker processes.
+
+    Attributes:
+        address: of the storage; None for a journal per study in the store.
+        wanted: complete trials per study.
+        deadline: no trial is begun after it, in seconds since the epoch; None for none.
+        patience: failed trials in a row that end a study's search.
+    """
+
+    questions: tuple[Question, ...]
+    store: str
+    address: str | None
+    device: str
+    wanted: int
+    deadline: float | None
+    patience: int
+
+    def open(self, presence: Presence) -> list[Study]:
+        """The study of every question; `UsageFailure` as `Study` and `open_storage` tell."""
+        shared = open_storage(self.address) if self.address else None
+        return [Study(question, shared or self._journal(question), presence) for question in self.questions]
+
+    def late(self) -> bool:
+        """Whether the time is up."""
+        return self.deadline is not None and time.time() >= self.deadline
+
+    def _journal(self, question: Question) -> BaseStorage:
+        return open_storage(journal_of(Store(Path(self.store)).studies, question.key))
+
+
+def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failure]:
+    """Have every study reach the number of complete trials that was ordered, unless the time is up.
+
+    Every method gets its next trial in turn, so that they stay equal whenever a search ends.
+
+    Args:
+        workers: 1 to search here with `runner`, more for as many processes that share the threads.
+
+    Returns:
+        A failure for each study that was ended by failed trials in a row.
+
+    Raises:
+        UsageFailure: a method that cannot act on this architecture; storage that cannot be used.
+    """
+    with present(Store(Path(order.store)).studies) as presence:
+        studies = order.open(presence)
+        begun = [study.count() for study in studies]
+        if all(study.done() >= order.wanted for study in studies):
+            return []
+        if workers == 1:
+            _Worker(order, studies, begun, runner, tell).work()
+        else:
+            _with_crew(order, begun, workers, tell)
+        found = (_given_up(study, since, order) for study, since in zip(studies, begun, strict=True))
+        return [failure for failure in found if failure]
+
+
+def serve(desk: Desk, order: Order, begun: Sequence[int]) -> None:
+    """The main function of a worker process."""
+    store = Store(Path(order.store))
+    with present(store.studies) as presence:
+        worker = _Worker(
+            order, order.open(presence), begun, Runner(store, order.device, sharing=desk.crew), desk.tell
+        )
+        worker.work()
+
+
+def _with_crew(order: Order, begun: Sequence[int], workers: int, tell: Tell) -> None:
+    borne = 0
+    with Crew(workers) as crew:
+        for event in crew.run(serve, [(order, begun)] * workers):
+            if isinstance(event, Told):
+                borne = 0
+                tell(event.message)
+            elif isinstance(event, Lost):
+                borne += 1
+                if borne > LOSSES_BORNE:
+                    raise Failure(f"{borne} worker processes died: {event.reason}", "try fewer --workers")
+                crew.start(serve, order, begun)
+
+
+def _given_up(study: Study, since: int, order: Order) -> RunFailed | None:
+    reasons = study.failures(since)
+    if len(reasons) < order.patience or study.done() >= order.wanted:
+        return None
+    said = f"{study.question.method}: the last {len(reasons)} trials failed, the newest because {reasons[0]}"
+    return RunFailed(said, f"the same command tries {order.patience} more; -p NAME=VALUE fixes a value")
+
+
+class _Worker:
+    """One of those who search: takes the study that is furthest behind, again and again."""
+
+    def __init__(
+        self, order: Order, studies: Sequence[Study], begun: Sequence[int], runner: Runner, tell: Tell
+    ) -> None:
+        self.order, self.runner, self.tell = order, runner, tell
+        self._open = {study.question.key: study for study in studies}
+        self._begun = dict(zip(self._open, begun, strict=True))
+        self._taken = {key: study.taken() for key, study in self._open.items()}  # when last looked at
+
+    def work(self) -> None:
+        """Search until every study has its trials, or has been given up, or the time is up."""
+        while self._open and not self.order.late():
+            key = min(self._open, key=self._taken.__getitem__)
+            if not self._step(key, self._open[key]):
+                self._rest()
+
+    def _step(self, key: str, study: Study) -> bool:
+        """Make a trial of the study; False if there was none to make."""
+        self._taken[key] = study.taken()
+        if study.done() >= self.order.wanted or _given_up(study, self._begun[key], self.order):
+            del self._open[key]
+            return True
+        trial = study.claim(self.order.wanted)
+        if trial is None:
+            return False
+        self._taken[key] += 1
+        self._make(study, trial)
+        self.tell(study.standing(self.order.wanted))
+        return True
+
+    def _rest(self) -> None:
+        """Others have the last trials in hand: wait, ready to take over from one that dies."""
+        if min(self._taken.values()) >= self.order.wanted:
+            time.sleep(POLL_SECONDS)
+
+    def _make(self, study: Study, trial: Trial) -> None:
+        try:
+            with study.presence.beating(trial):
+                scores = self._scores(study.question, trial.params)
+        except RunFailed as failure:
+            study.fail(trial, failure.message)
+        except BaseException:
+            study.give_back(trial)
+            raise
+        else:
+            study.complete(trial, study.question.losses(scores))
+
+    def _scores(self, question: Question, proposed: dict[str, Any]) -> list[dict[str, Any]]:
+        """Scores on each original; the first one that fails spares the others."""
+        recipes = question.trials(question.params(proposed))
+        return [self.runner.ensure(recipe).scores for recipe in recipes]

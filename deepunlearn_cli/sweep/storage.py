@@ -1,0 +1,127 @@
+"""Where studies are kept: a journal file beside the runs, or whatever Optuna accepts."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli.errors import Failure, UsageFailure
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.storages.journal import JournalFileOpenLock
+
+JOURNAL = "journal:"
+FORMS = "postgresql://, mysql://, sqlite:///FILE or journal:FILE"
+TRIES, PAUSE = 3, 0.5  # two machines that create the tables at the same moment: one of them tries again
+
+
+def open_storage(address: str) -> BaseStorage:
+    """Optuna's storage behind `journal:FILE` or a database URL.
+
+    Raises:
+        UsageFailure: malformed, unreachable, or a driver is missing. No password is ever shown.
+    """
+    if address.startswith(JOURNAL):
+        return _journal(Path(address.removeprefix(JOURNAL)).expanduser())
+    if "://" not in address:
+        raise UsageFailure(f"--storage {address!r} is not an address", f"--storage takes {FORMS}")
+    return _database(address)
+
+
+def journal_of(folder: Path, name: str) -> str:
+    """Address of a study's own journal in a store's folder of studies."""
+    return f"{JOURNAL}{folder / name}.journal"
+
+
+def shown(address: str) -> str:
+    """The address without its password."""
+    scheme, found, rest = address.partition("://")
+    user, at, place = rest.rpartition("@")
+    return f"{scheme}://{user.partition(':')[0]}@{place}" if found and at else address
+
+
+def _journal(path: Path) -> BaseStorage:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=_lock(path)))
+    except OSError as error:
+        raise UsageFailure(f"cannot write the journal {path}: {error.strerror}", "choose another") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageFailure(
+            f"{path} is not an Optuna journal ({type(error).__name__})", "choose another file"
+        ) from None
+
+
+def _lock(path: Path) -> JournalFileOpenLock | None:
+    """A lock that dies with its owner; None (Optuna's own, which others break after 30 s) without `flock`."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    from optuna.storages.journal import JournalFileOpenLock
+
+    class Flock(JournalFileOpenLock):
+        _descriptor = -1
+
+        def acquire(self) -> bool:
+            self._close()  # an interrupt between `acquire` and `release` must not lock us out ourselves
+            self._descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            _mend(path)
+            return True
+
+        def release(self) -> None:
+            self._close()
+
+        def _close(self) -> None:
+            if self._descriptor >= 0:
+                descriptor, self._descriptor = self._descriptor, -1
+                os.close(descriptor)
+
+    return Flock(str(path))
+
+
+def _mend(path: Path) -> None:
+    """Cut a last line that was never finished: Optuna would refuse the whole file once a line follows it."""
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        if file.read(1) not in (b"", b"\n"):
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def _database(address: str) -> BaseStorage:
+    from optuna.storages import RDBStorage
+
+    for attempt in range(TRIES):
+        try:
+            return RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
+        except ImportError as error:
+            raise _no_driver(address, error) from None
+        except Exception as error:  # noqa: BLE001 - drivers raise what they like; the last one is told
+            if attempt == TRIES - 1:
+                raise _unreachable(address, error) from None
+            time.sleep(PAUSE)
+    raise AssertionError("unreachable")
+
+
+def _no_driver(address: str, error: ImportError) -> Failure:
+    kind = address.partition(":")[0].partition("+")[0]
+    return UsageFailure(
+        f"--storage {kind}:// needs a library that is not installed: {error.name or error}",
+        f"pip install 'deepunlearn[{kind}]'" if kind == "postgresql" else f"install a driver for {kind}",
+    )
+
+
+def _unreachable(address: str, error: Exception) -> Failure:
+    reason: Any = getattr(error, "orig", None) or error
+    lines = [line.strip() for line in str(reason).splitlines() if line.strip()]
+    said = lines[0] if lines else type(reason).__name__
+    return UsageFailure(f"cannot use --storage {shown(address)}: {said}", f"--storage takes {FORMS}")

@@ -1,0 +1,254 @@
+"""One study: its trials in Optuna's storage, shared by any number of workers on any number of machines.
+
+Optuna numbers trials without gaps and without races; everything here is decided from those numbers. A trial
+may run if fewer trials than asked for come before it that are complete or on their way; so whatever the
+number of workers, exactly as many complete as were asked for, and none is made in vain.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli import __version__
+from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.sweep import losses, space
+from deepunlearn_cli.sweep.losses import Losses
+from deepunlearn_cli.sweep.presence import Presence, Watch
+
+if TYPE_CHECKING:
+    from optuna import Study as OptunaStudy
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial, Trial, TrialState
+
+    from deepunlearn_cli.sweep.question import Question
+
+RETRIES = 2  # of a trial whose worker died: a third death is the trial's own doing (memory, say)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a study is. `best` is the smallest norm, `last` that of the newest trial, or why it failed."""
+
+    key: str
+    method: str
+    done: int
+    failed: int
+    wanted: int
+    best: float | None
+    last: float | str | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """A complete trial."""
+
+    number: int
+    params: Mapping[str, Any]
+    losses: Losses
+
+    @property
+    def norm(self) -> float:
+        """The Euclidean norm of its losses."""
+        return losses.norm(self.losses)
+
+
+class Study:
+    """The trials of a question.
+
+    Args:
+        presence: who we are, in the eyes of other workers.
+
+    Raises:
+        UsageFailure: the storage holds this study with another search space.
+    """
+
+    def __init__(self, question: Question, storage: BaseStorage, presence: Presence) -> None:
+        self.question, self.presence = question, presence
+        self.distributions = space.distributions(question.domains)
+        self._watch = Watch()
+        self._study = _open(question, storage)
+
+    @property
+    def optuna(self) -> OptunaStudy:
+        """The study in Optuna's hands."""
+        return self._study
+
+    def points(self) -> list[Point]:
+        """Every complete trial, in order."""
+        return [self._point(trial) for trial in self._trials("COMPLETE")]
+
+    def count(self) -> int:
+        """How many trials there are in whatever state; the number of the next one."""
+        return len(self._study.get_trials(deepcopy=False))
+
+    def standing(self, wanted: int) -> Standing:
+        """How far the study is."""
+        points, failed = self.points(), list(filter(_diverged, self._trials("FAIL")))
+        norms = [point.norm for point in points]
+        last: float | str | None = norms[-1] if norms else None
+        if failed and (not points or failed[-1].number > points[-1].number):
+            last = str(failed[-1].user_attrs["reason"])
+        name = self.question
+        return Standing(
+            name.key, name.method, len(points), len(failed), wanted, min(norms, default=None), last
+        )
+
+    def done(self) -> int:
+        """How many trials are complete."""
+        return len(self._trials("COMPLETE"))
+
+    def taken(self) -> int:
+        """How many trials are complete or running."""
+        return len(self._trials("COMPLETE", "RUNNING"))
+
+    def failures(self, since: int) -> list[str]:
+        """Why the newest trials failed, newest first, back to the last complete one or to number `since`."""
+        reasons = []
+        for trial in reversed(self._trials("COMPLETE", "FAIL")):
+            if trial.number < since or trial.state.name == "COMPLETE":
+                break
+            if _diverged(trial):
+                reasons.append(str(trial.user_attrs["reason"]))
+        return reasons
+
+    def claim(self, wanted: int) -> Trial | None:
+        """A trial to run, or None if enough are complete or running already."""
+        self.recover()
+        if self.taken() >= wanted:
+            return None
+        trial = self._study.ask(self.distributions)
+        trial.set_user_attr("worker", self.presence.claim)
+        before = [t for t in self._trials("COMPLETE", "RUNNING", "WAITING") if t.number < trial.number]
+        if len(before) < wanted:
+            return trial
+        self._study.tell(trial, state=_state("FAIL"))  # another worker was quicker
+        return None
+
+    def complete(self, trial: Trial, of: Losses) -> None:
+        """Tell the losses of a trial; in vain if others have given us up for dead."""
+        values = list(of) if self.question.sampler in space.MULTI_OBJECTIVE else [losses.norm(of)]
+        with _perhaps_too_late():
+            trial.set_user_attr("losses", list(of))
+            self._study.tell(trial, values)
+
+    def fail(self, trial: Trial, reason: str) -> None:
+        """Tell that a trial gave no usable model."""
+        with _perhaps_too_late():
+            trial.set_user_attr("reason", reason)
+            self._study.tell(trial, state=_state("FAIL"))
+
+    def give_back(self, trial: Trial) -> None:
+        """Leave a trial that cannot be finished here to the next worker."""
+        self._requeue(self._study.get_trials(deepcopy=False)[trial.number], died=False)
+
+    def recover(self) -> None:
+        """Leave the trials of dead workers to the next worker."""
+        for trial in self._trials("RUNNING"):
+            worker, beat = trial.user_attrs.get("worker"), trial.user_attrs.get("beat")
+            if self._watch.is_dead(trial.number, worker, beat):
+                self._requeue(trial, died=True)
+
+    def _requeue(self, trial: FrozenTrial, *, died: bool) -> None:
+        again = int(trial.user_attrs.get("retry", 0)) + died
+        told = False
+        with _perhaps_too_late():
+            self._study.tell(trial.number, state=_state("FAIL"))
+            told = True
+        # whoever changed the state, and nobody else, asks for the point again
+        if told and again <= RETRIES and trial.params.keys() == self.distributions.keys():
+            self._study.enqueue_trial(trial.params, user_attrs={"retry": again})
+
+    def _trials(self, *states: str) -> list[FrozenTrial]:
+        wanted = tuple(map(_state, states))
+        return self._study.get_trials(deepcopy=False, states=wanted)
+
+    def _point(self, trial: FrozenTrial) -> Point:
+        return Point(trial.number, self.question.params(trial.params), tuple(trial.user_attrs["losses"]))
+
+
+def _open(question: Question, storage: BaseStorage) -> OptunaStudy:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    objectives = len(losses.NAMES) if question.sampler in space.MULTI_OBJECTIVE else 1
+    study = optuna.create_study(
+        storage=storage,
+        study_name=question.key,
+        sampler=space.sampler(question),
+        directions=["minimize"] * objectives,
+        load_if_exists=True,
+    )
+    known = study.user_attrs.get("space")
+    if known is None:
+        for name, value in _about(question).items():
+            study.set_user_attr(name, value)
+    elif known != json.loads(json.dumps(question.space)):
+        raise UsageFailure(
+            f"study {question.key} searched another space: {_difference(known, question.space)}",
+            "--study NAME starts one of its own beside it",
+        )
+    return study
+
+
+def _about(question: Question) -> dict[str, Any]:
+    run = question.runs[0]
+    return {
+        "deepunlearn": __version__,
+        "method": question.method,
+        "dataset": run.labels.get("dataset", ""),
+        "model": run.model,
+        "forget": run.labels.get("forget", ""),
+        "setting": run.setting,
+        "originals": [one.inputs["original"].key for one in question.runs],
+        "sampler": question.sampler,
+        "seed": question.seed,
+        "label": question.label,
+        "fixed": dict(question.fixed),
+        "defaults": question.defaults,
+        "nearest": question.nearest_to_defaults,
+        "space": question.space,
+    }
+
+
+def _difference(known: Mapping[str, Any], space_now: Mapping[str, Any]) -> str:
+    if known["revision"] != space_now["revision"]:
+        return f"the method's revision is now {space_now['revision']}, and was {known['revision']}"
+    then, now = known["domains"], space_now["domains"]
+    name = min(name for name in {*then, *now} if then.get(name) != json.loads(json.dumps(now.get(name))))
+    return f"{name} was {_words(then.get(name))} and is {_words(now.get(name))}"
+
+
+def _words(domain: Mapping[str, Any] | None) -> str:
+    if domain is None:
+        return "not searched"
+    if "choices" in domain:
+        return " | ".join(map(str, domain["choices"]))
+    return f"{domain['low']:g} .. {domain['high']:g}{' (log)' if domain['log'] else ''}"
+
+
+def _diverged(trial: FrozenTrial) -> bool:
+    return trial.state.name == "FAIL" and "reason" in trial.user_attrs
+
+
+def _state(name: str) -> TrialState:
+    from optuna.trial import TrialState
+
+    return TrialState[name]
+
+
+@contextmanager
+def _perhaps_too_late() -> Iterator[None]:
+    """Bear with a trial that others have ended because they took its worker for dead."""
+    from optuna.exceptions import UpdateFinishedTrialError
+
+    try:
+        yield
+    except UpdateFinishedTrialError:
+        pass
+    except ValueError as error:
+        if "Cannot tell a" not in str(error):
+            raise

@@ -1,0 +1,218 @@
+"""Tuning: the questions before a search, and after it the choice, its preset and its models."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli import __version__, compose, presets
+from deepunlearn_cli.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.presets import Preset
+from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.store import Run, Store
+from deepunlearn_cli.sweep import losses
+from deepunlearn_cli.sweep.choice import FRESH_SEEDS, Candidate, choose
+from deepunlearn_cli.sweep.presence import present
+from deepunlearn_cli.sweep.question import Question
+from deepunlearn_cli.sweep.search import Order
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.adopt import Start
+    from deepunlearn_cli.runner import Runner
+    from deepunlearn_cli.sweep.study import Study
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to search, whatever the method."""
+
+    sampler: str
+    seed: int = 0
+    label: str = ""
+
+
+@dataclass
+class Tuned:
+    """What became of a method: its candidates, its preset and where that is, its models on the originals."""
+
+    question: Question
+    trials: int
+    candidates: list[Candidate]
+    preset: Preset
+    path: Path
+    runs: list[Run]
+    failures: list[Failure]
+
+
+def tunable() -> list[str]:
+    """Methods with something to search: all but the controls."""
+    actors = {name: METHODS.get(name) for name in METHODS.names()}
+    return [
+        name
+        for name, actor in actors.items()
+        if not actor.control and any(domain.search for domain in actor.domains().values())
+    ]
+
+
+def references(starts: Sequence[Start]) -> list[Recipe]:
+    """The retrained model of each original.
+
+    Raises:
+        UsageFailure: originals that no one setting could suit; too few pictures to judge trials with.
+    """
+    first = starts[0]
+    for start in starts:
+        if start.recipe.setting != first.recipe.setting or start.forget.sha256 != first.forget.sha256:
+            raise UsageFailure(
+                f"{start.recipe.key} and {first.recipe.key} differ in data, model, training or forget set",
+                "give originals that differ in their seeds only; sweep the others by themselves",
+            )
+    _check_sizes(first)
+    return [compose.retrained(start.recipe, start.forget) for start in starts]
+
+
+def questions(
+    runner: Runner,
+    starts: Sequence[Start],
+    search: Search,
+    methods: Mapping[str, Mapping[str, Any]],
+) -> list[Question]:
+    """A question per method, with the retrained models made and measured.
+
+    Args:
+        methods: fixed hyperparameters by method.
+
+    Raises:
+        RunFailed: a retrained model could not be made.
+        UsageFailure: as `references`; a method with nothing to search.
+    """
+    figures = tuple(
+        {name: _known(run.scores, name) for name in losses.ACCURACIES}
+        for run in _all_of(runner, references(starts))
+    )
+    asked = []
+    for method, fixed in methods.items():
+        runs = tuple(compose.unlearned(start.recipe, method, start.forget) for start in starts)
+        asked.append(
+            Question(runs, figures, search.sampler, search.seed, _typed(method, fixed), search.label)
+        )
+    for question in asked:
+        _ = question.domains  # refuses a method with nothing to search
+    return asked
+
+
+def conclude(
+    order: Order, runner: Runner, confirm: int, say: Callable[[str], None]
+) -> tuple[list[Tuned], list[Failure]]:
+    """Choose, write the preset, and make the chosen setting's model on each original, for every study.
+
+    Args:
+        confirm: how many of the best are run again on fresh seeds.
+        say: told what is going on, in words.
+
+    Returns:
+        What became of the methods, and a failure for each study without a complete trial.
+    """
+    with present(runner.store.studies) as presence:
+        studies = [study for study in order.open(presence) if study.done()]
+        if confirm and studies:
+            say(f"confirming the best {confirm} and the defaults on {FRESH_SEEDS} fresh seeds each")
+        candidates = choose(studies, runner, confirm)
+        tuned = [_tuned(study, few, runner.store) for study, few in zip(studies, candidates, strict=True)]
+    _make_models(tuned, runner)
+    found = {study.question.key for study in studies}
+    missing = [question for question in order.questions if question.key not in found]
+    return tuned, [_nothing(question) for question in missing]
+
+
+def _tuned(study: Study, candidates: list[Candidate], store: Store) -> Tuned:
+    trials, path = study.done(), store.studies / f"{study.question.key}.toml"
+    preset = _preset(study.question, trials, candidates)
+    presets.write(preset, path)
+    return Tuned(study.question, trials, candidates, preset, path, [], [])
+
+
+def _make_models(tuned: Sequence[Tuned], runner: Runner) -> None:
+    """The ordinary runs of the chosen settings, all in one batch."""
+    owners = {
+        (recipe := replace(run, params=dict(one.preset.params))).key: (recipe, one)
+        for one in tuned
+        for run in one.question.runs
+    }
+    outcome = runner.ensure_all([recipe for recipe, _ in owners.values()])
+    for run in outcome.runs:
+        owners[run.id][1].runs.append(run)
+    for recipe, failure in outcome.failures:
+        owners[recipe.key][1].failures.append(failure)
+
+
+def _nothing(question: Question) -> Failure:
+    return NotFound(f"{question.method} has no complete trial", "give it more time, or fewer methods")
+
+
+def _preset(question: Question, trials: int, candidates: Sequence[Candidate]) -> Preset:
+    run, chosen = question.runs[0], next(one for one in candidates if one.chosen)
+    usual = next((one.confirmed for one in candidates if one.defaults), None)
+    provenance = {
+        "dataset": run.labels.get("dataset", ""),
+        "model": run.model,
+        "forget": run.labels.get("forget", ""),
+        "forget_sha256": run.forget,
+        "setting": run.setting,
+        "originals": [one.inputs["original"].key for one in question.runs],
+        "study": question.key,
+        "sampler": question.sampler,
+        "sampler_seed": question.seed,
+        "trials": trials,
+        "fixed": sorted(question.fixed),
+        "searched": chosen.searched,
+        "confirmed": chosen.confirmed,
+        "confirmed_sd": chosen.confirmed_sd,
+        "confirmed_defaults": usual,
+        "fresh_seeds": FRESH_SEEDS if chosen.confirmed is not None else 0,
+        "version": __version__,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    return Preset(question.method, run.revision, chosen.params, provenance)
+
+
+def _all_of(runner: Runner, recipes: Sequence[Recipe]) -> list[Run]:
+    """Every run, side by side if there are several; the first failure if one fails."""
+    if len(recipes) == 1:
+        return [runner.ensure(recipes[0])]
+    outcome = runner.ensure_all(recipes)
+    if outcome.failures:
+        raise outcome.failures[0][1]
+    return outcome.runs
+
+
+def _typed(method: str, fixed: Mapping[str, Any]) -> dict[str, Any]:
+    values = METHODS.get(method).build(fixed).params()
+    return {name: values[name] for name in fixed}
+
+
+def _known(scores: Mapping[str, Any], name: str) -> float:
+    value = scores.get(name)
+    if value is None or not math.isfinite(value):
+        raise UsageFailure(
+            f"the retrained model has no {name}", "a sweep needs validation pictures (--val-share)"
+        )
+    return float(value)
+
+
+def _check_sizes(start: Start) -> None:
+    from deepunlearn_cli import data
+
+    split = data.split(start.dataset, start.recipe.data["val_share"], start.recipe.data["split_seed"])
+    needed = compose.trial_attack().folds
+    for name, size in (("forget", len(start.forget.indices)), ("validation", len(split.val))):
+        if size < needed:
+            raise UsageFailure(
+                f"a sweep's U-MIA needs {needed} {name} pictures; there are {size}",
+                "use a larger --forget set" if name == "forget" else "use a larger --val-share",
+            )
