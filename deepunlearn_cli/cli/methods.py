@@ -50,7 +50,7 @@ def method_table() -> Table:
         Column("touches", lambda row: str(row["touches"])),
         Column("paper", lambda row: row["paper"].partition(";")[0]),
     ]
-    return Table("deepunlearn.method/2", "", columns, rows, [COST])
+    return Table("deepunlearn.method/1", "", columns, rows, [COST])
 
 
 def facts_of(method: type[Method]) -> dict[str, Any]:
