@@ -267,3 +267,18 @@ def test_runs_beside_are_noticed_even_those_that_came_and_went(tmp_path, monkeyp
         with locks.hold(beside()):
             pass
         assert others() == 1, "nobody looked while it was there"
+
+
+@pytest.mark.slow
+def test_compiled_training_is_plain_training_to_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = []
+    for wanted in ("", "1"):
+        monkeypatch.setenv("DEEPUNLEARN_COMPILE", wanted)
+        task, model = tiny.task("cnn"), tiny.fresh("cnn", 0).train()
+        before = tiny.weights(model)
+        task.fit(model, task.retain, METHODS.get("ft").build({"epochs": 2, "batch_size": 64, "lr": 0.01}))
+        assert task.facts["compiled"] == bool(wanted)
+        assert not tiny.same(before, tiny.weights(model))
+        results.append(tiny.weights(model))
+    for name, value in results[0].items():
+        torch.testing.assert_close(results[1][name], value, rtol=1e-3, atol=1e-4, msg=name)

@@ -12,11 +12,13 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from deepunlearn_cli.engine.cost import Cost
+from deepunlearn_cli.engine.device import compiled, compiling
 from deepunlearn_cli.engine.fit import Schedule, as_in_use
 from deepunlearn_cli.engine.pictures import Batch, Pictures
 from deepunlearn_cli.errors import Failure, RunFailed, UsageFailure
 from deepunlearn_cli.recipe import stream_seed
 
+Network = Callable[[Tensor], Tensor]  # a model, or its compiled form
 Progress = Callable[[float, float, str], None]  # done, total, text
 LESSON = 1000  # pictures that a teacher looks at together
 
@@ -114,14 +116,14 @@ class Task:
         """Retain and forget pictures together, retain first."""
         return self.retain + self.forget
 
-    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+    def forward(self, model: Network, batch: Batch) -> Tensor:
         """Logits (B, K) in the run's precision; counted as work."""
         self.cost.forward += len(batch.y)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits: Tensor = model(batch.x)
         return logits.float()
 
-    def loss(self, model: nn.Module, batch: Batch, labels: Tensor | None = None) -> Tensor:
+    def loss(self, model: Network, batch: Batch, labels: Tensor | None = None) -> Tensor:
         """Mean cross-entropy of a batch against its own labels, or against `labels` (B,)."""
         return F.cross_entropy(self.forward(model, batch), batch.y if labels is None else labels)
 
@@ -234,9 +236,11 @@ class Task:
     def fit(self, model: nn.Module, part: Pictures, hyper: Steps, schedule: Schedule | None = None) -> None:
         """Train `model` on `part` by cross-entropy: the plain loop of this project."""
         optimizer = self.sgd(model, hyper)
+        network = compiled(model, self.device) if compiling() else model
+        self.facts["compiled"] = compiling()
         for _ in self.epochs(hyper.epochs, optimizer, schedule):
             for batch in part.batches(hyper.batch_size):
-                self.step(optimizer, self.loss(model, batch))
+                self.step(optimizer, self.loss(network, batch))
 
     def pairs(self, retain_size: int, forget_size: int | None = None) -> Iterator[tuple[Batch, Batch]]:
         """One pass over retain, each batch with a forget batch; forget starts over as needed."""
