@@ -8,5 +8,5 @@ VARIABLES = {
     "OMP_NUM_THREADS": "CPU threads of a process (default: the cores it may use); never more with `--jobs`",
     "DEEPUNLEARN_<COMMAND>_<OPTION>": "any option, such as `DEEPUNLEARN_TRAIN_SEEDS=0-9`",
     "NO_COLOR": "no colours, whatever its value",
-    "DEEPUNLEARN_COMPILE": "`1` compiles plain training (CUDA graphs on CUDA, where nobody has measured it yet)",
+    "DEEPUNLEARN_COMPILE": "`1` compiles plain training (CUDA graphs on CUDA, not measured there yet)",
 }
