@@ -199,6 +199,25 @@ class TestSchedules:
         assert dense.penalty(2) == pytest.approx(1e-4 / 3)
 
 
+class TestSparsity:
+    """L1-sparse."""
+
+    def test_its_step_is_the_gradient_of_the_penalised_loss(self) -> None:
+        alpha, lr = 1e-3, 0.1
+        params = {"epochs": 1, "alpha": alpha, "lr": lr, "momentum": 0.0, "weight_decay": 0.0}
+        task, model = tiny.task("cnn"), tiny.fresh("cnn", 0).train()
+        batch = next(tiny.task("cnn").retain.batches(64))
+        penalty = alpha * sum(weight.abs().sum() for weight in model.parameters())
+        gradients = torch.autograd.grad(
+            F.cross_entropy(model(batch.x), batch.y) + penalty, list(model.parameters())
+        )
+        after = unlearn(
+            tiny.fresh("cnn", 0), METHODS.get("l1sparse").build({**params, "batch_size": 64}), task
+        )
+        for old, new, gradient in zip(model.parameters(), after.parameters(), gradients, strict=True):
+            torch.testing.assert_close(new, old - lr * gradient, rtol=1e-4, atol=1e-6)
+
+
 class TestLayers:
     """Which layers a method finds in a network."""
 

@@ -36,15 +36,19 @@ class L1Sparse(Method):
     dense_share: float = real(0.0, 0.0, 0.9, help="share of epochs at the end without it", search=False)
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
-        """Cross-entropy and penalty."""
+        """Cross-entropy, with the penalty's gradient a_e sign(theta) added to its own."""
         import torch
 
-        optimizer = task.sgd(model, self)
+        optimizer, weights = task.sgd(model, self), list(model.parameters())
         for epoch in task.epochs(self.epochs, optimizer):
-            weight = self.penalty(epoch)
             for retain in task.retain.batches(self.batch_size):
-                size = torch.stack([p.abs().sum() for p in model.parameters()]).sum() if weight else 0.0
-                task.step(optimizer, task.loss(model, retain) + weight * size)
+                task.backward(optimizer, task.loss(model, retain))
+                found = [weight.grad for weight in weights if weight.grad is not None]
+                signs = torch._foreach_sign(
+                    [weight.detach() for weight in weights if weight.grad is not None]
+                )
+                torch._foreach_add_(found, signs, alpha=self.penalty(epoch))
+                optimizer.step()
         return model
 
     def work(self, n: Sizes) -> float:
