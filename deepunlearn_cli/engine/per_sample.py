@@ -26,7 +26,7 @@ from deepunlearn_cli.engine.pictures import Batch, Pictures
 from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.engine.terms import Factored, Term, Written
 
-KEPT = 2**27  # numbers kept at a time while inner products are made
+KEPT = 2**26  # numbers kept at a time while inner products are made
 CHUNK = 32  # samples whose gradients are taken together
 MATRICES, SCALES = (nn.Conv2d, nn.Linear), (nn.BatchNorm2d, nn.LayerNorm, TimmLayerNorm)
 
