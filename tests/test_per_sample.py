@@ -96,7 +96,7 @@ def test_squares_products_and_directions_are_those_of_single_backward_passes(kin
         )
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", [kind for kind in MODELS if kind != "tinyvit"])
 def test_squares_of_several_losses_are_summed(kind: str) -> None:
     model, batch = setting(kind)
     names = {weight: name for name, weight in model.named_parameters()}
