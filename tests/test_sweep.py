@@ -14,6 +14,7 @@ from deepunlearn_cli.sweep import SAMPLERS, losses, search, space, tunable
 from deepunlearn_cli.sweep.presence import Presence
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.study import Study
+from deepunlearn_cli.tables.sweeps import candidates_table, sweep_table
 
 
 def proposals(at, asked: Question, count: int, runner: Formula | None = None) -> list[dict]:
@@ -152,3 +153,29 @@ def test_nsga_is_told_four_losses_and_the_others_their_norm(tmp_path):
 def test_an_unknown_sampler_is_refused_with_a_suggestion():
     with pytest.raises(UsageFailure, match="unknown sampler 'nsga'"):
         space.check_sampler("nsga")
+
+
+ROW = {
+    "study": "msg-1", "method": "msg", "dataset": "digits", "model": "resnet-tiny", "forget": "random:0.1",
+    "sampler": "tpe", "seed": 0, "trials": 30, "failed": 2, "trial": 7, "searched": 0.01, "confirmed": 0.02,
+    "confirmed_sd": 0.005, "confirmed_defaults": None, "params": {"lr": 0.0123456, "epochs": 3, "momentum": 0.9},
+    "tuned": ["epochs", "lr"], "importances": {"lr": 0.8, "epochs": 0.15, "a": 0.04, "b": 0.01}, "pareto": [{}, {}],
+}  # fmt: skip
+
+
+def test_the_sweep_table_shows_what_was_tuned():
+    [cells] = sweep_table([ROW]).cells()
+    assert cells == [
+        "digits resnet-tiny random:0.1", "msg", "tpe 0", "30", "2", "0.0100", "0.0200±0.0050", "–",
+        "epochs=3 lr=0.0123", "lr 80% epochs 15% a 4%", "2",
+    ]  # fmt: skip
+
+
+def test_the_candidates_table_marks_the_choice_and_the_defaults():
+    rows = [
+        ROW | {"chosen": True, "defaults": False},
+        ROW | {"chosen": False, "defaults": True, "trial": None, "searched": None, "confirmed": None, "confirmed_sd": None},
+    ]  # fmt: skip
+    chosen, usual = candidates_table(rows).cells()
+    assert chosen == ["msg", "chosen", "7", "0.0100", "0.0200±0.0050", "epochs=3 lr=0.0123"]
+    assert usual == ["msg", "", "–", "–", "–", "defaults: epochs=3 lr=0.0123"]

@@ -1,4 +1,4 @@
-"""`deepunlearn report`: Table 2, the scores, Table 1."""
+"""`deepunlearn report`: Table 2, the scores, Table 1, sweeps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def report(
     out: Annotated[Path | None, option(help="Write to this file.")] = None,
     storage: Annotated[str | None, option(help="Of the sweeps, where that is not the store.")] = None,
 ) -> Result:
-    """Run-time efficiency against retraining (Table 2), or the scores behind the ranking."""
+    """Run-time efficiency against retraining (Table 2), the scores behind the ranking, or the sweeps."""
     from deepunlearn_cli.tables.report import report as reported
 
     if table == "sweep":

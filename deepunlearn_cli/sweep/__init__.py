@@ -1,12 +1,12 @@
 """Sweeps: a method's hyperparameters, tuned against the retrained model. The only room that sees Optuna."""
 
-from deepunlearn_cli.sweep.search import Order, search
-from deepunlearn_cli.sweep.space import DEFAULT, SAMPLERS, check_sampler
+from deepunlearn_cli.sweep.space import SAMPLERS, check_sampler
 from deepunlearn_cli.sweep.study import Standing
 from deepunlearn_cli.sweep.summary import summaries
 from deepunlearn_cli.sweep.tuning import Search, Tuned, conclude, questions, references, tunable
+from deepunlearn_cli.sweep.workers import Order, search
 
 __all__ = [
-    "DEFAULT", "SAMPLERS", "Order", "Search", "Standing", "Tuned",
+    "SAMPLERS", "Order", "Search", "Standing", "Tuned",
     "check_sampler", "conclude", "questions", "references", "search", "summaries", "tunable",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ from deepunlearn_cli.sweep import losses
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS, Candidate, choose
 from deepunlearn_cli.sweep.presence import present
 from deepunlearn_cli.sweep.question import Question
-from deepunlearn_cli.sweep.search import Order
+from deepunlearn_cli.sweep.workers import Order
 
 if TYPE_CHECKING:
     from deepunlearn_cli.adopt import Start
