@@ -3,33 +3,48 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deepunlearn_cli import compose
 from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.errors import NotFound, UsageFailure, unknown
 from deepunlearn_cli.methods import METHODS
 
-if TYPE_CHECKING:
-    from deepunlearn_cli.recipe import Recipe
-    from deepunlearn_cli.runner import Runner
-
 BUILT_IN = "deepunlearn_cli.plans"
+CELL = ("datasets", "models", "training")
+SWEEP = ("trials", "originals", "sampler", "confirm")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One dataset-model pair of a plan, with the training of its originals."""
+
+    dataset: str
+    model: str
+    training: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Datasets x models x seeds x methods x attacks, with one training recipe.
+    """Datasets x models x seeds x methods x attacks.
 
-    `seeds` is text such as `0-9`; `params` holds hyperparameters by method.
+    Attributes:
+        datasets, models: every model on every dataset, trained as `training` says.
+        cells: tables with `datasets`, `models` and `training` of their own, in addition.
+        seeds: text such as `0-9`.
+        augment: of the originals; `augment_unlearning` of the methods (the released benchmark: false).
+        params: hyperparameters by method.
+        sweep: `trials` on each of so many `originals`, by `sampler`, the best `confirm` run again; the
+            methods are then run with what was found. Empty for none.
     """
 
-    datasets: list[str]
-    models: list[str]
+    datasets: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    cells: list[Mapping[str, Any]] = field(default_factory=list)
     methods: list[str] = field(default_factory=lambda: ["all"])
     attacks: list[str] = field(default_factory=lambda: ["umia"])
     seeds: str = "0"
@@ -37,16 +52,30 @@ class Plan:
     precision: str | None = None
     image_size: int | None = None
     augment: bool = True
+    augment_unlearning: bool = True
     val_share: float = VAL_SHARE
     split_seed: int = SPLIT_SEED
     training: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sweep: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def method_names(self) -> list[str]:
         """Public names of the methods, `all` spelt out, each once."""
         named = METHODS.names() if "all" in self.methods else [METHODS.public_name(m) for m in self.methods]
         return list(dict.fromkeys(named))
+
+    @property
+    def pairs(self) -> list[Cell]:
+        """Every dataset-model pair with its training, each once."""
+        own = {"datasets": self.datasets, "models": self.models}
+        found = {
+            (dataset, model): Cell(dataset, model, dict(self.training) | dict(cell.get("training", {})))
+            for cell in (own, *self.cells)
+            for dataset in cell["datasets"]
+            for model in cell["models"]
+        }
+        return list(found.values())
 
 
 def built_in() -> list[str]:
@@ -75,38 +104,13 @@ def load(name: str) -> Plan:
         ) from None
 
 
-def targets(plan: Plan, seeds: list[int], runner: Runner, precision: str) -> Iterator[Recipe]:
-    """The recipe of every model to be judged: methods and controls, by dataset, model and seed."""
-    from deepunlearn_cli import adopt
-
-    for spec in plan.datasets:
-        dataset = runner.dataset(spec, image_size=plan.image_size)
-        for model in plan.models:
-            scene = compose.Scene(dataset, model, plan.val_share, plan.split_seed, precision, plan.augment)
-            forget = adopt.forget_for(scene.data, dataset, plan.forget, runner)
-            for seed in seeds:
-                start = compose.original(scene, plan.training, seed)
-                for method in plan.method_names:
-                    params = plan.params.get(method, {})
-                    yield compose.unlearned(start, method, forget, params, augment=plan.augment)
-
-
-def attacks(plan: Plan, judged: list[Recipe]) -> list[Recipe]:
-    """Every attack of the plan on every model of the plan."""
-    return [compose.attack(target, name) for target in judged for name in plan.attacks]
-
-
 def _plan(content: Mapping[str, Any], name: str) -> Plan:
-    known = {item.name: item for item in fields(Plan)}
-    for key in content:
-        if key not in known:
-            failure: NotFound = unknown("key", key, known, f"keys: {', '.join(known)}")
-            raise UsageFailure(f"plan {name}: {failure.message}", failure.hint)
-    for key in ("datasets", "models"):
-        if not content.get(key):
-            raise UsageFailure(f"plan {name} names no {key}", f'{key} = ["..."]')
+    _check_keys(content, [item.name for item in fields(Plan)], f"plan {name}")
     plan = Plan(**content)
     _check_types(plan, name)
+    if not plan.pairs:
+        missing = "models" if plan.datasets else "datasets"
+        raise UsageFailure(f"plan {name} names no {missing}", f'{missing} = ["..."]')
     return plan
 
 
@@ -114,6 +118,31 @@ def _check_types(plan: Plan, name: str) -> None:
     for key in ("datasets", "models", "methods", "attacks"):
         if not isinstance(getattr(plan, key), list):
             raise UsageFailure(f"plan {name}: {key} is not a list", f'{key} = ["..."]')
+    for cell in plan.cells:
+        _check_cell(cell, name)
+    _check_sweep(plan.sweep, name)
     for method in (*plan.method_names, *plan.params):
         METHODS.get(method).build(plan.params.get(method, {}))
-    compose.TRAINER.build(plan.training)
+    for pair in plan.pairs:
+        compose.TRAINER.build(pair.training)
+
+
+def _check_cell(cell: Mapping[str, Any], name: str) -> None:
+    _check_keys(cell, CELL, f"plan {name}: cells")
+    if not cell.get("datasets") or not cell.get("models"):
+        raise UsageFailure(f"plan {name}: a cell without datasets or models", 'datasets = ["..."]')
+
+
+def _check_sweep(sweep: Mapping[str, Any], name: str) -> None:
+    _check_keys(sweep, SWEEP, f"plan {name}: sweep")
+    for key, least in (("trials", 1), ("originals", 1), ("confirm", 0)):
+        value = sweep.get(key, least)
+        if not isinstance(value, int) or value < least:
+            raise UsageFailure(f"plan {name}: sweep {key} = {value} is not {least} or more", f"{key} = 3")
+
+
+def _check_keys(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    for key in given:
+        if key not in known:
+            failure: NotFound = unknown("key", key, known, f"keys: {', '.join(known)}")
+            raise UsageFailure(f"{where}: {failure.message}", failure.hint)

@@ -117,6 +117,32 @@ def attack(target: Recipe, name: str, params: Mapping[str, Any] | None = None, s
     )
 
 
+def half_original(scene: Scene, params: Mapping[str, Any], half: int) -> Recipe:
+    """An original of U-LiRA: trained on random half number `half` of the training part, with that seed."""
+    return replace(original(scene, params, half), kind="shadow", data=scene.data | {"half": half})
+
+
+def shadow(start: Recipe, method: str, forget: ForgetSet, params: Mapping[str, Any] | None = None) -> Recipe:
+    """A method applied to an original of U-LiRA, of which only what the attack reads is kept."""
+    return replace(unlearned(start, method, forget, params), kind="shadow")
+
+
+def ulira(models: Mapping[str, Recipe], method: str, params: Mapping[str, Any] | None = None) -> Recipe:
+    """U-LiRA on a method's models, by their names `SPLIT/FORGET`."""
+    actor, one = ATTACKS.get("ulira"), next(iter(models.values()))
+    return Recipe(
+        kind="attack",
+        name="ulira",
+        revision=actor.revision,
+        params=actor.build(params or {}).params(),
+        data={k: v for k, v in one.data.items() if k != "half"},
+        model=one.model,
+        precision=one.precision,
+        inputs=models,
+        labels={"dataset": one.labels.get("dataset", ""), "method": method},
+    )
+
+
 def trial(run: Recipe, params: Mapping[str, Any], seed: int) -> Recipe:
     """An unlearning run as a sweep makes it: judged without test data, nothing kept but its scores.
 
@@ -146,8 +172,13 @@ def training_of(start: Recipe) -> Mapping[str, Any]:
 def within_budget(actor: type[Method], start: Recipe) -> dict[str, Any]:
     """Defaults that the original's training length lowers: the paper lets methods take 20 % of its epochs."""
     training = training_of(start)
+    return budget(actor, int(training["epochs"])) if "epochs" in training else {}
+
+
+def budget(actor: type[Method], epochs: int) -> dict[str, Any]:
+    """The same, for an original trained for so many epochs."""
     return {
-        name: min(domain.default, domain.high.resolve(int(training["epochs"])))
+        name: min(domain.default, domain.high.resolve(epochs))
         for name, domain in actor.domains().items()
-        if isinstance(domain.high, Share) and "epochs" in training
+        if isinstance(domain.high, Share)
     }

@@ -17,6 +17,7 @@ LONGEST_FIRST = (
     "checkpoint",
     "train",
     "unlearn",
+    "shadow",
     "trial",
     "attack",
 )  # others wait for these, and the last run ends alone

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
     from deepunlearn_cli.workshop import Workshop
 
-SCORES = {"retain": "RA", "forget": "FA", "val": "VA", "test": "TA"}
+SCORES = {"retain": "RA", "forget": "FA", "val": "VA", "test": "TA", "never": "NA"}
 
 
 @dataclass
@@ -81,11 +81,21 @@ def _model_run(
 
 def _kept(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
     """Weights and outputs are kept, for whatever comes next."""
-    outputs = shop.outputs(recipe, model)
+    return _product(task, recipe, shop, shop.outputs(recipe, model), _portable(model))
+
+
+def _product(
+    task: Task,
+    recipe: Recipe,
+    shop: Workshop,
+    outputs: dict[str, dict[str, Any]],
+    weights: dict[str, Tensor] | None = None,
+) -> Product:
+    warnings = task.warnings + warnings_of(outputs, task.classes)
     return Product(
         scores=score(outputs),
-        facts=_facts(task, recipe, shop) | {"warnings": task.warnings + warnings_of(outputs, task.classes)},
-        weights=_portable(model),
+        facts=_facts(task, recipe, shop) | {"warnings": warnings},
+        weights=weights,
         outputs=outputs,
         log=task.log,
     )
@@ -99,14 +109,53 @@ def _tried(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Prod
 
 
 def _judged(judge: Mapping[str, Any], outputs: Mapping[str, Mapping[str, Any]]) -> float:
-    return float(ATTACKS.get(judge["name"]).build(judge["params"]).run(outputs, judge["seed"])["accuracy"])
+    attack = ATTACKS.get(judge["name"]).build(judge["params"])
+    return float(attack.run({"target": lambda: outputs}, judge["seed"]).scores["accuracy"])
+
+
+def _shadow(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    start = inputs.get("original")
+    if start is None:  # an original or retrained model of U-LiRA
+        judge = _overheard if recipe.forget else _halfway
+        return _model_run(recipe, METHODS.get("retrain").build(recipe.params), None, judge, shop, progress)
+    method = METHODS.get(recipe.name).build(recipe.params)
+    if not method.changes_weights:
+        return _as_it_was(recipe, start, shop)
+    return _model_run(recipe, method, start, _overheard, shop, progress)
+
+
+def _halfway(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+    """An original of U-LiRA: its weights, to start from, and what it says of either half."""
+    outputs = shop.outputs(recipe, model, without=("val", "test"))
+    return _product(task, recipe, shop, outputs, _portable(model))
+
+
+def _overheard(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+    """An unlearned or retrained model of U-LiRA: what it says of the forgotten and of the never seen."""
+    return _product(task, recipe, shop, shop.outputs(recipe, model, without=("retain", "val", "test")))
+
+
+def _as_it_was(recipe: Recipe, start: Run, shop: Workshop) -> Product:
+    """The do-nothing control of U-LiRA: its original has said it all already."""
+    import numpy as np
+
+    said, forgotten = start.outputs(), shop.indices(recipe)["forget"]
+    chosen = np.isin(said["retain"]["index"], forgotten)
+    outputs = {
+        "forget": {name: array[chosen] for name, array in said["retain"].items()},
+        "never": said["never"],
+    }
+    facts = {**shop.facts(), "seconds": 0.0, "work": 0.0, "shared": False, "version": __version__}
+    return Product(scores=score(outputs), facts=facts, outputs=outputs)
 
 
 def _attack(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
     del shop, progress
     start = time.perf_counter()
-    scores = ATTACKS.get(recipe.name).build(recipe.params).run(inputs["target"].outputs(), recipe.seed)
-    return Product(scores=scores, facts={"seconds": time.perf_counter() - start, "version": __version__})
+    sources = {name: run.outputs for name, run in inputs.items()}
+    found = ATTACKS.get(recipe.name).build(recipe.params).run(sources, recipe.seed)
+    facts = {"seconds": time.perf_counter() - start, "version": __version__}
+    return Product(scores=found.scores, facts=facts, outputs=found.parts)
 
 
 def _checkpoint(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
@@ -120,6 +169,7 @@ MAKERS: dict[str, Maker] = {
     "train": _train,
     "unlearn": _unlearn,
     "trial": _trial,
+    "shadow": _shadow,
     "attack": _attack,
     "checkpoint": _checkpoint,
 }

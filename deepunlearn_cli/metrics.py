@@ -1,22 +1,18 @@
-"""Measures of a model and of an attack: pure functions on arrays.
+"""Measures of a model: pure functions on arrays.
 
-Sources: Deep Unlearn (arXiv 2410.01276), section 2 (retention, indiscernibility); Wilson 1927 (interval of
-a share); Hanley and McNeil 1982 (interval of an AUC).
+Source: Deep Unlearn (arXiv 2410.01276), section 2 (retention, indiscernibility).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepunlearn_cli.errors import UsageFailure
-
-CONFIDENCE = 0.95  # of every interval that the tool prints
 
 Floats = NDArray[np.floating[Any]]
 
@@ -58,37 +54,6 @@ def retention_deviation(row: Mapping[str, float | None], reference: Mapping[str,
 def indiscernibility(accuracy: float) -> float:
     """1 - |2a - 1| of an attack's accuracy a: 1 when it guesses, 0 when it is always (or never) right."""
     return 1 - abs(2 * accuracy - 1)
-
-
-def wilson(successes: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Wilson's score interval of a share; (0, 1) for n = 0."""
-    if n == 0:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share, scale = successes / n, 1 + z * z / n
-    centre = (share + z * z / (2 * n)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def auc(member_scores: Floats, other_scores: Floats) -> float:
-    """Probability that a member scores above another sample, ties counting half; NaN if a side is empty."""
-    if len(member_scores) == 0 or len(other_scores) == 0:
-        return math.nan
-    others = np.sort(other_scores)
-    below = np.searchsorted(others, member_scores, "left").sum(dtype=np.float64)
-    not_above = np.searchsorted(others, member_scores, "right").sum(dtype=np.float64)
-    return float((below + not_above) / (2 * len(member_scores) * len(others)))
-
-
-def auc_interval(
-    area: float, members: int, others: int, confidence: float = CONFIDENCE
-) -> tuple[float, float]:
-    """Hanley and McNeil's (1982) normal interval of an AUC from the sizes of both sides, cut to 0..1."""
-    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
-    spread = area * (1 - area) + (members - 1) * (q1 - area**2) + (others - 1) * (q2 - area**2)
-    half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(max(0.0, spread) / (members * others))
-    return max(0.0, area - half), min(1.0, area + half)
 
 
 def distance(weights_a: Mapping[str, Floats], weights_b: Mapping[str, Floats]) -> float:

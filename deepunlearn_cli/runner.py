@@ -72,7 +72,7 @@ class Runner:
     ) -> None:
         self.store, self.device, self.sharing = store, device, sharing
         self.reporter = reporter or Reporter()
-        self._sizes: dict[tuple[str, str], int] = {}
+        self._sizes: dict[tuple[str, str, str, bool], int] = {}
 
     @cached_property
     def shop(self) -> Workshop:
@@ -128,7 +128,7 @@ class Runner:
 
     def size(self, recipe: Recipe) -> int:
         """Bytes on disk of a run that is still to be made (attacks keep next to nothing)."""
-        kind = (recipe.model, recipe.data["fingerprint"])
+        kind = (recipe.model, recipe.data["fingerprint"], recipe.kind, bool(recipe.forget))
         if recipe.kind == "attack":
             return 0
         if kind not in self._sizes:

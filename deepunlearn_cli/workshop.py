@@ -57,7 +57,10 @@ class Workshop:
 
     def _drawn(self, recipe: Recipe) -> Indices:
         split = data.split(self.dataset(recipe), recipe.data["val_share"], recipe.data["split_seed"])
-        parts = {"retain": split.train, "val": split.val, "test": split.test}
+        never = {}
+        if "half" in recipe.data:
+            split, never["never"] = data.halve(split, recipe.data["half"])
+        parts = {"retain": split.train, "val": split.val, "test": split.test} | never
         if recipe.forget:
             forget = data.load_forget(recipe.forget, self.home)
             parts |= {"retain": data.retain_of(split, forget), "forget": data.forget_of(split, forget)}
@@ -80,8 +83,11 @@ class Workshop:
     def size(self, recipe: Recipe) -> int:
         """Bytes that a run keeps: the model's weights; logits, label and index of every picture."""
         dataset = self.dataset(recipe)
+        said = len(dataset) * (4 * dataset.num_classes + 8)
+        if recipe.kind == "shadow" and recipe.forget:
+            return said  # at most: only what U-LiRA reads
         weights: int = sum(value.nbytes for value in self.fresh(recipe, "init").state_dict().values())
-        return weights + len(dataset) * (4 * dataset.num_classes + 8)
+        return weights + said
 
     def start(self, recipe: Recipe, run: Run) -> nn.Module:
         """The recipe's model with the weights of a run, to be copied and not to be changed."""

@@ -28,7 +28,7 @@ from deepunlearn_cli.cli.app import app
 
 HEAVY = ("torch", "torchvision", "timm", "optuna", "sklearn", "pandas")
 COMMANDS = (
-    "train", "unlearn", "sweep", "attack", "attack umia", "rank", "report", "bench", "runs", "show", "verify",
+    "train", "unlearn", "sweep", "attack", "attack umia", "attack ulira", "rank", "report", "bench", "runs", "show", "verify",
     "prune", "methods", "attacks", "datasets", "models", "doctor",
 )  # fmt: skip
 TRAIN = ("train", "--dataset", "digits", "--model", "resnet-tiny", "-p", "epochs=1")

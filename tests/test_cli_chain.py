@@ -93,9 +93,9 @@ def test_the_audit_speaks_by_its_exit_code(place, limit, code, word):
     place.ok(*UNLEARN, "--ckpt", place.orig, "--out", clean)
     said = place("attack", "umia", clean, *(["--fail-above", limit] if limit else []), "--json")
     verdict = said.json[0]["verdict"]
-    codes = {"PASS": 0, "FAIL": 4, "INCONCLUSIVE": 5, None: 0}
-    assert said.code == codes[verdict]
-    if code is not None:
+    codes = {"PASS": 0, "FAIL": 4, "INCONCLUSIVE": 5}
+    assert said.code == (codes[verdict] if limit else 0)
+    if word is not None and code is not None:
         assert (said.code, verdict) == (code, word)
 
 
@@ -103,19 +103,45 @@ def test_the_audit_speaks_by_its_exit_code(place, limit, code, word):
     ("low", "high", "code"), [(0.51, 0.56, 0), (0.62, 0.7, 4), (0.5, 0.7, 5), (0.3, 0.35, 4)]
 )
 def test_all_verdicts(place, monkeypatch, low, high, code):
+    from deepunlearn_cli.attacks import Findings
     from deepunlearn_cli.attacks.umia import UMIA
 
-    scores = {
-        "accuracy": (low + high) / 2,
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "indiscernibility": 0.9,
-    }
-    area = {"auc": 0.5, "auc_low": 0.4, "auc_high": 0.6, "n": 20}
-    monkeypatch.setattr(UMIA, "run", lambda self, outputs, seed: scores | area)
+    ends = {"accuracy": (low + high) / 2, "accuracy_low": low, "accuracy_high": high, "n": 20}
+    honest = UMIA.run
+
+    def rigged(self, targets, seed):
+        found = honest(self, targets, seed)
+        return Findings(found.scores | ends, found.parts)
+
+    monkeypatch.setattr(UMIA, "run", rigged)
     said = place("attack", "umia", place.ids["ga"], "--seed", "7", "--fail-above", "0.6")
     assert said.code == code
     assert said.lines
+
+
+def test_an_audit_is_held_against_the_retrained_model_once_there_is_one(place):
+    alone = place.ok("attack", "umia", place.ids["ft"], "--json").json
+    assert [row["method"] for row in alone] == ["ft", "original"]
+    assert alone[0]["reference"] == "holdout"
+    place.ok("unlearn", "--method", "retrain", "--ckpt", place.ids["original"])
+    beside = place.ok("attack", "umia", place.ids["ft"], "--json").json
+    assert [row["method"] for row in beside] == ["ft", "retrain", "original"]
+    assert beside[0]["reference"] == "retrained"
+    gap = beside[0]["accuracy"] - beside[1]["accuracy"]
+    assert beside[0]["gap"] == pytest.approx(gap, abs=0.02)  # pooled over samples, not over folds
+    assert [row["verdict"] for row in beside[1:]] == [None, None]
+
+
+def test_samples_of_a_run_carry_their_dataset_indices(place, tmp_path):
+    place.ok("attack", "umia", place.ids["ft"], "--samples", tmp_path / "s.csv", "--by", "class")
+    import csv
+
+    from deepunlearn_cli.data import load_forget
+
+    rows = list(csv.DictReader((tmp_path / "s.csv").open()))
+    forgotten = load_forget(place.runs(name="ft")[0]["forget"], place.store / "data")
+    assert {int(r["index"]) for r in rows if r["side"] == "forget"} <= set(forgotten.indices.tolist())
+    assert {r["class"] for r in rows} == {str(digit) for digit in range(10)}
 
 
 def test_a_bare_state_dict_with_its_facts(place, tmp_path):

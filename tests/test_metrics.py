@@ -65,40 +65,6 @@ def test_indiscernibility(accuracy, expected):
     assert metrics.indiscernibility(accuracy) == pytest.approx(expected)
 
 
-def test_wilson_against_published_values():
-    assert metrics.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)  # Newcombe 1998, table I
-    assert metrics.wilson(0, 20) == pytest.approx((0, 0.1611), abs=1e-4)
-    assert metrics.wilson(0, 0) == (0, 1)
-
-
-def test_auc_equals_sklearn_with_ties():
-    from sklearn.metrics import roc_auc_score
-
-    rng = np.random.default_rng(1)
-    members, others = rng.integers(0, 6, 80) + 1.0, rng.integers(0, 6, 50) * 1.0
-    truth = np.repeat([1, 0], [80, 50])
-    assert metrics.auc(members, others) == pytest.approx(
-        roc_auc_score(truth, np.concatenate([members, others]))
-    )
-    assert metrics.auc(members, others) == pytest.approx(1 - metrics.auc(others, members))
-    assert math.isnan(metrics.auc(members, others[:0]))
-
-
-def test_auc_interval_covers_as_often_as_it_says():
-    rng = np.random.default_rng(2)
-    truth = 0.7602  # P(N(1,1) > N(0,1)) = Phi(1/sqrt 2)
-    hits = 0
-    for _ in range(300):
-        area = metrics.auc(rng.normal(1, 1, 60), rng.normal(0, 1, 60))
-        low, high = metrics.auc_interval(area, 60, 60)
-        hits += low <= truth <= high
-    assert 0.90 < hits / 300 < 0.99
-
-
-def test_auc_interval_of_perfect_separation_stays_inside():
-    assert metrics.auc_interval(1.0, 10, 10) == (1.0, 1.0)
-
-
 def test_distance():
     a = {"w": np.zeros((2, 2), np.float32), "b": np.zeros(1)}
     b = {"w": np.full((2, 2), 2.0, np.float32), "b": np.full(1, 3.0)}

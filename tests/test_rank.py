@@ -268,3 +268,67 @@ def test_methods_that_read_validation_data_are_named_once():
     assert told[0].startswith("KDE reads the validation set by design")
     plain = rank(joined([*cell("retrain", [0, 0]), *cell("ft", [0.1, 0.1])]))
     assert not any("validation set" in note for note in plain.notes)
+
+
+NINE = [0.0, 0.01, -0.01, 0.02, -0.02, 0.015, -0.015, 0.005, -0.005]
+
+
+def many_seeds(levels: dict[str, float], spread: float = 1.0):
+    rows = cell("retrain", [0.0] * 9, [0.5] * 9)
+    for place, (name, loss) in enumerate(levels.items()):
+        turned = NINE[place:] + NINE[:place]
+        rows += cell(name, [loss + spread * noise for noise in turned], [0.5] * 9)
+    return rows
+
+
+def test_methods_far_apart_have_firm_ranks_and_no_letters():
+    found = by_label(many_seeds({"ft": 0.05, "msg": 0.3, "ct": 0.7}), metrics=["retdev"])
+    assert {k: (v["retdev_rank"], v["retdev_rank_low"], v["retdev_rank_high"]) for k, v in found.items()
+            if not v["control"]} == {"FT": (1, 1, 1), "MSG": (2, 2, 2), "CT": (3, 3, 3)}  # fmt: skip
+    assert {v["retdev_letters"] for v in found.values()} == {""}
+    assert {v["retdev_kept"] for v in found.values() if not v["control"]} == {1.0}
+
+
+def test_methods_that_cannot_be_told_apart_share_a_letter():
+    found = by_label(many_seeds({"ft": 0.1, "msg": 0.101, "ct": 0.7}), metrics=["retdev"])
+    assert found["FT"]["retdev_letters"] == found["MSG"]["retdev_letters"] == "a"
+    assert found["CT"]["retdev_letters"] == ""
+    text = " ".join(rank(joined(many_seeds({"ft": 0.1, "msg": 0.101, "ct": 0.7})), ["retdev"]).notes)
+    assert "share a letter" in text
+
+
+def test_a_rank_interval_holds_the_rank_that_a_few_seeds_may_turn():
+    found = by_label(many_seeds({"ft": 0.1, "msg": 0.105, "ct": 0.11, "kde": 0.115}, 3), metrics=["retdev"])
+    assert any(v["retdev_rank_low"] < v["retdev_rank_high"] for v in found.values() if not v["control"])
+
+
+def test_groups_that_hang_on_the_linkage_are_named():
+    """The re-run's figures: single linkage puts all but KDE, IU and GA into the first group."""
+    names = {f"m{i}": name for i, name in enumerate(RERUN)}
+    rows = cell("retrain", [0.0, 0.0], [0.5, 0.5])
+    for name, loss in zip(names, RERUN.values(), strict=True):
+        rows += cell(name, [loss * 0.9, loss * 0.9], [0.5, 0.5])
+    table = rank(joined(rows), ["retdev"])
+    kept = {names[row["method"]]: row["retdev_kept"] for row in table.rows if not row["control"]}
+    assert kept["FCS"] == 1.0
+    assert kept["MSG"] == 0.75
+    assert any("hang on the linkage" in note and "75%" in note for note in table.notes)
+
+
+def test_one_seed_has_no_rank_interval():
+    rows = cell("retrain", [0.0], [0.5]) + cell("ft", [0.1], [0.5]) + cell("msg", [0.2], [0.5])
+    table = rank(joined(rows))
+    assert all(row["retdev_rank_low"] is None for row in table.rows)
+    assert any("no rank intervals" in note for note in table.notes)
+
+
+def test_firmness_does_not_depend_on_the_order_of_records():
+    rows = many_seeds({"ft": 0.1, "msg": 0.105, "ct": 0.11, "kde": 0.3})
+    turned = rows[::-1]
+    assert rank(joined(rows)).rows == rank(joined(turned)).rows
+
+
+def test_tow_is_a_metric():
+    found = by_label(many_seeds({"ft": 0.05, "msg": 0.3, "ct": 0.7}), metrics=["tow"])
+    assert found["FT"]["tow_rank"] == 1
+    assert found["FT"]["tow_mean"] == pytest.approx(0.95, abs=0.005)

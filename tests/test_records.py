@@ -100,3 +100,9 @@ def test_filters():
 def test_augmentation_and_precision_tell_configurations_apart(name, values):
     runs = [run("msg", base=str(value), id=str(value), **{name: value}) for value in values]
     assert sorted(record.config for record in joined(runs)) == sorted(f"{name}={value}" for value in values)
+
+
+def test_attacks_on_other_features_are_not_quoted():
+    model = run("ft")
+    found = joined([model, attack(model, 0.9, params={"feature": "entropy"}), attack(model, 0.6)])
+    assert found[0].umia == 0.6

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from deepunlearn_cli.attacks._attack import Attack, Outputs, Verdict, verdict
+from deepunlearn_cli.attacks._attack import Attack, Findings, Outputs, Source
+from deepunlearn_cli.attacks._verdict import (
+    MARGIN,
+    Rule,
+    Verdict,
+    check_limit,
+    check_margin,
+    equivalent,
+    samples_needed,
+    within,
+)
 from deepunlearn_cli.registry import Room
 
 # mypy has no type for "an abstract class to be subclassed"
 ATTACKS = Room("deepunlearn_cli.attacks", Attack, "attack", "deepunlearn attacks")  # type: ignore[type-abstract]
 
-__all__ = ["ATTACKS", "Attack", "Outputs", "Verdict", "verdict"]
+__all__ = [
+    "ATTACKS",
+    "MARGIN",
+    "Attack",
+    "Findings",
+    "Outputs",
+    "Rule",
+    "Source",
+    "Verdict",
+    "check_limit",
+    "check_margin",
+    "equivalent",
+    "samples_needed",
+    "within",
+]

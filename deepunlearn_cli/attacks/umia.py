@@ -5,24 +5,33 @@ Deep Unlearn (arXiv 2410.01276), section 2; `cv=shuffle` is the released benchma
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepunlearn_cli import metrics
-from deepunlearn_cli.attacks._attack import Attack, Outputs
-from deepunlearn_cli.errors import RunFailed, UsageFailure
+from deepunlearn_cli import intervals, metrics
+from deepunlearn_cli.attacks._attack import Attack, Findings, Outputs, Source
+from deepunlearn_cli.attacks._features import FEATURES, feature_of
+from deepunlearn_cli.errors import UsageFailure
 from deepunlearn_cli.fields import choice, whole
 from deepunlearn_cli.recipe import stream_seed
 
 SHUFFLE_SPLITS, SHUFFLE_SEED, SHUFFLE_SHARE = 10, 123, 0.1  # the benchmark's StratifiedShuffleSplit
+# Held-out predictions share their classifiers: where there is little to see, the accuracy of identical sides
+# varies up to 1.34 times (differences of two models up to 1.44 times) as much as independent samples would,
+# measured for 50 to 1,000 a side. So a pair of samples counts as one.
+PAIRED = 2
+FPRS = {"tpr_1": 0.01, "tpr_01": 0.001}  # false positive rates at which the true positive rate is told
 
-Losses = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # indices to train on, indices to test on
+Part = dict[str, NDArray[Any]]
+Held = Mapping[str, Mapping[str, NDArray[Any]]]  # parts as a run gives them back
 
 
 @dataclass(frozen=True)
@@ -30,29 +39,39 @@ class UMIA(Attack):
     """Logistic regression on the loss: forget samples against as many samples never trained on.
 
     Members are the forget set, the others `against`. The larger side is cut to the size of the smaller by
-    a seeded random draw.
+    a seeded random draw: the same draw for every model that was judged on the same pictures.
     """
 
     title = "U-MIA"
     summary = "logistic regression on the loss, forget set against unseen samples, cross-validated"
+    revision = 2
     against: str = choice("test", ("test", "val"), help="where the unseen samples come from", search=False)
+    feature: str = choice("loss", tuple(FEATURES), help="what the attack looks at", search=False)
     cv: str = choice("kfold", ("kfold", "shuffle"), help="shuffle: the benchmark's ten splits", search=False)
     folds: int = whole(10, 2, 100, help="folds of cv=kfold", search=False)
 
-    def run(self, outputs: Outputs, rng_seed: int) -> dict[str, Any]:
-        """Scores of one model; `n` is the number of samples per side.
+    def run(self, targets: Mapping[str, Source], seed: int) -> Findings:
+        """Figures of `targets["target"]`, and what the attack made of each sample.
 
-        `accuracy` is the mean over the splits and `accuracy_sd` their deviation. `accuracy_low` and
-        `accuracy_high` are Wilson's interval with n = `accuracy_n`: for `kfold` all out-of-fold
-        predictions, for `shuffle` the distinct samples that were tested (a sample tested twice counts once).
-        `auc` ranks members by a lower loss, with Hanley and McNeil's interval.
+        Scores: `n` samples per side. `accuracy` is the mean over the splits and `accuracy_sd` their
+        deviation; `accuracy_low` and `accuracy_high` are Wilson's interval with n = `accuracy_n`: half of
+        the samples that were ever held out, since predictions share their classifiers. `auc` ranks
+        members by the feature, with Hanley and McNeil's interval. `tpr_1` and `tpr_01` are true positive
+        rates at 1 % and 0.1 % false positives (None: too few samples), with distribution-free intervals.
+
+        Parts: `forget` and `against`, each with `index` and `label` of the samples that took part, `score`
+        (the feature, larger for members) and `guess` (share of held-out predictions that said "member";
+        NaN if never held out).
         """
-        rng = np.random.default_rng(stream_seed(rng_seed, "umia"))
-        sides = [_losses(outputs, "forget"), _losses(outputs, self.against)]
-        size = min(map(len, sides))
-        self._check_size(size, min(zip(map(len, sides), ("forget", self.against), strict=True))[1])
-        forget, other = (rng.permutation(side)[:size] for side in sides)
-        return _cross_validated(forget, other, self._splits(size, rng)) | _area(forget, other) | {"n": size}
+        outputs = targets["target"]()
+        rng = np.random.default_rng(stream_seed(seed, "umia"))
+        names = ("forget", self.against)
+        parts = [_scored(outputs, name, self.feature) for name in names]
+        size = min(len(part["score"]) for part in parts)
+        self._check_size(size, min(zip((len(part["score"]) for part in parts), names, strict=True))[1])
+        forget, other = (_drawn(part, rng.permutation(len(part["score"]))[:size]) for part in parts)
+        scores = _cross_validated(forget, other, self._splits(size, rng)) | _ranked(forget, other)
+        return Findings(scores | {"n": size}, {"forget": forget, "against": other})
 
     def _check_size(self, size: int, split: str) -> None:
         needed = self.folds if self.cv == "kfold" else SHUFFLE_SPLITS
@@ -74,15 +93,18 @@ class UMIA(Attack):
         return splits
 
 
-def _losses(outputs: Outputs, split: str) -> Losses:
+def _scored(outputs: Outputs, split: str, feature: str) -> Part:
     if split not in outputs:
         raise UsageFailure(f"the run has no outputs for the {split} split", f"it has: {', '.join(outputs)}")
-    losses = metrics.cross_entropy(outputs[split]["logits"], outputs[split]["labels"])
-    bad = int((~np.isfinite(losses)).sum())
-    if bad:
-        hint = "the model has diverged; try a smaller learning rate (-p lr=...)"
-        raise RunFailed(f"U-MIA: {bad} of {len(losses)} losses on {split} are not finite", hint)
-    return losses
+    part = outputs[split]
+    score = feature_of(feature, part, split)
+    rows = np.arange(len(score))
+    unknown = np.full(len(score), -1)
+    return {"index": part.get("index", rows), "label": part.get("labels", unknown), "score": score}
+
+
+def _drawn(part: Part, rows: NDArray[np.intp]) -> Part:
+    return {name: array[rows] for name, array in part.items()}
 
 
 def _sides(size: int) -> NDArray[np.int64]:
@@ -90,21 +112,26 @@ def _sides(size: int) -> NDArray[np.int64]:
     return np.repeat(np.array([1, 0]), size)
 
 
-def _cross_validated(forget: Losses, other: Losses, splits: Iterator[Split]) -> dict[str, float]:
-    samples, sides = np.concatenate([forget, other])[:, None], _sides(len(forget))
-    accuracies, tested, hits = [], [], 0
+def _cross_validated(forget: Part, other: Part, splits: Iterator[Split]) -> dict[str, float]:
+    """Accuracy over the splits; writes each sample's `guess` into its part."""
+    size = len(forget["score"])
+    samples, sides = np.concatenate([forget["score"], other["score"]])[:, None], _sides(size)
+    accuracies, said, held = [], np.zeros(2 * size), np.zeros(2 * size)
     for train, test in splits:
-        right = _predict(samples[train], sides[train], samples[test]) == sides[test]
-        accuracies.append(right.mean())
-        tested.append(test)
-        hits += int(right.sum())
-    drawn = np.concatenate(tested)
-    return _scores(np.array(accuracies), hits / len(drawn), len(np.unique(drawn)))
+        predicted = _predict(samples[train], sides[train], samples[test])
+        accuracies.append((predicted == sides[test]).mean())
+        said[test] += predicted
+        held[test] += 1
+    with np.errstate(invalid="ignore"):
+        guesses = said / held
+    forget["guess"], other["guess"] = guesses[:size], guesses[size:]
+    right = np.where(sides == 1, said, held - said).sum()
+    return _accuracy(np.array(accuracies), float(right / held.sum()), int((held > 0).sum()) // PAIRED)
 
 
-def _scores(accuracies: Losses, pooled: float, n: int) -> dict[str, float]:
+def _accuracy(accuracies: Floats, pooled: float, n: int) -> dict[str, float]:
     mean = float(accuracies.mean())
-    low, high = metrics.wilson(pooled * n, n)
+    low, high = intervals.wilson(pooled * n, n)
     return {
         "accuracy": mean,
         "accuracy_sd": float(accuracies.std(ddof=1)),
@@ -115,7 +142,7 @@ def _scores(accuracies: Losses, pooled: float, n: int) -> dict[str, float]:
     }
 
 
-def _predict(train: Losses, sides: NDArray[np.int64], test: Losses) -> NDArray[np.int64]:
+def _predict(train: Floats, sides: NDArray[np.int64], test: Floats) -> NDArray[np.int64]:
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
@@ -125,7 +152,54 @@ def _predict(train: Losses, sides: NDArray[np.int64], test: Losses) -> NDArray[n
     return predicted
 
 
-def _area(forget: Losses, other: Losses) -> dict[str, float]:
-    area = metrics.auc(-forget, -other)
-    low, high = metrics.auc_interval(area, len(forget), len(other))
-    return {"auc": area, "auc_low": low, "auc_high": high}
+def _ranked(forget: Part, other: Part) -> dict[str, float | None]:
+    members, others = forget["score"], other["score"]
+    area = intervals.auc(members, others)
+    low, high = intervals.auc_interval(area, len(members), len(others))
+    found: dict[str, float | None] = {"auc": area, "auc_low": low, "auc_high": high}
+    for name, rate in FPRS.items():
+        ends = intervals.tpr_interval(members, others, rate) or (None, None)
+        found |= {name: intervals.tpr_at(members, others, rate)}
+        found |= {f"{name}_low": ends[0], f"{name}_high": ends[1]}
+    return found
+
+
+def difference(metric: str, ours: Held, theirs: Held) -> intervals.Estimate:
+    """Accuracy or AUC of one attack less that of another on the same samples, with its standard error.
+
+    The samples of both are paired, so that what is hard about a sample itself cancels. `theirs` must hold
+    the samples of `ours`, which equal seeds, forget sets and datasets give.
+
+    Raises:
+        UsageFailure: they are not of the same samples.
+    """
+    for part in ("forget", "against"):
+        if not np.array_equal(ours[part]["index"], theirs[part]["index"]):
+            raise UsageFailure("the attack and its control saw other samples", "attack both with one --seed")
+    if metric == "auc":
+        areas = [(attack["forget"]["score"], attack["against"]["score"]) for attack in (ours, theirs)]
+        return intervals.auc_difference(areas[0], areas[1])
+    return _shared(intervals.mean(_right(ours) - _right(theirs)))
+
+
+def advantage(metric: str, ours: Held) -> intervals.Estimate:
+    """Accuracy or AUC less 0.5, with its standard error: for want of a control."""
+    if metric == "accuracy":
+        own = _shared(intervals.mean(_right(ours)))
+    else:
+        sides = ours["forget"]["score"], ours["against"]["score"]
+        constant = tuple(np.zeros(len(side)) for side in sides)
+        return intervals.auc_difference(sides, (constant[0], constant[1]))
+    return intervals.Estimate(own.value - 0.5, own.error, own.df)
+
+
+def _shared(independent: intervals.Estimate) -> intervals.Estimate:
+    """The estimate with the error of predictions that share their classifiers."""
+    return replace(independent, error=math.sqrt(PAIRED) * independent.error)
+
+
+def _right(attack: Held) -> Floats:
+    """Share of held-out predictions that were right, of every sample that was held out."""
+    both = np.concatenate([attack["forget"]["guess"], 1 - attack["against"]["guess"]])
+    held: Floats = both[np.isfinite(both)]
+    return held

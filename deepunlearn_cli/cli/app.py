@@ -20,8 +20,10 @@ attack_app = typer.Typer(
     help="Attack a model: does it still betray the forgotten data?", no_args_is_help=True
 )
 
-COMMANDS = (  # in the order of `--help`
-    "train", "unlearn", "sweep", "attack", "rank", "report", "bench",
+app.add_typer(attack_app, name="attack")
+
+COMMANDS = (  # files, in the order of `--help`; umia and ulira belong to `attack`
+    "train", "unlearn", "sweep", "umia", "ulira", "rank", "report", "bench",
     "runs", "show", "verify", "prune", "methods", "attacks", "datasets", "models", "doctor",
 )  # fmt: skip
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.cli.ranking import store_records
-from deepunlearn_cli.errors import ExitCode
+from deepunlearn_cli.errors import ExitCode, UsageFailure
+from deepunlearn_cli.tables.plans import plan_size
 
 if TYPE_CHECKING:
     from deepunlearn_cli.bench import Plan
+    from deepunlearn_cli.campaign import Campaign
     from deepunlearn_cli.tables.table import Table
 
 
@@ -28,7 +29,7 @@ def _plans(incomplete: str) -> list[str]:
     app,
     "bench",
     "deepunlearn bench quick",
-    "deepunlearn bench quick --dry-run",
+    "deepunlearn bench paper --dry-run",
     "deepunlearn bench quick --jobs 2   (sooner, but without clean seconds)",
     "deepunlearn bench mine.toml --store /data/deepunlearn",
 )
@@ -36,40 +37,69 @@ def bench(
     session: Session,
     plan: Annotated[
         str,
-        argument(metavar="quick|PLAN.toml", help="A built-in plan or a file.", autocompletion=_plans),
+        argument(
+            metavar="quick|cifar10|paper|PLAN.toml", help="A built-in plan or a file.", autocompletion=_plans
+        ),
     ],
     device: o.Device = "auto",
     jobs: o.Jobs = 1,
     dry_run: o.DryRun = False,
 ) -> Result:
-    """Train, unlearn, attack and rank as a plan says; what is in the store already is not made again."""
+    """Train, search, unlearn, attack and rank as a plan says; what is in the store is not made again."""
     from deepunlearn_cli import bench as plans
+    from deepunlearn_cli import campaign as campaigns
 
     chosen = plans.load(plan)
     seeds = o.read_seeds(chosen.seeds)
-    _check_names(chosen)
+    _check_names(chosen, there=not dry_run)
     precision = o.read_precision(chosen.precision, device)
     with session.runner(device, jobs=jobs) as runner:
-        judged = list(plans.targets(chosen, seeds, runner, precision))
-        attacks = plans.attacks(chosen, judged)
+        campaign = campaigns.Campaign(chosen, runner, seeds, precision, jobs)
         if dry_run:
-            return Result(tables=[plan_table(runner, [*judged, *attacks])])
+            return Result(tables=[plan_size(_sized(campaign))])
+        teller = getattr(runner.reporter, "standing", lambda _: None)
+        found, failures = campaign.tuned(teller, session.console.note)
+        for failure in failures:
+            session.console.warn(f"{failure.message}; {failure.hint}")
+        judged = campaign.judged(found)
+        attacks = campaign.attacks(judged)
         outcome = runner.ensure_all([*judged, *attacks])
         wanted = {recipe.key for recipe in judged}
-        code = ExitCode.PARTLY_FAILED if outcome.failures else ExitCode.OK
+        code = ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
         return Result(tables=_tables(session, wanted), code=code)
 
 
-def _check_names(plan: Plan) -> None:
+def _sized(campaign: Campaign) -> list[dict[str, Any]]:
+    """The plan's size with what is there and the seconds that the rest may take."""
+    from deepunlearn_cli.campaign import ATTACKS, seconds_per_epoch, size, there
+
+    held, pace = there(campaign), seconds_per_epoch(campaign.runner)
+    rows = []
+    for row in size(campaign.plan, len(campaign.seeds)):
+        count = min(row["runs"], held[row["dataset"], row["model"], row["kind"]])
+        missing = 0 if row["kind"] == ATTACKS else row["runs"] - count
+        each = pace.get((row["dataset"], row["model"])) if missing else 0.0
+        seconds = None if each is None else missing * row["epochs"] * each
+        rows.append(row | {"there": count, "seconds": seconds})
+    return rows
+
+
+def _check_names(plan: Plan, *, there: bool) -> None:
+    """Refuse names that there are not; a dataset's files must be there only to run the plan."""
     from deepunlearn_cli import data, models
     from deepunlearn_cli.attacks import ATTACKS
+    from deepunlearn_cli.sweep import check_sampler
 
-    for spec in plan.datasets:
-        data.check_spec(spec)
-    for name in plan.models:
-        models.check_name(name)
+    for pair in plan.pairs:
+        if there:
+            data.check_spec(pair.dataset)
+        models.check_name(pair.model)
     for name in plan.attacks:
-        ATTACKS.get(name)
+        if name != "umia":
+            ATTACKS.get(name)
+            raise UsageFailure(f"a plan's attack is umia, not {name}", "deepunlearn attack ulira, by itself")
+    if "sampler" in plan.sweep:
+        check_sampler(plan.sweep["sampler"])
 
 
 def _tables(session: Session, wanted: set[str]) -> list[Table]:

@@ -97,7 +97,7 @@ def register(
 ) -> Callable[[Body], Body]:
     """Make a command of `body(session, ...) -> Result`; `examples` end its help.
 
-    Every field of `declared` becomes an option; the body gets them as `params`.
+    Every field of `declared` that the body does not take itself becomes an option; it gets them as `params`.
     """
 
     def decorate(body: Body) -> Body:
@@ -115,7 +115,8 @@ def _reflowed(body: Body) -> str:
 
 
 def _with_common_options(body: Body, declared: type[Declared] | None) -> Callable[..., None]:
-    fields = declared.domains() if declared else {}
+    taken = inspect.signature(body).parameters
+    fields = {n: d for n, d in declared.domains().items() if n not in taken} if declared else {}
 
     @functools.wraps(body)
     def command(**options: Any) -> None:

@@ -118,6 +118,14 @@ Params = Annotated[
         rich_help_panel=TRAINING,
     ),
 ]
+Preset = Annotated[
+    str | None,
+    option(
+        metavar="best|FILE.toml",
+        help="Tuned settings: the store's best, or a file of `sweep`; -p goes before.",
+        rich_help_panel=TRAINING,
+    ),
+]
 Methods = Annotated[
     str,
     option(metavar="NAME[,NAME]|all", help="The method, or several.", autocompletion=complete_methods),

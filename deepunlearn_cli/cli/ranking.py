@@ -21,11 +21,22 @@ FORMATS = ("table", "markdown", "latex", "csv", "tsv", "json")
 
 def store_records(store: Store, dataset: str | None, model: str | None) -> list[Record]:
     """Every model run of the store with its attacks."""
-    from deepunlearn_cli.methods import METHODS
     from deepunlearn_cli.tables.records import records
 
-    titles = {name: METHODS.get(name).title for name in METHODS.names()}
-    return records(store.rows(), titles, dataset, model)
+    return records(store.rows(), _titles(), dataset, model)
+
+
+def file_records(path: Path, dataset: str | None, model: str | None) -> list[Record]:
+    """The figures of a CSV made elsewhere."""
+    from deepunlearn_cli.tables.figures_csv import read
+
+    return read(path, _titles(), dataset, model)
+
+
+def _titles() -> dict[str, str]:
+    from deepunlearn_cli.methods import METHODS
+
+    return {name: METHODS.get(name).title for name in METHODS.names()}
 
 
 def printed(session: Session, tables: Sequence[Table], form: str, out: Path | None) -> Result:
@@ -37,10 +48,19 @@ def printed(session: Session, tables: Sequence[Table], form: str, out: Path | No
     if form == "table":
         form = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}.get(out.suffix, "tsv")  # type: ignore[union-attr]
     text = "\n".join(render(table, form) for table in tables)
+    return written(text, out)
+
+
+def written(text: str, out: Path | None) -> Result:
+    """Text on stdout, or in a file.
+
+    Raises:
+        UsageFailure: the file cannot be written.
+    """
     if not out:
         return Result(text=text)
     try:
-        out.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+        out.expanduser().write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageFailure(f"cannot write --out {out}: {error.strerror}", "choose another file") from None
     return Result(notes=[f"wrote {out}"])

@@ -10,7 +10,7 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.ranking import FORMATS, printed, store_records
+from deepunlearn_cli.cli.ranking import FORMATS, printed, store_records, written
 
 if TYPE_CHECKING:
     from deepunlearn_cli.tables.table import Table
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     "deepunlearn report",
     "deepunlearn report --table scores --dataset cifar10",
     "deepunlearn report --table sweep",
+    "deepunlearn report --format html --out report.html",
     "deepunlearn report --table scores --json | jq 'select(.method==\"msg\")'",
 )
 def report(
@@ -31,17 +32,30 @@ def report(
     ] = "2",
     dataset: o.DatasetFilter = None,
     model: o.ModelFilter = None,
-    format: Annotated[str, option("--format", help=" · ".join(FORMATS))] = "table",
+    format: Annotated[
+        str, option("--format", help=f"{' · '.join(FORMATS)} · html (one page of all)")
+    ] = "table",
     out: Annotated[Path | None, option(help="Write to this file.")] = None,
     storage: Annotated[str | None, option(help="Of the sweeps, where that is not the store.")] = None,
 ) -> Result:
     """Run-time efficiency against retraining (Table 2), the scores behind the ranking, or the sweeps."""
     from deepunlearn_cli.tables.report import report as reported
 
+    if format == "html" or (out and format == "table" and out.suffix == ".html"):
+        return _page(session, dataset, model, out)
     if table == "sweep":
         return printed(session, [_sweeps(session, dataset, model, storage)], format, out)
     found = store_records(session.store(), dataset, model)
     return printed(session, [reported(found, table)], format, out)
+
+
+def _page(session: Session, dataset: str | None, model: str | None, out: Path | None) -> Result:
+    from deepunlearn_cli.cli.ulira import stored_rows
+    from deepunlearn_cli.pages import report_page
+
+    store = session.store()
+    text = report_page(store_records(store, dataset, model), stored_rows(store, dataset, model))
+    return written(text, out)
 
 
 def _sweeps(session: Session, dataset: str | None, model: str | None, storage: str | None) -> Table:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
@@ -12,11 +10,8 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import deliver
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.tuned import tuned
 from deepunlearn_cli.errors import UsageFailure
-
-if TYPE_CHECKING:
-    from deepunlearn_cli.adopt import Start
-    from deepunlearn_cli.runner import Runner
 
 
 @register(
@@ -34,14 +29,7 @@ def unlearn(
     ckpt: o.Refs,
     forget: o.Forget = None,
     p: o.Params = None,
-    preset: Annotated[
-        str | None,
-        option(
-            metavar="best|FILE.toml",
-            help="Tuned settings: the store's best, or a file of `sweep`; -p goes before.",
-            rich_help_panel=o.TRAINING,
-        ),
-    ] = None,
+    preset: o.Preset = None,
     out: o.Out = None,
     dataset: o.FileDataset = None,
     model: o.FileModel = None,
@@ -71,13 +59,12 @@ def unlearn(
     chosen = o.read_precision(precision, device) if precision else None
     with session.runner(device, jobs=jobs, create=any(not isinstance(ref, str) for ref in refs)) as runner:
         starts = [adopt.original(adopt.resolve(ref, runner, wanted)) for ref in refs]
-        tuned = partial(_tuned, session, preset, runner)
         recipes = [
             compose.unlearned(
                 start.recipe,
                 name,
                 start.forget,
-                tuned(name, start) | params[name],
+                tuned(session, preset, runner.store, name, start.recipe, start.forget.sha256) | params[name],
                 augment=not no_augment,
                 precision=chosen,
             )
@@ -86,23 +73,3 @@ def unlearn(
         ]
         claims = adopt.claims_of(recipes[0], starts[0])
         return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
-
-
-def _tuned(session: Session, preset: str | None, runner: Runner, method: str, start: Start) -> dict[str, Any]:
-    """The preset's hyperparameters for a method on an original; the controls have none to tune."""
-    from deepunlearn_cli import presets
-    from deepunlearn_cli.methods import METHODS
-
-    if preset is None or METHODS.get(method).control:
-        return {}
-    if preset == presets.BEST:
-        found = presets.best(runner.store.studies, method, start.recipe, start.forget.sha256)
-    else:
-        found = presets.read(Path(preset))
-    if found.method != method:
-        raise UsageFailure(
-            f"{preset} is a preset of {found.method}, not of {method}", f"--method {found.method}"
-        )
-    for doubt in found.doubts(start.recipe):
-        session.console.warn(doubt)
-    return dict(found.params)

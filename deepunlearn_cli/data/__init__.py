@@ -18,6 +18,7 @@ from deepunlearn_cli.data._forget import (
     retain_of,
     save_forget,
 )
+from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._splits import SPLIT_SEED, VAL_SHARE, Split, split
 from deepunlearn_cli.errors import NotFound, UsageFailure
 from deepunlearn_cli.registry import Room
@@ -32,9 +33,11 @@ __all__ = [
     "ForgetSet",
     "Split",
     "check_spec",
+    "draw_forget",
     "forget_from",
     "forget_of",
     "forget_set",
+    "halve",
     "list_families",
     "load_dataset",
     "load_forget",

@@ -69,7 +69,7 @@ def forget_set(spec: str, dataset: Dataset, split: Split, *, seed: int = SPLIT_S
         raise UsageFailure(
             f"--forget {spec} is the whole training part: nothing is left to retain", "forget less"
         )
-    return _of(spec, chosen)
+    return forget_by_index(spec, chosen)
 
 
 def forget_from(spec: str, indices: Sequence[int], dataset: Dataset, split: Split) -> ForgetSet:
@@ -82,7 +82,7 @@ def forget_from(spec: str, indices: Sequence[int], dataset: Dataset, split: Spli
     fault = _fault(listed, {index: index for index in listed}, dataset, split, Path(spec))
     if fault or not listed or len(listed) >= len(split.train):
         raise fault or UsageFailure(f"the checkpoint's forget set {spec} holds no picture, or all", FORMS)
-    return _of(spec, np.array(listed, dtype=np.int64))
+    return forget_by_index(spec, np.array(listed, dtype=np.int64))
 
 
 def forget_of(split: Split, forget: ForgetSet) -> Indices:
@@ -117,7 +117,7 @@ def load_forget(sha256: str, home: Path) -> ForgetSet:
         raise NotFound(f"no forget set {sha256[:16]} in {path.parent}", "give it again with --forget")
     try:
         with np.load(path, allow_pickle=False) as kept:
-            found = _of(str(kept["spec"]), kept["indices"].astype(np.int64))
+            found = forget_by_index(str(kept["spec"]), kept["indices"].astype(np.int64))
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, ZlibError):
         found = None
     if found is None or found.sha256 != sha256:
@@ -129,7 +129,8 @@ def _place(home: Path, sha256: str) -> Path:
     return home / "forget" / f"{sha256}.npz"
 
 
-def _of(spec: str, chosen: Indices) -> ForgetSet:
+def forget_by_index(spec: str, chosen: Indices) -> ForgetSet:
+    """The forget set of these distinct indices of training pictures; `spec` is its name for people."""
     indices = np.sort(chosen)
     lines = "".join(f"{index}\n" for index in indices.tolist())
     return ForgetSet(spec, indices, hashlib.sha256(lines.encode()).hexdigest())

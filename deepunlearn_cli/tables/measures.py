@@ -73,7 +73,14 @@ def _over(ours: float | None, theirs: float | None) -> float:
     return ours / theirs if ours and theirs else math.nan
 
 
+def _tug_of_war(run: Record, reference: Record) -> float:
+    """(1 - |dRA|) (1 - |dFA|) (1 - |dTA|), 1 is best (Zhao et al. 2024, arXiv 2406.01257)."""
+    gaps = (_gap(name)(run, reference) for name in ("RA", "FA", "TA"))
+    return math.prod(1 - abs(gap) for gap in gaps)
+
+
 RETDEV = Measure("RetDev", lambda run, ref: retention_deviation(accuracies(run), accuracies(ref)), 3)
+TOW = Measure("ToW", _tug_of_war, 3, lower=False)
 INDISC = Measure("Indisc", lambda run, _: indiscernibility(_number(run.umia)), 3, lower=False, alone=True)
 RTE = Measure("RTE", _speed, 2, lower=False)
 RTE_WORK = Measure("RTE work", lambda run, ref: _over(ref.work, run.work), 2, lower=False)
@@ -106,6 +113,7 @@ SCORES: Mapping[str, Measure] = {
     **ACCURACIES,
     **RETENTIONS,
     "RetDev": RETDEV,
+    "ToW": TOW,
     "Indisc": INDISC,
     "UMIA": UMIA,
     "RTE": RTE,

@@ -11,6 +11,7 @@ from typing import Any
 
 from deepunlearn_cli.errors import unknown
 from deepunlearn_cli.tables.cells import measure_column, method_column, runs_column
+from deepunlearn_cli.tables.certainty import Firmness, firmness
 from deepunlearn_cli.tables.clustering import LINKAGES, check_linkage
 from deepunlearn_cli.tables.cohort import (
     UNKNOWN,
@@ -21,22 +22,21 @@ from deepunlearn_cli.tables.cohort import (
     identity,
     no_retrain,
 )
-from deepunlearn_cli.tables.measures import INDISC, RETDEV, Measure
-from deepunlearn_cli.tables.rank_notes import rank_notes
+from deepunlearn_cli.tables.measures import INDISC, RETDEV, TOW, Measure
+from deepunlearn_cli.tables.rank_notes import firm_notes, rank_notes
 from deepunlearn_cli.tables.records import Record
 from deepunlearn_cli.tables.standings import GROUP_NAMES, Board, Standing, dense_ranks, standings
 from deepunlearn_cli.tables.table import Column, Table
 
 __all__ = ["dense_ranks", "rank"]
 
-MEASURES: Mapping[str, Measure] = {"retdev": RETDEV, "indisc": INDISC}
+MEASURES: Mapping[str, Measure] = {"retdev": RETDEV, "indisc": INDISC, "tow": TOW}
+BOTH = ("retdev", "indisc")  # the paper's two
 
 Row = dict[str, Any]
 
 
-def rank(
-    records: Sequence[Record], metrics: Sequence[str] = tuple(MEASURES), linkage: str = LINKAGES[0]
-) -> Table:
+def rank(records: Sequence[Record], metrics: Sequence[str] = BOTH, linkage: str = LINKAGES[0]) -> Table:
     """Methods by how often each measure puts them into the best group, over all pairs in `records`.
 
     F: no usable model for some seed that has a retrained model. The original and the retrained models are
@@ -55,8 +55,9 @@ def rank(
     boards = {
         name: [standings(cohort, one, linkage) for cohort in compared] for name, one in measures.items()
     }
-    rows = _rows(compared, boards)
-    notes = rank_notes(found, compared, boards, linkage)
+    firm = {name: firmness(compared, one, boards[name], linkage) for name, one in measures.items()}
+    rows = _rows(compared, boards, firm)
+    notes = [*rank_notes(found, compared, boards, linkage), *firm_notes(rows, measures)]
     return Table("deepunlearn.rank/1", _title(compared), _columns(measures, len(compared) == 1), rows, notes)
 
 
@@ -66,7 +67,11 @@ def _measure(name: str) -> Measure:
     return MEASURES[name]
 
 
-def _rows(compared: Sequence[Cohort], boards: Mapping[str, Sequence[Board]]) -> list[Row]:
+def _rows(
+    compared: Sequence[Cohort],
+    boards: Mapping[str, Sequence[Board]],
+    firm: Mapping[str, Mapping[Key, Firmness]],
+) -> list[Row]:
     samples = {key: next(iter(runs.values())) for cohort in compared for key, runs in cohort.methods.items()}
     counts = {name: _counts(samples, held) for name, held in boards.items()}
     ranks = {
@@ -80,6 +85,7 @@ def _rows(compared: Sequence[Cohort], boards: Mapping[str, Sequence[Board]]) -> 
             row |= _measured(
                 name, [board.get(key) for board in held], counts[name][key], ranks[name].get(key)
             )
+            row |= _firm(name, firm[name].get(key))
         rows.append(row | {"pairs": _pairs(key, compared, boards)})
     return sorted(rows, key=_order(tuple(boards)))
 
@@ -110,6 +116,16 @@ def _measured(
         **{f"{name}_{group}": n for group, n in zip(GROUP_NAMES, count, strict=True)},
         **one.fields(name),
         f"{name}_near": all(standing.near for standing in known),
+    }
+
+
+def _firm(name: str, found: Firmness | None) -> Row:
+    known = found or Firmness(None, None, None, "")
+    return {
+        f"{name}_rank_low": known.low,
+        f"{name}_rank_high": known.high,
+        f"{name}_kept": known.kept,
+        f"{name}_letters": known.letters,
     }
 
 
@@ -157,7 +173,12 @@ def _columns(measures: Mapping[str, Measure], single: bool) -> list[Column]:
 
 
 def _place(name: str, measure: Measure) -> Column:
-    return Column(f"{measure.title} rank", lambda row: str(row[f"{name}_rank"] or UNKNOWN), right=True)
+    def cell(row: Mapping[str, Any]) -> str:
+        place, low, high = (row[f"{name}_rank{end}"] for end in ("", "_low", "_high"))
+        spread = f" ({low}\u2013{high})" if low is not None and low != high else ""
+        return f"{place}{spread} {row[f'{name}_letters']}".rstrip() if place else UNKNOWN
+
+    return Column(f"{measure.title} rank", cell)
 
 
 def _group(name: str, measure: Measure) -> Column:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from deepunlearn_cli.tables.certainty import RESAMPLES
 from deepunlearn_cli.tables.cohort import UNKNOWN, Cohort, Key, common_notes, is_control, shortened
-from deepunlearn_cli.tables.measures import RETDEV, noise, undefined
+from deepunlearn_cli.tables.measures import RETDEV, Measure, noise, undefined
 from deepunlearn_cli.tables.standings import Board, missing
 
 
@@ -29,6 +31,24 @@ def rank_notes(
         _clustering(linkage),
         *common_notes(found),
     ]
+
+
+def firm_notes(rows: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure]) -> list[str]:
+    """How to read intervals and letters, and whose group hangs on the linkage."""
+    notes = []
+    if any(row[f"{name}_rank_low"] is not None for row in rows for name in measures):
+        notes.append(
+            f"rank (90 % interval over {RESAMPLES} draws of the seeds) and letters: methods that share a "
+            "letter cannot be told apart"
+        )
+    else:
+        notes.append("no rank intervals: they take retrained models of two seeds")
+    for name, measure in measures.items():
+        shaky = [row for row in rows if (row[f"{name}_kept"] or 1) < 1]
+        said = ", ".join(f"{row['label']} {row[f'{name}_kept']:.0%}" for row in shaky)
+        if shaky:
+            notes.append(f"{measure.title} groups that hang on the linkage (share of all four): {said}")
+    return notes
 
 
 def _failure(cohort: Cohort, key: Key) -> list[str]:

@@ -100,10 +100,15 @@ def _attacks(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
     """The U-MIA run to quote per (model run, against): k-fold before shuffle, then the newest."""
     chosen: dict[tuple[str, str], Row] = {}
     for row in rows:
-        if row["name"] == "umia" and row["status"] == "done":
+        if row["name"] == "umia" and row["status"] == "done" and _papers(row["params"]):
             key = (row["target"], row["params"].get("against", "test"))
             chosen[key] = max(chosen.get(key, row), row, key=_preference)
     return chosen
+
+
+def _papers(params: Mapping[str, Any]) -> bool:
+    """Whether it is the paper's attack, on the loss: figures of other features are another measure."""
+    return bool(params.get("feature", "loss") == "loss")
 
 
 def _preference(row: Row) -> tuple[bool, float, str]:

@@ -40,7 +40,8 @@ def standings(cohort: Cohort, measure: Measure, linkage: str) -> Board:
     runs = {key: {s: run for s, run in by.items() if s in seeds} for key, by in cohort.methods.items()}
     spreads = {key: measure.spread(by, cohort.retrained) for key, by in runs.items()}
     whole = {key: one for key, one in spreads.items() if one.n == len(seeds)}
-    groups = _groups({key: one for key, one in whole.items() if not is_control(key)}, measure, linkage)
+    sign = 1 if measure.lower else -1
+    groups = grouped({key: sign * one.mean for key, one in whole.items() if not is_control(key)}, linkage)
     if whole:
         groups |= {key: "F" for key in runs if not is_control(key) and missing(cohort, key)}
     floor = noise(cohort, measure) if measure is RETDEV else math.nan
@@ -50,10 +51,10 @@ def standings(cohort: Cohort, measure: Measure, linkage: str) -> Board:
     }
 
 
-def _groups(spreads: Mapping[Key, Spread], measure: Measure, linkage: str) -> dict[Key, str]:
-    sign = 1 if measure.lower else -1
-    placed = clusters([sign * one.mean for one in spreads.values()], linkage)
-    return {key: GROUP_NAMES[group] for key, group in zip(spreads, placed, strict=True)}
+def grouped(means: Mapping[Key, float], linkage: str) -> dict[Key, str]:
+    """G1, G2 or G3 of each mean, the smallest best."""
+    placed = clusters(list(means.values()), linkage)
+    return {key: GROUP_NAMES[group] for key, group in zip(means, placed, strict=True)}
 
 
 def missing(cohort: Cohort, key: Key) -> list[int]:

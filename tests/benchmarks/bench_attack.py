@@ -32,7 +32,10 @@ def main(samples: str = "1000") -> None:
         truth = np.repeat([1, 0], count)
         cross_val_score(LogisticRegression(), losses, truth, cv=StratifiedKFold(10, shuffle=True))
 
-    arms = {"umia (accuracy, AUC, intervals)": lambda: umia.run(sides, 0), "scikit-learn's folds alone": bare}
+    arms = {
+        "umia (accuracy, AUC, intervals)": lambda: umia.run({"target": lambda: sides}, 0),
+        "scikit-learn's folds alone": bare,
+    }
     compare(f"U-MIA, {count} a side", arms)
 
 

@@ -1,0 +1,285 @@
+"""U-LiRA: for each sample, was it forgotten by this model, or never seen by it?
+
+Kurmanji et al. 2023 (arXiv 2302.09880) and Hayes et al. 2024 (arXiv 2403.01218), as in Deep Unlearn (arXiv
+2410.01276), section 5. The released code of the latter scores 0/1 correctness by the models it was fitted
+to, members only, and divides by zero where a sample is always right; here both sides are scored, by
+Gaussians fitted to the other splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepunlearn_cli.attacks._attack import Attack, Findings, Outputs, Source
+from deepunlearn_cli.attacks._clusters import Layout, estimate
+from deepunlearn_cli.attacks._features import check, correctness, log_odds
+from deepunlearn_cli.attacks._likelihood import Cell, Floats, score
+from deepunlearn_cli.errors import RunFailed, UsageFailure
+from deepunlearn_cli.fields import choice
+from deepunlearn_cli.intervals import Estimate
+
+STATISTICS = {"confidence": log_odds, "correctness": correctness}
+LEAST_SPLITS = 4  # below it a sample is hardly ever both forgotten and never seen by the other splits
+FPRS = {"tpr_1": 0.01, "tpr_01": 0.001}
+
+
+def target_name(split: int, forget: int) -> str:
+    """The name of one unlearned model among an analysis's targets."""
+    return f"{split}/{forget}"
+
+
+@dataclass(frozen=True)
+class ULiRA(Attack):
+    """Likelihood ratio per sample over many unlearned models of one method; `targets` are `SPLIT/FORGET`."""
+
+    title = "U-LiRA"
+    summary = "likelihood ratio per sample over many models, forgotten against never seen"
+    statistic: str = choice(
+        "confidence",
+        tuple(STATISTICS),
+        help="confidence: log(p / (1 - p)) of the true class; correctness: the benchmark's 0/1",
+        search=False,
+    )
+
+    def run(self, targets: Mapping[str, Source], seed: int) -> Findings:
+        """Figures of a method; nothing is drawn at random, so `seed` plays no part.
+
+        Scores: `accuracy` is the mean over samples of how often the ratio's side was right, forgotten and
+        never seen counting half each (Figure 1), `accuracy_sd` the deviation over samples; `auc`, `tpr_1`
+        and `tpr_01` (None: too few samples) rank all observations, every sample with equal weight. Every
+        interval is Student's, clustered by samples and splits. `samples` were scored on both sides,
+        `unscored` could not be.
+
+        Parts: `samples` with `index`, `accuracy`, and numbers of scored splits `forgotten` and `never`;
+        `cells` with the influence of every (split, sample) on accuracy and AUC, for differences.
+        """
+        del seed
+        index, cells = self._read(targets)
+        sides = list(score(cells, len(index)))
+        layout = Layout.over(sides, len(index))
+        weights = _weights(layout, len(index))
+        if not weights.any():
+            raise UsageFailure(
+                f"U-LiRA: no sample was forgotten twice and never seen in {len(sides)} splits",
+                "raise --splits, --forgets or --share",
+            )
+        ratios = [np.concatenate([pair[part].ratio for pair in sides]) for part in (0, 1)]
+        samples = _samples(index, layout, weights, ratios)
+        measured = _measured(layout, weights, ratios, len(samples["index"]))
+        counts = _counts(samples, index, cells)
+        return Findings(
+            _told(measured) | counts, {"samples": samples, "cells": _influences(layout, measured)}
+        )
+
+    def _read(self, targets: Mapping[str, Source]) -> tuple[NDArray[np.int64], list[Cell]]:
+        """Dataset indices of all samples seen, and the models with positions among them."""
+        raw = [self._cell(name, source()) for name, source in targets.items()]
+        _check_together(raw)
+        seen = np.zeros(1 + max(int(side.max()) for c in raw for side in (c.forgotten, c.never)), bool)
+        for cell in raw:
+            seen[cell.forgotten] = seen[cell.never] = True
+        position = np.cumsum(seen) - 1
+        cells = [
+            replace(cell, forgotten=position[cell.forgotten], never=position[cell.never]) for cell in raw
+        ]
+        return np.flatnonzero(seen), cells
+
+    def _cell(self, name: str, outputs: Outputs) -> Cell:
+        sides = [self._side(name, part, outputs) for part in ("forget", "never")]
+        (forgotten, forgotten_z), (never, never_z) = sides
+        classes = outputs["never"]["logits"].shape[1]
+        return Cell(int(name.partition("/")[0]), forgotten, never, forgotten_z, never_z, classes)
+
+    def _side(self, name: str, part: str, outputs: Outputs) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        where = f"U-LiRA: {part} of model {name}"
+        if part not in outputs or not len(outputs[part]["labels"]):
+            raise UsageFailure(f"{where} is empty", "forget a larger share of each half")
+        held = outputs[part]
+        check(held["logits"], held["labels"], where)
+        with np.errstate(invalid="ignore"):
+            z = STATISTICS[self.statistic](held["logits"], held["labels"]).astype(np.float32)
+        if not np.isfinite(z).all() or not np.isfinite(held["logits"]).all():
+            raise RunFailed(f"{where}: logits that are not finite", "the model has diverged; lower -p lr=...")
+        return held["index"].astype(np.int64), z
+
+
+def _check_together(cells: list[Cell]) -> None:
+    splits, classes = {cell.split for cell in cells}, {cell.classes for cell in cells}
+    if len(splits) < LEAST_SPLITS:
+        raise UsageFailure(
+            f"U-LiRA needs {LEAST_SPLITS} splits to fit; there are {len(splits)}",
+            f"--splits 16 (at least {LEAST_SPLITS})",
+        )
+    if len(classes) > 1:
+        raise UsageFailure(
+            f"U-LiRA: the models differ in their classes: {sorted(classes)}", "attack models of one dataset"
+        )
+
+
+def _weights(layout: Layout, samples: int) -> Floats:
+    """Of each cell: every sample that was scored on both sides counts the same, on either side 1 in all."""
+    rows = layout.part * samples + layout.sample
+    cells = np.bincount(rows, minlength=2 * samples).reshape(2, samples)
+    both: NDArray[np.bool_] = np.all(cells > 0, axis=0)
+    found: Floats = both[layout.sample] / cells.reshape(-1)[rows] / max(1, both.sum())
+    return found
+
+
+def _hits(ratio: Floats) -> Floats:
+    """1 for a positive ratio, 0 for a negative one; no ratio either way is half a hit."""
+    return (np.sign(ratio) + 1) / 2
+
+
+def _samples(
+    index: NDArray[np.int64], layout: Layout, weights: Floats, ratios: Sequence[Floats]
+) -> dict[str, NDArray[Any]]:
+    """Per sample that was scored on both sides: how often the ratio was right."""
+    n, used = len(index), weights > 0
+    means = layout.means(np.concatenate([_hits(ratios[0]), _hits(-ratios[1])]))
+    sums = np.bincount(layout.sample[used], (weights * means)[used], n)
+    counts = [np.bincount(layout.sample[used & (layout.part == part)], minlength=n) for part in (0, 1)]
+    both = counts[0] > 0
+    return {
+        "index": index[both],
+        "accuracy": sums[both] * both.sum() / 2,
+        "forgotten": counts[0][both],
+        "never": counts[1][both],
+    }
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A figure with its error and the influence of each cell on it; none where it cannot be resolved."""
+
+    estimate: Estimate | None
+    influence: Floats
+
+
+def _measured(
+    layout: Layout, weights: Floats, ratios: Sequence[Floats], samples: int
+) -> dict[str, _Measured]:
+    found = {"accuracy": _accuracy(layout, weights, ratios), "auc": _auc(layout, weights, ratios)}
+    return found | {name: _tpr(layout, weights, ratios, rate, samples) for name, rate in FPRS.items()}
+
+
+def _accuracy(layout: Layout, weights: Floats, ratios: Sequence[Floats]) -> _Measured:
+    means = layout.means(np.concatenate([_hits(ratios[0]), _hits(-ratios[1])]))
+    return _of(layout, weights, means, (0.5, 0.5))
+
+
+def _auc(layout: Layout, weights: Floats, ratios: Sequence[Floats]) -> _Measured:
+    own = [(weights / layout.count)[of] for of in _by_part(layout)]
+    above = _share_below(ratios[0], ratios[1], own[1])
+    below = 1 - _share_below(ratios[1], ratios[0], own[0])
+    means = layout.means(np.concatenate([above, below]))
+    found = _of(layout, weights, means, (1.0, 1.0))
+    area = float((weights * means)[layout.part == 0].sum())
+    assert found.estimate
+    return _Measured(replace(found.estimate, value=area), found.influence)
+
+
+def _tpr(layout: Layout, weights: Floats, ratios: Sequence[Floats], rate: float, samples: int) -> _Measured:
+    """Share of forgotten ratios above what a share `rate` of the others exceeds; by the delta method."""
+    if samples * rate < 1:
+        return _Measured(None, np.zeros(len(weights)))
+    own = [(weights / layout.count)[of] for of in _by_part(layout)]
+
+    def at(fpr: float) -> tuple[float, float]:
+        limit = _threshold(ratios[1], own[1], fpr)
+        return limit, float(own[0][ratios[0] > limit].sum())
+
+    limit, value = at(rate)
+    slope = (at(2 * rate)[1] - at(rate / 2)[1]) / (1.5 * rate)
+    means = layout.means((np.concatenate(ratios) > limit).astype(np.float64))
+    found = _of(layout, weights, means, (1.0, -slope))
+    assert found.estimate
+    return _Measured(replace(found.estimate, value=value), found.influence)
+
+
+def _of(layout: Layout, weights: Floats, means: Floats, signs: tuple[float, float]) -> _Measured:
+    """The weighted sum of both parts' means, each by its sign, with the influence of each cell."""
+    influence, value = np.zeros(len(weights)), 0.0
+    for part, sign in enumerate(signs):
+        own = layout.part == part
+        mean = float((weights * means)[own].sum())
+        influence[own] = sign * weights[own] * (means[own] - mean)
+        value += sign * mean
+    return _Measured(estimate(value, influence, layout.split, layout.sample), influence)
+
+
+def _by_part(layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The cells of the forgotten observations, and of those never seen."""
+    first = int(layout.count[layout.part == 0].sum())
+    return layout.of[:first], layout.of[first:]
+
+
+def _share_below(values: Floats, others: Floats, weights: Floats) -> Floats:
+    """For each value the weight of `others` below it, ties counting half."""
+    order = np.argsort(others)
+    summed = np.concatenate([[0.0], np.cumsum(weights[order])])
+    ordered = others[order]
+    left, right = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
+    found: Floats = (summed[left] + summed[right]) / 2
+    return found
+
+
+def _threshold(values: Floats, weights: Floats, share: float) -> float:
+    """The value that at most a `share` of the weight exceeds."""
+    order = np.argsort(values)[::-1]
+    exceeded = np.cumsum(weights[order])
+    return float(values[order][min(int(np.searchsorted(exceeded, share, "right")), len(values) - 1)])
+
+
+def _told(measured: Mapping[str, _Measured]) -> dict[str, float | None]:
+    """Figures with the ends of their intervals, within 0..1; None where unknown."""
+    found: dict[str, float | None] = {}
+    for name, one in measured.items():
+        low, high = one.estimate.interval() if one.estimate else (None, None)
+        found |= {
+            name: one.estimate.value if one.estimate else None,
+            f"{name}_low": None if low is None else max(0.0, low),
+            f"{name}_high": None if high is None else min(1.0, high),
+        }
+    return found
+
+
+def _influences(layout: Layout, measured: Mapping[str, _Measured]) -> dict[str, NDArray[Any]]:
+    return {
+        "split": layout.split.astype(np.int32),
+        "sample": layout.sample.astype(np.int32),
+        **{name: measured[name].influence.astype(np.float32) for name in ("accuracy", "auc")},
+    }
+
+
+def _counts(
+    samples: Mapping[str, NDArray[Any]], index: NDArray[np.int64], cells: Sequence[Cell]
+) -> dict[str, Any]:
+    return {
+        "accuracy_sd": float(samples["accuracy"].std(ddof=1)) if len(samples["accuracy"]) > 1 else None,
+        "samples": len(samples["index"]),
+        "unscored": len(index) - len(samples["index"]),
+        "models": len(cells),
+        "splits": len({cell.split for cell in cells}),
+    }
+
+
+def difference(
+    metric: str, ours: Mapping[str, NDArray[Any]], theirs: Mapping[str, NDArray[Any]], gap: float
+) -> Estimate:
+    """`gap`, a figure of one method less another's, with the error of that difference.
+
+    Args:
+        ours, theirs: both methods' `cells`, of the same design.
+
+    Raises:
+        UsageFailure: they are of other models.
+    """
+    if not all(np.array_equal(ours[name], theirs[name]) for name in ("split", "sample")):
+        raise UsageFailure("U-LiRA: the methods were attacked by different designs", "attack them together")
+    cells = ours[metric].astype(np.float64) - theirs[metric].astype(np.float64)
+    return estimate(gap, cells, ours["split"], ours["sample"])

@@ -1,0 +1,187 @@
+"""A plan carried out: originals, searches, methods with what was found, attacks; and its size beforehand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli import adopt, compose, data
+from deepunlearn_cli.bench import Cell, Plan
+from deepunlearn_cli.errors import Failure
+from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods._method import CIFAR10, Sizes
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.recipe import Recipe
+    from deepunlearn_cli.runner import Runner
+    from deepunlearn_cli.sweep import Standing, Tuned
+
+Row = dict[str, Any]
+Tell = Callable[["Standing"], None]
+Say = Callable[[str], None]
+
+ORIGINALS, RETRAINED, TRIALS, MODELS, ATTACKS = "originals", "retrained", "search trials", "models", "attacks"
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A plan on a machine.
+
+    Args:
+        seeds: the plan's, as numbers.
+        precision: the plan's, or the device's default.
+        workers: processes that search.
+    """
+
+    plan: Plan
+    runner: Runner
+    seeds: Sequence[int]
+    precision: str
+    workers: int = 1
+
+    def starts(self, cell: Cell) -> list[adopt.Start]:
+        """The originals of a pair, to be unlearned from; decodes its dataset if need be."""
+        plan = self.plan
+        dataset = self.runner.dataset(cell.dataset, image_size=plan.image_size)
+        scene = compose.Scene(
+            dataset, cell.model, plan.val_share, plan.split_seed, self.precision, plan.augment
+        )
+        forget = adopt.forget_for(scene.data, dataset, plan.forget, self.runner)
+        source = data.portable(cell.dataset)
+        return [
+            adopt.Start(compose.original(scene, cell.training, seed), dataset, forget, source)
+            for seed in self.seeds
+        ]
+
+    def judged(self, found: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[Recipe]:
+        """Every model to be judged; `found` holds tuned hyperparameters by (pair's model key, method)."""
+        return [
+            compose.unlearned(
+                start.recipe,
+                method,
+                start.forget,
+                {**found.get((self._name(cell), method), {}), **self.plan.params.get(method, {})},
+                augment=self.plan.augment_unlearning,
+            )
+            for cell in self.plan.pairs
+            for start in self.starts(cell)
+            for method in self.plan.method_names
+        ]
+
+    def attacks(self, judged: Sequence[Recipe]) -> list[Recipe]:
+        """Every attack of the plan on every model of the plan."""
+        return [compose.attack(target, name) for target in judged for name in self.plan.attacks]
+
+    def tuned(self, tell: Tell, say: Say) -> tuple[dict[tuple[str, str], Mapping[str, Any]], list[Failure]]:
+        """Search every pair's methods; what was found by (pair, method), and what failed."""
+        found: dict[tuple[str, str], Mapping[str, Any]] = {}
+        failures: list[Failure] = []
+        for cell in self.plan.pairs if self.plan.sweep else ():
+            tuned, failed = self._search(cell, tell, say)
+            found |= {(self._name(cell), one.question.method): one.preset.params for one in tuned}
+            failures += failed
+        return found, failures
+
+    def _search(self, cell: Cell, tell: Tell, say: Say) -> tuple[list[Tuned], list[Failure]]:
+        from deepunlearn_cli import sweep
+
+        asked: dict[str, Any] = {"trials": 100, "originals": 3, "sampler": "tpe", "confirm": 3} | dict(
+            self.plan.sweep
+        )
+        starts = self.starts(cell)[: asked["originals"]]
+        self.runner.ensure_all([start.recipe for start in starts])
+        methods = [name for name in self.plan.method_names if name in sweep.tunable()]
+        fixed = {name: self.plan.params.get(name, {}) for name in methods}
+        questions = sweep.questions(self.runner, starts, sweep.Search(asked["sampler"]), fixed)
+        root, device = str(self.runner.store.root), self.runner.device
+        order = sweep.Order(tuple(questions), root, None, device, asked["trials"], None, PATIENCE)
+        given_up = sweep.search(order, self.workers, self.runner, tell)
+        tuned, failures = sweep.conclude(order, self.runner, asked["confirm"], say)
+        return tuned, [*given_up, *failures]
+
+    @staticmethod
+    def _name(cell: Cell) -> str:
+        return f"{cell.dataset} {cell.model}"
+
+
+PATIENCE = 10  # failed trials in a row that end a method's search
+
+
+def size(plan: Plan, seeds: int) -> Iterator[Row]:
+    """How many runs of each kind every pair takes, from the plan alone, with their work in epochs.
+
+    Work is that of the methods' defaults: a search tries longer and shorter ones.
+    """
+    actors = {name: METHODS.get(name) for name in plan.method_names}
+    methods = [name for name, actor in actors.items() if not actor.control]
+    tried = plan.sweep.get("trials", 100) * plan.sweep.get("originals", 3) if plan.sweep else 0
+    for cell in plan.pairs:
+        epochs = compose.TRAINER.build(cell.training).params()["epochs"]
+        once = {name: _work(name, plan, epochs) for name in methods}
+        retrained = seeds if "retrain" in actors or plan.sweep else 0
+        counts = {
+            ORIGINALS: (seeds, epochs),
+            RETRAINED: (retrained, epochs * (1 - CIFAR10.forget / CIFAR10.training)),
+            TRIALS: (tried * len(methods), sum(once.values()) / max(1, len(methods))),
+            MODELS: (seeds * len(methods), sum(once.values()) / max(1, len(methods))),
+            ATTACKS: (seeds * len(actors) * len(plan.attacks), 0.0),
+        }
+        for kind, (count, each) in counts.items():
+            if count:
+                yield {
+                    "dataset": cell.dataset,
+                    "model": cell.model,
+                    "kind": kind,
+                    "runs": count,
+                    "epochs": each,
+                }
+
+
+def _work(method: str, plan: Plan, training_epochs: int) -> float:
+    """Epochs of training that a method's defaults take, within its budget."""
+    actor = METHODS.get(method)
+    params = compose.budget(actor, training_epochs) | dict(plan.params.get(method, {}))
+    sizes: Sizes = CIFAR10  # shares of the parts are what counts
+    return actor.build(params).work(sizes) / sizes.training
+
+
+def there(campaign: Campaign) -> Counter[tuple[str, str, str]]:
+    """How many of these runs the store holds, by dataset, model and kind.
+
+    Pairs whose data are not at hand count nothing; models of a plan with a search are not known before it.
+    """
+    found: Counter[tuple[str, str, str]] = Counter()
+    for cell in campaign.plan.pairs:
+        try:
+            starts = campaign.starts(cell)
+        except Failure:
+            continue
+        held = [kind for kind, recipe in _recipes(campaign, starts) if campaign.runner.store.get(recipe.key)]
+        found.update((cell.dataset, cell.model, kind) for kind in held)
+    return found
+
+
+def _recipes(campaign: Campaign, starts: Sequence[adopt.Start]) -> Iterator[tuple[str, Recipe]]:
+    plan = campaign.plan
+    for start in starts:
+        yield ORIGINALS, start.recipe
+        yield RETRAINED, compose.retrained(start.recipe, start.forget)
+        for name in plan.method_names:
+            params, augment = plan.params.get(name, {}), plan.augment_unlearning
+            target = compose.unlearned(start.recipe, name, start.forget, params, augment=augment)
+            if not METHODS.get(name).control and not plan.sweep:
+                yield MODELS, target
+            yield from ((ATTACKS, compose.attack(target, attack)) for attack in plan.attacks)
+
+
+def seconds_per_epoch(runner: Runner) -> dict[tuple[str, str], float]:
+    """Seconds that an epoch's work took, by (dataset, model), from unshared runs in the store."""
+    totals: dict[tuple[str, str], list[float]] = {}
+    for row in runner.store.rows(status="done"):
+        if row["seconds"] and row["work"] and not row["shared"] and row["kind"] in ("train", "unlearn"):
+            held = totals.setdefault((row["dataset"], row["model"]), [0.0, 0.0])
+            held[0] += row["seconds"]
+            held[1] += row["work"]
+    return {pair: seconds / work for pair, (seconds, work) in totals.items()}

@@ -1,0 +1,139 @@
+"""How sure a figure is: intervals of shares, AUCs and differences, each by a named method.
+
+Sources: Wilson 1927 (interval of a share); Clopper and Pearson 1934 (exact interval of a share); Hanley and
+McNeil 1982 (interval of an AUC); DeLong, DeLong and Clarke-Pearson 1988 (two AUCs on the same samples).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONFIDENCE = 0.95  # of every interval that the tool prints
+
+Floats = NDArray[np.floating[Any]]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its standard error; `df` are the degrees of freedom behind the error (inf: normal)."""
+
+    value: float
+    error: float
+    df: float = math.inf
+
+    def interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Student's interval (the normal one for infinite `df`)."""
+        half = self.error * quantile((1 + confidence) / 2, self.df)
+        return self.value - half, self.value + half
+
+
+def quantile(probability: float, df: float = math.inf) -> float:
+    """Quantile of Student's distribution, normal for infinite `df`."""
+    if math.isinf(df):
+        return NormalDist().inv_cdf(probability)
+    from scipy.special import stdtrit
+
+    return float(stdtrit(df, probability))
+
+
+def mean(values: Floats) -> Estimate:
+    """Mean of independent values (n,) with its standard error; an infinite error for fewer than two."""
+    n = len(values)
+    if n < 2:
+        return Estimate(float(np.mean(values)) if n else math.nan, math.inf)
+    return Estimate(float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(n), n - 1)
+
+
+def wilson(successes: float, n: float, confidence: float = CONFIDENCE) -> Interval:
+    """Wilson's score interval of a share; (0, 1) for n = 0."""
+    if n == 0:
+        return 0.0, 1.0
+    z = quantile((1 + confidence) / 2)
+    share, scale = successes / n, 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
+    """The exact (conservative) interval of a share; (0, 1) for n = 0."""
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    low = betaincinv(successes, n - successes + 1, tail) if successes else 0.0
+    high = betaincinv(successes + 1, n - successes, 1 - tail) if successes < n else 1.0
+    return float(low), float(high)
+
+
+def auc(member_scores: Floats, other_scores: Floats) -> float:
+    """Probability that a member scores above another sample, ties counting half; NaN if a side is empty."""
+    if len(member_scores) == 0 or len(other_scores) == 0:
+        return math.nan
+    return float(_placements(member_scores, other_scores).mean())
+
+
+def auc_interval(area: float, members: int, others: int, confidence: float = CONFIDENCE) -> Interval:
+    """Hanley and McNeil's (1982) normal interval of an AUC from the sizes of both sides, cut to 0..1."""
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    spread = area * (1 - area) + (members - 1) * (q1 - area**2) + (others - 1) * (q2 - area**2)
+    half = quantile((1 + confidence) / 2) * math.sqrt(max(0.0, spread) / (members * others))
+    return max(0.0, area - half), min(1.0, area + half)
+
+
+def auc_difference(ours: tuple[Floats, Floats], theirs: tuple[Floats, Floats]) -> Estimate:
+    """Difference of two AUCs by DeLong; each pair holds (member scores, other scores) of the same samples."""
+    (m1, o1), (m2, o2) = ours, theirs
+    members = _placements(m1, o1) - _placements(m2, o2)
+    others = _placements(-o1, -m1) - _placements(-o2, -m2)
+    variance = np.var(members, ddof=1) / len(members) + np.var(others, ddof=1) / len(others)
+    return Estimate(float(members.mean()), math.sqrt(variance))
+
+
+def _placements(scores: Floats, others: Floats) -> NDArray[np.float64]:
+    """For each score the share of `others` below it, ties counting half."""
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, scores, "left")
+    not_above = np.searchsorted(ordered, scores, "right")
+    shares: NDArray[np.float64] = (below + not_above) / (2 * len(ordered))
+    return shares
+
+
+def tpr_at(member_scores: Floats, other_scores: Floats, fpr: float) -> float | None:
+    """Share of members above the threshold that at most `fpr` of the others exceed.
+
+    None where it cannot be resolved: with fewer than 1 / fpr others not even one may be exceeded.
+    """
+    if len(other_scores) * fpr < 1 or not len(member_scores):
+        return None
+    exceeded = math.floor(len(other_scores) * fpr)
+    return float((member_scores > np.sort(other_scores)[-1 - min(exceeded, len(other_scores) - 1)]).mean())
+
+
+def tpr_interval(
+    member_scores: Floats, other_scores: Floats, fpr: float, confidence: float = CONFIDENCE
+) -> Interval | None:
+    """A distribution-free interval of the TPR at a false positive rate; None as in `tpr_at`.
+
+    The true threshold lies between two order statistics of the others (binomial); the exact interval of the
+    members' share is taken at the worse of the two. Each part spends half of the error, so that the whole
+    covers at least as often as it says.
+    """
+    from scipy.stats import binom
+
+    n = len(other_scores)
+    if n * fpr < 1 or not len(member_scores):
+        return None
+    part = (1 + confidence) / 2
+    fewest, most = (int(k) for k in binom.ppf([(1 - part) / 2, (1 + part) / 2], n, fpr))
+    ordered = np.sort(other_scores)
+    strict = int((member_scores >= ordered[-fewest]).sum()) if fewest else 0
+    loose = int((member_scores > ordered[-1 - min(most, n - 1)]).sum())
+    low, high = (clopper_pearson(count, len(member_scores), part) for count in (strict, loose))
+    return low[0], high[1]

@@ -1,0 +1,111 @@
+"""A report as one HTML file that needs nothing else: tables and figures, readable offline and on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from deepunlearn_cli import __version__, figures
+from deepunlearn_cli.tables.formats import render
+from deepunlearn_cli.tables.rank import BOTH, MEASURES, rank
+from deepunlearn_cli.tables.records import Record
+from deepunlearn_cli.tables.report import report
+from deepunlearn_cli.tables.table import Table
+
+STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto;
+  padding: 0 1rem; color: #222 }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px }
+.wide { overflow-x: auto }
+th, td { padding: .2rem .55rem; border-bottom: 1px solid #ddd; text-align: left; white-space: nowrap }
+th { border-bottom: 2px solid #888 } tr:hover td { background: #f4f7fa }
+ul { font-size: 13px; color: #555 } svg { max-width: 100%; height: auto }
+footer { color: #777; font-size: 13px }
+@media print { body { margin: 0; max-width: none } h2 { break-after: avoid } svg { break-inside: avoid } }
+"""
+
+Row = Mapping[str, Any]
+
+
+def report_page(records: Sequence[Record], ulira: Sequence[Row]) -> str:
+    """Table 1, Table 2, the scores, and their figures; `ulira` are rows of U-LiRA with histograms.
+
+    Raises:
+        NotFound: as `rank` and `report`.
+        UsageFailure: matplotlib is not installed.
+    """
+    figures.check_installed()
+    ranking, efficiency = rank(records), report(records, "2")
+    sections = [
+        _section(ranking, [*_trade_offs(ranking), *_group_maps(ranking)]),
+        _section(efficiency, _speeds(efficiency)),
+        _section(report(records, "scores"), []),
+        *([_ulira(ulira)] if ulira else []),
+    ]
+    head = f'<meta charset="utf-8"><title>deepunlearn report</title><style>{STYLE}</style>'
+    view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    made = f"<footer>{len(records)} runs · deepunlearn {escape(__version__)}</footer>"
+    body = "\n".join(sections)
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}{view}</head>\n'
+        f"<body><h1>deepunlearn report</h1>\n{body}\n{made}</body></html>\n"
+    )
+
+
+def _section(table: Table, drawn: Sequence[str]) -> str:
+    notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
+    text = f'<h2>{escape(table.title)}</h2>\n<div class="wide">{render(table, "html")}</div>'
+    return "\n".join([text, *drawn, f"<ul>{notes}</ul>" if notes else ""])
+
+
+def _trade_offs(ranking: Table) -> list[str]:
+    return [
+        figures.inline(
+            figures.trade_off(_of_pair(ranking.rows, pair), pair),
+            f"Retention deviation against indiscernibility, {escape(pair)}",
+        )
+        for pair in _pairs(ranking.rows)
+    ]
+
+
+def _group_maps(ranking: Table) -> list[str]:
+    rows, pairs = [row for row in ranking.rows if not row["control"]], _pairs(ranking.rows)
+    return [
+        figures.inline(
+            figures.group_map(rows, pairs, name, f"Groups by {MEASURES[name].title}"),
+            f"Groups by {MEASURES[name].title}",
+        )
+        for name in BOTH
+    ]
+
+
+def _speeds(efficiency: Table) -> list[str]:
+    pairs = list(dict.fromkeys(row["pair"] for row in efficiency.rows))
+    return [
+        figures.inline(
+            figures.speeds([row for row in efficiency.rows if row["pair"] == pair], pair),
+            f"Run-time efficiency, {escape(pair)}",
+        )
+        for pair in pairs
+        if any(row["pair"] == pair and not row["control"] for row in efficiency.rows)
+    ]
+
+
+def _ulira(rows: Sequence[Row]) -> str:
+    drawn = figures.inline(figures.ulira_figure(rows), "U-LiRA accuracy per sample by method")
+    return f"<h2>U-LiRA: accuracy per sample</h2>\n{drawn}"
+
+
+def _pairs(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(one["pair"] for row in rows for one in row["pairs"]))
+
+
+def _of_pair(rows: Sequence[Row], pair: str) -> list[dict[str, Any]]:
+    return [
+        dict(one) | {"label": row["label"], "control": row["control"]}
+        for row in rows
+        for one in row["pairs"]
+        if one["pair"] == pair
+    ]

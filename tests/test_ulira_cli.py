@@ -1,0 +1,122 @@
+"""`attack ulira` as people type it: resumable, shared, with its controls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cli_kit import call, ok
+
+SMALL = ("--dataset", "digits", "--model", "resnet-tiny", "--train", "epochs=1")
+ULIRA = ("attack", "ulira", *SMALL, "--splits", "5", "--forgets", "2", "--share", "0.4")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory) -> Path:
+    store = tmp_path_factory.mktemp("ulira") / "store"
+    ok(*ULIRA, "--method", "ft", "-p", "epochs=1", "--store", store, "-q")
+    return store
+
+
+def counts(store: Path, *more: str) -> dict[str, tuple[int, int]]:
+    rows = ok(*ULIRA, *more, "--dry-run", "--store", store, "--json").json
+    return {row["models"]: (row["there"], row["to_make"]) for row in rows}
+
+
+def test_a_dry_run_counts(tmp_path):
+    found = counts(tmp_path / "store", "--method", "ft,ct")
+    assert found == {
+        "original (trained)": (0, 5),
+        "original": (0, 10),
+        "retrain": (0, 10),
+        "ft": (0, 10),
+        "ct": (0, 10),
+    }
+
+
+def test_what_is_there_is_not_made_again(done):
+    found = counts(done, "--method", "ft,ct", "-p", "epochs=1")
+    assert found == {
+        "original (trained)": (5, 0),
+        "original": (10, 0),
+        "retrain": (10, 0),
+        "ft": (10, 0),
+        "ct": (0, 10),
+    }
+    more = counts(done, "--method", "ft", "-p", "epochs=1", "--splits", "7")
+    assert more["original (trained)"] == (5, 2)
+    assert more["ft"] == (10, 4)
+
+
+def test_rows_have_controls_intervals_and_a_verdict(done):
+    rows = ok(*ULIRA, "--method", "ft", "-p", "epochs=1", "--store", done, "--json").json
+    tables = {row["schema"] for row in rows}
+    assert tables == {"deepunlearn.ulira/1", "deepunlearn.ulira-figure/1"}
+    found = {row["method"]: row for row in rows if row["schema"] == "deepunlearn.ulira/1"}
+    assert set(found) == {"original", "retrain", "ft"}
+    assert [found[name]["verdict"] for name in ("original", "retrain")] == [None, None]
+    assert found["ft"]["verdict"] in ("PASS", "FAIL", "INCONCLUSIVE")
+    for row in found.values():
+        assert row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"]
+        assert sum(row["histogram"]) == pytest.approx(1)
+        assert row["models"] == 10
+
+
+def test_models_are_shared_by_both_statistics(done):
+    before = len(ok("runs", "--kind", "shadow", "--store", done).lines)
+    ok(*ULIRA, "--method", "ft", "-p", "epochs=1", "--statistic", "correctness", "--store", done)
+    assert len(ok("runs", "--kind", "shadow", "--store", done).lines) == before == 35
+
+
+def test_tables_of_other_commands_do_not_see_the_shadows(done):
+    assert call("rank", "--store", done).code == 3
+    assert not ok("runs", "--kind", "train", "--store", done).lines
+
+
+def test_unlearned_shadows_keep_no_weights(done):
+    rows = ok("runs", "--kind", "shadow", "--store", done, "--json").json
+    kept = {row["name"]: set() for row in rows}
+    for row in rows:
+        files = ok("show", row["id"], "--store", done, "--json").json[0]["files"]
+        kept[row["name"]].add("weights.safetensors" in files)
+    assert kept["ft"] == kept["retrain"] == {False}
+    assert kept["original"] == {True, False}  # those trained, and those that do nothing
+
+
+def test_the_figure(done, tmp_path):
+    for name in ("one.svg", "two.svg", "figure.png"):
+        ok(*ULIRA, "--method", "ft", "-p", "epochs=1", "--store", done, "--figure", tmp_path / name)
+    text = (tmp_path / "one.svg").read_text()
+    assert text == (tmp_path / "two.svg").read_text()
+    assert "<svg" in text
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_method_without_usable_models_is_told_and_stops_no_other(done):
+    said = call(*ULIRA, "--method", "ga,ft", "-p", "lr=0.1", "-p", "epochs=1", "-p", "momentum=0.99",
+                "--store", done, "--json")  # fmt: skip
+    rows = {row["method"]: row for row in said.json if row["schema"] == "deepunlearn.ulira/1"}
+    broken = [row for row in rows.values() if row["reason"]]
+    assert said.code == (6 if broken else 0)
+    assert rows["original"]["accuracy"] is not None
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "text"),
+    [
+        (("--splits", "3"), 2, "--splits 3 are too few"),
+        (("--forgets", "0"), 2, "--forgets 0"),
+        (("--share", "0"), 2, "--share 0"),
+        (("--share", "1"), 2, "--share 1"),
+        (("--train", "epoch=3"), 2, "epoch"),
+        (("--method", "mgs"), 3, "mgs"),
+        (("--figure", "f.gif"), 2, "f.gif"),
+        (("--figure", "no/f.svg"), 2, "folder does not exist"),
+        (("--preset", "no.toml"), 3, "no.toml"),
+        (("--margin", "0.9"), 2, "--margin 0.9"),
+    ],
+)
+def test_bad_arguments(tmp_path, more, code, text):
+    said = call(*ULIRA, "--method", "ft", *more, "--store", tmp_path / "store")
+    assert (said.code, text in " ".join(said.err.split())) == (code, True), said.err
+    assert not list((tmp_path / "store").glob("runs/*/*"))
