@@ -22,6 +22,7 @@ Row = dict[str, Any]
 Tell = Callable[["Standing"], None]
 Say = Callable[[str], None]
 
+DEFAULT_SWEEP: Mapping[str, Any] = {"trials": 100, "originals": 3, "sampler": "tpe", "confirm": 3}
 ORIGINALS, RETRAINED, TRIALS, MODELS, ATTACKS = "originals", "retrained", "search trials", "models", "attacks"
 
 
@@ -87,9 +88,7 @@ class Campaign:
     def _search(self, cell: Cell, tell: Tell, say: Say) -> tuple[list[Tuned], list[Failure]]:
         from deepunlearn_cli import sweep
 
-        asked: dict[str, Any] = {"trials": 100, "originals": 3, "sampler": "tpe", "confirm": 3} | dict(
-            self.plan.sweep
-        )
+        asked: dict[str, Any] = {**DEFAULT_SWEEP, **self.plan.sweep}
         starts = self.starts(cell)[: asked["originals"]]
         self.runner.ensure_all([start.recipe for start in starts])
         methods = [name for name in self.plan.method_names if name in sweep.tunable()]
@@ -116,7 +115,8 @@ def size(plan: Plan, seeds: int) -> Iterator[Row]:
     """
     actors = {name: METHODS.get(name) for name in plan.method_names}
     methods = [name for name, actor in actors.items() if not actor.control]
-    tried = plan.sweep.get("trials", 100) * plan.sweep.get("originals", 3) if plan.sweep else 0
+    asked = {**DEFAULT_SWEEP, **plan.sweep}
+    tried = asked["trials"] * asked["originals"] if plan.sweep else 0
     for cell in plan.pairs:
         epochs = compose.TRAINER.build(cell.training).params()["epochs"]
         once = {name: _work(name, plan, epochs) for name in methods}

@@ -65,7 +65,8 @@ def log_odds(logits: Logits, labels: Labels) -> Floats:
 
 def correctness(logits: Logits, labels: Labels) -> Floats:
     """1 where the prediction is right, 0 where it is not (the released benchmark's statistic)."""
-    return (logits.argmax(axis=1) == labels).astype(np.float64)
+    right: Floats = (logits.argmax(axis=1) == labels).astype(np.float64)
+    return right
 
 
 FEATURES: Mapping[str, Feature] = {
