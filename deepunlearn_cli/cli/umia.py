@@ -129,7 +129,7 @@ def _audited(runner: Runner, attacks: Sequence[Recipe], rule: Rule, asked: Asked
 
     found, failed = audit(runner, attacks, rule)
     rows = [views.row(one, rule) for one in found]
-    tables = [audits.umia_table(rows, found[0].run.recipe.params["feature"], _holdout(rows))] if rows else []
+    tables = [audits.umia_table(rows, found[0].run.recipe.params["feature"])] if rows else []
     judged = [(row, one.parts, one.control) for row, one in zip(rows, found, strict=True) if one.answer]
     tables += views.more(asked, judged, _classes(runner, found))
     code = ExitCode.PARTLY_FAILED if failed else code_of(rule, [row["verdict"] for row in rows])

@@ -102,7 +102,7 @@ def of_files(
     if held:
         names = {"source": str(control[0]), "method": control[0].stem} if control else {}
         rows.append(about | names | _answer(None, rule) | held.scores)
-    tables = [audits.umia_table(rows, attack.feature, held is None)]
+    tables = [audits.umia_table(rows, attack.feature)]
     tables += more(asked, [(one, found.parts, held.parts if held else None)], ())
     return Result(tables=tables, notes=audits.answers(rows), code=code_of(rule, [answer.verdict]))
 

@@ -9,48 +9,60 @@ from deepunlearn_cli.tables.table import Column, Table
 
 Row = Mapping[str, Any]
 
-UNRESOLVED = "n too\nsmall"  # a true positive rate that so few samples cannot tell
 SHORT_ID = 8  # digits of an id that are shown; any unambiguous prefix is accepted
+RATES = {"tpr_1": ("TPR@1%", 100), "tpr_01": ("@0.1%", 1000)}  # header, and the samples that it takes
 
 
-def umia_table(rows: Sequence[Row], feature: str, holdout: bool) -> Table:
-    """One row per attacked model; intervals below the figures, at 95 %."""
+def umia_table(rows: Sequence[Row], feature: str) -> Table:
+    """One row per attacked model, figures with their 95 % intervals; the gap's is 90 %, as its test's."""
     columns = [
         Column("run", lambda r: str(r["target"] or r["source"])[:SHORT_ID]),
         Column("method", lambda r: str(r["method"])),
         Column("seed", lambda r: "" if r["seed"] is None else str(r["seed"]), right=True),
-        *[_figure(title, name) for title, name in FIGURES.items()],
+        Column("accuracy", lambda r: _short(r, "accuracy"), right=True),
+        Column("AUC", lambda r: _short(r, "auc"), right=True),
+        *[_rate(name) for name in RATES],
         Column("gap", _gap, right=True),
-        Column("n", lambda r: str(r["n"]), right=True),
-        Column("verdict", _verdict),
+        Column("verdict", lambda r: str(r["verdict"] or "control")),
     ]
-    against = "held-out samples only: no retrained model" if holdout else "the retrained model"
-    title = f"U-MIA on the {feature}, compared with {against}; 0.5 is guessing, below 0.5 leaks too"
-    return Table("deepunlearn.umia/2", title, columns, rows)
+    title = f"U-MIA on the {feature}: 0.5 is guessing, below 0.5 leaks too"
+    return Table("deepunlearn.umia/2", title, columns, rows, _notes(rows))
 
 
-FIGURES = {"accuracy": "accuracy", "AUC": "auc", "TPR@1%": "tpr_1", "TPR@0.1%": "tpr_01"}
+def _short(row: Row, name: str) -> str:
+    ends = (f"{row[f'{name}_{end}']:.2f}".removeprefix("0") for end in ("low", "high"))
+    return f"{row[name]:.3f} {'–'.join(ends)}"
 
 
-def _figure(title: str, name: str) -> Column:
-    return Column(title, lambda r: _interval(r, name), right=True)
-
-
-def _interval(row: Row, name: str) -> str:
-    if row[name] is None:
-        return UNRESOLVED
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return f"{row[name]:.3f}" if low is None else f"{row[name]:.3f}\n{low:.3f}–{high:.3f}"
+def _rate(name: str) -> Column:
+    return Column(RATES[name][0], lambda r: "–" if r[name] is None else f"{r[name]:.3f}", right=True)
 
 
 def _gap(row: Row) -> str:
     if row["gap"] is None:
         return ""
-    return f"{row['gap']:+.3f}\n±{(row['gap_high'] - row['gap_low']) / 2:.3f}"
+    return f"{row['gap']:+.3f}±{(row['gap_high'] - row['gap_low']) / 2:.3f}"
 
 
-def _verdict(row: Row) -> str:
-    return f"{row['verdict']}\nvs {row['reference']}" if row["verdict"] else "control"
+def _notes(rows: Sequence[Row]) -> list[str]:
+    sizes = sorted({row["n"] for row in rows})
+    span = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    alone = [row for row in rows if row["reference"] == "holdout"]
+    paired = [row for row in rows if row["reference"] == "retrained"]
+    return [
+        f"{span} forgotten samples against as many unseen ones; intervals: 95 %, of the gap 90 %",
+        *(["gap: to the retrained model of the same seed, on the same samples"] if paired else []),
+        *(
+            [f"holdout: {len(alone)} compared with guessing (0.5), for want of a retrained model"]
+            if alone
+            else []
+        ),
+        *[
+            f"{title.removeprefix('@')}: not resolvable with {sizes[0]} samples, it takes {least:,}"
+            for name, (title, least) in RATES.items()
+            if any(row[name] is None for row in rows)
+        ],
+    ]
 
 
 def answers(rows: Sequence[Row], many: int = 6) -> list[str]:

@@ -33,16 +33,19 @@ def _hours(seconds: float | None) -> str:
 
 def _notes(rows: Sequence[Row]) -> list[str]:
     pairs = len({(row["dataset"], row["model"]) for row in rows})
-    totals = {kind: sum(r["runs"] for r in rows if r["kind"] == kind) for kind in (r["kind"] for r in rows)}
+    kinds = dict.fromkeys(row["kind"] for row in rows)
+    totals = {kind: sum(row["runs"] for row in rows if row["kind"] == kind) for kind in kinds}
     unlearned = sum(totals.get(kind, 0) for kind in MODEL_KINDS)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in totals.items())
-    known = [row["seconds"] for row in rows if row["seconds"] is not None]
-    notes = [
-        f"{pairs} pairs; {unlearned:,} unlearned models" + (" (search trials and models)" if totals else ""),
-        counts,
-    ]
-    time = f"about {sum(known) / 3600:,.2f} hours to go" if known else "time unknown"
-    missing = len(known) < len(rows)
-    basis = "from the seconds that an epoch took in this store, one run at a time"
-    notes.append(f"{time} {basis}" + ("; – no run of that pair to go by yet" if missing else ""))
-    return notes
+    said = f"{unlearned:,} unlearned models (search trials and models)"
+    return [f"{pairs} pair{'s' * (pairs > 1)}: {counts}; {said}", _time(rows)]
+
+
+def _time(rows: Sequence[Row]) -> str:
+    missing = [row for row in rows if row["there"] < row["runs"] and row["epochs"]]
+    known = [row["seconds"] for row in missing if row["seconds"] is not None]
+    if missing and not known:
+        return "hours to go are unknown: no run of these pairs is in this store to go by"
+    basis = "by the seconds that an epoch took in this store, one run at a time"
+    rest = f"; unknown for {len(missing) - len(known)} lines" if len(known) < len(missing) else ""
+    return f"about {sum(known) / 3600:,.2f} hours to go, {basis}{rest}"
