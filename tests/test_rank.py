@@ -315,8 +315,10 @@ def test_groups_that_hang_on_the_linkage_are_named():
     assert any("hang on the linkage" in note and "75%" in note for note in table.notes)
 
 
-def test_one_seed_has_no_rank_interval():
-    rows = cell("retrain", [0.0], [0.5]) + cell("ft", [0.1], [0.5]) + cell("msg", [0.2], [0.5])
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_few_seeds_have_no_rank_interval(seeds):
+    names = {"retrain": 0.0, "ft": 0.1, "msg": 0.2}
+    rows = [row for name, loss in names.items() for row in cell(name, [loss] * seeds, [0.5] * seeds)]
     table = rank(joined(rows))
     assert all(row["retdev_rank_low"] is None for row in table.rows)
     assert any("no rank intervals" in note for note in table.notes)

@@ -51,7 +51,7 @@ def modified_entropy(logits: Logits, labels: Labels) -> Floats:
 def margin(logits: Logits, labels: Labels) -> Floats:
     """Logit of the true class less the largest other logit."""
     own, others = _apart(logits, labels)
-    value: Floats = own - others.max(axis=1)
+    value: Floats = (own - others.max(axis=1)).astype(np.float64)
     return value
 
 
@@ -59,7 +59,8 @@ def log_odds(logits: Logits, labels: Labels) -> Floats:
     """LiRA's logit-scaled confidence log(p / (1 - p)) of the true class (Carlini et al. 2022)."""
     own, others = _apart(logits, labels)
     top = others.max(axis=1)
-    value: Floats = own - top - np.log(np.exp(others - top[:, None]).sum(axis=1))
+    others -= top[:, None]
+    value: Floats = (own - top - np.log(np.exp(others, out=others).sum(axis=1))).astype(np.float64)
     return value
 
 
@@ -123,10 +124,10 @@ def _probabilities(logits: Logits) -> Floats:
     return shares
 
 
-def _apart(logits: Logits, labels: Labels) -> tuple[Floats, Floats]:
+def _apart(logits: Logits, labels: Labels) -> tuple[NDArray[Any], NDArray[Any]]:
     """Logit of the true class (n,), and the others with the true one at minus infinity (n, K)."""
     rows = np.arange(len(labels))
-    others = logits.astype(np.float64)
-    own: Floats = others[rows, labels].copy()
+    others = logits.astype(np.promote_types(logits.dtype, np.float32))
+    own = others[rows, labels].copy()
     others[rows, labels] = -np.inf
     return own, others

@@ -26,6 +26,9 @@ from deepunlearn_cli.intervals import Estimate
 STATISTICS = {"confidence": log_odds, "correctness": correctness}
 LEAST_SPLITS = 4  # below it a sample is hardly ever both forgotten and never seen by the other splits
 FPRS = {"tpr_1": 0.01, "tpr_01": 0.001}
+BINS = 2**20  # of ratios, for ranks: a tie of two in one bin counts half, as a true tie does
+REACH = 4.0  # where bins begin to grow
+MANY = 1_000_000  # ratios above which only the upper tail is sorted for a threshold
 
 
 def target_name(split: int, forget: int) -> str:
@@ -62,15 +65,20 @@ class ULiRA(Attack):
         index, cells = self._read(targets)
         sides = list(score(cells, len(index)))
         layout = Layout.over(sides, len(index))
-        weights = _weights(layout, len(index))
+        weights = _weights(layout)
         if not weights.any():
             raise UsageFailure(
                 f"U-LiRA: no sample was forgotten twice and never seen in {len(sides)} splits",
                 "raise --splits, --forgets or --share",
             )
         ratios = [np.concatenate([pair[part].ratio for pair in sides]) for part in (0, 1)]
-        samples = _samples(index, layout, weights, ratios)
-        measured = _measured(layout, weights, ratios, len(samples["index"]))
+        right = layout.means(np.concatenate([_hits(ratios[0]), _hits(-ratios[1])]))
+        samples = _samples(index, layout, weights, right)
+        measured = {
+            "accuracy": _of(layout, weights, right, (0.5, 0.5)),
+            "auc": _auc(layout, weights, ratios),
+            **{n: _tpr(layout, weights, ratios, r, len(samples["index"])) for n, r in FPRS.items()},
+        }
         counts = _counts(samples, index, cells)
         return Findings(
             _told(measured) | counts, {"samples": samples, "cells": _influences(layout, measured)}
@@ -121,13 +129,13 @@ def _check_together(cells: list[Cell]) -> None:
         )
 
 
-def _weights(layout: Layout, samples: int) -> Floats:
+def _weights(layout: Layout) -> Floats:
     """Of each cell: every sample that was scored on both sides counts the same, on either side 1 in all."""
-    rows = layout.part * samples + layout.sample
-    cells = np.bincount(rows, minlength=2 * samples).reshape(2, samples)
-    both: NDArray[np.bool_] = np.all(cells > 0, axis=0)
-    found: Floats = both[layout.sample] / cells.reshape(-1)[rows] / max(1, both.sum())
-    return found
+    there = layout.grid(layout.count) > 0
+    cells = there.sum(axis=1)
+    both = np.all(cells > 0, axis=0)
+    found: Floats = there * (both / np.maximum(cells, 1) / max(1, both.sum()))[:, None, :]
+    return found.reshape(-1)
 
 
 def _hits(ratio: Floats) -> Floats:
@@ -136,14 +144,12 @@ def _hits(ratio: Floats) -> Floats:
 
 
 def _samples(
-    index: NDArray[np.int64], layout: Layout, weights: Floats, ratios: Sequence[Floats]
+    index: NDArray[np.int64], layout: Layout, weights: Floats, right: Floats
 ) -> dict[str, NDArray[Any]]:
-    """Per sample that was scored on both sides: how often the ratio was right."""
-    n, used = len(index), weights > 0
-    means = layout.means(np.concatenate([_hits(ratios[0]), _hits(-ratios[1])]))
-    sums = np.bincount(layout.sample[used], (weights * means)[used], n)
-    counts = [np.bincount(layout.sample[used & (layout.part == part)], minlength=n) for part in (0, 1)]
+    """Per sample that was scored on both sides: how often the ratio was `right`, a mean per cell."""
+    counts = (layout.grid(weights) > 0).sum(axis=1)
     both = counts[0] > 0
+    sums = layout.grid(weights * right).sum(axis=(0, 1))
     return {
         "index": index[both],
         "accuracy": sums[both] * both.sum() / 2,
@@ -160,34 +166,22 @@ class _Measured:
     influence: Floats
 
 
-def _measured(
-    layout: Layout, weights: Floats, ratios: Sequence[Floats], samples: int
-) -> dict[str, _Measured]:
-    found = {"accuracy": _accuracy(layout, weights, ratios), "auc": _auc(layout, weights, ratios)}
-    return found | {name: _tpr(layout, weights, ratios, rate, samples) for name, rate in FPRS.items()}
-
-
-def _accuracy(layout: Layout, weights: Floats, ratios: Sequence[Floats]) -> _Measured:
-    means = layout.means(np.concatenate([_hits(ratios[0]), _hits(-ratios[1])]))
-    return _of(layout, weights, means, (0.5, 0.5))
-
-
 def _auc(layout: Layout, weights: Floats, ratios: Sequence[Floats]) -> _Measured:
-    own = [(weights / layout.count)[of] for of in _by_part(layout)]
-    above = _share_below(ratios[0], ratios[1], own[1])
-    below = 1 - _share_below(ratios[1], ratios[0], own[0])
-    means = layout.means(np.concatenate([above, below]))
+    own = _by_part(layout, weights)
+    bins = [_binned(ratio) for ratio in ratios]
+    held = [np.bincount(at, weight, BINS) for at, weight in zip(bins, own, strict=True)]
+    below = [np.cumsum(mass) - mass / 2 for mass in held]  # of the other part, ties counting half
+    means = layout.means(np.concatenate([below[1][bins[0]], 1 - below[0][bins[1]]]))
     found = _of(layout, weights, means, (1.0, 1.0))
-    area = float((weights * means)[layout.part == 0].sum())
     assert found.estimate
-    return _Measured(replace(found.estimate, value=area), found.influence)
+    return _Measured(replace(found.estimate, value=found.estimate.value / 2), found.influence)
 
 
 def _tpr(layout: Layout, weights: Floats, ratios: Sequence[Floats], rate: float, samples: int) -> _Measured:
     """Share of forgotten ratios above what a share `rate` of the others exceeds; by the delta method."""
     if samples * rate < 1:
         return _Measured(None, np.zeros(len(weights)))
-    own = [(weights / layout.count)[of] for of in _by_part(layout)]
+    own = _by_part(layout, weights)
 
     def at(fpr: float) -> tuple[float, float]:
         limit = _threshold(ratios[1], own[1], fpr)
@@ -203,36 +197,32 @@ def _tpr(layout: Layout, weights: Floats, ratios: Sequence[Floats], rate: float,
 
 def _of(layout: Layout, weights: Floats, means: Floats, signs: tuple[float, float]) -> _Measured:
     """The weighted sum of both parts' means, each by its sign, with the influence of each cell."""
-    influence, value = np.zeros(len(weights)), 0.0
-    for part, sign in enumerate(signs):
-        own = layout.part == part
-        mean = float((weights * means)[own].sum())
-        influence[own] = sign * weights[own] * (means[own] - mean)
-        value += sign * mean
-    return _Measured(estimate(value, influence, layout.split, layout.sample), influence)
+    held, shown = layout.grid(weights), layout.grid(means)
+    sums = (held * shown).sum(axis=(1, 2))
+    influence = (np.array(signs)[:, None, None] * held * (shown - sums[:, None, None])).reshape(-1)
+    where, split, sample = layout.filled()
+    return _Measured(estimate(float(sums @ signs), influence[where], split, sample), influence)
 
 
-def _by_part(layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The cells of the forgotten observations, and of those never seen."""
-    first = int(layout.count[layout.part == 0].sum())
-    return layout.of[:first], layout.of[first:]
+def _by_part(layout: Layout, weights: Floats) -> tuple[Floats, Floats]:
+    """The weight of every forgotten observation, and of every one never seen."""
+    each = (weights / np.maximum(layout.count, 1))[layout.of]
+    return each[: layout.members], each[layout.members :]
 
 
-def _share_below(values: Floats, others: Floats, weights: Floats) -> Floats:
-    """For each value the weight of `others` below it, ties counting half."""
-    order = np.argsort(others)
-    summed = np.concatenate([[0.0], np.cumsum(weights[order])])
-    ordered = others[order]
-    left, right = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
-    found: Floats = (summed[left] + summed[right]) / 2
-    return found
+def _binned(ratios: Floats) -> NDArray[np.int64]:
+    """The bin of each ratio, in order; fine about 0, and far ratios still apart: r / (1 + |r| / 4)."""
+    squeezed = ratios / (1 + np.abs(ratios) / REACH)
+    return ((squeezed / REACH + 1) * (BINS / 2)).astype(np.int64).clip(0, BINS - 1)
 
 
 def _threshold(values: Floats, weights: Floats, share: float) -> float:
-    """The value that at most a `share` of the weight exceeds."""
-    order = np.argsort(values)[::-1]
-    exceeded = np.cumsum(weights[order])
-    return float(values[order][min(int(np.searchsorted(exceeded, share, "right")), len(values) - 1)])
+    """The value that at most a `share` of the weight exceeds; `share` is small."""
+    kept = values >= np.quantile(values, 1 - min(1.0, 4 * share)) if len(values) > MANY else values > -np.inf
+    order = np.argsort(values[kept])[::-1]
+    exceeded = np.cumsum(weights[kept][order])
+    place = min(int(np.searchsorted(exceeded, share, "right")), len(order) - 1)
+    return float(values[kept][order][place])
 
 
 def _told(measured: Mapping[str, _Measured]) -> dict[str, float | None]:
@@ -249,10 +239,11 @@ def _told(measured: Mapping[str, _Measured]) -> dict[str, float | None]:
 
 
 def _influences(layout: Layout, measured: Mapping[str, _Measured]) -> dict[str, NDArray[Any]]:
+    where, split, sample = layout.filled()
     return {
-        "split": layout.split.astype(np.int32),
-        "sample": layout.sample.astype(np.int32),
-        **{name: measured[name].influence.astype(np.float32) for name in ("accuracy", "auc")},
+        "split": split.astype(np.int32),
+        "sample": sample.astype(np.int32),
+        **{name: measured[name].influence[where].astype(np.float32) for name in ("accuracy", "auc")},
     }
 
 

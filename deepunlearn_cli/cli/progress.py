@@ -26,6 +26,7 @@ class Bars(Reporter):
 
     def __init__(self, console: Console) -> None:
         self._console, self._total, self._made = console, 0, 0
+        self._reused, self._failed = 0, 0
         self._warned: set[str] = set()
         self._bars: Any = None
         self._overall: Any = None
@@ -68,6 +69,9 @@ class Bars(Reporter):
         """Say what was made, and warn of what the run warns of."""
         if made:
             self._advance()
+        else:
+            self._reused += 1
+            self._tally()
         if made and run.recipe.kind != "trial":  # of those, `standing` tells more
             self._made += 1
             self._say(f"{self._count()}{run.id} {describe(run.recipe)} {run.facts.get('seconds', 0.0):.1f} s")
@@ -78,6 +82,7 @@ class Bars(Reporter):
 
     def failed(self, recipe: Recipe, failure: RunFailed) -> None:
         """Say which run failed and why."""
+        self._failed += 1
         self._advance()
         if failure.message not in self._warned:  # an attack on a failed model fails for the same reason
             self._console.warn(f"{failure.message} ({describe(recipe)}); {failure.hint}")
@@ -110,6 +115,13 @@ class Bars(Reporter):
     def _advance(self) -> None:
         if self._overall is not None:
             self._bars.advance(self._overall)
+            self._tally()
+
+    def _tally(self) -> None:
+        """Beside the bar over all runs: how many were there already, how many failed."""
+        if self._overall is not None:
+            counts = {"reused": self._reused, "failed": self._failed}
+            self._bars.update(self._overall, detail=", ".join(f"{n} {w}" for w, n in counts.items() if n))
 
     def _say(self, text: str) -> None:
         if not self._bars:

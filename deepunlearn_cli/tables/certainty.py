@@ -20,6 +20,7 @@ from deepunlearn_cli.tables.measures import Measure
 from deepunlearn_cli.tables.standings import GROUP_NAMES, Board, dense_ranks, grouped, standings
 
 RESAMPLES = 100
+LEAST_SEEDS = 3  # two can only be drawn in three ways: an interval from them would say nothing
 CONFIDENCE = 0.9  # of a rank's interval
 APART = 0.95  # share of draws in which one method must be ahead to be told from another
 
@@ -51,11 +52,11 @@ class _Table:
 def firmness(
     compared: Sequence[Cohort], measure: Measure, boards: Sequence[Board], linkage: str
 ) -> dict[Key, Firmness]:
-    """Every ranked method's firmness; no intervals or letters with a single seed."""
+    """Every ranked method's firmness; no intervals or letters with fewer than three seeds."""
     tables = [_table(cohort, measure, board) for cohort, board in zip(compared, boards, strict=True)]
     keys = sorted({key for table in tables for key in (*table.values, *table.failed)})
     kept = _kept(compared, measure, boards)
-    if not keys or max(table.seeds for table in tables) < 2:
+    if not keys or min(table.seeds for table in tables) < LEAST_SEEDS:
         return {key: Firmness(None, None, kept.get(key), "") for key in keys}
     draws = [_draw(tables, measure, linkage, number) for number in range(RESAMPLES)]
     ranks = [dense_ranks({key: counts for key, (counts, _) in draw.items()}) for draw in draws]
