@@ -136,27 +136,28 @@ class _Shared:
 
 
 class _Ratio:
-    """The fitted Gaussians of every sample, as a log-likelihood ratio."""
+    """The fitted Gaussians of every sample, as a log-likelihood ratio: a parabola in the statistic."""
 
     def __init__(self, few: Moments, many: Moments, shared: _Shared) -> None:
         self.known = (few.count >= 1) & (many.count >= LEAST_NEVER)
         weights = few.count + MEAN_PRIOR, np.maximum(many.count, 1)
-        self.means = (few.total + MEAN_PRIOR * (many.mean + shared.shift)) / weights[0], many.mean
+        means = (few.total + MEAN_PRIOR * (many.mean + shared.shift)) / weights[0], many.mean
         spreads = few.variance(shared.pooled[0]), many.variance(shared.pooled[1])
         lent = (MEAN_PRIOR / weights[0]) ** 2 * spreads[1] / weights[1]  # the mean it leans on is an estimate
-        self.variances = (
-            spreads[0] * (1 + 1 / weights[0]) + lent,
-            spreads[1] * (1 + 1 / weights[1]),
-        )
+        variances = spreads[0] * (1 + 1 / weights[0]) + lent, spreads[1] * (1 + 1 / weights[1])
+        ours, theirs = (_parabola(mean, v) for mean, v in zip(means, variances, strict=True))
+        self.constant, self.slope, self.bend = (a - b for a, b in zip(ours, theirs, strict=True))
 
     def __call__(self, where: Where, z: Statistic) -> Floats:
         """The ratio log N(z; forgotten) - log N(z; never) of values `z` (m,) at samples `where` (m,)."""
-        logs = [
-            -0.5 * (np.log(variance)[where] + (z - mean[where]) ** 2 / variance[where])
-            for mean, variance in zip(self.means, self.variances, strict=True)
-        ]
-        ratio: Floats = logs[0] - logs[1]
+        value = z.astype(np.float64)
+        ratio: Floats = self.constant[where] + value * (self.slope[where] + value * self.bend[where])
         return ratio
+
+
+def _parabola(mean: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
+    """Log N(z; mean, variance) = constant + slope z + bend z^2, less what all Gaussians share."""
+    return -0.5 * (np.log(variance) + mean**2 / variance), mean / variance, -0.5 / variance
 
 
 def _side(split: int, where: Where, z: Statistic, ratio: _Ratio, twin: Where) -> Side:
