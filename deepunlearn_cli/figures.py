@@ -125,37 +125,24 @@ def speeds(rows: Sequence[Row], title: str) -> Figure:
     return figure
 
 
-def group_map(rows: Sequence[Row], pairs: Sequence[str], name: str, title: str) -> Figure:
-    """Methods by pairs, coloured by group. Rows: `label` and `pairs` with `pair` and `NAME_group`."""
-    figure, (axis,) = _canvas(1, 1, 1 + ROW * len(rows) + 0.3 * (len(pairs) > 1))
+def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> Figure:
+    """Methods by pairs and measures, coloured by group.
+
+    Rows have `label` and `pairs`, with `pair` and `NAME_group`; columns are (pair, measure's name, title).
+    """
+    figure, (axis,) = _canvas(1, 1, 1.2 + ROW * len(rows))
     for y, row in enumerate(rows):
-        held = {one["pair"]: one.get(f"{name}_group") for one in row["pairs"]}
-        for x, pair in enumerate(pairs):
-            group = held.get(pair)
+        held = {one["pair"]: one for one in row["pairs"]}
+        for x, (pair, name, _) in enumerate(columns):
+            group = held.get(pair, {}).get(f"{name}_group")
             axis.barh(y, 1, 0.92, x, color=GROUPS[group], edgecolor="white")
-            axis.text(x + 0.5, y, group or "", ha="center", va="center", fontsize=7)
+            dark: dict[str, Any] = {"color": "white"} if group in ("G1", "F") else {}
+            axis.text(x + 0.5, y, group or "", ha="center", va="center", fontsize=7, **dark)
     axis.set_yticks(range(len(rows)), [row["label"] for row in rows])
-    axis.set_xticks([x + 0.5 for x in range(len(pairs))], pairs, fontsize=7)
+    axis.set_xticks([x + 0.5 for x in range(len(columns))], [title for _, _, title in columns], fontsize=7)
     axis.invert_yaxis()
-    axis.set_title(title, fontsize=9)
+    axis.set_title("Groups: G1 best, F failed", fontsize=9)
     _bare(axis, "top", "right", "left", "bottom")
-    figure.tight_layout()
-    return figure
-
-
-def lines(
-    series: Mapping[str, Sequence[tuple[float, float, float]]], x: str, y: str, title: str = ""
-) -> Figure:
-    """Curves with error bars: name -> (x, mean, deviation)."""
-    figure, (axis,) = _canvas(1, 1, 3.6)
-    for name, points in series.items():
-        places, means, errors = zip(*points, strict=True)
-        axis.errorbar(places, means, [0 if math.isnan(e) else e for e in errors], marker="o", label=name)
-    axis.set_xlabel(x)
-    axis.set_ylabel(y)
-    axis.set_title(title, fontsize=9)
-    axis.legend(fontsize=7)
-    _bare(axis, "top", "right")
     figure.tight_layout()
     return figure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from textwrap import fill
 from typing import Any
 
 from deepunlearn_cli import __version__, figures
@@ -39,7 +40,7 @@ def report_page(records: Sequence[Record], ulira: Sequence[Row]) -> str:
     figures.check_installed()
     ranking, efficiency = rank(records), report(records, "2")
     sections = [
-        _section(ranking, [*_trade_offs(ranking), *_group_maps(ranking)]),
+        _section(ranking, [*_trade_offs(ranking), _group_map(ranking)]),
         _section(efficiency, _speeds(efficiency)),
         _section(report(records, "scores"), []),
         *([_ulira(ulira)] if ulira else []),
@@ -70,15 +71,10 @@ def _trade_offs(ranking: Table) -> list[str]:
     ]
 
 
-def _group_maps(ranking: Table) -> list[str]:
+def _group_map(ranking: Table) -> str:
     rows, pairs = [row for row in ranking.rows if not row["control"]], _pairs(ranking.rows)
-    return [
-        figures.inline(
-            figures.group_map(rows, pairs, name, f"Groups by {MEASURES[name].title}"),
-            f"Groups by {MEASURES[name].title}",
-        )
-        for name in BOTH
-    ]
+    columns = [(pair, name, f"{MEASURES[name].title}\n{fill(pair, 18)}") for name in BOTH for pair in pairs]
+    return figures.inline(figures.group_map(rows, columns), "Groups by retention and indiscernibility")
 
 
 def _speeds(efficiency: Table) -> list[str]:
