@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deepunlearn_cli.engine import per_sample
 from deepunlearn_cli.engine import terms as terms_module
-from deepunlearn_cli.engine.per_sample import PerSample
+from deepunlearn_cli.engine.per_sample import PerSample, inner_products
 from deepunlearn_cli.engine.pictures import Batch
 from deepunlearn_cli.engine.terms import Factored, Term
 from deepunlearn_cli.errors import UsageFailure
@@ -138,3 +139,16 @@ def test_a_layer_that_is_used_twice_is_refused() -> None:
     model = nn.Sequential(nn.Flatten(), layer, layer, nn.Linear(3 * 64, tiny.CLASSES))
     with pytest.raises(UsageFailure, match="each layer once"):
         terms(model, setting("cnn")[1])
+
+
+@pytest.mark.parametrize("kind", ["attention", "vit"])
+def test_inner_products_weight_by_weight_are_those_of_all_at_once(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights outside layers may be all that is left for a pass (a TinyViT's bias tables)."""
+    task, model = tiny.task(), MODELS[kind]()
+    along = {weight: torch.ones_like(weight) for weight in model.parameters()}
+    whole = inner_products(model, task.forget, along, task)
+    monkeypatch.setattr(per_sample, "KEPT", 1)
+    for found, expected in zip(inner_products(model, task.forget, along, task), whole, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)

@@ -83,7 +83,7 @@ class PerSample:
         self._check_single_use()
         visits = [visit for visit in self._visits if wanted & set(visit.layer.parameters())]
         outputs = [visit.output for visit in visits]
-        errors = [self.task.errors(logits, cotangent, outputs) for cotangent in cotangents]
+        errors = [self.task.errors(logits, cotangent, outputs) for cotangent in cotangents if outputs]
         for visit, *of_losses in zip(visits, *errors, strict=True):
             yield from _terms(visit, torch.stack(of_losses).float(), len(logits))
         seen = {weight for visit in self._visits for weight in visit.layer.parameters()}
