@@ -21,14 +21,16 @@ class SelectiveSynapticDampening(Method):
 
     Importance I = mean over batches of the squared gradient of the batch loss, in eval mode, without
     augmentation. Where I_forget > alpha * I_all, the weight is multiplied by min(lambda I_all / I_forget, 1).
-    Authors' settings: alpha 10, lambda 1, batches of 128 for both sets (squares of batch means depend on the
-    batch size). Deterministic.
+    Authors' settings: alpha 10, lambda 1, batches of 128 for both sets. Squares of batch means depend on the
+    batch size, so a smaller last batch is left out: with 136 pictures to forget, the 8 of it made a TinyViT
+    lose a quarter of its weights, and all it knew. Deterministic.
     """
 
     title = "SSD"
     paper = "Foster et al. 2024, arXiv 2308.07707"
     needs = ("retain", "forget")
     touches = "what matters to forget alone"
+    revision = 2
     alpha: float = real(10.0, 0.1, 100.0, log=True, help="how much more a weight must matter to be dampened")
     dampening: float = real(1.0, 0.1, 5.0, log=True, help="lambda: the strength of dampening")
     batch_size: int = choice(128, (64, 128, 256), help="pictures per gradient", search=False)
@@ -45,8 +47,12 @@ class SelectiveSynapticDampening(Method):
         return model
 
     def work(self, n: Sizes) -> float:
-        """The forget set and all of training."""
-        return n.forget + n.training
+        """The forget set and all of training, in whole batches."""
+        return sum(self._whole(size) * min(size, self.batch_size) for size in (n.forget, n.training))
+
+    def _whole(self, size: int) -> int:
+        """Batches of the full size, or the one smaller that there is."""
+        return max(1, size // self.batch_size)
 
     def dampen(self, weight: Tensor, of_forget: Tensor, of_all: Tensor) -> Tensor:
         """Shrink the selected coordinates in place; gives their number."""
@@ -63,8 +69,9 @@ class SelectiveSynapticDampening(Method):
 
         from deepunlearn_cli.engine.gradients import batch_gradients
 
-        weights, batches = list(model.parameters()), part.count(self.batch_size)
+        weights, batches = list(model.parameters()), self._whole(len(part))
         total = [torch.zeros_like(weight) for weight in weights]
-        for _, gradients in batch_gradients(model, weights, part, task, self.batch_size):
+        shown = batch_gradients(model, weights, part, task, self.batch_size)
+        for _, (_, gradients) in zip(range(batches), shown, strict=False):
             torch._foreach_addcmul_(total, gradients, gradients, value=1 / batches)
         return total
