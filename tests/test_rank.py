@@ -334,3 +334,12 @@ def test_tow_is_a_metric():
     found = by_label(many_seeds({"ft": 0.05, "msg": 0.3, "ct": 0.7}), metrics=["tow"])
     assert found["FT"]["tow_rank"] == 1
     assert found["FT"]["tow_mean"] == pytest.approx(0.95, abs=0.005)
+
+
+def test_a_crowd_of_configurations_is_not_resampled():
+    rows = cell("retrain", [0.0] * 3, [0.5] * 3)
+    for number in range(101):
+        rows += cell("ft", [0.1, 0.2, 0.3], [0.5] * 3, params={"lr": number})
+    table = rank(joined(rows))
+    assert len(table.rows) == 102
+    assert all(row["retdev_rank_low"] is None and row["retdev_letters"] == "" for row in table.rows)

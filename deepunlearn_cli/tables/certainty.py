@@ -20,6 +20,7 @@ from deepunlearn_cli.tables.measures import Measure
 from deepunlearn_cli.tables.standings import GROUP_NAMES, Board, dense_ranks, grouped, standings
 
 RESAMPLES = 100
+MOST = 100  # methods and configurations that are resampled
 LEAST_SEEDS = 3  # two can only be drawn in three ways: an interval from them would say nothing
 CONFIDENCE = 0.9  # of a rank's interval
 APART = 0.95  # share of draws in which one method must be ahead to be told from another
@@ -52,9 +53,14 @@ class _Table:
 def firmness(
     compared: Sequence[Cohort], measure: Measure, boards: Sequence[Board], linkage: str
 ) -> dict[Key, Firmness]:
-    """Every ranked method's firmness; no intervals or letters with fewer than three seeds."""
+    """Every ranked method's firmness; no intervals or letters with fewer than three seeds.
+
+    Nothing for a crowd of configurations (an unmarked search, say): everybody would share every letter.
+    """
     tables = [_table(cohort, measure, board) for cohort, board in zip(compared, boards, strict=True)]
     keys = sorted({key for table in tables for key in (*table.values, *table.failed)})
+    if len(keys) > MOST:
+        return {}
     kept = _kept(compared, measure, boards)
     if not keys or min(table.seeds for table in tables) < LEAST_SEEDS:
         return {key: Firmness(None, None, kept.get(key), "") for key in keys}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deepunlearn_cli.tables.certainty import LEAST_SEEDS, RESAMPLES
+from deepunlearn_cli.tables.certainty import LEAST_SEEDS, MOST, RESAMPLES
 from deepunlearn_cli.tables.cohort import UNKNOWN, Cohort, Key, common_notes, is_control, shortened
 from deepunlearn_cli.tables.measures import RETDEV, Measure, noise, undefined
 from deepunlearn_cli.tables.standings import Board, missing
@@ -42,7 +42,10 @@ def firm_notes(rows: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure
             "letter cannot be told apart"
         )
     else:
-        notes.append(f"no rank intervals: they take {LEAST_SEEDS} seeds, and say more with ten")
+        notes.append(
+            f"no rank intervals: they take {LEAST_SEEDS} seeds, and say more with ten; and at most {MOST} "
+            "configurations"
+        )
     for name, measure in measures.items():
         shaky = [row for row in rows if (row[f"{name}_kept"] or 1) < 1]
         said = ", ".join(f"{row['label']} {row[f'{name}_kept']:.0%}" for row in shaky)
