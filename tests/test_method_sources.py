@@ -392,7 +392,7 @@ class TestScrub:
         assert scrub().reads == ("retain", "forget")
         assert "val" in scrub.build({"rewind": True}).reads
         task = tiny.task("cnn")
-        unlearn(tiny.fresh("cnn", 0), scrub.build({"epochs": 2, "rewind": True}), task)
+        scrub.build({"epochs": 2, "rewind": True}).unlearn(tiny.fresh("cnn", 0), task)
         assert task.facts["rewound_to_epoch"] in (0, 1, 2)
 
 
