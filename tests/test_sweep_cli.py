@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from cli_kit import TRAIN, Bench, bench, ok, on_terminal, refused, running, small_npz, until
 
+from deepunlearn_cli.locks import is_free
+
 SWEEP = ("sweep", "--method", "ft", "--trials", "3", "--confirm", "1")
 
 
@@ -80,8 +82,7 @@ def test_trials_keep_scores_without_test_data_and_no_model(place):
 
 
 def test_no_test_picture_is_looked_at(place, monkeypatch):
-    from deepunlearn_cli.locks import is_free
-from deepunlearn_cli.workshop import Workshop
+    from deepunlearn_cli.workshop import Workshop
 
     whole, asked = Workshop.indices, []
 
