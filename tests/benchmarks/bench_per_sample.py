@@ -34,7 +34,8 @@ def main(name: str = "resnet18", samples: str = "128") -> None:
         f"FF, {name}, {count} samples, {scene.CLASSES} classes",
         {
             "a loop": keep(
-                "ff loop", lambda: looped_information(model, task.retain.batches(1, shuffle=False))
+                "ff loop",
+                lambda: looped_information(model, task.retain.batches(1, shuffle=False, augment=False)),
             ),
             "ours": keep("ff", lambda: list(METHODS.get("ff")().information(model, task).values())),
         },
@@ -43,7 +44,8 @@ def main(name: str = "resnet18", samples: str = "128") -> None:
         f"IU, {name}, {count} samples",
         {
             "a loop": keep(
-                "iu loop", lambda: looped_products(model, task.retain.batches(1, shuffle=False), along)
+                "iu loop",
+                lambda: looped_products(model, task.retain.batches(1, shuffle=False, augment=False), along),
             ),
             "ours": keep("iu", lambda: list(inner_products(model, task.retain, along, task))),
         },
