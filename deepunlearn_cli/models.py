@@ -34,6 +34,7 @@ class Architecture:
 
 
 def _resnet18(shape: Shape) -> nn.Module:
+    check_pair()
     from torchvision.models import resnet18
 
     return _fit_input(resnet18(num_classes=shape.classes), shape.channels)
@@ -55,28 +56,20 @@ def _resnet_tiny(shape: Shape) -> nn.Module:
 
     from torch import nn
 
+    from deepunlearn_cli.engine.residual import Residual
+
     layers: list[tuple[str, nn.Module]] = [
         ("conv1", nn.Conv2d(shape.channels, 16, 3, padding=1, bias=False)),
         ("bn1", nn.BatchNorm2d(16)),
         ("relu", nn.ReLU(inplace=True)),
-        ("layer1", _basic_block(16, 16)),
-        ("layer2", _basic_block(16, 32)),
-        ("layer3", _basic_block(32, 64)),
+        ("layer1", nn.Sequential(Residual(16, 16))),
+        ("layer2", nn.Sequential(Residual(16, 32))),
+        ("layer3", nn.Sequential(Residual(32, 64))),
         ("avgpool", nn.AdaptiveAvgPool2d(1)),
         ("flatten", nn.Flatten()),
         ("fc", nn.Linear(64, shape.classes)),
     ]
     return nn.Sequential(OrderedDict(layers))
-
-
-def _basic_block(inputs: int, outputs: int) -> nn.Module:
-    from torch import nn
-    from torchvision.models.resnet import BasicBlock, conv1x1
-
-    if inputs == outputs:
-        return nn.Sequential(BasicBlock(inputs, outputs))
-    shortcut = nn.Sequential(conv1x1(inputs, outputs, 2), nn.BatchNorm2d(outputs))
-    return nn.Sequential(BasicBlock(inputs, outputs, 2, shortcut))
 
 
 def _tinyvit(shape: Shape) -> nn.Module:
@@ -109,8 +102,6 @@ def build(name: str, shape: Shape) -> nn.Module:
         UsageFailure: the model cannot be built for, or run on, pictures of this shape.
     """
     check_name(name)
-    if not is_code(name):
-        check_pair()
     constructor = _constructor(name)
     try:
         model = constructor(shape)
@@ -181,6 +172,7 @@ def _constructor(name: str) -> Callable[[Shape], nn.Module]:
 
 
 def _timm(name: str, shape: Shape, **options: Any) -> nn.Module:
+    check_pair()
     import timm
 
     from deepunlearn_cli.engine.windows import unpad
@@ -193,6 +185,7 @@ def _timm(name: str, shape: Shape, **options: Any) -> nn.Module:
 
 
 def _torchvision(name: str, shape: Shape) -> nn.Module:
+    check_pair()
     from torchvision import models
 
     return _fit_input(models.get_model(name, weights=None, num_classes=shape.classes), shape.channels)
