@@ -35,7 +35,7 @@ def test_rows_say_what_is_needed(store):
     assert row == {
         "id": made.key, "base": made.key, "attempt": 0, "kind": "unlearn", "name": "msg", "seed": 3,
         "params": {"epochs": 2, "lr": 0.1}, "setting": made.setting, "dataset": "digits", "model": "cnn",
-        "forget": "f" * 64, "forget_label": "random:0.1", "precision": "fp32", "augment": True,
+        "forget": "f" * 64, "forget_label": "random:0.1", "method": None, "precision": "fp32", "augment": True,
             "status": "failed",
         "reason": "diverged", "created": 5.0, "target": recipe().key, "seconds": 2.0, "work": 1.5,
         "device": None, "shared": True, "reads": None, "scores": {"test": 0.5},

@@ -4,12 +4,13 @@ import random
 from itertools import pairwise
 
 import pytest
-from synthetic import attack, cell, joined, run
+from synthetic import TITLES, attack, cell, joined, run
 
 from deepunlearn_cli.errors import NotFound, UsageFailure
 from deepunlearn_cli.tables.clustering import LINKAGES, clusters
 from deepunlearn_cli.tables.cohort import UNKNOWN
 from deepunlearn_cli.tables.rank import dense_ranks, rank
+from deepunlearn_cli.tables.ulira_records import ulira_records
 
 # arXiv 2410.01276, table 1: G1/G2/G3/F and printed rank, for RetDev and for indiscernibility
 TABLE_1 = {
@@ -334,6 +335,34 @@ def test_tow_is_a_metric():
     found = by_label(many_seeds({"ft": 0.05, "msg": 0.3, "ct": 0.7}), metrics=["tow"])
     assert found["FT"]["tow_rank"] == 1
     assert found["FT"]["tow_mean"] == pytest.approx(0.95, abs=0.005)
+
+
+def analyses(accuracies: dict[str, list[float | None]], **changes) -> list[dict]:
+    """Index rows of a U-LiRA per method, with its accuracy in every split."""
+    return [
+        run("ulira", kind="attack", method=name, scores={"by_split": splits}, id=name, base=name, **changes)
+        for name, splits in accuracies.items()
+    ]
+
+
+def test_ulira_is_ranked_split_by_split():
+    noise = [0.01 * (-1) ** i for i in range(16)]
+    rows = analyses({n: [m + e for e in noise] for n, m in {"retrain": 0.5, "ft": 0.52, "ct": 0.7}.items()})
+    table = rank(ulira_records(rows, TITLES), metrics=["ulira"])
+    found = {row["label"]: row for row in table.rows}
+    assert any("draws of the splits" in note for note in table.notes)
+    assert (found["FT"]["ulira_rank"], found["CT"]["ulira_rank"]) == (1, 2)
+    assert found["FT"]["ulira_mean"] == pytest.approx(0.52)
+    assert found["FT"]["ulira_n"] == 16
+    assert found["retrain"]["ulira_rank"] is None
+    assert found["FT"]["ulira_rank_high"] == 1
+
+
+def test_splits_without_a_scored_sample_and_other_models_play_no_part():
+    rows = analyses({"retrain": [0.5, None, 0.5], "ft": [0.6, None, 0.6]})
+    rows += analyses({"msg": [0.1] * 3}, model="other")
+    found = ulira_records(rows, TITLES, model="resnet-small")
+    assert {(one.method, one.seed) for one in found} == {(m, s) for m in ("retrain", "ft") for s in (0, 2)}
 
 
 def test_a_crowd_of_configurations_is_not_resampled():

@@ -136,7 +136,9 @@ def test_a_split_is_not_scored_by_itself():
 def test_order_of_models_plays_no_part():
     targets = world(gaussian(1))
     turned = dict(reversed(targets.items()))
-    assert scores_of(targets) == pytest.approx(scores_of(turned), nan_ok=True)
+    one, other = scores_of(targets), scores_of(turned)
+    assert one.pop("by_split") == pytest.approx(other.pop("by_split"))
+    assert one == pytest.approx(other, nan_ok=True)
 
 
 def test_the_paired_difference_of_a_method_from_itself_is_nothing():
@@ -164,6 +166,13 @@ def test_every_sample_is_counted_once():
     found = scores_of(world(gaussian(0)))
     assert found["samples"] + found["unscored"] == 200
     assert (found["models"], found["splits"]) == (64, 16)
+
+
+def test_splits_add_up_to_the_whole():
+    found = scores_of(world(gaussian(1.0)))
+    assert len(found["by_split"]) == 16
+    assert np.mean(found["by_split"]) == pytest.approx(found["accuracy"], abs=0.01)
+    assert np.std(found["by_split"]) > 0
 
 
 def test_too_few_splits_are_refused():

@@ -73,6 +73,20 @@ def test_tables_of_other_commands_do_not_see_the_shadows(done):
     assert not ok("runs", "--kind", "train", "--store", done).lines
 
 
+def test_rank_by_ulira(done):
+    rows = ok("rank", "--metric", "ulira", "--json", "--store", done).json
+    found = {row["method"]: row for row in rows}
+    assert set(found) == {"original", "retrain", "ft"}
+    assert (found["ft"]["ulira_rank"], found["retrain"]["ulira_rank"]) == (1, None)
+    assert 0 < found["ft"]["ulira_n"] <= 5
+
+
+def test_rank_by_ulira_without_one(done):
+    said = call("rank", "--metric", "ulira", "--dataset", "mnist", "--store", done)
+    assert said.code == 3
+    assert "attack ulira" in said.err
+
+
 def test_unlearned_shadows_keep_no_weights(done):
     rows = ok("runs", "--kind", "shadow", "--store", done, "--json").json
     kept = {row["name"]: set() for row in rows}

@@ -42,6 +42,7 @@ class ULiRA(Attack):
 
     title = "U-LiRA"
     summary = "likelihood ratio per sample over many models, forgotten against never seen"
+    revision = 2
     statistic: str = choice(
         "confidence",
         tuple(STATISTICS),
@@ -56,7 +57,7 @@ class ULiRA(Attack):
         never seen counting half each (Figure 1), `accuracy_sd` the deviation over samples; `auc`, `tpr_1`
         and `tpr_01` (None: too few samples) rank all observations, every sample with equal weight. Every
         interval is Student's, clustered by samples and splits. `samples` were scored on both sides,
-        `unscored` could not be.
+        `unscored` could not be. `by_split` is the accuracy in each split: what `rank` resamples.
 
         Parts: `samples` with `index`, `accuracy`, and numbers of scored splits `forgotten` and `never`;
         `cells` with the influence of every (split, sample) on accuracy and AUC, for differences.
@@ -79,7 +80,7 @@ class ULiRA(Attack):
             "auc": _auc(layout, weights, ratios),
             **{n: _tpr(layout, weights, ratios, r, len(samples["index"])) for n, r in FPRS.items()},
         }
-        counts = _counts(samples, index, cells)
+        counts = _counts(samples, index, cells) | {"by_split": _by_split(layout, weights, right)}
         return Findings(
             _told(measured) | counts, {"samples": samples, "cells": _influences(layout, measured)}
         )
@@ -156,6 +157,15 @@ def _samples(
         "forgotten": counts[0][both],
         "never": counts[1][both],
     }
+
+
+def _by_split(layout: Layout, weights: Floats, right: Floats) -> list[float | None]:
+    """Accuracy by number of split, either side counting half; None where one has no scored sample."""
+    mass, hits = (layout.grid(cells).sum(axis=2) for cells in (weights, weights * right))
+    with np.errstate(invalid="ignore"):
+        shares = (hits / mass).mean(axis=0)
+    ordered = shares[np.argsort(layout.splits)]
+    return [float(share) if np.isfinite(share) else None for share in ordered]
 
 
 @dataclass(frozen=True)

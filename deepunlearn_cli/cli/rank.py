@@ -10,7 +10,7 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.ranking import FORMATS, file_records, printed, store_records
+from deepunlearn_cli.cli.ranking import FORMATS, file_records, printed, store_records, ulira_splits
 
 
 @register(
@@ -18,6 +18,7 @@ from deepunlearn_cli.cli.ranking import FORMATS, file_records, printed, store_re
     "rank",
     "deepunlearn rank",
     "deepunlearn rank --dataset cifar10 --model resnet18 --metric retdev",
+    "deepunlearn rank --metric ulira   (what `attack ulira` found, split by split)",
     "deepunlearn rank --format markdown --out ranking.md",
     "deepunlearn rank --from figures.csv --linkage average",
 )
@@ -26,7 +27,7 @@ def rank(
     dataset: o.DatasetFilter = None,
     model: o.ModelFilter = None,
     metric: Annotated[
-        str | None, option(help="retdev, indisc or tow. (default: the first two)", show_default=False)
+        str | None, option(help="retdev, indisc, tow or ulira. (default: the first two)", show_default=False)
     ] = None,
     linkage: Annotated[str, option(help="ward, average, complete or single.")] = "ward",
     format: Annotated[str, option("--format", help=" · ".join(FORMATS))] = "table",
@@ -40,6 +41,10 @@ def rank(
     from deepunlearn_cli.tables.rank import BOTH
     from deepunlearn_cli.tables.rank import rank as ranked
 
-    found = file_records(source, dataset, model) if source else store_records(session.store(), dataset, model)
+    if source:
+        found = file_records(source, dataset, model)
+    else:
+        read = ulira_splits if metric == "ulira" else store_records
+        found = read(session.store(), dataset, model)
     table = ranked(found, [metric] if metric else BOTH, linkage)
     return printed(session, [table], format, out)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.errors import NotFound, UsageFailure
 from deepunlearn_cli.tables.formats import render
 
 if TYPE_CHECKING:
@@ -24,6 +24,20 @@ def store_records(store: Store, dataset: str | None, model: str | None) -> list[
     from deepunlearn_cli.tables.records import records
 
     return records(store.rows(), _titles(), dataset, model)
+
+
+def ulira_splits(store: Store, dataset: str | None, model: str | None) -> list[Record]:
+    """Every split of every U-LiRA in the store.
+
+    Raises:
+        NotFound: there is none.
+    """
+    from deepunlearn_cli.tables.ulira_records import ulira_records
+
+    found = ulira_records(store.rows(kind="attack"), _titles(), dataset, model)
+    if not found:
+        raise NotFound("no U-LiRA in this store", "deepunlearn attack ulira --method msg,ft --dataset ...")
+    return found
 
 
 def file_records(path: Path, dataset: str | None, model: str | None) -> list[Record]:

@@ -1,4 +1,4 @@
-"""The residual block of ResNet18 for `resnet-tiny`: torchvision's takes longer to load than a small run takes."""
+"""ResNet18's block for `resnet-tiny`: torchvision's takes longer to load than a small run takes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch.nn import functional as F
 class Residual(nn.Module):
     """Two 3x3 convolutions beside a shortcut (He et al. 2016, arXiv 1512.03385, figure 2).
 
-    Weights have the names, order and initial values of torchvision's `BasicBlock`. Where the number of channels
-    changes, the resolution is halved and the shortcut is a 1x1 convolution.
+    Weights have the names, order and initial values of torchvision's `BasicBlock`. Where the number of
+    channels changes, the resolution is halved and the shortcut is a 1x1 convolution.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:

@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 SHARD = re.compile(r"[0-9a-f]{2}")
-LAYOUT = 0xDE1003  # raise it when rows or tables change: files with another number are rebuilt
+LAYOUT = 0xDE1004  # raise it when rows or tables change: files with another number are rebuilt
 RACY_NS = (
     2_000_000_000  # a folder younger than this may change again within one tick of the file system's clock
 )
@@ -45,6 +45,7 @@ def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> 
     target = recipe.inputs.get("target") or recipe.inputs.get("original")
     named = {name: getattr(recipe, name) for name in ("attempt", "kind", "name", "seed", "params", "setting")}
     labels = {"dataset": recipe.labels.get("dataset", ""), "forget_label": recipe.labels.get("forget")}
+    labels["method"] = recipe.labels.get("method")
     done = {"status": facts.get("status", "done")}
     told = {n: facts.get(n) for n in ("reason", "created", "seconds", "work", "device", "shared", "reads")}
     asked = {"model": recipe.model, "forget": recipe.forget, "precision": recipe.precision}

@@ -84,6 +84,7 @@ TOW = Measure("ToW", _tug_of_war, 3, lower=False)
 INDISC = Measure("Indisc", lambda run, _: indiscernibility(_number(run.umia)), 3, lower=False, alone=True)
 RTE = Measure("RTE", _speed, 2, lower=False)
 RTE_WORK = Measure("RTE work", lambda run, ref: _over(ref.work, run.work), 2, lower=False)
+ULIRA = Measure("U-LiRA", _share("ulira"), 3, alone=True)
 UMIA = Measure("U-MIA", _share("umia"), 1, 100, alone=True)
 ACCURACIES = {name: Measure(name, _share(name), 1, 100, alone=True) for name in ("RA", "FA", "VA", "TA")}
 GAPS = {f"d{name}": Measure(f"d{name}", _gap(name), 1, 100) for name in ("FA", "TA")}

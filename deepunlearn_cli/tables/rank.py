@@ -22,7 +22,7 @@ from deepunlearn_cli.tables.cohort import (
     identity,
     no_retrain,
 )
-from deepunlearn_cli.tables.measures import INDISC, RETDEV, TOW, Measure
+from deepunlearn_cli.tables.measures import INDISC, RETDEV, TOW, ULIRA, Measure
 from deepunlearn_cli.tables.rank_notes import firm_notes, rank_notes
 from deepunlearn_cli.tables.records import Record
 from deepunlearn_cli.tables.standings import GROUP_NAMES, Board, Standing, dense_ranks, standings
@@ -30,7 +30,7 @@ from deepunlearn_cli.tables.table import Column, Table
 
 __all__ = ["dense_ranks", "rank"]
 
-MEASURES: Mapping[str, Measure] = {"retdev": RETDEV, "indisc": INDISC, "tow": TOW}
+MEASURES: Mapping[str, Measure] = {"retdev": RETDEV, "indisc": INDISC, "tow": TOW, "ulira": ULIRA}
 BOTH = ("retdev", "indisc")  # the paper's two
 
 Row = dict[str, Any]

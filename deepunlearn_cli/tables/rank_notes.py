@@ -36,14 +36,15 @@ def rank_notes(
 def firm_notes(rows: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure]) -> list[str]:
     """How to read intervals and letters, and whose group hangs on the linkage."""
     notes = []
+    drawn = "splits" if "ulira" in measures else "seeds"
     if any(row[f"{name}_rank_low"] is not None for row in rows for name in measures):
         notes.append(
-            f"rank (90 % interval over {RESAMPLES} draws of the seeds) and letters: methods that share a "
+            f"rank (90 % interval over {RESAMPLES} draws of the {drawn}) and letters: methods that share a "
             "letter cannot be told apart"
         )
     else:
         notes.append(
-            f"no rank intervals: they take {LEAST_SEEDS} seeds, and say more with ten; and at most {MOST} "
+            f"no rank intervals: they take {LEAST_SEEDS} {drawn}, and say more with ten; and at most {MOST} "
             "configurations"
         )
     for name, measure in measures.items():

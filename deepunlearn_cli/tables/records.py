@@ -50,10 +50,13 @@ class Record:
     device: str
     shared: bool
     reads: tuple[str, ...] = ()  # the parts of the data that its method saw
+    ulira: float | None = None  # of one split of U-LiRA: such a record has nothing else
 
     @cached_property
     def usable(self) -> bool:
         """Whether the run gave a model whose accuracies are finite."""
+        if self.ulira is not None:
+            return True
         if self.status != "done" or self.RA is None or self.FA is None or self.TA is None:
             return False
         return math.isfinite(self.RA + self.FA + self.TA)
