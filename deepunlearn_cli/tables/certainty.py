@@ -57,10 +57,10 @@ def firmness(
 
     Nothing for a crowd of configurations (an unmarked search, say): everybody would share every letter.
     """
-    tables = [_table(cohort, measure, board) for cohort, board in zip(compared, boards, strict=True)]
-    keys = sorted({key for table in tables for key in (*table.values, *table.failed)})
+    keys = sorted({key for board in boards for key, standing in board.items() if standing.group})
     if len(keys) > MOST:
         return {}
+    tables = [_table(cohort, measure, board) for cohort, board in zip(compared, boards, strict=True)]
     kept = _kept(compared, measure, boards)
     if not keys or min(table.seeds for table in tables) < LEAST_SEEDS:
         return {key: Firmness(None, None, kept.get(key), "") for key in keys}
