@@ -143,9 +143,10 @@ def _accuracy(accuracies: Floats, pooled: float, n: int) -> dict[str, float]:
 
 
 def _predict(train: Floats, sides: NDArray[np.int64], test: Floats) -> NDArray[np.int64]:
+    from sklearn import config_context
     from sklearn.linear_model import LogisticRegression
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), config_context(skip_parameter_validation=True):  # of its own defaults
         # raw losses may be badly scaled; defaults stay for parity with the paper, also when lbfgs stops early
         warnings.simplefilter("ignore")
         predicted: NDArray[np.int64] = LogisticRegression().fit(train, sides).predict(test)

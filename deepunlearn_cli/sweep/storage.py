@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from deepunlearn_cli.errors import Failure, UsageFailure
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
-    from optuna.storages.journal import JournalFileOpenLock
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 JOURNAL = "journal:"
 FORMS = "postgresql://, mysql://, sqlite:///FILE or journal:FILE"
@@ -45,17 +46,44 @@ def shown(address: str) -> str:
 
 def _journal(path: Path) -> BaseStorage:
     from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=_lock(path)))
+        return JournalStorage(_backend(path))
     except OSError as error:
         raise UsageFailure(f"cannot write the journal {path}: {error.strerror}", "choose another") from None
     except (ValueError, KeyError, TypeError) as error:
         raise UsageFailure(
             f"{path} is not an Optuna journal ({type(error).__name__})", "choose another file"
         ) from None
+
+
+def _backend(path: Path) -> JournalFileBackend:
+    from optuna.storages.journal import JournalFileBackend
+
+    lock = _lock(path)
+    return _unhurried(path, lock) if lock else JournalFileBackend(str(path))
+
+
+def _unhurried(path: Path, lock: JournalFileOpenLock) -> JournalFileBackend:
+    """Optuna's journal file, without its wait for the disk after each line: there are eight to a trial.
+
+    Closing the file shows a line to everybody. What a power failure may take are the last lines: their trials
+    are made again, from the store, which does wait for the disk.
+    """
+    from optuna.storages.journal import JournalFileBackend
+
+    class Unhurried(JournalFileBackend):
+        def append_logs(self, logs: list[dict[str, Any]]) -> None:
+            lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+            lock.acquire()
+            try:
+                with path.open("ab") as file:
+                    file.write(lines.encode())
+            finally:
+                lock.release()
+
+    return Unhurried(str(path), lock_obj=lock)
 
 
 def _lock(path: Path) -> JournalFileOpenLock | None:
