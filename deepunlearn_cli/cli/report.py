@@ -10,7 +10,15 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.ranking import FORMATS, printed, removals, store_records, stored_tables, written
+from deepunlearn_cli.cli.ranking import (
+    FORMATS,
+    check_table,
+    printed,
+    removals,
+    store_records,
+    stored_tables,
+    written,
+)
 
 if TYPE_CHECKING:
     from deepunlearn_cli.tables.table import Table
@@ -39,11 +47,12 @@ def report(
     out: Annotated[Path | None, option(help="Write to this file.")] = None,
     storage: Annotated[str | None, option(help="Of the sweeps, where that is not the store.")] = None,
 ) -> Result:
-    """Run-time efficiency against retraining (Table 2), the scores behind the ranking, or the sweeps."""
+    """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps."""
     if format == "html" or (out and format == "table" and out.suffix == ".html"):
         return _page(session, dataset, model, out)
     if table == "sweep":
         return printed(session, [_sweeps(session, dataset, model, storage)], format, out)
+    check_table(table)
     found = store_records(session.store(), dataset, model)
     return printed(session, stored_tables(table, session.store(), found), format, out)
 

@@ -101,7 +101,6 @@ class NablaTau(Method):
         """All passes have as many batches, so the mean over passes is that over batches."""
         shares = [entry["ascent_active"] for entry in task.log]
         task.facts["ascent_active_share"] = sum(shares) / len(shares)
-        task.facts["ascent_active_first"] = shares[0]
         if not any(shares):
             task.warn(
                 "nabla-tau's ascent never acted: no batch of forgotten pictures had a smaller loss than the "
