@@ -171,6 +171,16 @@ def test_of_two_draws_of_one_fraction_the_one_with_more_seeds_is_shown():
     assert by_label(tables, "RetDev")["FT"]["0.03_n"] == 3
 
 
+def test_settings_of_one_name_are_told_apart():
+    others = [
+        one | {"setting": "t0", "id": f"x{one['id']}", "base": f"x{one['base']}",
+               "target": one["target"] and f"x{one['target']}"}
+        for one in study()
+    ]  # fmt: skip
+    pairs = {table.rows[0]["pair"] for table in size_tables(joined(study() + others))}
+    assert pairs == {"digits resnet-small #s0", "digits resnet-small #t0"}
+
+
 def test_failures_are_told():
     rows = [row | {"status": "failed", "reason": "diverged", "scores": {}} if row["id"] == "ft-0.3-1" else row
             for row in study()]  # fmt: skip

@@ -7,7 +7,7 @@ fraction has a retrained model of its own, and the draws of a seed are nested.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +22,7 @@ from deepunlearn_cli.tables.table import Column, Table
 
 LEAST = 2  # fractions that make a comparison
 MEASURES: Mapping[str, tuple[Measure, str]] = {
-    "RetDev": (RETDEV, "RetDev: retention deviation from the retrained model of each fraction, 0 is best"),
+    "RetDev": (RETDEV, "RetDev from each fraction's retrained models, 0 is best"),
     "UMIA": (UMIA, "U-MIA accuracy in percent, 50 is guessing"),
     "UMIA_entropy": (UMIA_ENTROPY, "U-MIA on the entropy, accuracy in percent"),
     "dFA": (GAPS["dFA"], "FA less the retrained model's, in points"),
@@ -46,7 +46,9 @@ def size_tables(records: Sequence[Record]) -> list[Table]:
             f"no dataset and model with {LEAST} or more random fractions to forget",
             "deepunlearn bench forget-sizes",
         )
-    return [table for (pair, _), levels in found.items() for table in _tables(pair, levels)]
+    count = Counter(pair for pair, _ in found)
+    names = {place: place[0] if count[place[0]] == 1 else f"{place[0]} #{place[1][:4]}" for place in found}
+    return [table for place, levels in found.items() for table in _tables(names[place], levels)]
 
 
 def several_sizes(records: Sequence[Record]) -> bool:
@@ -125,7 +127,8 @@ def _annotated(table: Table, levels: Levels) -> Table:
     notes = [
         f"columns: share of the training pictures that is forgotten; mean±sd over {seeds} seeds; original "
         "and retrain are controls, each fraction has its own retrained models",
-        "≈ within 95 % of the differences between two retrained models of that fraction",
+        "≈ within 95 % of the differences between two retrained models of that fraction, of other seeds and "
+        "so of other draws",
         *([f"one seed only, so no spread: {', '.join(single)}"] if single else []),
         *shortened(_failures(levels)),
         *common_notes(list(levels.values())),
