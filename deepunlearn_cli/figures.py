@@ -20,6 +20,7 @@ WIDTH, ROW = 7.0, 0.3  # inches: of a figure, of a line in it
 DODGE = 0.05  # between the lines of two methods, of the distance of two fractions: error bars stay apart
 MOST_CELLS = 20  # classes; a map of more has no room for numbers
 CONTROL, METHOD, MEAN = "0.6", "C0", "C3"  # grey for controls
+HUES = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")  # of methods side by side: none of them grey
 GROUPS = {"G1": "#2c7fb8", "G2": "#a1dab4", "G3": "#ffe08a", "F": "#d7301f", None: "#ffffff"}
 
 Row = Mapping[str, Any]
@@ -152,12 +153,16 @@ def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> F
 def size_curves(panels: Mapping[str, Sequence[Row]], shares: Sequence[float], title: str) -> Figure:
     """Measures against the share that is forgotten with their deviations over seeds, a line per method.
 
-    Panels are rows by the measure's title; rows have `label`, `control`, and `SHARE_mean` and `SHARE_sd`.
+    Panels are rows by the measure's title; rows have `measure`, `method`, `label`, `control`, `SHARE_mean`
+    and `SHARE_sd`.
     """
     figure, axes = _canvas(math.ceil(len(panels) / 2), 2, 1.2 + 2.6 * math.ceil(len(panels) / 2))
     for axis, (name, rows) in zip(axes, panels.items(), strict=False):
         for number, row in enumerate(rows):
-            _curve(axis, row, shares, (number - len(rows) / 2) * DODGE, f"C{number}")
+            _curve(axis, row, shares, (number - len(rows) / 2) * DODGE, HUES[number % len(HUES)])
+        if rows[0]["measure"] == "RetDev":  # a method that breaks the model is a hundred times off
+            axis.set_yscale("symlog", linthresh=0.1)
+            axis.set_ylim(bottom=-0.005)
         axis.set_title(name, fontsize=8)
         axis.set_xticks(range(len(shares)), [f"{100 * share:g} %" for share in shares], fontsize=7)
         axis.tick_params(axis="y", labelsize=7)
@@ -175,8 +180,10 @@ def _curve(axis: Axes, row: Row, shares: Sequence[float], shift: float, colour: 
     means = [row[f"{share:g}_mean"] for share in shares]
     errors = [0 if math.isnan(sd := row[f"{share:g}_sd"]) else sd for share in shares]
     places = [place + shift for place in range(len(shares))]
-    look: dict[str, Any] = {"color": "black", "linestyle": "--"} if row["control"] else {"color": colour}
-    mark = "s" if row["method"] == "retrain" else "."
+    reference = row["method"] == "retrain"
+    look: dict[str, Any] = {"color": "black" if reference else CONTROL if row["control"] else colour}
+    look |= {"linestyle": "--"} if row["control"] else {}
+    mark = "s" if reference else "."
     axis.errorbar(
         places, means, errors, marker=mark, markersize=4, lw=1, elinewidth=0.7, label=row["label"], **look
     )

@@ -32,7 +32,7 @@ footer { color: #777; font-size: 13px }
 """
 
 PANELS = {
-    "RetDev": "RetDev (0 is best)",
+    "RetDev": "RetDev (0 is best; linear to 0.1, then logarithmic)",
     "UMIA": "U-MIA (0.5 is guessing)",
     "UMIA_entropy": "U-MIA on the entropy",
     "work": "work, in epochs of training",

@@ -47,9 +47,10 @@ def _measures(removals: Removals) -> dict[str, Measure]:
         "FA_test": Measure("FA test", lambda run, _: removals[run.id].forgotten, 1, 100, alone=True),
         "RA": ACCURACIES["RA"],
         "TA_kept": Measure("TA kept", lambda run, _: removals[run.id].kept, 1, 100, alone=True),
-        "UMIA_class": Measure("U-MIA", lambda run, _: attacked(run, ("class", "loss")), 1, 100, alone=True),
+        # a class has a few dozen test pictures: no decimals
+        "UMIA_class": Measure("U-MIA", lambda run, _: attacked(run, ("class", "loss")), 0, 100, alone=True),
         "UMIA_class_entropy": Measure(
-            "entropy", lambda run, _: attacked(run, ("class", "entropy")), 1, 100, alone=True
+            "entropy", lambda run, _: attacked(run, ("class", "entropy")), 0, 100, alone=True
         ),
         "TV": Measure("TV", lambda run, ref: distance(removals[run.id].said, removals[ref.id].said), 2),
     }
@@ -107,7 +108,8 @@ def _notes(cohort: Cohort, rows: Sequence[Row], floor: float) -> list[str]:
     return [
         "in percent, mean±sd over seeds; FA: accuracy on the class's training pictures, FA test: on its test "
         "pictures, TA kept: on all other test pictures",
-        "U-MIA: the class's training pictures against its test pictures; 50 is guessing",
+        "U-MIA, on the loss and on the entropy: the class's training pictures against its test pictures; 50 "
+        "is guessing",
         "called now: what the class's test pictures are taken for; TV: total variation distance of those "
         "shares from the retrained model's of the same seed, 0 for equal, 1 for disjoint",
         *near,
