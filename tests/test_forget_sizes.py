@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from cli_kit import call, ok
 from synthetic import attack, joined, run
+from test_report import width
 from test_splits import CIFAR, dataset
 
 from deepunlearn_cli import bench
@@ -150,6 +151,11 @@ def test_the_entropy_is_shown_where_it_was_attacked_and_never_ranks():
     plain = [row for row in study() if row["params"].get("feature") != "entropy"]
     assert "UMIA_entropy" not in {table.rows[0]["measure"] for table in size_tables(joined(plain))}
     assert rank(joined(plain)).rows == rank(joined(study())).rows
+
+
+def test_six_fractions_fit_a_terminal():
+    rows = joined(study(shares=(0.03, 0.05, 0.1, 0.15, 0.3, 0.5)))
+    assert max(map(width, size_tables(rows))) <= 98
 
 
 def test_one_fraction_is_no_study():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from cli_kit import ok, small_npz
 from synthetic import attack, joined, run
+from test_report import width
 from test_umia import outputs
 
 from deepunlearn_cli.attacks.umia import UMIA
@@ -142,6 +143,15 @@ def test_the_table_of_a_removed_class():
     assert lines["original"][-1] == "y 100"
     assert "entropy" not in table.headers()
     assert any("(0.02)" in note for note in table.notes)  # two retrained models differ by as much
+
+
+def test_a_table_of_ten_classes_fits_a_terminal():
+    records, held = study()
+    wide = {
+        run_id: Removal((2,), tuple("0123456789"), 0.333, 0.777, (0.4, 0.3, 0.2, 0.1, *[0.0] * 6))
+        for run_id in held
+    }
+    assert width(class_tables(records, wide)[0]) <= 98
 
 
 def test_a_store_without_removals_says_so():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from deepunlearn_cli.errors import NotFound
@@ -43,11 +44,11 @@ def _any(cohort: Cohort, removals: Removals) -> bool:
 def _measures(removals: Removals) -> dict[str, Measure]:
     """What the table shows, by the name that machines read."""
     return {
-        "FA": ACCURACIES["FA"],
-        "FA_test": Measure("FA test", lambda run, _: removals[run.id].forgotten, 1, 100, alone=True),
+        # a class has a few dozen test pictures: no decimals for what is measured on them
+        "FA": replace(ACCURACIES["FA"], digits=0),
+        "FA_test": Measure("FA test", lambda run, _: removals[run.id].forgotten, 0, 100, alone=True),
         "RA": ACCURACIES["RA"],
         "TA_kept": Measure("TA kept", lambda run, _: removals[run.id].kept, 1, 100, alone=True),
-        # a class has a few dozen test pictures: no decimals
         "UMIA_class": Measure("U-MIA", lambda run, _: attacked(run, ("class", "loss")), 0, 100, alone=True),
         "UMIA_class_entropy": Measure(
             "entropy", lambda run, _: attacked(run, ("class", "entropy")), 0, 100, alone=True
