@@ -51,11 +51,8 @@ class Campaign:
             dataset, cell.model, plan.val_share, plan.split_seed, self.precision, plan.augment
         )
         source = data.portable(cell.dataset)
-        sets = {
-            spec: adopt.forget_for(scene.data, dataset, spec, self.runner)
-            for seed in self.seeds
-            for spec in self._specs(seed)
-        }
+        specs = {spec for seed in self.seeds for spec in self._specs(seed)}
+        sets = {spec: adopt.forget_for(scene.data, dataset, spec, self.runner) for spec in specs}
         return [
             adopt.Start(compose.original(scene, cell.training, seed), dataset, sets[spec], source)
             for seed in self.seeds
