@@ -12,6 +12,7 @@ from deepunlearn_cli.checkpoint import Checkpoint
 from deepunlearn_cli.errors import NotFound, UsageFailure
 from deepunlearn_cli.foreign import admit
 from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.specs import for_run
 
 if TYPE_CHECKING:
     from deepunlearn_cli.runner import Runner
@@ -142,7 +143,7 @@ def _forget_of(recipe: Recipe, dataset: data.Dataset, spec: str | None, runner: 
     """The forget set asked for, else the run's own, else the default; kept in the store."""
     if spec is None and recipe.forget:
         return data.load_forget(recipe.forget, runner.store.data)
-    return forget_for(recipe.data, dataset, spec or data.DEFAULT_FORGET, runner)
+    return forget_for(recipe.data, dataset, for_run(spec or data.DEFAULT_FORGET, recipe.seed), runner)
 
 
 def forget_for(

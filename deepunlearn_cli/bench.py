@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli import compose
+from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.errors import NotFound, UsageFailure, unknown
 from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.specs import RUN_SEED
 
 BUILT_IN = "deepunlearn_cli.plans"
 CELL = ("datasets", "models", "training")
 SWEEP = ("trials", "originals", "sampler", "confirm")
+TABLES = ("1", "2")  # what a plan prints unless it says so
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """Datasets x models x seeds x methods x attacks.
+    """Datasets x models x forget sets x seeds x methods x attacks.
 
     Attributes:
         datasets, models: every model on every dataset, trained as `training` says.
         cells: tables with `datasets`, `models` and `training` of their own, in addition.
+        attacks: a name, or a table with a name and settings of the attack.
         seeds: text such as `0-9`.
+        forget: a forget set or a list of them; all share the originals, and each has its own retrained
+            models. `{seed}` stands for the seed of the run.
+        tables: what is printed at the end, by the names that `report --table` takes.
         augment: of the originals; `augment_unlearning` of the methods (the released benchmark: false).
         params: hyperparameters by method.
         sweep: `trials` on each of so many `originals`, by `sampler`, the best `confirm` run again; the
@@ -46,9 +53,10 @@ class Plan:
     models: list[str] = field(default_factory=list)
     cells: list[Mapping[str, Any]] = field(default_factory=list)
     methods: list[str] = field(default_factory=lambda: ["all"])
-    attacks: list[str] = field(default_factory=lambda: ["umia"])
+    attacks: list[str | Mapping[str, Any]] = field(default_factory=lambda: ["umia"])
     seeds: str = "0"
-    forget: str = DEFAULT_FORGET
+    forget: str | list[str] = DEFAULT_FORGET
+    tables: list[str] = field(default_factory=lambda: list(TABLES))
     precision: str | None = None
     image_size: int | None = None
     augment: bool = True
@@ -64,6 +72,18 @@ class Plan:
         """Public names of the methods, `all` spelt out, each once."""
         named = METHODS.names() if "all" in self.methods else [METHODS.public_name(m) for m in self.methods]
         return list(dict.fromkeys(named))
+
+    @property
+    def forget_specs(self) -> list[str]:
+        """Every forget set as asked for, each once."""
+        asked = [self.forget] if isinstance(self.forget, str) else self.forget
+        return list(dict.fromkeys(asked))
+
+    @property
+    def attack_settings(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Every attack by its name, with its settings."""
+        tables = [{"name": one} if isinstance(one, str) else one for one in self.attacks]
+        return [(one["name"], {k: v for k, v in one.items() if k != "name"}) for one in tables]
 
     @property
     def pairs(self) -> list[Cell]:
@@ -115,12 +135,14 @@ def _plan(content: Mapping[str, Any], name: str) -> Plan:
 
 
 def _check_types(plan: Plan, name: str) -> None:
-    for key in ("datasets", "models", "methods", "attacks"):
+    for key in ("datasets", "models", "methods", "attacks", "tables"):
         if not isinstance(getattr(plan, key), list):
             raise UsageFailure(f"plan {name}: {key} is not a list", f'{key} = ["..."]')
     for cell in plan.cells:
         _check_cell(cell, name)
     _check_sweep(plan.sweep, name)
+    _check_forget(plan, name)
+    _check_attacks(plan, name)
     for method in (*plan.method_names, *plan.params):
         METHODS.get(method).build(plan.params.get(method, {}))
     for pair in plan.pairs:
@@ -139,6 +161,33 @@ def _check_sweep(sweep: Mapping[str, Any], name: str) -> None:
         value = sweep.get(key, least)
         if not isinstance(value, int) or value < least:
             raise UsageFailure(f"plan {name}: sweep {key} = {value} is not {least} or more", f"{key} = 3")
+
+
+def _check_forget(plan: Plan, name: str) -> None:
+    specs = plan.forget_specs
+    if not specs or not all(isinstance(spec, str) for spec in specs):
+        raise UsageFailure(f"plan {name}: forget names no forget set", 'forget = ["random:0.1", "class:3"]')
+    if plan.sweep and (len(specs) > 1 or RUN_SEED in specs[0]):
+        raise UsageFailure(
+            f"plan {name}: a search is for one forget set, and forget = {plan.forget!r} is several",
+            "give each its own plan; originals and retrained models are shared through the store",
+        )
+
+
+def _check_attacks(plan: Plan, name: str) -> None:
+    for one in plan.attacks:
+        if not isinstance(one, str | Mapping) or (isinstance(one, Mapping) and "name" not in one):
+            raise UsageFailure(
+                f"plan {name}: {one!r} is no attack",
+                'attacks = ["umia", { name = "umia", against = "class" }]',
+            )
+    for attack, settings in plan.attack_settings:
+        if attack != "umia":
+            ATTACKS.get(attack)
+            raise UsageFailure(
+                f"a plan's attack is umia, not {attack}", "deepunlearn attack ulira, by itself"
+            )
+        ATTACKS.get(attack).build(settings)
 
 
 def _check_keys(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import adopt, compose, data
@@ -12,6 +12,7 @@ from deepunlearn_cli.bench import Cell, Plan
 from deepunlearn_cli.errors import Failure
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._method import CIFAR10, Sizes
+from deepunlearn_cli.specs import for_run, likely_share
 
 if TYPE_CHECKING:
     from deepunlearn_cli.recipe import Recipe
@@ -43,17 +44,19 @@ class Campaign:
     workers: int = 1
 
     def starts(self, cell: Cell) -> list[adopt.Start]:
-        """The originals of a pair, to be unlearned from; decodes its dataset if need be."""
+        """Every original of a pair with every forget set; decodes its dataset if need be."""
         plan = self.plan
         dataset = self.runner.dataset(cell.dataset, image_size=plan.image_size)
         scene = compose.Scene(
             dataset, cell.model, plan.val_share, plan.split_seed, self.precision, plan.augment
         )
-        forget = adopt.forget_for(scene.data, dataset, plan.forget, self.runner)
         source = data.portable(cell.dataset)
+        specs = {spec for seed in self.seeds for spec in self._specs(seed)}
+        sets = {spec: adopt.forget_for(scene.data, dataset, spec, self.runner) for spec in specs}
         return [
-            adopt.Start(compose.original(scene, cell.training, seed), dataset, forget, source)
+            adopt.Start(compose.original(scene, cell.training, seed), dataset, sets[spec], source)
             for seed in self.seeds
+            for spec in self._specs(seed)
         ]
 
     def judged(self, found: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[Recipe]:
@@ -73,7 +76,8 @@ class Campaign:
 
     def attacks(self, judged: Sequence[Recipe]) -> list[Recipe]:
         """Every attack of the plan on every model of the plan."""
-        return [compose.attack(target, name) for target in judged for name in self.plan.attacks]
+        asked = self.plan.attack_settings
+        return [compose.attack(target, name, settings) for target in judged for name, settings in asked]
 
     def tuned(self, tell: Tell, say: Say) -> tuple[dict[tuple[str, str], Mapping[str, Any]], list[Failure]]:
         """Search every pair's methods; what was found by (pair, method), and what failed."""
@@ -100,6 +104,9 @@ class Campaign:
         tuned, failures = sweep.conclude(order, self.runner, asked["confirm"], say)
         return tuned, [*given_up, *failures]
 
+    def _specs(self, seed: int) -> list[str]:
+        return [for_run(spec, seed) for spec in self.plan.forget_specs]
+
     @staticmethod
     def _name(cell: Cell) -> str:
         return f"{cell.dataset} {cell.model}"
@@ -109,7 +116,7 @@ PATIENCE = 10  # failed trials in a row that end a method's search
 
 
 def size(plan: Plan, seeds: int) -> Iterator[Row]:
-    """How many runs of each kind every pair takes, from the plan alone, with their work in epochs.
+    """How many runs of each kind every pair takes, from the plan alone, with their mean work in epochs.
 
     Work is that of the methods' defaults: a search tries longer and shorter ones.
     """
@@ -117,33 +124,46 @@ def size(plan: Plan, seeds: int) -> Iterator[Row]:
     methods = [name for name, actor in actors.items() if not actor.control]
     asked = {**DEFAULT_SWEEP, **plan.sweep}
     tried = asked["trials"] * asked["originals"] if plan.sweep else 0
+    sets = [_sizes(spec) for spec in plan.forget_specs]
+    each = seeds * len(sets)
     for cell in plan.pairs:
         epochs = compose.TRAINER.build(cell.training).params()["epochs"]
-        once = {name: _work(name, plan, epochs) for name in methods}
-        retrained = seeds if "retrain" in actors or plan.sweep else 0
+        once = _mean(_work(name, plan, epochs, sizes) for name in methods for sizes in sets)
+        retrained = each if "retrain" in actors or plan.sweep else 0
         counts = {
             ORIGINALS: (seeds, epochs),
-            RETRAINED: (retrained, epochs * (1 - CIFAR10.forget / CIFAR10.training)),
-            TRIALS: (tried * len(methods), sum(once.values()) / max(1, len(methods))),
-            MODELS: (seeds * len(methods), sum(once.values()) / max(1, len(methods))),
-            ATTACKS: (seeds * len(actors) * len(plan.attacks), 0.0),
+            RETRAINED: (retrained, epochs * _mean(sizes.retain / sizes.training for sizes in sets)),
+            TRIALS: (tried * len(methods), once),
+            MODELS: (each * len(methods), once),
+            ATTACKS: (each * len(actors) * len(plan.attacks), 0.0),
         }
-        for kind, (count, each) in counts.items():
+        for kind, (count, work) in counts.items():
             if count:
                 yield {
                     "dataset": cell.dataset,
                     "model": cell.model,
                     "kind": kind,
                     "runs": count,
-                    "epochs": each,
+                    "epochs": work,
                 }
 
 
-def _work(method: str, plan: Plan, training_epochs: int) -> float:
+def _sizes(spec: str) -> Sizes:
+    """The paper's split with as large a forget set as `spec` asks for: only shares count."""
+    share = likely_share(spec, CIFAR10.classes)
+    forget = CIFAR10.forget if share is None else max(1, round(share * CIFAR10.training))
+    return replace(CIFAR10, forget=forget, retain=CIFAR10.training - forget)
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = list(values)
+    return sum(known) / max(1, len(known))
+
+
+def _work(method: str, plan: Plan, training_epochs: int, sizes: Sizes) -> float:
     """Epochs of training that a method's defaults take, within its budget."""
     actor = METHODS.get(method)
     params = compose.budget(actor, training_epochs) | dict(plan.params.get(method, {}))
-    sizes: Sizes = CIFAR10  # shares of the parts are what counts
     return actor.build(params).work(sizes) / sizes.training
 
 
@@ -158,7 +178,8 @@ def there(campaign: Campaign) -> Counter[tuple[str, str, str]]:
             starts = campaign.starts(cell)
         except Failure:
             continue
-        held = [kind for kind, recipe in _recipes(campaign, starts) if campaign.runner.store.get(recipe.key)]
+        recipes = {(kind, recipe.key) for kind, recipe in _recipes(campaign, starts)}
+        held = [kind for kind, key in recipes if campaign.runner.store.get(key)]
         found.update((cell.dataset, cell.model, kind) for kind in held)
     return found
 
@@ -173,7 +194,7 @@ def _recipes(campaign: Campaign, starts: Sequence[adopt.Start]) -> Iterator[tupl
             target = compose.unlearned(start.recipe, name, start.forget, params, augment=augment)
             if not METHODS.get(name).control and not plan.sweep:
                 yield MODELS, target
-            yield from ((ATTACKS, compose.attack(target, attack)) for attack in plan.attacks)
+            yield from ((ATTACKS, attack) for attack in campaign.attacks([target]))
 
 
 def seconds_per_epoch(runner: Runner) -> dict[tuple[str, str], float]:

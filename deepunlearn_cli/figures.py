@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".svg", ".png", ".pdf")
 WIDTH, ROW = 7.0, 0.3  # inches: of a figure, of a line in it
+DODGE = 0.05  # between the lines of two methods, of the distance of two fractions: error bars stay apart
+MOST_CELLS = 20  # classes; a map of more has no room for numbers
 CONTROL, METHOD, MEAN = "0.6", "C0", "C3"  # grey for controls
+HUES = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")  # of methods side by side: none of them grey
 GROUPS = {"G1": "#2c7fb8", "G2": "#a1dab4", "G3": "#ffe08a", "F": "#d7301f", None: "#ffffff"}
 
 Row = Mapping[str, Any]
@@ -142,6 +145,73 @@ def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> F
     axis.set_xticks([x + 0.5 for x in range(len(columns))], [title for _, _, title in columns], fontsize=7)
     axis.invert_yaxis()
     axis.set_title("Groups: G1 best, F failed", fontsize=9)
+    _bare(axis, "top", "right", "left", "bottom")
+    figure.tight_layout()
+    return figure
+
+
+def size_curves(panels: Mapping[str, Sequence[Row]], shares: Sequence[float], title: str) -> Figure:
+    """Measures against the share that is forgotten with their deviations over seeds, a line per method.
+
+    Panels are rows by the measure's title; rows have `measure`, `method`, `label`, `control`, `SHARE_mean`
+    and `SHARE_sd`.
+    """
+    figure, axes = _canvas(math.ceil(len(panels) / 2), 2, 1.2 + 2.6 * math.ceil(len(panels) / 2))
+    for axis, (name, rows) in zip(axes, panels.items(), strict=False):
+        for number, row in enumerate(rows):
+            _curve(axis, row, shares, (number - len(rows) / 2) * DODGE, HUES[number % len(HUES)])
+        if rows[0]["measure"] == "RetDev":  # a method that breaks the model is a hundred times off
+            axis.set_yscale("symlog", linthresh=0.1)
+            axis.set_ylim(bottom=-0.005)
+        axis.set_title(name, fontsize=8)
+        axis.set_xticks(range(len(shares)), [f"{100 * share:g} %" for share in shares], fontsize=7)
+        axis.tick_params(axis="y", labelsize=7)
+        _bare(axis, "top", "right")
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.suptitle(title, fontsize=9)
+    figure.tight_layout(rect=(0, 0.09, 1, 1))
+    figure.legend(handles, labels, loc="lower center", ncols=6, fontsize=7, frameon=False)
+    return figure
+
+
+def _curve(axis: Axes, row: Row, shares: Sequence[float], shift: float, colour: str) -> None:
+    means = [row[f"{share:g}_mean"] for share in shares]
+    errors = [0 if math.isnan(sd := row[f"{share:g}_sd"]) else sd for share in shares]
+    places = [place + shift for place in range(len(shares))]
+    reference = row["method"] == "retrain"
+    look: dict[str, Any] = {"color": "black" if reference else CONTROL if row["control"] else colour}
+    look |= {"linestyle": "--"} if row["control"] else {}
+    mark = "s" if reference else "."
+    axis.errorbar(
+        places, means, errors, marker=mark, markersize=4, lw=1, elinewidth=0.7, label=row["label"], **look
+    )
+
+
+def answer_map(rows: Sequence[Row], title: str) -> Figure:
+    """What a removed class's pictures are called now, in percent: methods by classes.
+
+    Rows have `label`, `removed` (names) and `said` (mean shares by class name).
+    """
+    names = list(next((row["said"] for row in rows if row["said"]), {}))
+    shares = [[100 * row["said"].get(name, math.nan) for name in names] for row in rows]
+    figure, (axis,) = _canvas(1, 1, 1.2 + ROW * len(rows))
+    axis.pcolormesh(shares, cmap="Blues", vmin=0, vmax=100, edgecolors="white", linewidth=0.5)
+    for y, line in enumerate(shares):
+        for x, share in enumerate(line if len(names) <= MOST_CELLS else ()):
+            if share >= 0.5:  # what would round to 0 is left empty
+                colour = "white" if share > 60 else "black"
+                axis.text(
+                    x + 0.5, y + 0.5, f"{share:.0f}", ha="center", va="center", fontsize=7, color=colour
+                )
+    axis.set_yticks([y + 0.5 for y in range(len(rows))], [row["label"] for row in rows], fontsize=8)
+    axis.set_xticks(
+        [x + 0.5 for x in range(len(names))], names, fontsize=7, rotation=0 if len(names) < 13 else 90
+    )
+    axis.set_xlabel("called (percent of the removed class's test pictures, mean over seeds)")
+    axis.invert_yaxis()
+    axis.set_title(title, fontsize=9)
     _bare(axis, "top", "right", "left", "bottom")
     figure.tight_layout()
     return figure

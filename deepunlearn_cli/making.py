@@ -154,8 +154,20 @@ def _attack(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress:
     start = time.perf_counter()
     sources = {name: run.outputs for name, run in inputs.items()}
     found = ATTACKS.get(recipe.name).build(recipe.params).run(sources, recipe.seed)
-    facts = {"seconds": time.perf_counter() - start, "version": __version__}
+    warnings = found.warnings + _leaks(recipe, inputs)
+    facts = {"seconds": time.perf_counter() - start, "version": __version__, "warnings": warnings}
     return Product(scores=found.scores, facts=facts, outputs=found.parts)
+
+
+def _leaks(recipe: Recipe, inputs: Mapping[str, Run]) -> list[str]:
+    """Samples that are no held-out data for the models that are attacked on them."""
+    part = recipe.params.get("against")
+    readers = {run.recipe.name for run in inputs.values() if part in run.facts.get("reads", ())}
+    return [
+        f"{name} read the {part} pictures while unlearning: they are not unseen, and this attack says "
+        "little; --against test"
+        for name in sorted(readers)
+    ]
 
 
 def _checkpoint(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import groupby
 from textwrap import fill
 from typing import Any
 
 from deepunlearn_cli import __version__, figures
+from deepunlearn_cli.removal import Removal
+from deepunlearn_cli.tables.classes import class_tables
 from deepunlearn_cli.tables.formats import render
 from deepunlearn_cli.tables.rank import BOTH, MEASURES, rank
 from deepunlearn_cli.tables.records import Record
 from deepunlearn_cli.tables.report import report
+from deepunlearn_cli.tables.sizes import several_sizes, size_tables
 from deepunlearn_cli.tables.table import Table
 
 STYLE = """
@@ -27,11 +31,25 @@ footer { color: #777; font-size: 13px }
 @media print { body { margin: 0; max-width: none } h2 { break-after: avoid } svg { break-inside: avoid } }
 """
 
+PANELS = {
+    "RetDev": "RetDev (0 is best; linear to 0.1, then logarithmic)",
+    "UMIA": "U-MIA (0.5 is guessing)",
+    "UMIA_entropy": "U-MIA on the entropy",
+    "work": "work, in epochs of training",
+}  # of the figure against the forget size
+
 Row = Mapping[str, Any]
 
 
-def report_page(records: Sequence[Record], ulira: Sequence[Row]) -> str:
-    """Table 1, Table 2, the scores, and their figures; `ulira` are rows of U-LiRA with histograms.
+def report_page(
+    records: Sequence[Record], ulira: Sequence[Row], removals: Mapping[str, Removal] | None = None
+) -> str:
+    """Table 1, Table 2, the scores, and their figures; the studies of forget sizes and of removed classes.
+
+    Args:
+        records: every model run.
+        ulira: rows of U-LiRA with histograms.
+        removals: what models say of removed classes, by run id.
 
     Raises:
         NotFound: as `rank` and `report`.
@@ -43,6 +61,8 @@ def report_page(records: Sequence[Record], ulira: Sequence[Row]) -> str:
         _section(ranking, [*_trade_offs(ranking), _group_map(ranking)]),
         _section(efficiency, _speeds(efficiency)),
         _section(report(records, "scores"), []),
+        *(_sizes(size_tables(records)) if several_sizes(records) else []),
+        *([_removed(table) for table in class_tables(records, removals)] if removals else []),
         *([_ulira(ulira)] if ulira else []),
     ]
     head = f'<meta charset="utf-8"><title>deepunlearn report</title><style>{STYLE}</style>'
@@ -92,6 +112,26 @@ def _speeds(efficiency: Table) -> list[str]:
 def _ulira(rows: Sequence[Row]) -> str:
     drawn = figures.inline(figures.ulira_figure(rows), "U-LiRA accuracy per sample by method")
     return f"<h2>U-LiRA: accuracy per sample</h2>\n{drawn}"
+
+
+def _sizes(tables: Sequence[Table]) -> list[str]:
+    """The tables of every dataset and model, and after its last table the figure."""
+    sections = []
+    for pair, group in groupby(tables, key=lambda table: table.rows[0]["pair"]):
+        *others, last = held = list(group)
+        panels = {PANELS[name]: table.rows for table in held if (name := table.rows[0]["measure"]) in PANELS}
+        shares = [float(name.removesuffix("_mean")) for name in last.rows[0] if name.endswith("_mean")]
+        drawn = figures.inline(
+            figures.size_curves(panels, shares, f"Against the share that is forgotten: {pair}"),
+            f"Measures against the share that is forgotten, {escape(pair)}",
+        )
+        sections += [*(_section(table, []) for table in others), _section(last, [drawn])]
+    return sections
+
+
+def _removed(table: Table) -> str:
+    label = escape(table.title)
+    return _section(table, [figures.inline(figures.answer_map(table.rows, table.title), label)])
 
 
 def _pairs(rows: Sequence[Row]) -> list[str]:

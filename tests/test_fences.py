@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "deepunlearn_cli"
-BASE = {"errors", "registry", "fields", "recipe", "locks"}
+BASE = {"errors", "registry", "fields", "recipe", "locks", "specs"}
 WORK = BASE | {"data", "models", "engine", "methods", "attacks", "metrics", "store", "compose"}
 MAY = {
     "errors": set(),
@@ -16,19 +16,21 @@ MAY = {
     "fields": BASE,
     "recipe": BASE,
     "locks": set(),
+    "specs": set(),
     "machine": set(),
     "crew": {"machine"},
     "store": BASE | {"store"},
     "metrics": BASE,
+    "removal": BASE | {"metrics"},
     "data": BASE | {"data"},
     "models": BASE | {"engine"},
     "engine": BASE | {"engine", "machine"},
     "methods": BASE | {"methods", "engine"},
     "intervals": BASE,
     "attacks": BASE | {"attacks", "metrics", "intervals"},
-    "tables": BASE | {"tables", "metrics", "intervals"},
+    "tables": BASE | {"tables", "metrics", "intervals", "removal"},
     "figures": BASE,
-    "pages": BASE | {"tables", "figures"},
+    "pages": BASE | {"tables", "figures", "removal"},
     "saved": BASE,
     "audit": WORK | {"intervals", "runner"},
     "shadows": WORK | {"runner"},

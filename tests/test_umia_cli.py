@@ -127,7 +127,7 @@ def test_losses_as_text(scores, tmp_path):
     ("args", "code", "text"),
     [
         (("--scores", "no.npz", "--against", "no.npz"), 3, "no file no.npz"),
-        (("abcd", "--against", "train"), 2, "neither test nor val"),
+        (("abcd", "--against", "train"), 2, "neither test, val nor class"),
         (("abcd", "--control", "a.npz", "b.npz"), 2, "--control belongs to --scores"),
         (("abcd", "--scores", "a.npz"), 2, "a run was given too"),
         (("abcd", "--margin", "0.6"), 2, "--margin 0.6"),

@@ -19,10 +19,14 @@ Source = Callable[[], Outputs]  # reads a model's outputs when called, so that m
 
 @dataclass(frozen=True)
 class Findings:
-    """What an attack found: `scores` (plain numbers), and arrays per `part` of samples (or splits)."""
+    """What an attack found: `scores` (plain numbers), and arrays per `part` of samples (or splits).
+
+    `warnings` say what a person should know before trusting it.
+    """
 
     scores: dict[str, Any]
     parts: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

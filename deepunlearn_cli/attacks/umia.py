@@ -26,6 +26,7 @@ SHUFFLE_SPLITS, SHUFFLE_SEED, SHUFFLE_SHARE = 10, 123, 0.1  # the benchmark's St
 # varies up to 1.34 times (differences of two models up to 1.44 times) as much as independent samples would,
 # measured for 50 to 1,000 a side. So a pair of samples counts as one.
 PAIRED = 2
+CLASS = "class"  # unseen samples of the forgotten classes alone
 FPRS = {"tpr_1": 0.01, "tpr_01": 0.001}  # false positive rates at which the true positive rate is told
 
 Floats = NDArray[np.float64]
@@ -38,14 +39,21 @@ Held = Mapping[str, Mapping[str, NDArray[Any]]]  # parts as a run gives them bac
 class UMIA(Attack):
     """Logistic regression on the loss: forget samples against as many samples never trained on.
 
-    Members are the forget set, the others `against`. The larger side is cut to the size of the smaller by
-    a seeded random draw: the same draw for every model that was judged on the same pictures.
+    Members are the forget set, the others `against`: test pictures, validation pictures, or (`class`) the
+    test pictures of the classes that are forgotten. Where whole classes are removed only the last asks about
+    membership: against all test pictures the attack finds the classes. The larger side is cut to the size of
+    the smaller by a seeded random draw: the same draw for every model that was judged on the same pictures.
     """
 
     title = "U-MIA"
     summary = "logistic regression on the loss, forget set against unseen samples, cross-validated"
     revision = 2
-    against: str = choice("test", ("test", "val"), help="where the unseen samples come from", search=False)
+    against: str = choice(
+        "test",
+        ("test", "val", CLASS),
+        help="where the unseen samples come from; class: test pictures of the forgotten classes",
+        search=False,
+    )
     feature: str = choice("loss", tuple(FEATURES), help="what the attack looks at", search=False)
     cv: str = choice("kfold", ("kfold", "shuffle"), help="shuffle: the benchmark's ten splits", search=False)
     folds: int = whole(10, 2, 100, help="folds of cv=kfold", search=False)
@@ -65,13 +73,29 @@ class UMIA(Attack):
         """
         outputs = targets["target"]()
         rng = np.random.default_rng(stream_seed(seed, "umia"))
-        names = ("forget", self.against)
-        parts = [_scored(outputs, name, self.feature) for name in names]
-        size = min(len(part["score"]) for part in parts)
-        self._check_size(size, min(zip((len(part["score"]) for part in parts), names, strict=True))[1])
-        forget, other = (_drawn(part, rng.permutation(len(part["score"]))[:size]) for part in parts)
+        parts = {"forget": _scored(outputs, "forget", self.feature), self.against: self._unseen(outputs)}
+        size, smaller = min((len(part["score"]), name) for name, part in parts.items())
+        self._check_size(size, smaller)
+        forget, other = (_drawn(part, rng.permutation(len(part["score"]))[:size]) for part in parts.values())
         scores = _cross_validated(forget, other, self._splits(size, rng)) | _ranked(forget, other)
-        return Findings(scores | {"n": size}, {"forget": forget, "against": other})
+        return Findings(scores | {"n": size}, {"forget": forget, "against": other}, self._doubts(outputs))
+
+    def _unseen(self, outputs: Outputs) -> Part:
+        """The samples of the other side: of `test` for `class`, and then of the forgotten classes only."""
+        if self.against != CLASS:
+            return _scored(outputs, self.against, self.feature)
+        part = _scored(outputs, "test", self.feature)
+        return _drawn(part, np.flatnonzero(np.isin(part["label"], outputs["forget"]["labels"])))
+
+    def _doubts(self, outputs: Outputs) -> list[str]:
+        """What is wrong with the question: a removed class is not told from classes, but from its own."""
+        forget, retain = (outputs.get(name, {}).get("labels") for name in ("forget", "retain"))
+        if self.against == CLASS or forget is None or retain is None or np.isin(forget, retain).any():
+            return []
+        return [
+            "whole classes are forgotten: against pictures of all classes U-MIA tells classes apart, not "
+            "members; --against class compares with unseen pictures of the same classes"
+        ]
 
     def _check_size(self, size: int, split: str) -> None:
         needed = self.folds if self.cv == "kfold" else SHUFFLE_SPLITS

@@ -1,4 +1,4 @@
-"""`deepunlearn bench`: a whole comparison, resumable, ending in both tables."""
+"""`deepunlearn bench`: a whole comparison, resumable, ending in the plan's tables."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument
-from deepunlearn_cli.cli.ranking import store_records
-from deepunlearn_cli.errors import ExitCode, UsageFailure
+from deepunlearn_cli.cli.ranking import check_table, store_records, stored_tables
+from deepunlearn_cli.errors import ExitCode
 from deepunlearn_cli.tables.plans import plan_size
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def _plans(incomplete: str) -> list[str]:
     "bench",
     "deepunlearn bench quick",
     "deepunlearn bench paper --dry-run",
+    "deepunlearn bench forget-sizes   (1 to 50 % forgotten; class-removal: whole classes)",
     "deepunlearn bench quick --jobs 2   (sooner, but without clean seconds)",
     "deepunlearn bench mine.toml --store /data/deepunlearn",
 )
@@ -38,7 +39,9 @@ def bench(
     plan: Annotated[
         str,
         argument(
-            metavar="quick|cifar10|paper|PLAN.toml", help="A built-in plan or a file.", autocompletion=_plans
+            metavar="quick|forget-sizes|...|PLAN.toml",
+            help="A built-in plan or a file.",
+            autocompletion=_plans,
         ),
     ],
     device: o.Device = "auto",
@@ -66,7 +69,7 @@ def bench(
         outcome = runner.ensure_all([*judged, *attacks])
         wanted = {recipe.key for recipe in judged}
         code = ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
-        return Result(tables=_tables(session, wanted), code=code)
+        return Result(tables=_tables(session, chosen, wanted), code=code)
 
 
 def _sized(campaign: Campaign) -> list[dict[str, Any]]:
@@ -87,24 +90,19 @@ def _sized(campaign: Campaign) -> list[dict[str, Any]]:
 def _check_names(plan: Plan, *, there: bool) -> None:
     """Refuse names that there are not; a dataset's files must be there only to run the plan."""
     from deepunlearn_cli import data, models
-    from deepunlearn_cli.attacks import ATTACKS
     from deepunlearn_cli.sweep import check_sampler
 
     for pair in plan.pairs:
         if there:
             data.check_spec(pair.dataset)
         models.check_name(pair.model)
-    for name in plan.attacks:
-        if name != "umia":
-            ATTACKS.get(name)
-            raise UsageFailure(f"a plan's attack is umia, not {name}", "deepunlearn attack ulira, by itself")
+    for name in plan.tables:
+        check_table(name)
     if "sampler" in plan.sweep:
         check_sampler(plan.sweep["sampler"])
 
 
-def _tables(session: Session, wanted: set[str]) -> list[Table]:
-    from deepunlearn_cli.tables.rank import rank
-    from deepunlearn_cli.tables.report import report
-
-    found = [record for record in store_records(session.store(), None, None) if record.id in wanted]
-    return [rank(found), report(found, "2")]
+def _tables(session: Session, plan: Plan, wanted: set[str]) -> list[Table]:
+    store = session.store()
+    found = [record for record in store_records(store, None, None) if record.id in wanted]
+    return [table for name in plan.tables for table in stored_tables(name, store, found)]

@@ -88,7 +88,8 @@ FileModel = Annotated[
 Forget = Annotated[
     str | None,
     option(
-        help="random:0.1 · class:3:0.5 · indices:FILE. (default: the checkpoint's, else random:0.1)",
+        help="random:0.1 · random:0.1:{seed} (drawn anew for each seed) · class:3:0.5 · indices:FILE. "
+        "(default: the checkpoint's, else random:0.1)",
         rich_help_panel=DATA,
     ),
 ]

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def describe(recipe: Recipe) -> str:
-    """A recipe in a few words: method, dataset, model, seed."""
-    dataset = recipe.labels.get("dataset", "?")
-    return f"{recipe.name} {dataset} {recipe.model} seed {recipe.seed}"
+    """A recipe in a few words: method, dataset, model, forget set, seed."""
+    place = [recipe.labels.get("dataset", "?"), recipe.model, recipe.labels.get("forget", "")]
+    return f"{recipe.name} {' '.join(filter(None, place))} seed {recipe.seed}"
 
 
 class Bars(Reporter):

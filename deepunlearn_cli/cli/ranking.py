@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.errors import NotFound, UsageFailure
-from deepunlearn_cli.tables.formats import render
+from deepunlearn_cli.errors import NotFound, UsageFailure, unknown
+from deepunlearn_cli.tables.formats import render, stacked
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
+    from deepunlearn_cli.removal import Outputs, Removal
     from deepunlearn_cli.store import Store
-    from deepunlearn_cli.tables.records import Record
+    from deepunlearn_cli.tables.records import Pair, Record
     from deepunlearn_cli.tables.table import Table
 
+SIZES, CLASSES = "sizes", "classes"  # tables of several forget sets, and of removed classes
 FORMATS = ("table", "markdown", "latex", "csv", "tsv", "json")
 
 
@@ -47,6 +51,66 @@ def file_records(path: Path, dataset: str | None, model: str | None) -> list[Rec
     return read(path, _titles(), dataset, model)
 
 
+def stored_tables(name: str, store: Store, found: Sequence[Record]) -> list[Table]:
+    """The tables of a name, of these records; `classes` looks at what the models said, too.
+
+    Raises:
+        NotFound: an unknown name, or nothing to show.
+    """
+    from deepunlearn_cli.tables.classes import class_tables
+    from deepunlearn_cli.tables.report import report
+    from deepunlearn_cli.tables.sizes import size_tables
+
+    check_table(name)
+    if name == SIZES:
+        return size_tables(found)
+    if name == CLASSES:
+        return class_tables(found, removals(store, found))
+    return [report(found, name)]
+
+
+def check_table(name: str) -> None:
+    """Refuse a table that there is not.
+
+    Raises:
+        NotFound: with suggestions.
+    """
+    from deepunlearn_cli.tables.report import TABLES
+
+    known = (*TABLES, SIZES, CLASSES)
+    if name not in known:
+        raise unknown("table", name, known, f"tables: {', '.join(known)}")
+
+
+def removals(store: Store, found: Sequence[Record]) -> dict[str, Removal]:
+    """By run id: what models say of classes that they were to forget as a whole."""
+    from deepunlearn_cli.removal import removals as read
+
+    groups: dict[Pair, list[str]] = {}
+    for record in found:
+        if record.usable:
+            groups.setdefault(record.pair, []).append(record.id)
+    return {
+        run_id: one
+        for ids in groups.values()
+        for run_id, one in read(
+            {run_id: partial(_said, store, run_id) for run_id in ids}, partial(_classes, store, ids[0])
+        ).items()
+    }
+
+
+def _said(store: Store, run_id: str) -> Outputs:
+    return store.find(run_id).outputs()
+
+
+def _classes(store: Store, run_id: str) -> Sequence[str]:
+    from deepunlearn_cli import data
+
+    with suppress(NotFound):  # the pictures are gone, and numbers will do
+        return data.load_dataset(store.find(run_id).recipe.data["fingerprint"], store.data).classes
+    return ()
+
+
 def _titles() -> dict[str, str]:
     from deepunlearn_cli.methods import METHODS
 
@@ -61,7 +125,7 @@ def printed(session: Session, tables: Sequence[Table], form: str, out: Path | No
         return Result(tables=tables)
     if form == "table":
         form = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}.get(out.suffix, "tsv")  # type: ignore[union-attr]
-    text = "\n".join(render(table, form) for table in tables)
+    text = "\n".join(render(table, form) for table in (stacked(tables) if form == "csv" else tables))
     return written(text, out)
 
 

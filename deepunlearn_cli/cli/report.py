@@ -10,7 +10,15 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.ranking import FORMATS, printed, store_records, written
+from deepunlearn_cli.cli.ranking import (
+    FORMATS,
+    check_table,
+    printed,
+    removals,
+    store_records,
+    stored_tables,
+    written,
+)
 
 if TYPE_CHECKING:
     from deepunlearn_cli.tables.table import Table
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     "report",
     "deepunlearn report",
     "deepunlearn report --table scores --dataset cifar10",
+    "deepunlearn report --table sizes   (after `bench forget-sizes`; classes after `bench class-removal`)",
     "deepunlearn report --table sweep",
     "deepunlearn report --format html --out report.html",
     "deepunlearn report --table scores --json | jq 'select(.method==\"msg\")'",
@@ -28,7 +37,7 @@ if TYPE_CHECKING:
 def report(
     session: Session,
     table: Annotated[
-        str, option(help="2 (run-time efficiency), scores, retention, 1 (ranking), or sweep.")
+        str, option(help="2 (run-time efficiency), scores, retention, 1 (ranking), sizes, classes, or sweep.")
     ] = "2",
     dataset: o.DatasetFilter = None,
     model: o.ModelFilter = None,
@@ -38,15 +47,14 @@ def report(
     out: Annotated[Path | None, option(help="Write to this file.")] = None,
     storage: Annotated[str | None, option(help="Of the sweeps, where that is not the store.")] = None,
 ) -> Result:
-    """Run-time efficiency against retraining (Table 2), the scores behind the ranking, or the sweeps."""
-    from deepunlearn_cli.tables.report import report as reported
-
+    """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps."""
     if format == "html" or (out and format == "table" and out.suffix == ".html"):
         return _page(session, dataset, model, out)
     if table == "sweep":
         return printed(session, [_sweeps(session, dataset, model, storage)], format, out)
+    check_table(table)
     found = store_records(session.store(), dataset, model)
-    return printed(session, [reported(found, table)], format, out)
+    return printed(session, stored_tables(table, session.store(), found), format, out)
 
 
 def _page(session: Session, dataset: str | None, model: str | None, out: Path | None) -> Result:
@@ -54,7 +62,8 @@ def _page(session: Session, dataset: str | None, model: str | None, out: Path | 
     from deepunlearn_cli.pages import report_page
 
     store = session.store()
-    text = report_page(store_records(store, dataset, model), stored_rows(store, dataset, model))
+    found = store_records(store, dataset, model)
+    text = report_page(found, stored_rows(store, dataset, model), removals(store, found))
     return written(text, out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import deliver
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.specs import for_run
 
 if TYPE_CHECKING:
     from deepunlearn_cli.compose import Scene
@@ -63,9 +65,10 @@ def train(
         opened = runner.dataset(dataset, image_size=image_size, offline=offline)
         scene = compose.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, chosen)
         scene = replace(scene, augment=not no_augment, **o.given(val_share=val_share, split_seed=split_seed))
-        forgotten = adopt.forget_for(scene.data, opened, forget or data.DEFAULT_FORGET, runner)
-        recipes = _recipes(scene, role, params, numbers, forgotten)
-        start = adopt.Start(recipes[0], opened, forgotten, data.portable(dataset))
+        spec = forget or data.DEFAULT_FORGET
+        sets = {seed: adopt.forget_for(scene.data, opened, for_run(spec, seed), runner) for seed in numbers}
+        recipes = _recipes(scene, role, params, sets)
+        start = adopt.Start(recipes[0], opened, sets[numbers[0]], data.portable(dataset))
         claims = adopt.claims_of(recipes[0], start)
         return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
 
@@ -82,10 +85,15 @@ def _check(role: str, seeds: list[int], out: Path | None) -> None:
 
 
 def _recipes(
-    scene: Scene, role: str, params: dict[str, object], seeds: list[int], forget: ForgetSet
+    scene: Scene, role: str, params: dict[str, object], sets: Mapping[int, ForgetSet]
 ) -> list[Recipe]:
+    """The recipes of a role; `sets` has the forget set of each seed."""
     from deepunlearn_cli import compose
 
-    originals = [compose.original(scene, params, seed) for seed in seeds]
-    references = [compose.retrained(original, forget) for original in originals]
-    return {"original": originals, "retrain": references}.get(role, [*originals, *references])
+    originals = {seed: compose.original(scene, params, seed) for seed in sets}
+    references = [compose.retrained(originals[seed], forget) for seed, forget in sets.items()]
+    return {
+        "original": list(originals.values()),
+        "retrain": references,
+        "both": [*originals.values(), *references],
+    }[role]

@@ -34,6 +34,7 @@ SAVED, MORE = "Saved scores", "Per sample"
     "deepunlearn attack umia 3f9c",
     "deepunlearn attack umia clean.pt --margin 0.05   (exit 4 if it fails, 5 if nobody can tell)",
     "deepunlearn attack umia 3f9c --by class --top 10 --samples exposed.csv",
+    "deepunlearn attack umia 3f9c --against class   (of a removed class: its training and its test pictures)",
     "deepunlearn attack umia --scores forget.npz --against test.npz --fail-above 0.55",
     "deepunlearn unlearn --method all --ckpt orig.pt | deepunlearn attack umia -",
     declared=UMIA,
@@ -50,7 +51,7 @@ def umia(
         ),
     ] = None,
     against: Annotated[
-        str, option(help="Where unseen samples come from: test or val; with --scores a file.")
+        str, option(help="Where unseen samples come from: test, val or class; with --scores a file.")
     ] = "test",
     margin: Margin = None,
     fail_above: FailAbove = None,
@@ -117,9 +118,9 @@ def _only_scores(refs: list[str] | None) -> None:
 def _no_files(against: str, control: tuple[Path, Path] | None) -> None:
     if control:
         raise UsageFailure("--control belongs to --scores", "runs find their retrained model in the store")
-    if against not in ("test", "val"):
+    if against not in UMIA.domains()["against"].choices:
         raise UsageFailure(
-            f"--against {against} is neither test nor val", "a file of scores goes with --scores FILE"
+            f"--against {against} is neither test, val nor class", "a file of scores goes with --scores FILE"
         )
 
 

@@ -21,7 +21,7 @@ from deepunlearn_cli.data._staging import write_atomically
 from deepunlearn_cli.errors import Failure, NotFound, StoreCorrupt, UsageFailure, unknown
 
 DEFAULT_FORGET = "random:0.1"  # the benchmark's
-FORMS = "random:0.1 · random:0.1:SEED · class:3 · class:3:0.5 · indices:FILE"
+FORMS = "random:0.1 · random:0.1:SEED · random:0.1:{seed} · class:3 · class:3:0.5 · indices:FILE"
 
 
 @dataclass(frozen=True, eq=False)

@@ -95,6 +95,7 @@ class Task:
         self._epoch, self._epochs, self._started = 0, 1, time.perf_counter()
         self._seen = 0  # samples forwarded up to the last backward pass
         self._loss_sum, self._steps = torch.zeros((), device=device), 0
+        self._noted: dict[str, list[Tensor]] = {}
 
     @property
     def retain(self) -> Pictures:
@@ -212,6 +213,11 @@ class Task:
             wrong += (logits.argmax(1) != batch.y).sum()
         return float(wrong) / max(1, len(part))
 
+    def note(self, **figures: Tensor) -> None:
+        """Figures (scalars on the device) whose means the log keeps for the present epoch; no sync."""
+        for name, value in figures.items():
+            self._noted.setdefault(name, []).append(value.detach())
+
     def warn(self, text: str) -> None:
         """Something that the user should know before trusting the result; kept with the run."""
         self.warnings.append(text)
@@ -274,11 +280,16 @@ class Task:
     def _part(self, name: str) -> Pictures:
         if name not in self.parts:
             raise Failure(f"the method reads the {name} set without declaring it in `needs`")
+        if not len(self.parts[name]):
+            hint = "--val-share 0.15 keeps some (train the original so)" if name == "val" else "forget less"
+            raise UsageFailure(f"the method reads the {name} set, which holds no picture here", hint)
         return self.parts[name]
 
     def _close_epoch(self, epoch: int, lr: float) -> None:
         mean = float(self._loss_sum) / max(1, self._steps)  # the one host sync of an epoch
         self._loss_sum, self._steps = torch.zeros((), device=self.device), 0
-        self.log.append({"epoch": epoch + 1, "loss": mean, "lr": lr})
+        noted = {name: float(torch.stack(values).float().mean()) for name, values in self._noted.items()}
+        self._noted = {}
+        self.log.append({"epoch": epoch + 1, "loss": mean, "lr": lr} | noted)
         if not torch.isfinite(torch.tensor(mean)):
             raise RunFailed(f"the loss became {mean} in epoch {epoch + 1}", "try a smaller -p lr=...")

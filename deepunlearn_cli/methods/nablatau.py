@@ -10,7 +10,7 @@ from deepunlearn_cli.fields import flag, real
 from deepunlearn_cli.methods._method import Method, Sizes, batch, passes, per_step, rate
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from deepunlearn_cli.engine.task import Task
 
@@ -27,7 +27,8 @@ class NablaTau(Method):
     forget. alpha starts at 5/3 of the forget share (at most 1) and falls to 0 in a straight line; so many
     passes over forget that forget and retain batches together make `epochs` passes over retain; AdamW 1e-3,
     weight decay 0.01, falling to a tenth; no augmentation. With `frozen_norm`, as in the authors' CIFAR
-    notebooks, the network stays in eval mode. The log says how often the ascent acted.
+    notebooks, the network stays in eval mode. The log has for every pass the share of batches on which the
+    ascent acted, L_v and alpha; if it never acted the run says so: it was fine-tuning.
 
     It lifts forgotten pictures to the loss of unseen ones of all classes: for the removal of a whole class
     that is too little, and the run says so. Judge it on test data, since validation data steer it.
@@ -83,17 +84,29 @@ class NablaTau(Method):
         rounds = self.rounds(n)
         optimizer = task.adam(model, lr=self.lr, weight_decay=self.weight_decay, decoupled=True)
         retained = task.retain.endless(self.batch_size, augment=False)
-        bound, active = torch.zeros(()), []
+        bound = torch.zeros(())
         for round_ in task.epochs(rounds, optimizer, linear_to(END)):
             if round_ % REFRESH == 0:
                 bound = task.mean_loss(model, task.val)
             alpha = self.alpha(round_, rounds, n.forget / n.training)
+            task.note(val_loss=bound, alpha=torch.tensor(alpha))
             for forget in task.forget.batches(self.batch_size, augment=False):
                 gap = bound - task.loss(model, forget)
-                active.append((gap > 0).detach())
+                task.note(ascent_active=gap > 0)
                 kept = task.loss(model, next(retained))
                 task.step(optimizer, alpha * gap.relu().square() + (1 - alpha) * kept)
-        task.facts["ascent_active_share"] = share_of(active)
+        self._tell_activity(task)
+
+    def _tell_activity(self, task: Task) -> None:
+        """All passes have as many batches, so the mean over passes is that over batches."""
+        shares = [entry["ascent_active"] for entry in task.log]
+        task.facts["ascent_active_share"] = sum(shares) / len(shares)
+        if not any(shares):
+            task.warn(
+                "nabla-tau's ascent never acted: no batch of forgotten pictures had a smaller loss than the "
+                "validation set, so this was fine-tuning; either there is nothing to forget, or the original "
+                "was trained on the validation set too"
+            )
 
     def _warn_of_class_removal(self, task: Task) -> None:
         if not set(task.forget.labels.tolist()) & set(task.retain.labels.tolist()):
@@ -101,10 +114,3 @@ class NablaTau(Method):
                 "nabla-tau removes whole classes only in part: it raises their loss to the mean validation "
                 "loss, while a retrained model knows nothing of them"
             )
-
-
-def share_of(events: list[Tensor]) -> float:
-    """How many of the events (booleans) happened, 0..1."""
-    import torch
-
-    return float(torch.stack(events).float().mean())

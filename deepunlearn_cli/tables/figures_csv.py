@@ -71,7 +71,6 @@ def _record(
         umia=shares["U-MIA"],
         umia_low=None,
         umia_high=None,
-        umia_val=None,
         umia_cv="",
         seconds=_number(row, "seconds", line, path),
         work=None,

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from deepunlearn_cli.errors import unknown
@@ -27,6 +28,15 @@ def render(table: Table, format: str) -> str:
     if format not in FORMATS:
         raise unknown("format", format, FORMATS, f"formats: {', '.join(FORMATS)}")
     return FORMATS[format](table).rstrip("\n")
+
+
+def stacked(tables: Sequence[Table]) -> list[Table]:
+    """Tables with those of one schema made one, so that a file has one header line."""
+    held: dict[str, Table] = {}
+    for table in tables:
+        first = held.get(table.name, replace(table, rows=[]))
+        held[table.name] = replace(first, rows=[*first.rows, *table.rows])
+    return list(held.values())
 
 
 def _tabulated(style: str) -> Callable[[Table], str]:

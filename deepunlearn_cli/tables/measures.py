@@ -9,7 +9,7 @@ from itertools import islice, permutations
 
 from deepunlearn_cli.metrics import indiscernibility, retention, retention_deviation
 from deepunlearn_cli.tables.cohort import Cohort, Runs, Spread, spread
-from deepunlearn_cli.tables.records import Record
+from deepunlearn_cli.tables.records import Kind, Record
 
 NOISE_SHARE = 0.95  # of the retrained models' own differences that count as noise
 NOISE_MODELS = 50  # retrained models that are compared; enough for a quantile, and quick
@@ -44,6 +44,11 @@ def accuracies(record: Record) -> dict[str, float | None]:
 
 def _share(name: str) -> Against:
     return lambda run, _: _number(getattr(run, name))
+
+
+def attacked(run: Record, kind: Kind) -> float:
+    """Accuracy (0..1) of a kind of U-MIA."""
+    return _number(run.umias.get(kind))
 
 
 def _gap(name: str) -> Against:
@@ -86,6 +91,8 @@ RTE = Measure("RTE", _speed, 2, lower=False)
 RTE_WORK = Measure("RTE work", lambda run, ref: _over(ref.work, run.work), 2, lower=False)
 ULIRA = Measure("U-LiRA", _share("ulira"), 3, alone=True)
 UMIA = Measure("U-MIA", _share("umia"), 1, 100, alone=True)
+UMIA_ENTROPY = Measure("U-MIA entropy", lambda run, _: attacked(run, ("test", "entropy")), 1, 100, alone=True)
+WORK = Measure("work", _share("work"), 2, alone=True)
 ACCURACIES = {name: Measure(name, _share(name), 1, 100, alone=True) for name in ("RA", "FA", "VA", "TA")}
 GAPS = {f"d{name}": Measure(f"d{name}", _gap(name), 1, 100) for name in ("FA", "TA")}
 RETENTIONS = {f"{name[0]}R": Measure(f"{name[0]}R", _ratio(name), 3) for name in ("RA", "FA", "TA")}
@@ -117,6 +124,8 @@ SCORES: Mapping[str, Measure] = {
     "ToW": TOW,
     "Indisc": INDISC,
     "UMIA": UMIA,
+    "UMIA_entropy": UMIA_ENTROPY,
+    "work": WORK,
     "RTE": RTE,
     "RTE_work": RTE_WORK,
     **GAPS,

@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+from deepunlearn_cli.specs import across_runs
 
 RETRAIN, ORIGINAL = "retrain", "original"
 CONTROLS = (ORIGINAL, RETRAIN)
 
 Row = Mapping[str, Any]
-Pair = tuple[str, str]  # setting (data, model, precision, training) and forget set
+Pair = tuple[
+    str, str
+]  # setting (data, model, precision, training) and forget set, or how each seed draws its own
+Kind = tuple[str, str]  # of a U-MIA: what it is against, and the feature that it looks at
+
+PAPERS: Kind = ("test", "loss")  # the attack that ranks
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,8 @@ class Record:
 
     Accuracies and attack results are shares (0..1) or None; `seconds` is wall time and `work` epochs of
     training. `method` is the public name, `config` tells several configurations of it in a pair apart.
+    `umia` and its interval are the paper's attack, the one that ranks; `umias` has the accuracy of every
+    kind of U-MIA, that one too.
     """
 
     id: str
@@ -43,7 +52,6 @@ class Record:
     umia: float | None
     umia_low: float | None
     umia_high: float | None
-    umia_val: float | None
     umia_cv: str
     seconds: float | None
     work: float | None
@@ -51,6 +59,7 @@ class Record:
     shared: bool
     reads: tuple[str, ...] = ()  # the parts of the data that its method saw
     ulira: float | None = None  # of one split of U-LiRA: such a record has nothing else
+    umias: Mapping[Kind, float] = field(default_factory=dict)
 
     @cached_property
     def usable(self) -> bool:
@@ -77,8 +86,12 @@ def records(
     current = _newest_attempts(rows)
     attacks = _attacks(row for row in current if row["kind"] == "attack")
     runs = [row for row in current if _is_model(row) and _wanted(row, dataset, model)]
+    drawn = _drawn(runs)
+    runs = [
+        {**row, **drawn[pair]} if (pair := (row["setting"], row["forget"])) in drawn else row for row in runs
+    ]
     configs = _configs(runs)
-    return [_record(row, titles, configs.get(row["id"], ""), attacks) for row in runs]
+    return [_record(row, titles, configs.get(row["id"], ""), attacks.get(row["id"], {})) for row in runs]
 
 
 def _newest_attempts(rows: Iterable[Row]) -> list[Row]:
@@ -99,19 +112,37 @@ def _wanted(row: Row, dataset: str | None, model: str | None) -> bool:
     return dataset in (None, row["dataset"]) and model in (None, row["model"])
 
 
-def _attacks(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
-    """The U-MIA run to quote per (model run, against): k-fold before shuffle, then the newest."""
-    chosen: dict[tuple[str, str], Row] = {}
+def _drawn(rows: Sequence[Row]) -> dict[Pair, dict[str, str]]:
+    """By setting and forget set, of random draws made with the run's own seed: what they are called together.
+
+    The draws of all seeds are one question, answered once per seed. A draw that runs of other seeds share
+    is a forget set like any other.
+    """
+    held: dict[Pair, list[Row]] = defaultdict(list)
     for row in rows:
-        if row["name"] == "umia" and row["status"] == "done" and _papers(row["params"]):
-            key = (row["target"], row["params"].get("against", "test"))
-            chosen[key] = max(chosen.get(key, row), row, key=_preference)
+        held[row["setting"], row["forget"]].append(row)
+    return {
+        pair: {"forget": name, "forget_label": name}
+        for pair, group in held.items()
+        if len({row["seed"] for row in group}) == 1
+        for row in group
+        if (name := across_runs(row["forget_label"] or "", row["seed"]))
+    }
+
+
+def _attacks(rows: Iterable[Row]) -> dict[str, dict[Kind, Row]]:
+    """The U-MIA run to quote of each kind, by model run: k-fold before shuffle, then the newest."""
+    chosen: dict[str, dict[Kind, Row]] = defaultdict(dict)
+    for row in rows:
+        if row["name"] == "umia" and row["status"] == "done":
+            of, kind = chosen[row["target"]], _kind(row["params"])
+            of[kind] = max(of.get(kind, row), row, key=_preference)
     return chosen
 
 
-def _papers(params: Mapping[str, Any]) -> bool:
-    """Whether it is the paper's attack, on the loss: figures of other features are another measure."""
-    return bool(params.get("feature", "loss") == "loss")
+def _kind(params: Mapping[str, Any]) -> Kind:
+    """Figures of another feature, or against other samples, are another measure."""
+    return params.get("against", PAPERS[0]), params.get("feature", PAPERS[1])
 
 
 def _preference(row: Row) -> tuple[bool, float, str]:
@@ -153,11 +184,9 @@ def _value(value: Any) -> str:
     return short if short and float(short) == value else str(value)
 
 
-def _record(
-    row: Row, titles: Mapping[str, str], config: str, attacks: Mapping[tuple[str, str], Row]
-) -> Record:
+def _record(row: Row, titles: Mapping[str, str], config: str, attacks: Mapping[Kind, Row]) -> Record:
     scores = row["scores"]
-    test, val = (attacks.get((row["id"], against), _NO_ATTACK) for against in ("test", "val"))
+    papers = attacks.get(PAPERS, _NO_ATTACK)
     return Record(
         id=row["id"],
         pair=(row["setting"], row["forget"]),
@@ -175,16 +204,16 @@ def _record(
         FA=scores.get("FA"),
         VA=scores.get("VA"),
         TA=scores.get("TA"),
-        umia=test["scores"].get("accuracy"),
-        umia_low=test["scores"].get("accuracy_low"),
-        umia_high=test["scores"].get("accuracy_high"),
-        umia_val=val["scores"].get("accuracy"),
-        umia_cv=test["params"].get("cv", ""),
+        umia=papers["scores"].get("accuracy"),
+        umia_low=papers["scores"].get("accuracy_low"),
+        umia_high=papers["scores"].get("accuracy_high"),
+        umia_cv=papers["params"].get("cv", ""),
         seconds=row["seconds"],
         work=row["work"],
         device=row["device"],
         shared=row["shared"],
         reads=tuple(row.get("reads") or ()),
+        umias={kind: attack["scores"]["accuracy"] for kind, attack in attacks.items()},
     )
 
 

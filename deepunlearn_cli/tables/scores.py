@@ -55,7 +55,7 @@ def retention_table(records: Sequence[Record]) -> Table:
 
 def _table(records: Sequence[Record], what: str, measured: Sequence[Column]) -> Table:
     found = cohorts(records)
-    rows = [row for cohort in found for row in _rows(cohort)]
+    rows = [row for cohort in found for row in score_rows(cohort)]
     where = found[0].label if len(found) == 1 else f"{len(found)} pairs"
     columns = [*_first_columns(found), runs_column(), *measured]
     return Table("deepunlearn.report.scores/1", f"Scores ({what}) on {where}", columns, rows, _notes(found))
@@ -74,7 +74,8 @@ def _letter(index: int) -> str:
     return chr(ord("A") + index) if index < 26 else str(index + 1)
 
 
-def _rows(cohort: Cohort) -> list[Row]:
+def score_rows(cohort: Cohort) -> list[Row]:
+    """A row per method with every measure and where it lies within the noise, controls last."""
     floors = {name: noise(cohort, measure) for name, measure in NOISY.items()}
     rows = [_row(cohort, runs, floors) for runs in cohort.methods.values()]
     return sorted(rows, key=lambda row: (row["control"], row["label"]))

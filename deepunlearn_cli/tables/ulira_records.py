@@ -54,7 +54,6 @@ def _record(row: Row, split: int, accuracy: float, titles: Mapping[str, str]) ->
         umia=None,
         umia_low=None,
         umia_high=None,
-        umia_val=None,
         umia_cv="",
         seconds=None,
         work=None,
