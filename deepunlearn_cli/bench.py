@@ -12,7 +12,7 @@ from typing import Any
 from deepunlearn_cli import compose
 from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.errors import NotFound, UsageFailure, unknown
-from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods import METHODS, for_any_original
 
 BUILT_IN = "deepunlearn_cli.plans"
 CELL = ("datasets", "models", "training")
@@ -62,7 +62,8 @@ class Plan:
     @property
     def method_names(self) -> list[str]:
         """Public names of the methods, `all` spelt out, each once."""
-        named = METHODS.names() if "all" in self.methods else [METHODS.public_name(m) for m in self.methods]
+        every = "all" in self.methods
+        named = for_any_original() if every else [METHODS.public_name(m) for m in self.methods]
         return list(dict.fromkeys(named))
 
     @property

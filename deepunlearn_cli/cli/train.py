@@ -28,6 +28,8 @@ ROLES = ("original", "retrain", "both")
     "deepunlearn train --dataset digits --model resnet-tiny --out orig.pt",
     "deepunlearn train --dataset cifar10 --model resnet18 --seeds 0-9 --role both -p epochs=182",
     "deepunlearn train --dataset digits --model resnet-tiny --seeds 0-15 --role both --jobs 2",
+    "deepunlearn train --dataset digits --model resnet-tiny -p loss=sd -p gamma=0.5",
+    "deepunlearn train ... --forget random:0.03 --track -p momentum=0 -p weight_decay=0 --no-augment",
     "deepunlearn train --dataset folder:pictures --model tinyvit --image-size 64 --dry-run",
 )
 def train(
@@ -37,6 +39,20 @@ def train(
     seeds: Annotated[str, option(help="Seeds: 0-9, or 0,2,5.")] = "0",
     role: Annotated[str, option(help="original, retrain (without the forget set), or both.")] = "original",
     forget: o.Forget = None,
+    track: Annotated[
+        bool,
+        option(
+            "--track",
+            help="Train on --forget in batches of its own, in a fixed order, and keep what they did.",
+            rich_help_panel=o.TRAINING,
+        ),
+    ] = False,
+    approximate: Annotated[
+        bool,
+        option(
+            "--approximate", help="Track other than plain SGD too, labelled so.", rich_help_panel=o.TRAINING
+        ),
+    ] = False,
     p: o.Params = None,
     out: o.Out = None,
     val_share: o.ValShare = None,
@@ -56,6 +72,7 @@ def train(
     numbers = o.read_seeds(seeds)
     params = compose.TRAINER.build(o.read_params(p)).params()
     _check(role, numbers, out)
+    _check_track(track, approximate, forget)
     data.check_spec(dataset)
     models.check_name(model)
     chosen = o.read_precision(precision, device)
@@ -64,7 +81,11 @@ def train(
         scene = compose.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, chosen)
         scene = replace(scene, augment=not no_augment, **o.given(val_share=val_share, split_seed=split_seed))
         forgotten = adopt.forget_for(scene.data, opened, forget or data.DEFAULT_FORGET, runner)
-        recipes = _recipes(scene, role, params, numbers, forgotten)
+        if track and not approximate:
+            compose.check_exact(scene, params)
+        recipes = _recipes(scene, role, params, numbers, forgotten, track)
+        if size := runner.shop.track_size(recipes[0]) if track else 0:
+            session.console.note(f"the track of each original takes {size / 1e6:,.1f} MB beside its weights")
         start = adopt.Start(recipes[0], opened, forgotten, data.portable(dataset))
         claims = adopt.claims_of(recipes[0], start)
         return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
@@ -81,11 +102,19 @@ def _check(role: str, seeds: list[int], out: Path | None) -> None:
         checkpoint.check_writable(out)
 
 
+def _check_track(track: bool, approximate: bool, forget: str | None) -> None:
+    if track and not forget:
+        raise UsageFailure("--track needs the forget set before training", "add --forget random:0.01, say")
+    if approximate and not track:
+        raise UsageFailure("--approximate says how exact a track is, and there is none", "add --track")
+
+
 def _recipes(
-    scene: Scene, role: str, params: dict[str, object], seeds: list[int], forget: ForgetSet
+    scene: Scene, role: str, params: dict[str, object], seeds: list[int], forget: ForgetSet, track: bool
 ) -> list[Recipe]:
     from deepunlearn_cli import compose
 
-    originals = [compose.original(scene, params, seed) for seed in seeds]
+    tracked = forget if track else None
+    originals = [compose.original(scene, params, seed, tracked) for seed in seeds]
     references = [compose.retrained(original, forget) for original in originals]
     return {"original": originals, "retrain": references}.get(role, [*originals, *references])

@@ -16,6 +16,12 @@ def cosine(epoch: int, epochs: int) -> float:
     return (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
+def constant(epoch: int, epochs: int) -> float:
+    """The same learning rate throughout."""
+    del epoch, epochs
+    return 1.0
+
+
 def triangle(epoch: int, epochs: int) -> float:
     """Linear warm-up to the middle epoch, then linear decay (MSG's write-up; values of the benchmark)."""
     peak = (epochs + 1) // 2

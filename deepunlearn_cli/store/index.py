@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 SHARD = re.compile(r"[0-9a-f]{2}")
-LAYOUT = 0xDE1003  # raise it when rows or tables change: files with another number are rebuilt
+LAYOUT = 0xDE1004  # raise it when rows or tables change: files with another number are rebuilt
 RACY_NS = (
     2_000_000_000  # a folder younger than this may change again within one tick of the file system's clock
 )
@@ -47,9 +47,11 @@ def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> 
     labels = {"dataset": recipe.labels.get("dataset", ""), "forget_label": recipe.labels.get("forget")}
     done = {"status": facts.get("status", "done")}
     told = {n: facts.get(n) for n in ("reason", "created", "seconds", "work", "device", "shared", "reads")}
+    told["approximate"] = bool(facts.get("approximate"))
     asked = {"model": recipe.model, "forget": recipe.forget, "precision": recipe.precision}
     asked["augment"] = recipe.data.get("augment")
     keys = {"id": recipe.key, "base": recipe.base.key, "target": target.key if target else ""}
+    keys["earlier"] = recipe.inputs["earlier"].key if "earlier" in recipe.inputs else ""
     flat: Row = plain(keys | named | labels | asked | done | told | {"scores": scores})
     return flat
 

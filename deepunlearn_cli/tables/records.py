@@ -11,6 +11,7 @@ from typing import Any
 
 RETRAIN, ORIGINAL = "retrain", "original"
 CONTROLS = (ORIGINAL, RETRAIN)
+APPROXIMATE = " (approximate)"  # behind the title of a method whose track did not meet its assumptions
 
 Row = Mapping[str, Any]
 Pair = tuple[str, str]  # setting (data, model, precision, training) and forget set
@@ -130,7 +131,8 @@ def _configs(runs: Sequence[Row]) -> dict[str, str]:
 
 def _chosen(row: Row) -> Mapping[str, Any]:
     """Everything about an unlearning run that its user chose: hyperparameters, augmentation, precision."""
-    return {**row["params"], "augment": row.get("augment"), "precision": row["precision"]}
+    chosen = {"augment": row.get("augment"), "precision": row["precision"], "earlier": row.get("earlier")}
+    return {**row["params"], **chosen}
 
 
 def _differing(params: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -162,7 +164,7 @@ def _record(
         model=row["model"],
         forget_label=row["forget_label"],
         method=row["name"],
-        title=titles.get(row["name"], row["name"]),
+        title=titles.get(row["name"], row["name"]) + (APPROXIMATE if row.get("approximate") else ""),
         config=config,
         seed=row["seed"],
         status=row["status"],
