@@ -17,6 +17,7 @@ from deepunlearn_cli.methods import METHODS, for_any_original
 BUILT_IN = "deepunlearn_cli.plans"
 CELL = ("datasets", "models", "training")
 SWEEP = ("trials", "originals", "sampler", "confirm")
+UNROLLING = ("lrs", "gammas", "pretrain_epochs")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Plan:
         params: hyperparameters by method.
         sweep: `trials` on each of so many `originals`, by `sampler`, the best `confirm` run again; the
             methods are then run with what was found. Empty for none.
+        unrolling: of the study of Unrolling SGD, which takes the place of methods and attacks: lists of
+            `lrs`, `gammas` (paper form) and `pretrain_epochs`. Empty for none.
     """
 
     datasets: list[str] = field(default_factory=list)
@@ -58,6 +61,7 @@ class Plan:
     training: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sweep: Mapping[str, Any] = field(default_factory=dict)
+    unrolling: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def method_names(self) -> list[str]:
@@ -122,6 +126,7 @@ def _check_types(plan: Plan, name: str) -> None:
     for cell in plan.cells:
         _check_cell(cell, name)
     _check_sweep(plan.sweep, name)
+    _check_unrolling(plan, name)
     for method in (*plan.method_names, *plan.params):
         METHODS.get(method).build(plan.params.get(method, {}))
     for pair in plan.pairs:
@@ -140,6 +145,22 @@ def _check_sweep(sweep: Mapping[str, Any], name: str) -> None:
         value = sweep.get(key, least)
         if not isinstance(value, int) or value < least:
             raise UsageFailure(f"plan {name}: sweep {key} = {value} is not {least} or more", f"{key} = 3")
+
+
+def _check_unrolling(plan: Plan, name: str) -> None:
+    asked = plan.unrolling
+    _check_keys(asked, UNROLLING, f"plan {name}: unrolling")
+    for key in asked if asked else ():
+        if not isinstance(asked[key], list) or not asked[key]:
+            raise UsageFailure(f"plan {name}: unrolling {key} is not a list of numbers", f"{key} = [...]")
+    if asked and "gammas" not in asked:
+        raise UsageFailure(f"plan {name}: unrolling names no gammas", "gammas = [0.0, 0.5]")
+    for lr in asked.get("lrs", ()):
+        compose.TRAINER.build({"lr": lr})
+    for gamma in asked.get("gammas", ()):
+        compose.TRAINER.build({"loss": "sd", "gamma": gamma} if gamma else {})
+    for epochs in asked.get("pretrain_epochs", ()):
+        compose.TRAINER.build({"epochs": epochs} if epochs else {})
 
 
 def _check_keys(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:

@@ -42,17 +42,21 @@ class Campaign:
     precision: str
     workers: int = 1
 
-    def starts(self, cell: Cell) -> list[adopt.Start]:
-        """The originals of a pair, to be unlearned from; decodes its dataset if need be."""
+    def scene(self, cell: Cell) -> tuple[compose.Scene, data.ForgetSet]:
+        """What a pair is trained on, and what it is to forget; decodes its dataset if need be."""
         plan = self.plan
         dataset = self.runner.dataset(cell.dataset, image_size=plan.image_size)
         scene = compose.Scene(
             dataset, cell.model, plan.val_share, plan.split_seed, self.precision, plan.augment
         )
-        forget = adopt.forget_for(scene.data, dataset, plan.forget, self.runner)
+        return scene, adopt.forget_for(scene.data, dataset, plan.forget, self.runner)
+
+    def starts(self, cell: Cell) -> list[adopt.Start]:
+        """The originals of a pair, to be unlearned from; decodes its dataset if need be."""
+        scene, forget = self.scene(cell)
         source = data.portable(cell.dataset)
         return [
-            adopt.Start(compose.original(scene, cell.training, seed), dataset, forget, source)
+            adopt.Start(compose.original(scene, cell.training, seed), scene.dataset, forget, source)
             for seed in self.seeds
         ]
 

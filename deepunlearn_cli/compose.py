@@ -140,20 +140,25 @@ def unlearned(
     )
 
 
-def lockstep(scene: Scene, params: Mapping[str, Any], seed: int, forget: ForgetSet, pretrain: int) -> Recipe:
+def lockstep(
+    scene: Scene,
+    params: Mapping[str, Any],
+    seed: int,
+    forget: ForgetSet,
+    before: Mapping[str, Any] | None = None,
+) -> Recipe:
     """An original and its retrained model trained side by side, in the order of tracked training.
 
     Args:
-        pretrain: epochs of training on all pictures before that, with the same settings; 0 for none.
+        before: of an ordinary training on all pictures whose weights both start from; None for new weights.
     """
     start = original(scene, params, seed, tracked=forget)
-    before = {**params, "epochs": pretrain}
     return replace(
         start,
         kind="lockstep",
         name="unrolling",
         forget=forget.sha256,
-        inputs={"start": original(scene, before, seed)} if pretrain else {},
+        inputs={"start": original(scene, before, seed)} if before else {},
         labels=dict(start.labels) | {"forget": forget.spec},
     )
 

@@ -90,8 +90,12 @@ def _model_run(
         model = shop.start(recipe, start) if start else nn.Module()  # training starts from nothing
         return judge(unlearn(model, method, task, seed=recipe.seed), task, recipe, shop)
     except RunFailed as failure:
-        why = {"status": "failed", "reason": failure.message, "hint": failure.hint}
-        return Product(scores={}, facts=_facts(task, recipe, shop) | why, log=task.log)
+        return _failed(failure, task, recipe, shop)
+
+
+def _failed(failure: RunFailed, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+    why = {"status": "failed", "reason": failure.message, "hint": failure.hint}
+    return Product(scores={}, facts=_facts(task, recipe, shop) | why, log=task.log)
 
 
 def _track(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop) -> Track:
@@ -179,6 +183,29 @@ def _as_it_was(recipe: Recipe, start: Run, shop: Workshop) -> Product:
     return Product(scores=score(outputs), facts=facts, outputs=outputs)
 
 
+def _lockstep(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    """An original and its retrained model side by side: readings over steps, and both test accuracies."""
+    from deepunlearn_cli.engine.device import repeatable
+    from deepunlearn_cli.engine.predict import check_finite
+    from deepunlearn_cli.engine.unrolling import Lockstep
+
+    training = Retrain.build(recipe.params)
+    task = shop.task(recipe, Tracked.needs, progress)
+    start = shop.start(recipe, inputs["start"]) if inputs else shop.fresh(recipe, "init")
+    try:
+        with repeatable(recipe.seed, shop.device), task.cost.clock(shop.device):
+            pair = Lockstep(start, task, training, training.annealing, training.objective(task.classes))
+            task.log = list(pair.run(training.points))
+        check_finite(pair.original)
+        check_finite(pair.retrained)
+    except RunFailed as failure:
+        return _failed(failure, task, recipe, shop)
+    rest = ("retain", "forget", "val")
+    models = {"TA": pair.original, "TA_retrained": pair.retrained}
+    accuracies = {name: score(shop.outputs(recipe, m, without=rest))["TA"] for name, m in models.items()}
+    return Product(scores=accuracies | task.log[-1], facts=_facts(task, recipe, shop), log=task.log)
+
+
 def _attack(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
     del shop, progress
     start = time.perf_counter()
@@ -200,6 +227,7 @@ MAKERS: dict[str, Maker] = {
     "unlearn": _unlearn,
     "trial": _trial,
     "shadow": _shadow,
+    "lockstep": _lockstep,
     "attack": _attack,
     "checkpoint": _checkpoint,
 }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.parameter import argument
+from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.ranking import store_records
+from deepunlearn_cli.cli.unrolling import unrolled
 from deepunlearn_cli.errors import ExitCode, UsageFailure
 from deepunlearn_cli.tables.plans import plan_size
 
@@ -31,6 +33,7 @@ def _plans(incomplete: str) -> list[str]:
     "deepunlearn bench quick",
     "deepunlearn bench paper --dry-run",
     "deepunlearn bench quick --jobs 2   (sooner, but without clean seconds)",
+    "deepunlearn bench unrolling --jobs 2 --figure unrolling.svg",
     "deepunlearn bench mine.toml --store /data/deepunlearn",
 )
 def bench(
@@ -38,9 +41,14 @@ def bench(
     plan: Annotated[
         str,
         argument(
-            metavar="quick|cifar10|paper|PLAN.toml", help="A built-in plan or a file.", autocompletion=_plans
+            metavar="quick|cifar10|paper|unrolling|PLAN.toml",
+            help="A built-in plan or a file.",
+            autocompletion=_plans,
         ),
     ],
+    figure: Annotated[
+        Path | None, option(help="Of unrolling: write e against v to this .svg, .png or .pdf.")
+    ] = None,
     device: o.Device = "auto",
     jobs: o.Jobs = 1,
     dry_run: o.DryRun = False,
@@ -52,9 +60,12 @@ def bench(
     chosen = plans.load(plan)
     seeds = o.read_seeds(chosen.seeds)
     _check_names(chosen, there=not dry_run)
+    _check_figure(chosen, figure)
     precision = o.read_precision(chosen.precision, device)
     with session.runner(device, jobs=jobs) as runner:
         campaign = campaigns.Campaign(chosen, runner, seeds, precision, jobs)
+        if chosen.unrolling:
+            return unrolled(campaign, figure, dry_run=dry_run)
         if dry_run:
             return Result(tables=[plan_size(_sized(campaign))])
         teller = getattr(runner.reporter, "standing", lambda _: None)
@@ -67,6 +78,17 @@ def bench(
         wanted = {recipe.key for recipe in judged}
         code = ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
         return Result(tables=_tables(session, wanted), code=code)
+
+
+def _check_figure(plan: Plan, figure: Path | None) -> None:
+    from deepunlearn_cli import figures
+
+    if figure and not plan.unrolling:
+        raise UsageFailure(
+            "--figure is drawn of plans with an [unrolling] table", "bench unrolling --figure ..."
+        )
+    if figure:
+        figures.check(figure)
 
 
 def _sized(campaign: Campaign) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     "report",
     "deepunlearn report",
     "deepunlearn report --table scores --dataset cifar10",
+    "deepunlearn report --table weights",
     "deepunlearn report --table sweep",
     "deepunlearn report --format html --out report.html",
     "deepunlearn report --table scores --json | jq 'select(.method==\"msg\")'",
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def report(
     session: Session,
     table: Annotated[
-        str, option(help="2 (run-time efficiency), scores, retention, 1 (ranking), or sweep.")
+        str, option(help="2 (run-time efficiency), scores, retention, 1 (ranking), weights, or sweep.")
     ] = "2",
     dataset: o.DatasetFilter = None,
     model: o.ModelFilter = None,
@@ -43,6 +44,8 @@ def report(
 
     if format == "html" or (out and format == "table" and out.suffix == ".html"):
         return _page(session, dataset, model, out)
+    if table == "weights":
+        return printed(session, [_weights(session, dataset, model)], format, out)
     if table == "sweep":
         return printed(session, [_sweeps(session, dataset, model, storage)], format, out)
     found = store_records(session.store(), dataset, model)
@@ -56,6 +59,16 @@ def _page(session: Session, dataset: str | None, model: str | None, out: Path | 
     store = session.store()
     text = report_page(store_records(store, dataset, model), stored_rows(store, dataset, model))
     return written(text, out)
+
+
+def _weights(session: Session, dataset: str | None, model: str | None) -> Table:
+    from deepunlearn_cli.distances import distances
+    from deepunlearn_cli.tables.weights import weights_table
+
+    with session.runner("cpu", create=False) as runner:
+        found = store_records(runner.store, dataset, model)
+        told = distances(found, runner)
+    return weights_table(found, told.runs, told.floors)
 
 
 def _sweeps(session: Session, dataset: str | None, model: str | None, storage: str | None) -> Table:

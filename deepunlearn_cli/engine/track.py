@@ -1,8 +1,8 @@
 """The track: what a training knows of the steps that it took on the forget set.
 
 Tracked training (Thudi et al. 2022, Unrolling SGD, arXiv 2109.13398) runs through the same batches in the
-same order in every epoch. The forget set makes batches of its own, which come first; the retrained model takes
-the same steps without them. So what is forgotten is a number of whole batches, as in the paper.
+same order in every epoch. The forget set makes batches of its own, which come first; the retrained model
+takes the same steps without them. So what is forgotten is a number of whole batches, as in the paper.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class SingleGradient(Method):
     stay the original's. `unlearn --earlier REF --approximate` takes any earlier checkpoint for w0 instead.
     """
 
-    title = "Single-gradient"
+    title = "Single-grad"
     paper = "Thudi et al. 2022, arXiv 2109.13398"
     aliases = ("single-gradient",)
     needs = ("forget",)
