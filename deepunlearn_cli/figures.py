@@ -148,7 +148,7 @@ def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> F
 
 
 def unrolling_figure(runs: Sequence[Row]) -> Figure:
-    """Unlearning error against verification error, a panel per start: a line over the steps of a run to a dot.
+    """Unlearning error against verification error, a panel per start: lines over steps end in a dot.
 
     Rows are those of `unrolling.told`; colours are learning rates, sizes of dots gammas.
     """

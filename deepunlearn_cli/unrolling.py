@@ -1,4 +1,4 @@
-"""The study of Unrolling SGD: originals and retrained models in lockstep over learning rates and penalties."""
+"""The study of Unrolling SGD: originals and retrained models in lockstep, over rates and penalties."""
 
 from __future__ import annotations
 

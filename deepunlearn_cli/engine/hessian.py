@@ -46,7 +46,7 @@ class Sharpness:
     def eigenvalue(self, model: nn.Module) -> float:
         """The eigenvalue of largest magnitude, signed; 0 for a Hessian of zeros. Waits for the device."""
         # Second derivatives of channels-last convolutions take 1.7 times as long on a CPU.
-        twin = copy.deepcopy(model).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        twin = copy.deepcopy(model).to(memory_format=torch.contiguous_format)
         with as_in_use(twin), sdpa_kernel(SDPBackend.MATH):  # other kernels have no second derivative
             product = HessianProducts(twin, self.batches, self.objective)
             return self._iterate(product, self._vector or self._drawn(product.weights))

@@ -115,7 +115,7 @@ def _across(runs: Rows) -> Table:
         *(_number_column(name, title) for name, title in CORRELATIONS.items()),
     ]
     notes = [
-        "final e against final v over runs that differ in seed and gamma (and lr): Pearson r and Spearman rho; "
+        "final e against final v over runs that differ in seed, gamma (and lr): Pearson r, Spearman rho; "
         "lr^1: e with the first power of the learning rate; v orig.: the original's own distance"
     ]
     return Table("deepunlearn.unrolling.across/1", "e against v across runs", columns, rows, notes)

@@ -102,10 +102,10 @@ def _notes(found: Sequence[Cohort], compared: Sequence[Cohort]) -> list[str]:
     ]
     return [
         *letter_notes(compared),
-        "v: L2 distance from the retrained model of the same seed over trainable weights, mean±sd over seeds; "
+        "v: L2 distance from the retrained model of the same seed over trainable weights, mean±sd; "
         "v original: the same of the original, which a method must beat (ratio below 1)",
         "other seeds: between retrained models of two seeds, which start elsewhere",
-        "e: unlearning error, the proxy of Single-gradient's v, of tracked originals (--json: all its variants)",
+        "e: unlearning error, the proxy of Single-grad's v, of tracked originals (--json: all variants)",
         *shortened(skipped),
         *common_notes(found),
     ]
