@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.methods._method import Sizes
-from deepunlearn_cli.methods.retrain import Retrain
+from deepunlearn_cli.methods._training import Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Tracked(Retrain):
+class Tracked(Training):
     """Training on forget batches first, then on retain batches, in the same order in every epoch.
 
     Kept are the sum of all updates that steps on forget batches applied (`task.updates`) and, at `points`
@@ -26,6 +26,7 @@ class Tracked(Retrain):
     title = "Tracked original"
     paper = "Thudi et al. 2022, arXiv 2109.13398"
     needs = ("retain", "forget")
+    from_scratch = True
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """A fresh model, trained on forget and retain."""
