@@ -109,8 +109,8 @@ def test_weights_are_read_beside_the_original_and_other_seeds():
     rows = by_label(table)
     single = rows["singlegradient"]
     assert (single["v_mean"], single["ratio_mean"], single["floor_mean"]) == (2.0, 1.0, 11.0)
-    assert (single["e_mean"], single["e_sqrt_mean"], single["v_n"]) == (0.5, 0.1, 3)
-    assert math.isnan(rows["ft"]["e_mean"]), "e is of Single-grad"
+    assert (single["e_mean"], single["e_sqrt_mean"], single["v_n"]) == (0.5, pytest.approx(0.1), 3)
+    assert math.isnan(rows["FT"]["e_mean"]), "e is of Single-grad"
     assert rows["retrain"]["v_mean"] == 0
     assert width(table) <= WIDTH
     assert all(render(table, form) for form in FORMATS)
@@ -127,5 +127,5 @@ def test_an_approximate_run_says_so_in_its_label():
 
 
 def test_two_earlier_checkpoints_are_two_configurations():
-    labels = {record.label for record in joined([run("ft", 0, earlier=one) for one in ("a1", "b2")])}
+    labels = {record.label for record in joined([run("ft", base=one, earlier=one) for one in ("a1", "b2")])}
     assert len(labels) == 2

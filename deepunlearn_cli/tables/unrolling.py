@@ -48,15 +48,17 @@ def unrolling_tables(runs: Rows) -> list[Table]:
 def _by_setting(runs: Rows) -> Table:
     rows = [_setting(group) for group in _grouped(runs, SETTING)]
     columns = [
-        *_setting_columns(runs, ("pretrain", "lr", "gamma")),
+        *_setting_columns(runs, ("lr", "gamma")),
         Column("runs", lambda row: str(row["n"]), right=True),
         _spread_column("TA", "TA", 1, 100),
-        *(_spread_column(name, title, 3) for name, title in HEADERS.items()),
+        Column("v", _with_deviation, right=True),
+        *(_mean_column(name, title) for name, title in HEADERS.items()),
         _spread_column("r", "r(e,v)", 2),
     ]
     notes = [
         "v: |w - w_retrained| of Single-grad, v amn. of Amnesiac, v orig. of the original (do nothing); "
-        "sigma, e: top Hessian eigenvalue (its mean over training) and unlearning error; mean±sd over seeds",
+        "sigma, e: top Hessian eigenvalue (its mean over training) and unlearning error; means over seeds; "
+        "start: new weights, or so many epochs of training on everything",
         "r(e,v): Pearson over the steps of a run, which is high for any two things that grow from 0 "
         "(--json: Spearman, and the same against v of the original)",
         _reading(rows),
@@ -64,7 +66,7 @@ def _by_setting(runs: Rows) -> Table:
     return Table("deepunlearn.unrolling.setting/1", "Unrolling SGD by setting", columns, rows, notes)
 
 
-HEADERS = {"v": "v", "v_amnesiac": "v amn.", "v_original": "v orig.", "sigma": "sigma", "e": "e"}
+HEADERS = {"v_amnesiac": "v amn.", "v_original": "v orig.", "sigma": "sigma", "e": "e"}
 
 
 def _setting(group: Rows) -> Row:
@@ -109,7 +111,7 @@ def _across(runs: Rows) -> Table:
     rows = [_correlated(group, None) for group in whole]
     rows += [_correlated(group, group[0]["lr"]) for group in single]
     columns = [
-        *_setting_columns(runs, ("pretrain",)),
+        *_setting_columns(runs, ()),
         Column("lr", lambda row: "all" if row["lr"] is None else f"{row['lr']:g}", right=True),
         Column("runs", lambda row: str(row["n"]), right=True),
         *(_number_column(name, title) for name, title in CORRELATIONS.items()),
@@ -150,7 +152,7 @@ def _by_gamma(runs: Rows) -> Table:
         plain = {run["seed"]: run for run in group if run["gamma"] == 0}
         rows += [_gain(held, plain) for held in _grouped(group, SETTING) if held[0]["gamma"] and plain]
     columns = [
-        *_setting_columns(runs, ("pretrain", "lr", "gamma")),
+        *_setting_columns(runs, ("lr", "gamma")),
         _spread_column("dTA", "dTA", 1, 100),
         *(_spread_column(name, title, 2) for name, title in GAINS.items()),
         Column("v lower", lambda row: f"{row['lower']}/{row['n']}", right=True),
@@ -191,7 +193,8 @@ def _setting_columns(runs: Rows, names: Sequence[str]) -> list[Column]:
     """The settings that tell rows apart; dataset and model only where there are several."""
     several = [name for name in ("dataset", "model") if len({run[name] for run in runs}) > 1]
     texts = [Column(name, lambda row, name=name: str(row[name])) for name in several]  # type: ignore[misc]
-    return texts + [
+    start = Column("start", lambda row: f"{row['pretrain']} ep" if row["pretrain"] else "new")
+    return [*texts, start] + [
         Column(name, lambda row, name=name: f"{row[name]:g}", right=True)  # type: ignore[misc]
         for name in names
     ]
@@ -199,6 +202,18 @@ def _setting_columns(runs: Rows, names: Sequence[str]) -> list[Column]:
 
 def _spread_column(name: str, title: str, digits: int, scale: float = 1) -> Column:
     return Column(title, lambda row: spread_cell(row, name, digits, scale), right=True)
+
+
+def _mean_column(name: str, title: str) -> Column:
+    """A mean to three digits; --json has its deviation."""
+    return Column(title, lambda row: f"{row[f'{name}_mean']:.3g}", right=True)
+
+
+def _with_deviation(row: Mapping[str, Any]) -> str:
+    """V to three digits, whatever its size."""
+    mean = row["v_mean"]
+    size = math.floor(math.log10(mean)) if 0 < mean < math.inf else 0
+    return spread_cell(row, "v", max(0, 2 - size))
 
 
 def _number_column(name: str, title: str) -> Column:
