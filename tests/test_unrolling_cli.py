@@ -153,6 +153,7 @@ def test_any_earlier_checkpoint_may_stand_in_for_the_track(tmp_path: Path) -> No
     run = Store.open(tmp_path, create=False).find(made)
     assert run.facts["approximate"] is True
     assert run.recipe.inputs["earlier"].key == one
+    refused("prune", one, "--yes", "--store", tmp_path, code=2, says=(made,))
 
 
 def test_what_is_refused_before_training(tmp_path: Path) -> None:

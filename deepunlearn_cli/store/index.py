@@ -36,13 +36,13 @@ RACY_NS = (
 READER_SECONDS, WRITER_SECONDS = 30.0, 1.0  # how long to wait for another process's transaction
 FILTERS = (
     "id", "base", "kind", "name", "setting", "dataset", "model",
-    "forget", "forget_label", "precision", "status", "target",
+    "forget", "forget_label", "precision", "status", "target", "earlier",
 )  # fmt: skip
 
 
 def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> Row:
     """A run in one flat row, plus `params` and `scores` as dicts; strict JSON data."""
-    target = recipe.inputs.get("target") or recipe.inputs.get("original")
+    target = next((recipe.inputs[n] for n in ("target", "original", "start") if n in recipe.inputs), None)
     named = {name: getattr(recipe, name) for name in ("attempt", "kind", "name", "seed", "params", "setting")}
     labels = {"dataset": recipe.labels.get("dataset", ""), "forget_label": recipe.labels.get("forget")}
     done = {"status": facts.get("status", "done")}

@@ -115,7 +115,7 @@ class Store:
 
     def dependents(self, key: str) -> list[str]:
         """Ids of the runs that started from this one."""
-        return [row["id"] for row in self.rows(target=key)]
+        return [row["id"] for row in (*self.rows(target=key), *self.rows(earlier=key))]
 
     def next_attempt(self, recipe: Recipe) -> Recipe:
         """`recipe` with the first attempt number that has no run yet."""
