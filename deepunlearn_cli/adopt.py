@@ -101,6 +101,10 @@ def resolve(ref: Ref, runner: Runner, wanted: Wanted) -> Start:
         raise UsageFailure(
             f"run {ref} is an attack, not a model", "its target: `deepunlearn show " + ref + "`"
         )
+    if recipe.kind == "lockstep":
+        raise UsageFailure(
+            f"run {ref} keeps readings, not a model", "deepunlearn runs --kind train lists some"
+        )
     if recipe.kind == "trial":
         raise UsageFailure(
             f"run {ref} is a trial of a sweep, whose model was not kept",
@@ -140,9 +144,10 @@ def claims_of(recipe: Recipe, start: Start) -> dict[str, Any]:
 
 
 def _forget_of(recipe: Recipe, dataset: data.Dataset, spec: str | None, runner: Runner) -> data.ForgetSet:
-    """The forget set asked for, else the run's own, else the default; kept in the store."""
-    if spec is None and recipe.forget:
-        return data.load_forget(recipe.forget, runner.store.data)
+    """The forget set asked for, else the run's own (or tracked) one, else the default; kept in the store."""
+    known = recipe.forget or recipe.data.get("tracked")
+    if spec is None and known:
+        return data.load_forget(known, runner.store.data)
     return forget_for(recipe.data, dataset, for_run(spec or data.DEFAULT_FORGET, recipe.seed), runner)
 
 

@@ -13,13 +13,14 @@ from deepunlearn_cli import compose
 from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.errors import NotFound, UsageFailure, unknown
-from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods import METHODS, for_any_original
 from deepunlearn_cli.specs import RUN_SEED
 
 BUILT_IN = "deepunlearn_cli.plans"
 CELL = ("datasets", "models", "training")
 SWEEP = ("trials", "originals", "sampler", "confirm")
 TABLES = ("1", "2")  # what a plan prints unless it says so
+UNROLLING = ("lrs", "gammas", "pretrain_epochs")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Plan:
         params: hyperparameters by method.
         sweep: `trials` on each of so many `originals`, by `sampler`, the best `confirm` run again; the
             methods are then run with what was found. Empty for none.
+        unrolling: of the study of Unrolling SGD, which takes the place of methods and attacks: lists of
+            `lrs`, `gammas` (paper form) and `pretrain_epochs`. Empty for none.
     """
 
     datasets: list[str] = field(default_factory=list)
@@ -66,11 +69,13 @@ class Plan:
     training: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sweep: Mapping[str, Any] = field(default_factory=dict)
+    unrolling: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def method_names(self) -> list[str]:
         """Public names of the methods, `all` spelt out, each once."""
-        named = METHODS.names() if "all" in self.methods else [METHODS.public_name(m) for m in self.methods]
+        every = "all" in self.methods
+        named = for_any_original() if every else [METHODS.public_name(m) for m in self.methods]
         return list(dict.fromkeys(named))
 
     @property
@@ -143,6 +148,7 @@ def _check_types(plan: Plan, name: str) -> None:
     _check_sweep(plan.sweep, name)
     _check_forget(plan, name)
     _check_attacks(plan, name)
+    _check_unrolling(plan, name)
     for method in (*plan.method_names, *plan.params):
         METHODS.get(method).build(plan.params.get(method, {}))
     for pair in plan.pairs:
@@ -188,6 +194,26 @@ def _check_attacks(plan: Plan, name: str) -> None:
                 f"a plan's attack is umia, not {attack}", "deepunlearn attack ulira, by itself"
             )
         ATTACKS.get(attack).build(settings)
+
+
+def _check_unrolling(plan: Plan, name: str) -> None:
+    asked = plan.unrolling
+    _check_keys(asked, UNROLLING, f"plan {name}: unrolling")
+    for key in asked if asked else ():
+        if not isinstance(asked[key], list) or not asked[key]:
+            raise UsageFailure(f"plan {name}: unrolling {key} is not a list of numbers", f"{key} = [...]")
+    if asked and len(plan.forget_specs) > 1:
+        raise UsageFailure(
+            f"plan {name}: a study of Unrolling SGD is of one forget set", "give each its plan"
+        )
+    if asked and "gammas" not in asked:
+        raise UsageFailure(f"plan {name}: unrolling names no gammas", "gammas = [0.0, 0.5]")
+    for lr in asked.get("lrs", ()):
+        compose.TRAINER.build({"lr": lr})
+    for gamma in asked.get("gammas", ()):
+        compose.TRAINER.build({"loss": "sd", "gamma": gamma} if gamma else {})
+    for epochs in asked.get("pretrain_epochs", ()):
+        compose.TRAINER.build({"epochs": epochs} if epochs else {})
 
 
 def _check_keys(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:

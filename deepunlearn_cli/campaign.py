@@ -43,20 +43,27 @@ class Campaign:
     precision: str
     workers: int = 1
 
-    def starts(self, cell: Cell) -> list[adopt.Start]:
-        """Every original of a pair with every forget set; decodes its dataset if need be."""
+    def scene(self, cell: Cell) -> compose.Scene:
+        """What a pair is trained on; decodes its dataset if need be."""
         plan = self.plan
         dataset = self.runner.dataset(cell.dataset, image_size=plan.image_size)
-        scene = compose.Scene(
+        return compose.Scene(
             dataset, cell.model, plan.val_share, plan.split_seed, self.precision, plan.augment
         )
-        source = data.portable(cell.dataset)
+
+    def forget_sets(self, scene: compose.Scene) -> dict[tuple[int, str], data.ForgetSet]:
+        """Every forget set of a pair, by the seed of the run and the spec for it."""
         specs = {spec for seed in self.seeds for spec in self._specs(seed)}
-        sets = {spec: adopt.forget_for(scene.data, dataset, spec, self.runner) for spec in specs}
+        sets = {spec: adopt.forget_for(scene.data, scene.dataset, spec, self.runner) for spec in specs}
+        return {(seed, spec): sets[spec] for seed in self.seeds for spec in self._specs(seed)}
+
+    def starts(self, cell: Cell) -> list[adopt.Start]:
+        """Every original of a pair with every forget set."""
+        scene = self.scene(cell)
+        source = data.portable(cell.dataset)
         return [
-            adopt.Start(compose.original(scene, cell.training, seed), dataset, sets[spec], source)
-            for seed in self.seeds
-            for spec in self._specs(seed)
+            adopt.Start(compose.original(scene, cell.training, seed), scene.dataset, forget, source)
+            for (seed, _), forget in self.forget_sets(scene).items()
         ]
 
     def judged(self, found: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[Recipe]:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.attacks.umia import UMIA
+from deepunlearn_cli.errors import UsageFailure
 from deepunlearn_cli.fields import Share
 from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods.retrain import Retrain
 from deepunlearn_cli.recipe import Recipe
 
 if TYPE_CHECKING:
     from deepunlearn_cli.data import Dataset, ForgetSet
     from deepunlearn_cli.methods import Method
 
-TRAINER = METHODS.get("retrain")  # originals are trained exactly as retrained models are
+TRAINER = Retrain  # originals are trained exactly as retrained models are
 TRIAL_ATTACK = "umia"
 
 
@@ -42,8 +44,8 @@ class Scene:
         }
 
 
-def original(scene: Scene, params: Mapping[str, Any], seed: int) -> Recipe:
-    """Training from scratch on the whole training split."""
+def original(scene: Scene, params: Mapping[str, Any], seed: int, tracked: ForgetSet | None = None) -> Recipe:
+    """Training from scratch on the whole training split; `tracked` for what shall be unlearned from it."""
     hyper = TRAINER.build(params)
     return Recipe(
         kind="train",
@@ -51,15 +53,41 @@ def original(scene: Scene, params: Mapping[str, Any], seed: int) -> Recipe:
         revision=TRAINER.revision,
         params=hyper.params(),
         seed=seed,
-        data=scene.data,
+        data=scene.data | ({"tracked": tracked.sha256} if tracked else {}),
         model=scene.model,
         precision=scene.precision,
-        labels={"dataset": scene.dataset.name},
+        labels={"dataset": scene.dataset.name} | ({"tracked": tracked.spec} if tracked else {}),
     )
 
 
+def check_exact(scene: Scene, params: Mapping[str, Any]) -> None:
+    """Refuse to track a training in which steps on the forget set are not plain gradient steps.
+
+    Raises:
+        UsageFailure: momentum, weight decay or augmentation; the message says why.
+    """
+    training = Retrain.build(params)
+    moving = scene.augment and (scene.dataset.flip or scene.dataset.pad)
+    cures = {
+        f"momentum={training.momentum:g}": "-p momentum=0" if training.momentum else "",
+        f"weight_decay={training.weight_decay:g}": "-p weight_decay=0" if training.weight_decay else "",
+        "augmentation": "--no-augment" if moving else "",
+    }
+    if wrong := {name: cure for name, cure in cures.items() if cure}:
+        raise UsageFailure(
+            f"--track is exact for plain SGD on fixed batches only, and this has {', '.join(wrong)}: "
+            "its updates are more than lr times the gradient of a batch",
+            f"add {' '.join(wrong.values())}, or --approximate to track it all the same, labelled so",
+        )
+
+
 def retrained(start: Recipe, forget: ForgetSet, params: Mapping[str, Any] | None = None) -> Recipe:
-    """The exact reference of an original or checkpoint: its own training without the forget set."""
+    """The exact reference of an original or checkpoint: its own training without the forget set.
+
+    Raises:
+        UsageFailure: a tracked original, and not the forget set that was tracked.
+    """
+    _check_tracked(start, forget)
     training = training_of(start)
     return replace(
         start,
@@ -82,11 +110,21 @@ def unlearned(
     *,
     augment: bool = True,
     precision: str | None = None,
+    earlier: Recipe | None = None,
 ) -> Recipe:
-    """A method applied to an original or checkpoint; `retrain` gives the retrained model's own recipe."""
+    """A method applied to an original or checkpoint; `retrain` gives the retrained model's own recipe.
+
+    Args:
+        earlier: the checkpoint that a method which needs a track takes for the weights before training.
+
+    Raises:
+        UsageFailure: the method needs a track that the original has not, or that is of another forget set.
+    """
     actor = METHODS.get(method)
     if actor.from_scratch:
         return retrained(start, forget, params)
+    _check_tracked(start, forget)
+    _check_track(actor, start, earlier)
     return replace(
         start,
         kind="unlearn",
@@ -96,10 +134,60 @@ def unlearned(
         data=dict(start.data) | {"augment": augment and start.data["augment"]},
         forget=forget.sha256,
         precision=precision or start.precision,
-        inputs={"original": start},
+        inputs={"original": start} | ({"earlier": earlier} if earlier else {}),
         attempt=0,
         labels=dict(start.labels) | {"forget": forget.spec},
     )
+
+
+def lockstep(
+    scene: Scene,
+    params: Mapping[str, Any],
+    seed: int,
+    forget: ForgetSet,
+    before: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """An original and its retrained model trained side by side, in the order of tracked training.
+
+    Args:
+        before: of an ordinary training on all pictures whose weights both start from; None for new weights.
+    """
+    start = original(scene, params, seed, tracked=forget)
+    return replace(
+        start,
+        kind="lockstep",
+        name="unrolling",
+        forget=forget.sha256,
+        inputs={"start": original(scene, before, seed)} if before else {},
+        labels=dict(start.labels) | {"forget": forget.spec},
+    )
+
+
+def _check_tracked(start: Recipe, forget: ForgetSet) -> None:
+    tracked = start.data.get("tracked")
+    if tracked and tracked != forget.sha256:
+        spec = start.labels.get("tracked", tracked)
+        raise UsageFailure(
+            f"original {start.key} has the track of another forget set ({spec}), not of {forget.spec}",
+            f"leave --forget out, or train another: deepunlearn train --track --forget {forget.spec}",
+        )
+
+
+def _check_track(actor: type[Method], start: Recipe, earlier: Recipe | None) -> None:
+    if earlier and not actor.posthoc:
+        raise UsageFailure(f"{actor.title} has no use for an earlier checkpoint", "leave --earlier out")
+    if earlier and (earlier.model, earlier.data["fingerprint"]) != (start.model, start.data["fingerprint"]):
+        raise UsageFailure(
+            f"the earlier checkpoint {earlier.key} is of another model or dataset than {start.key}",
+            "give one that was saved on the way to the original",
+        )
+    if actor.tracked and not earlier and not start.repeats:
+        other = ", or give --earlier REF --approximate" if actor.posthoc else ""
+        lost = " (files carry none: name the run)" if start.kind == "checkpoint" else ""
+        raise UsageFailure(
+            f"{actor.title} needs the track of the original's training, and {start.key} has none{lost}",
+            f"deepunlearn train --track --forget SPEC keeps one{other}",
+        )
 
 
 def attack(target: Recipe, name: str, params: Mapping[str, Any] | None = None, seed: int = 0) -> Recipe:

@@ -217,6 +217,32 @@ def answer_map(rows: Sequence[Row], title: str) -> Figure:
     return figure
 
 
+def unrolling_figure(runs: Sequence[Row]) -> Figure:
+    """Unlearning error against verification error, a panel per start: lines over steps end in a dot.
+
+    Rows are those of `unrolling.told`; colours are learning rates, sizes of dots gammas.
+    """
+    starts = sorted({run["pretrain"] for run in runs})
+    rates, gammas = (sorted({run[name] for run in runs}) for name in ("lr", "gamma"))
+    figure, axes = _canvas(1, len(starts), 4, sharex=True, sharey=True)
+    for axis, start in zip(axes, starts, strict=True):
+        for run in (run for run in runs if run["pretrain"] == start):
+            colour, size = f"C{rates.index(run['lr'])}", 3 + 2 * gammas.index(run["gamma"])
+            points = [(one["e"], one["v"]) for one in run["readings"] if one["e"] > 0 and one["v"] > 0]
+            axis.plot(*zip(*points, strict=True), color=colour, linewidth=0.4, alpha=0.5)
+            axis.plot(*points[-1], "o", color=colour, markersize=size, alpha=0.7)
+        axis.set(xscale="log", yscale="log", xlabel="unlearning error e")
+        axis.set_title(f"after {start} epochs of pretraining" if start else "from new weights", fontsize=9)
+        _bare(axis, "top", "right")
+    axes[0].set_ylabel("verification error v of Single-grad")
+    for index, rate in enumerate(rates):
+        axes[0].plot([], [], "o", color=f"C{index}", label=f"lr {rate:g}")
+    axes[0].legend(fontsize=8, title=f"dots grow with gamma: {', '.join(f'{g:g}' for g in gammas)}",
+                   title_fontsize=7)  # fmt: skip
+    figure.tight_layout()
+    return figure
+
+
 def _canvas(rows: int, columns: int, height: float, **more: Any) -> tuple[Figure, Sequence[Axes]]:
     import matplotlib as mpl
 

@@ -18,6 +18,7 @@ LONGEST_FIRST = (
     "train",
     "unlearn",
     "shadow",
+    "lockstep",
     "trial",
     "attack",
 )  # others wait for these, and the last run ends alone

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import __version__, metrics
 from deepunlearn_cli.attacks import ATTACKS
+from deepunlearn_cli.compose import training_of
 from deepunlearn_cli.errors import NotFound, RunFailed
 from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods._tracked import Tracked
+from deepunlearn_cli.methods.retrain import Retrain
 from deepunlearn_cli.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from deepunlearn_cli.engine.task import Progress, Task
+    from deepunlearn_cli.engine.track import Track
     from deepunlearn_cli.methods import Method
     from deepunlearn_cli.store import Run
     from deepunlearn_cli.workshop import Workshop
@@ -31,6 +35,7 @@ class Product:
     scores: dict[str, Any]
     facts: dict[str, Any]
     weights: dict[str, Tensor] | None = None
+    track: dict[str, Tensor] | None = None
     outputs: dict[str, dict[str, Any]] | None = None
     log: list[dict[str, Any]] = field(default_factory=list)
 
@@ -49,21 +54,27 @@ def make(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Pr
 
 def _train(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
     del inputs
-    return _model_run(recipe, METHODS.get("retrain").build(recipe.params), None, _kept, shop, progress)
+    trainer = Tracked if recipe.repeats and not recipe.forget else Retrain
+    return _model_run(recipe, trainer.build(recipe.params), {}, _kept, shop, progress)
 
 
 def _unlearn(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
     method = METHODS.get(recipe.name).build(recipe.params)
-    return _model_run(recipe, method, inputs["original"], _kept, shop, progress)
+    return _model_run(recipe, method, inputs, _kept, shop, progress)
 
 
 def _trial(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
     method = METHODS.get(recipe.name).build(recipe.params)
-    return _model_run(recipe, method, inputs["original"], _tried, shop, progress)
+    return _model_run(recipe, method, inputs, _tried, shop, progress)
 
 
 def _model_run(
-    recipe: Recipe, method: Method, start: Run | None, judge: Judge, shop: Workshop, progress: Progress
+    recipe: Recipe,
+    method: Method,
+    inputs: Mapping[str, Run],
+    judge: Judge,
+    shop: Workshop,
+    progress: Progress,
 ) -> Product:
     from torch import nn
 
@@ -71,12 +82,34 @@ def _model_run(
 
     task = shop.task(recipe, method.reads, progress)
     task.facts["reads"] = list(method.reads)
+    start = inputs.get("original")
+    if method.tracked:
+        task.track = _track(recipe, inputs, shop)
+        task.facts["approximate"] = task.track.mixed or inputs["original"].facts.get("approximate", False)
     try:
         model = shop.start(recipe, start) if start else nn.Module()  # training starts from nothing
         return judge(unlearn(model, method, task, seed=recipe.seed), task, recipe, shop)
     except RunFailed as failure:
-        why = {"status": "failed", "reason": failure.message, "hint": failure.hint}
-        return Product(scores={}, facts=_facts(task, recipe, shop) | why, log=task.log)
+        return _failed(failure, task, recipe, shop)
+
+
+def _failed(failure: RunFailed, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+    why = {"status": "failed", "reason": failure.message, "hint": failure.hint}
+    return Product(scores={}, facts=_facts(task, recipe, shop) | why, log=task.log)
+
+
+def _track(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop) -> Track:
+    """The track of the original's training, or what an earlier checkpoint allows to say of it."""
+    from copy import deepcopy
+
+    from deepunlearn_cli.engine.track import Track
+
+    start, earlier = recipe.inputs["original"], inputs.get("earlier")
+    training = Retrain.build(training_of(start))
+    first = deepcopy(shop.start(recipe, earlier)) if earlier else shop.fresh(start, "init")
+    goal = training.objective(shop.dataset(recipe).num_classes)
+    updates = None if earlier else inputs["original"].track()
+    return Track(first.train(), training.rate, training.batch_size, goal, earlier is not None, updates)
 
 
 def _kept(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
@@ -96,6 +129,7 @@ def _product(
         scores=score(outputs),
         facts=_facts(task, recipe, shop) | {"warnings": warnings},
         weights=weights,
+        track=task.updates,
         outputs=outputs,
         log=task.log,
     )
@@ -117,11 +151,11 @@ def _shadow(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress:
     start = inputs.get("original")
     if start is None:  # an original or retrained model of U-LiRA
         judge = _overheard if recipe.forget else _halfway
-        return _model_run(recipe, METHODS.get("retrain").build(recipe.params), None, judge, shop, progress)
+        return _model_run(recipe, Retrain.build(recipe.params), {}, judge, shop, progress)
     method = METHODS.get(recipe.name).build(recipe.params)
     if not method.changes_weights:
         return _as_it_was(recipe, start, shop)
-    return _model_run(recipe, method, start, _overheard, shop, progress)
+    return _model_run(recipe, method, inputs, _overheard, shop, progress)
 
 
 def _halfway(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
@@ -147,6 +181,29 @@ def _as_it_was(recipe: Recipe, start: Run, shop: Workshop) -> Product:
     }
     facts = {**shop.facts(), "seconds": 0.0, "work": 0.0, "shared": False, "version": __version__}
     return Product(scores=score(outputs), facts=facts, outputs=outputs)
+
+
+def _lockstep(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    """An original and its retrained model side by side: readings over steps, and both test accuracies."""
+    from deepunlearn_cli.engine.device import repeatable
+    from deepunlearn_cli.engine.predict import check_finite
+    from deepunlearn_cli.engine.unrolling import Lockstep
+
+    training = Retrain.build(recipe.params)
+    task = shop.task(recipe, Tracked.needs, progress)
+    start = shop.start(recipe, inputs["start"]) if inputs else shop.fresh(recipe, "init")
+    try:
+        with repeatable(recipe.seed, shop.device), task.cost.clock(shop.device):
+            pair = Lockstep(start, task, training, training.annealing, training.objective(task.classes))
+            task.log = list(pair.run(training.points))
+        check_finite(pair.original)
+        check_finite(pair.retrained)
+    except RunFailed as failure:
+        return _failed(failure, task, recipe, shop)
+    rest = ("retain", "forget", "val")
+    models = {"TA": pair.original, "TA_retrained": pair.retrained}
+    accuracies = {name: score(shop.outputs(recipe, m, without=rest))["TA"] for name, m in models.items()}
+    return Product(scores=accuracies | task.log[-1], facts=_facts(task, recipe, shop), log=task.log)
 
 
 def _attack(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
@@ -182,6 +239,7 @@ MAKERS: dict[str, Maker] = {
     "unlearn": _unlearn,
     "trial": _trial,
     "shadow": _shadow,
+    "lockstep": _lockstep,
     "attack": _attack,
     "checkpoint": _checkpoint,
 }

@@ -39,13 +39,15 @@ class Recipe:
 
     Attributes:
         kind: `train` (original, retrain), `checkpoint` (weights from elsewhere), `unlearn`, `trial` (of a
-            sweep: unlearned, judged without test data, not kept) or `attack`.
+            sweep: unlearned, judged without test data, not kept), `attack` or `lockstep` (an original and
+            its retrained model trained side by side, of which only readings are kept).
         name: public name of what acts: `original`, `retrain`, a method, an attack.
         revision: of that actor's code.
         params: its hyperparameters, all of them.
         seed: of the run's random streams.
         data: fingerprint and split of the dataset (`fingerprint`, `val_share`, `split_seed`); of a trial
-            also its `judge`, the attack that its score is made with.
+            also its `judge`, the attack that its score is made with; of tracked training, and of all that
+            starts from it, `tracked`, the SHA-256 of the forget set that was tracked.
         forget: SHA-256 of the forget set, or None for an original.
         model: public name of the architecture.
         precision: `fp32` or `bf16`.
@@ -78,6 +80,11 @@ class Recipe:
     def base(self) -> Recipe:
         """The same question without its attempt number."""
         return replace(self, attempt=0)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether batches come in the same order in every epoch: tracked training and its retrained model."""
+        return "tracked" in self.data and self.kind in ("train", "lockstep")
 
     @cached_property
     def root(self) -> Recipe:

@@ -127,9 +127,10 @@ class Runner:
         return list(steps.values())
 
     def size(self, recipe: Recipe) -> int:
-        """Bytes on disk of a run that is still to be made (attacks keep next to nothing)."""
-        kind = (recipe.model, recipe.data["fingerprint"], recipe.kind, bool(recipe.forget))
-        if recipe.kind == "attack":
+        """Bytes on disk of a run that is still to be made (attacks and locksteps keep next to nothing)."""
+        kept = f"{recipe.kind} {recipe.repeats}"
+        kind = (recipe.model, recipe.data["fingerprint"], kept, bool(recipe.forget))
+        if recipe.kind in ("attack", "lockstep"):
             return 0
         if kind not in self._sizes:
             self._sizes[kind] = self.shop.size(recipe)
@@ -164,6 +165,7 @@ class Runner:
             return self.store.put(
                 recipe,
                 weights=product.weights,
+                track=product.track,
                 outputs=product.outputs,
                 scores=product.scores,
                 facts=facts,

@@ -61,8 +61,8 @@ class Workshop:
         if "half" in recipe.data:
             split, never["never"] = data.halve(split, recipe.data["half"])
         parts = {"retain": split.train, "val": split.val, "test": split.test} | never
-        if recipe.forget:
-            forget = data.load_forget(recipe.forget, self.home)
+        if wanted := recipe.forget or recipe.data.get("tracked"):
+            forget = data.load_forget(wanted, self.home)
             parts |= {"retain": data.retain_of(split, forget), "forget": data.forget_of(split, forget)}
         return parts
 
@@ -87,7 +87,13 @@ class Workshop:
         if recipe.kind == "shadow" and recipe.forget:
             return said  # at most: only what U-LiRA reads
         weights: int = sum(value.nbytes for value in self.fresh(recipe, "init").state_dict().values())
-        return weights + said
+        return weights + said + self.track_size(recipe)
+
+    def track_size(self, recipe: Recipe) -> int:
+        """Bytes of the track that a run keeps: a number for each weight, for a tracked original only."""
+        if not recipe.repeats or recipe.forget:
+            return 0
+        return sum(weight.nbytes for weight in self.fresh(recipe, "init").parameters())
 
     def start(self, recipe: Recipe, run: Run) -> nn.Module:
         """The recipe's model with the weights of a run, to be copied and not to be changed."""
@@ -118,7 +124,13 @@ class Workshop:
             order, moves = stream(f"order/{name}"), stream(f"augment/{name}")
             pixels = self.pixels(recipe)
             task.parts[name] = Pictures(
-                pixels, indices[name], order=order, moves=moves, augment=augment, tick=task.tick
+                pixels,
+                indices[name],
+                order=order,
+                moves=moves,
+                augment=augment,
+                fixed=recipe.repeats,
+                tick=task.tick,
             )
         return task
 

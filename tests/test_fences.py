@@ -46,6 +46,8 @@ MAY = {
     "presets": BASE | {"methods"},
     "sweep": WORK | {"adopt", "crew", "presets", "runner"},
     "bench": WORK,
+    "distances": WORK | {"runner", "tables"},
+    "unrolling": WORK | {"campaign"},
     "campaign": WORK | {"adopt", "bench", "runner", "sweep"},
     "plans": set(),
     "doctor": {"engine", "models"},

@@ -38,7 +38,7 @@ def test_rows_say_what_is_needed(store):
         "forget": "f" * 64, "forget_label": "random:0.1", "method": None, "precision": "fp32", "augment": True,
             "status": "failed",
         "reason": "diverged", "created": 5.0, "target": recipe().key, "seconds": 2.0, "work": 1.5,
-        "device": None, "shared": True, "reads": None, "scores": {"test": 0.5},
+        "device": None, "shared": True, "reads": None, "approximate": False, "earlier": "", "scores": {"test": 0.5},
     }  # fmt: skip
 
 

@@ -26,13 +26,27 @@ def method(name: str, **changes: object) -> Method:
 
 def run(name: str, kind: str = "cnn", seed: int = 0, precision: str = "fp32") -> dict[str, torch.Tensor]:
     task = tiny.task(kind, METHODS.get(name).needs, seed, precision)
-    made = unlearn(tiny.fresh(kind, seed), method(name), task, seed=seed)
+    made = unlearn(tiny.original(name, kind, seed), method(name), task, seed=seed)
     return tiny.weights(made)
 
 
 def test_everyone_was_examined() -> None:
     paper = "ft srl ga fcs msg cfw prmq ct kde rni ff iu cfk euk scrub salun ngplus bt"
-    assert sorted([*paper.split(), "nablatau", "ssd", "l1sparse", "original", "retrain"]) == NAMES
+    assert (
+        sorted(
+            [
+                *paper.split(),
+                "nablatau",
+                "ssd",
+                "l1sparse",
+                "singlegradient",
+                "amnesiac",
+                "original",
+                "retrain",
+            ]
+        )
+        == NAMES
+    )
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -40,7 +54,7 @@ def test_everyone_was_examined() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_unlearns(name: str, kind: str, precision: str) -> None:
     cls = METHODS.get(name)
-    model = tiny.fresh(kind, 0)
+    model = tiny.original(name, kind)
     before = tiny.weights(model)
     task = tiny.task(kind, cls.needs, precision=precision)
     start = time.perf_counter()
@@ -71,7 +85,7 @@ def test_reads_what_it_declares_and_nothing_else(name: str) -> None:
     for missing in cls.needs:
         fewer = tuple(part for part in cls.needs if part != missing)
         with pytest.raises(Failure, match=f"reads the {missing} set"):
-            unlearn(tiny.fresh("cnn", 0), method(name), tiny.task("cnn", fewer))
+            unlearn(tiny.original(name), method(name), tiny.task("cnn", fewer))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,7 +114,7 @@ def test_says_what_it_costs(name: str) -> None:
     """The declared work is the counted one (48 retain, 12 forget and 12 validation pictures, augmented)."""
     actor = method(name)
     task = tiny.task("cnn", actor.reads)
-    unlearn(tiny.fresh("cnn", 0), actor, task)
+    unlearn(tiny.original(name), actor, task)
     assert task.cost.work(60) == pytest.approx(actor.cost(Sizes(48, 12, 12, tiny.CLASSES)), rel=0.05)
 
 
@@ -116,20 +130,22 @@ WORK = {
     "scrub": (2 * 2 * 60, 2 * 60),
     "ff": (48, 3 * 48),
     "ssd": (72, 72),
+    "singlegradient": (12, 12),
+    "amnesiac": (0, 0),
 }
 
 
 @pytest.mark.parametrize("name", WORK)
 def test_counts_its_work(name: str) -> None:
     task = tiny.task("cnn", METHODS.get(name).needs)
-    unlearn(tiny.fresh("cnn", 0), method(name), task)
+    unlearn(tiny.original(name), method(name), task)
     assert (task.cost.forward, task.cost.backward) == WORK[name]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("original", "retrain")])
 def test_states_kept_by_teachers_and_modes_do_not_leak(name: str) -> None:
     """The result is a plain trainable model: no hook, no frozen weight, nothing beside the state dict."""
-    made = unlearn(tiny.fresh("cnn", 0), method(name), tiny.task("cnn", METHODS.get(name).needs))
+    made = unlearn(tiny.original(name), method(name), tiny.task("cnn", METHODS.get(name).needs))
     assert all(not module._forward_hooks for module in made.modules())
     assert all(weight.requires_grad for weight in made.parameters())
     twin = tiny.fresh("cnn", 1)

@@ -10,7 +10,7 @@ from deepunlearn_cli.errors import NotFound
 from deepunlearn_cli.methods import METHODS
 
 
-@pytest.mark.parametrize(("room", "count"), [(METHODS, 23), (ATTACKS, 2), (FAMILIES, 9)])
+@pytest.mark.parametrize(("room", "count"), [(METHODS, 25), (ATTACKS, 2), (FAMILIES, 9)])
 def test_every_resident_can_be_had_by_its_name(room, count):
     names = room.names()
     assert len(names) == count
@@ -27,6 +27,7 @@ def test_aliases_lead_to_the_public_name():
         "eu-k": "euk",
         "nabla-tau": "nablatau",
         "l1-sparse": "l1sparse",
+        "single-gradient": "singlegradient",
     }
     assert METHODS.public_name("NG+") == "ngplus"
 

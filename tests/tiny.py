@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
 from torch import nn
 
+from deepunlearn_cli import unlearn
 from deepunlearn_cli.engine.pictures import Pictures, Pixels
 from deepunlearn_cli.engine.task import Task, streams
+from deepunlearn_cli.engine.track import Track
+from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods._tracked import Tracked
 from deepunlearn_cli.models import Shape, build
 from deepunlearn_cli.recipe import stream_seed
 
@@ -66,7 +72,32 @@ def part(of: Pixels, where: range, seed: int = 0, name: str = "retain", *, augme
 def task(
     kind: str = "cnn", needs: tuple[str, ...] = tuple(PARTS), seed: int = 0, precision: str = "fp32"
 ) -> Task:
-    """A task over 48 retain, 12 forget and 12 validation pictures."""
+    """A task over 48 retain, 12 forget and 12 validation pictures, with the track of `tracked`."""
+    made = _task(kind, needs, seed, precision)
+    made.track = copy.deepcopy(tracked(kind, seed)[1])
+    return made
+
+
+def original(name: str, kind: str = "cnn", seed: int = 0) -> nn.Module:
+    """What a method starts from: a tracked original where it needs one, else a fresh model."""
+    return tracked(kind, seed)[0] if METHODS.get(name).tracked else fresh(kind, seed)
+
+
+@cache
+def tracked(kind: str, seed: int) -> tuple[nn.Module, Track]:
+    """A model after two tracked epochs of plain SGD, and its track."""
+    hyper = Tracked.build(
+        {"epochs": 2, "lr": 0.01, "momentum": 0, "weight_decay": 0, "points": 0, "batch_size": 16}
+    )
+    training = _task(kind, hyper.needs, seed, "fp32")
+    made = unlearn(nn.Module(), hyper, training, seed=seed)
+    track = Track(
+        fresh(kind, seed).train(), hyper.rate, 16, hyper.objective(CLASSES), False, training.updates
+    )
+    return made, track
+
+
+def _task(kind: str, needs: tuple[str, ...], seed: int, precision: str) -> Task:
     shown = pixels()
     return Task(
         {name: part(shown, PARTS[name], seed, name) for name in needs},

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.parameter import argument
+from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.ranking import check_table, store_records, stored_tables
-from deepunlearn_cli.errors import ExitCode
+from deepunlearn_cli.cli.unrolling import unrolled
+from deepunlearn_cli.errors import ExitCode, UsageFailure
 from deepunlearn_cli.tables.plans import plan_size
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ def _plans(incomplete: str) -> list[str]:
     "deepunlearn bench paper --dry-run",
     "deepunlearn bench forget-sizes   (1 to 50 % forgotten; class-removal: whole classes)",
     "deepunlearn bench quick --jobs 2   (sooner, but without clean seconds)",
+    "deepunlearn bench unrolling --jobs 2 --figure unrolling.svg",
     "deepunlearn bench mine.toml --store /data/deepunlearn",
 )
 def bench(
@@ -44,6 +47,9 @@ def bench(
             autocompletion=_plans,
         ),
     ],
+    figure: Annotated[
+        Path | None, option(help="Of unrolling: write e against v to this .svg, .png or .pdf.")
+    ] = None,
     device: o.Device = "auto",
     jobs: o.Jobs = 1,
     dry_run: o.DryRun = False,
@@ -55,9 +61,12 @@ def bench(
     chosen = plans.load(plan)
     seeds = o.read_seeds(chosen.seeds)
     _check_names(chosen, there=not dry_run)
+    _check_figure(chosen, figure)
     precision = o.read_precision(chosen.precision, device)
     with session.runner(device, jobs=jobs) as runner:
         campaign = campaigns.Campaign(chosen, runner, seeds, precision, jobs)
+        if chosen.unrolling:
+            return unrolled(campaign, figure, dry_run=dry_run)
         if dry_run:
             return Result(tables=[plan_size(_sized(campaign))])
         teller = getattr(runner.reporter, "standing", lambda _: None)
@@ -70,6 +79,17 @@ def bench(
         wanted = {recipe.key for recipe in judged}
         code = ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
         return Result(tables=_tables(session, chosen, wanted), code=code)
+
+
+def _check_figure(plan: Plan, figure: Path | None) -> None:
+    from deepunlearn_cli import figures
+
+    if figure and not plan.unrolling:
+        raise UsageFailure(
+            "--figure is drawn of plans with an [unrolling] table", "bench unrolling --figure ..."
+        )
+    if figure:
+        figures.check(figure)
 
 
 def _sized(campaign: Campaign) -> list[dict[str, Any]]:

@@ -171,6 +171,7 @@ def read_params(given: list[str] | None) -> dict[str, str]:
     params: dict[str, str] = {}
     for entry in given or []:
         name, equals, value = entry.partition("=")
+        name = name.replace("-", "_")
         if not equals or not name:
             raise UsageFailure(f"-p {entry!r} is not of the form name=value", "-p lr=0.01, say")
         if name in params:
@@ -198,9 +199,9 @@ def read_seeds(text: str) -> list[int]:
 
 def read_methods(text: str) -> list[str]:
     """Public method names of `msg`, `msg,ct` or `all`, each once."""
-    from deepunlearn_cli.methods import METHODS
+    from deepunlearn_cli.methods import METHODS, for_any_original
 
-    names = METHODS.names() if text == "all" else [METHODS.public_name(name) for name in text.split(",")]
+    names = for_any_original() if text == "all" else [METHODS.public_name(name) for name in text.split(",")]
     return list(dict.fromkeys(names))
 
 

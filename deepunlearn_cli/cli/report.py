@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     "deepunlearn report",
     "deepunlearn report --table scores --dataset cifar10",
     "deepunlearn report --table sizes   (after `bench forget-sizes`; classes after `bench class-removal`)",
+    "deepunlearn report --table weights",
     "deepunlearn report --table sweep",
     "deepunlearn report --format html --out report.html",
     "deepunlearn report --table scores --json | jq 'select(.method==\"msg\")'",
@@ -37,7 +38,10 @@ if TYPE_CHECKING:
 def report(
     session: Session,
     table: Annotated[
-        str, option(help="2 (run-time efficiency), scores, retention, 1 (ranking), sizes, classes, or sweep.")
+        str,
+        option(
+            help="2 (run-time efficiency), scores, retention, 1 (ranking), sizes, classes, weights, or sweep."
+        ),
     ] = "2",
     dataset: o.DatasetFilter = None,
     model: o.ModelFilter = None,
@@ -50,6 +54,8 @@ def report(
     """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps."""
     if format == "html" or (out and format == "table" and out.suffix == ".html"):
         return _page(session, dataset, model, out)
+    if table == "weights":
+        return printed(session, [_weights(session, dataset, model)], format, out)
     if table == "sweep":
         return printed(session, [_sweeps(session, dataset, model, storage)], format, out)
     check_table(table)
@@ -65,6 +71,16 @@ def _page(session: Session, dataset: str | None, model: str | None, out: Path | 
     found = store_records(store, dataset, model)
     text = report_page(found, stored_rows(store, dataset, model), removals(store, found))
     return written(text, out)
+
+
+def _weights(session: Session, dataset: str | None, model: str | None) -> Table:
+    from deepunlearn_cli.distances import distances
+    from deepunlearn_cli.tables.weights import weights_table
+
+    with session.runner("cpu", create=False) as runner:
+        found = store_records(runner.store, dataset, model)
+        told = distances(found, runner)
+    return weights_table(found, told.runs, told.floors)
 
 
 def _sweeps(session: Session, dataset: str | None, model: str | None, storage: str | None) -> Table:

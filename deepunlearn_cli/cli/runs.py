@@ -24,7 +24,7 @@ SHOWN = 50  # rows on a terminal; pipes and --json get all
 def runs(
     session: Session,
     kind: Annotated[
-        str | None, option(help="train, unlearn, attack, checkpoint or trial (of a sweep).")
+        str | None, option(help="train, unlearn, attack, checkpoint, lockstep or trial (of a sweep).")
     ] = None,
     name: Annotated[str | None, option(help="original, retrain, a method or an attack.")] = None,
     dataset: o.DatasetFilter = None,

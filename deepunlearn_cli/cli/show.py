@@ -20,13 +20,18 @@ def show(
     ref: Annotated[str, argument(metavar="REF", help="A run id.", autocompletion=complete_refs)],
 ) -> Result:
     """Show a run: its recipe, scores, facts, inputs, training log and files."""
+    from deepunlearn_cli.distances import of_run
+
     run = session.store().find(ref)
+    with session.runner("cpu", create=False) as runner:
+        weights = of_run(run, runner)
     whole = {
         "id": run.id,
         "recipe": run.recipe.to_json(),
         "inputs": {name: recipe.key for name, recipe in run.recipe.inputs.items()},
         "setting": run.recipe.setting,
         "scores": run.scores,
+        "weights": weights,
         "facts": run.facts,
         "log": run.log(),
         "files": run.files,
@@ -40,7 +45,7 @@ def show(
 
 def _sheet(whole: Mapping[str, Any], recipe: Recipe) -> Table:
     lines: list[dict[str, str]] = []
-    for section in ("what", "params", "scores", "facts", "inputs", "log", "files"):
+    for section in ("what", "params", "scores", "weights", "facts", "inputs", "log", "files"):
         for name, value in _section(section, whole, recipe):
             lines.append({"section": section, "name": name, "value": value})
     columns = [Column(name, lambda line, name=name: str(line[name])) for name in ("section", "name", "value")]  # type: ignore[misc]

@@ -30,6 +30,8 @@ ROLES = ("original", "retrain", "both")
     "deepunlearn train --dataset digits --model resnet-tiny --out orig.pt",
     "deepunlearn train --dataset cifar10 --model resnet18 --seeds 0-9 --role both -p epochs=182",
     "deepunlearn train --dataset digits --model resnet-tiny --seeds 0-15 --role both --jobs 2",
+    "deepunlearn train --dataset digits --model resnet-tiny -p loss=sd -p gamma=0.5",
+    "deepunlearn train ... --forget random:0.03 --track -p momentum=0 -p weight_decay=0 --no-augment",
     "deepunlearn train --dataset folder:pictures --model tinyvit --image-size 64 --dry-run",
 )
 def train(
@@ -39,6 +41,20 @@ def train(
     seeds: Annotated[str, option(help="Seeds: 0-9, or 0,2,5.")] = "0",
     role: Annotated[str, option(help="original, retrain (without the forget set), or both.")] = "original",
     forget: o.Forget = None,
+    track: Annotated[
+        bool,
+        option(
+            "--track",
+            help="Train on --forget in batches of its own, in a fixed order, and keep what they did.",
+            rich_help_panel=o.TRAINING,
+        ),
+    ] = False,
+    approximate: Annotated[
+        bool,
+        option(
+            "--approximate", help="Track other than plain SGD too, labelled so.", rich_help_panel=o.TRAINING
+        ),
+    ] = False,
     p: o.Params = None,
     out: o.Out = None,
     val_share: o.ValShare = None,
@@ -58,6 +74,7 @@ def train(
     numbers = o.read_seeds(seeds)
     params = compose.TRAINER.build(o.read_params(p)).params()
     _check(role, numbers, out)
+    _check_track(track, approximate, forget)
     data.check_spec(dataset)
     models.check_name(model)
     chosen = o.read_precision(precision, device)
@@ -65,9 +82,13 @@ def train(
         opened = runner.dataset(dataset, image_size=image_size, offline=offline)
         scene = compose.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, chosen)
         scene = replace(scene, augment=not no_augment, **o.given(val_share=val_share, split_seed=split_seed))
+        if track and not approximate:
+            compose.check_exact(scene, params)
         spec = forget or data.DEFAULT_FORGET
         sets = {seed: adopt.forget_for(scene.data, opened, for_run(spec, seed), runner) for seed in numbers}
-        recipes = _recipes(scene, role, params, sets)
+        recipes = _recipes(scene, role, params, sets, track=track)
+        if size := runner.shop.track_size(recipes[0]) if track else 0:
+            session.console.note(f"the track of each original takes {size / 1e6:,.1f} MB beside its weights")
         start = adopt.Start(recipes[0], opened, sets[numbers[0]], data.portable(dataset))
         claims = adopt.claims_of(recipes[0], start)
         return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
@@ -84,13 +105,23 @@ def _check(role: str, seeds: list[int], out: Path | None) -> None:
         checkpoint.check_writable(out)
 
 
+def _check_track(track: bool, approximate: bool, forget: str | None) -> None:
+    if track and not forget:
+        raise UsageFailure("--track needs the forget set before training", "add --forget random:0.01, say")
+    if approximate and not track:
+        raise UsageFailure("--approximate says how exact a track is, and there is none", "add --track")
+
+
 def _recipes(
-    scene: Scene, role: str, params: dict[str, object], sets: Mapping[int, ForgetSet]
+    scene: Scene, role: str, params: dict[str, object], sets: Mapping[int, ForgetSet], *, track: bool
 ) -> list[Recipe]:
     """The recipes of a role; `sets` has the forget set of each seed."""
     from deepunlearn_cli import compose
 
-    originals = {seed: compose.original(scene, params, seed) for seed in sets}
+    originals = {
+        seed: compose.original(scene, params, seed, forget if track else None)
+        for seed, forget in sets.items()
+    }
     references = [compose.retrained(originals[seed], forget) for seed, forget in sets.items()]
     return {
         "original": list(originals.values()),

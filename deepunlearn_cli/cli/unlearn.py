@@ -22,6 +22,8 @@ from deepunlearn_cli.errors import UsageFailure
     "deepunlearn unlearn --method msg --ckpt orig.pt --preset best",
     "deepunlearn unlearn --method ng+ --ckpt theirs.pth --dataset cifar10 --model resnet18 --forget class:3",
     "deepunlearn train ... --seeds 0-9 | deepunlearn unlearn --method all --ckpt -",
+    "deepunlearn unlearn --method single-gradient,amnesiac --ckpt 3f9c   (made by train --track)",
+    "deepunlearn unlearn --method single-gradient --ckpt 3f9c --earlier 77ab --approximate",
 )
 def unlearn(
     session: Session,
@@ -30,6 +32,19 @@ def unlearn(
     forget: o.Forget = None,
     p: o.Params = None,
     preset: o.Preset = None,
+    earlier: Annotated[
+        str | None,
+        option(
+            metavar="REF",
+            help="Checkpoint to take for the weights before training (single-gradient).",
+            autocompletion=o.complete_refs,
+            rich_help_panel=o.TRAINING,
+        ),
+    ] = None,
+    approximate: Annotated[
+        bool,
+        option("--approximate", help="Agree to what --earlier makes of it.", rich_help_panel=o.TRAINING),
+    ] = False,
     out: o.Out = None,
     dataset: o.FileDataset = None,
     model: o.FileModel = None,
@@ -51,13 +66,17 @@ def unlearn(
     methods = o.read_methods(method)
     params = o.params_for(methods, o.read_params(p))
     wanted = adopt.Wanted(dataset, model, forget, val_share, split_seed, image_size, seed, offline)
-    refs = [adopt.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(ckpt)]
+    _check_earlier(earlier, approximate)
+    home = session.store_path / "data"
+    refs = [adopt.read_ref(ref, wanted, home) for ref in o.read_refs(ckpt)]
+    first = adopt.read_ref(earlier, wanted, home) if earlier else None
     if out and (len(methods) > 1 or len(refs) > 1):
         raise UsageFailure("--out takes one model, and this makes several", "give one method and one --ckpt")
     if out:
         checkpoint.check_writable(out)
     chosen = o.read_precision(precision, device) if precision else None
     with session.runner(device, jobs=jobs, create=any(not isinstance(ref, str) for ref in refs)) as runner:
+        before = adopt.resolve(first, runner, wanted).recipe if first else None
         starts = [adopt.original(adopt.resolve(ref, runner, wanted)) for ref in refs]
         recipes = [
             compose.unlearned(
@@ -67,9 +86,22 @@ def unlearn(
                 tuned(session, preset, runner.store, name, start.recipe, start.forget.sha256) | params[name],
                 augment=not no_augment,
                 precision=chosen,
+                earlier=before,
             )
             for start in starts
             for name in methods
         ]
         claims = adopt.claims_of(recipes[0], starts[0])
         return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
+
+
+def _check_earlier(earlier: str | None, approximate: bool) -> None:
+    if earlier and not approximate:
+        raise UsageFailure(
+            "--earlier is an approximation: forget pictures shared their batches with others",
+            "add --approximate to agree, or train --track for the exact thing",
+        )
+    if approximate and not earlier:
+        raise UsageFailure(
+            "--approximate says what --earlier makes of it, and there is none", "add --earlier REF"
+        )

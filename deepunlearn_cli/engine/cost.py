@@ -50,6 +50,15 @@ class Cost:
                 self.seconds += time.perf_counter() - start
                 self.shared = self.shared or others() > 0 or machine.was_crowded()
 
+    @contextmanager
+    def aside(self, device: torch.device) -> Iterator[None]:
+        """Leave the seconds of the block, which lies inside that of `clock`, out."""
+        synchronize(device)
+        start = time.perf_counter()
+        yield
+        synchronize(device)
+        self.seconds -= time.perf_counter() - start
+
 
 @dataclass(frozen=True)
 class _Machine:

@@ -5,15 +5,50 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from torch import nn
 
 Schedule = Callable[[int, int], float]  # (epoch from 0, epochs) -> factor of the learning rate
 
 
+class Rates(Protocol):
+    """The hyperparameters of plain SGD."""
+
+    @property
+    def lr(self) -> float:
+        """Initial learning rate."""
+
+    @property
+    def momentum(self) -> float:
+        """Of the velocity."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Coupled, as in plain SGD."""
+
+
+class Steps(Rates, Protocol):
+    """The hyperparameters of plain SGD training."""
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the data."""
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures per step."""
+
+
 def cosine(epoch: int, epochs: int) -> float:
     """Cosine annealing to zero, one value per epoch: (1 + cos(pi e / E)) / 2."""
     return (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+
+def constant(epoch: int, epochs: int) -> float:
+    """The same learning rate throughout."""
+    del epoch, epochs
+    return 1.0
 
 
 def triangle(epoch: int, epochs: int) -> float:

@@ -92,6 +92,7 @@ class Pictures:
     Args:
         order, moves: the part's own random streams, for shuffling and for augmentation.
         augment: whether batches are augmented unless asked otherwise.
+        fixed: whether every pass has the order of the first.
         tick: told the share of a pass that is done, after each batch.
     """
 
@@ -103,13 +104,15 @@ class Pictures:
         order: Generator,
         moves: Generator,
         augment: bool = True,
+        fixed: bool = False,
         tick: Callable[[float], None] = lambda share: None,
     ) -> None:
         self.pixels = pixels
         # indices stay beside the pictures: gathering from the host must not ask the device where to look
         self.indices = _tensor(indices).long().to(pixels.images.device)
         self.labels = pixels.labels[self.indices.to(pixels.device)]
-        self.augment = augment
+        self.augment, self.fixed = augment, fixed
+        self._first: Tensor | None = None  # the order of the first pass
         self._order, self._moves, self._tick = order, moves, tick
 
     def __len__(self) -> int:
@@ -163,11 +166,19 @@ class Pictures:
 
     def _like(self, indices: Tensor) -> Pictures:
         return Pictures(
-            self.pixels, indices, order=self._order, moves=self._moves, augment=self.augment, tick=self._tick
+            self.pixels,
+            indices,
+            order=self._order,
+            moves=self._moves,
+            augment=self.augment,
+            fixed=self.fixed,
+            tick=self._tick,
         )
 
     def _shuffled(self) -> Tensor:
-        return torch.randperm(len(self), generator=self._order)
+        if self._first is None or not self.fixed:
+            self._first = torch.randperm(len(self), generator=self._order)
+        return self._first
 
 
 def _tensor(values: Array | Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -13,42 +13,16 @@ from torch.nn import functional as F
 
 from deepunlearn_cli.engine.cost import Cost
 from deepunlearn_cli.engine.device import compiled, compiling
-from deepunlearn_cli.engine.fit import Schedule, as_in_use
+from deepunlearn_cli.engine.fit import Rates, Schedule, Steps, as_in_use
+from deepunlearn_cli.engine.objective import Objective
 from deepunlearn_cli.engine.pictures import Batch, Pictures
+from deepunlearn_cli.engine.track import Track
 from deepunlearn_cli.errors import Failure, RunFailed, UsageFailure
 from deepunlearn_cli.recipe import stream_seed
 
 Network = Callable[[Tensor], Tensor]  # a model, or its compiled form
 Progress = Callable[[float, float, str], None]  # done, total, text
 LESSON = 1000  # pictures that a teacher looks at together
-
-
-class Rates(Protocol):
-    """The hyperparameters of plain SGD."""
-
-    @property
-    def lr(self) -> float:
-        """Initial learning rate."""
-
-    @property
-    def momentum(self) -> float:
-        """Of the velocity."""
-
-    @property
-    def weight_decay(self) -> float:
-        """Coupled, as in plain SGD."""
-
-
-class Steps(Rates, Protocol):
-    """The hyperparameters of plain SGD training."""
-
-    @property
-    def epochs(self) -> int:
-        """Passes over the data."""
-
-    @property
-    def batch_size(self) -> int:
-        """Pictures per step."""
 
 
 def streams(seed: int) -> Callable[[str], Generator]:
@@ -91,6 +65,8 @@ class Task:
         self.facts: dict[str, Any] = {}
         self.log: list[dict[str, Any]] = []
         self.warnings: list[str] = []
+        self.track: Track | None = None  # of the training that made the model, for who asks for it
+        self.updates: dict[str, Tensor] | None = None  # what tracked training keeps for one
         self._progress = progress
         self._epoch, self._epochs, self._started = 0, 1, time.perf_counter()
         self._seen = 0  # samples forwarded up to the last backward pass
@@ -239,14 +215,21 @@ class Task:
             yield epoch
             self._close_epoch(epoch, float(optimizer.param_groups[0]["lr"]))
 
-    def fit(self, model: nn.Module, part: Pictures, hyper: Steps, schedule: Schedule | None = None) -> None:
-        """Train `model` on `part` by cross-entropy: the plain loop of this project."""
+    def fit(
+        self,
+        model: nn.Module,
+        part: Pictures,
+        hyper: Steps,
+        schedule: Schedule | None = None,
+        objective: Objective = F.cross_entropy,
+    ) -> None:
+        """Train `model` on `part`: the plain loop of this project."""
         optimizer = self.sgd(model, hyper)
         network = compiled(model, self.device) if compiling() else model
         self.facts["compiled"] = compiling()
         for _ in self.epochs(hyper.epochs, optimizer, schedule):
             for batch in part.batches(hyper.batch_size):
-                self.step(optimizer, self.loss(network, batch))
+                self.step(optimizer, objective(self.forward(network, batch), batch.y))
 
     def pairs(self, retain_size: int, forget_size: int | None = None) -> Iterator[tuple[Batch, Batch]]:
         """One pass over retain, each batch with a forget batch; forget starts over as needed."""

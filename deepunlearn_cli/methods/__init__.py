@@ -3,6 +3,11 @@
 from deepunlearn_cli.methods._method import Method, Sizes
 from deepunlearn_cli.registry import Room
 
-__all__ = ["METHODS", "Method", "Sizes"]
+__all__ = ["METHODS", "Method", "Sizes", "for_any_original"]
 
 METHODS: Room[Method] = Room("deepunlearn_cli.methods", Method, "method", "deepunlearn methods")  # type: ignore[type-abstract]
+
+
+def for_any_original() -> list[str]:
+    """What `all` means: the methods that start from any original, those for tracked ones left out."""
+    return [name for name in METHODS.names() if not METHODS.get(name).tracked]

@@ -40,7 +40,8 @@ class Method(Declared):
     Class attributes: `title` as printed in the paper; `aliases` it is also known by; `paper` it comes from;
     `needs`, the parts of the data it may read; `touches`, the weights it changes, in words; `control` for
     what the others are compared with; `from_scratch` for a method that ignores the original's weights;
-    `changes_weights`, False only for the do-nothing control.
+    `changes_weights`, False only for the do-nothing control; `tracked` for one that starts from tracked
+    originals only (`train --track`), `posthoc` if an earlier checkpoint can stand in for the track.
     """
 
     title: ClassVar[str]
@@ -51,6 +52,8 @@ class Method(Declared):
     control: ClassVar[bool] = False
     from_scratch: ClassVar[bool] = False
     changes_weights: ClassVar[bool] = True
+    tracked: ClassVar[bool] = False
+    posthoc: ClassVar[bool] = False
 
     @abstractmethod
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:

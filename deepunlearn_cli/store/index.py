@@ -29,28 +29,30 @@ Row = dict[str, Any]
 
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 SHARD = re.compile(r"[0-9a-f]{2}")
-LAYOUT = 0xDE1004  # raise it when rows or tables change: files with another number are rebuilt
+LAYOUT = 0xDE1005  # raise it when rows or tables change: files with another number are rebuilt
 RACY_NS = (
     2_000_000_000  # a folder younger than this may change again within one tick of the file system's clock
 )
 READER_SECONDS, WRITER_SECONDS = 30.0, 1.0  # how long to wait for another process's transaction
 FILTERS = (
     "id", "base", "kind", "name", "setting", "dataset", "model",
-    "forget", "forget_label", "precision", "status", "target",
+    "forget", "forget_label", "precision", "status", "target", "earlier",
 )  # fmt: skip
 
 
 def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> Row:
     """A run in one flat row, plus `params` and `scores` as dicts; strict JSON data."""
-    target = recipe.inputs.get("target") or recipe.inputs.get("original")
+    target = next((recipe.inputs[n] for n in ("target", "original", "start") if n in recipe.inputs), None)
     named = {name: getattr(recipe, name) for name in ("attempt", "kind", "name", "seed", "params", "setting")}
     labels = {"dataset": recipe.labels.get("dataset", ""), "forget_label": recipe.labels.get("forget")}
     labels["method"] = recipe.labels.get("method")
     done = {"status": facts.get("status", "done")}
     told = {n: facts.get(n) for n in ("reason", "created", "seconds", "work", "device", "shared", "reads")}
+    told["approximate"] = bool(facts.get("approximate"))
     asked = {"model": recipe.model, "forget": recipe.forget, "precision": recipe.precision}
     asked["augment"] = recipe.data.get("augment")
     keys = {"id": recipe.key, "base": recipe.base.key, "target": target.key if target else ""}
+    keys["earlier"] = recipe.inputs["earlier"].key if "earlier" in recipe.inputs else ""
     flat: Row = plain(keys | named | labels | asked | done | told | {"scores": scores})
     return flat
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 RECIPE, SCORES, FACTS, LOG = "recipe.json", "scores.json", "facts.json", "log.jsonl"
-WEIGHTS, OUTPUTS = "weights.safetensors", "outputs.safetensors"
+WEIGHTS, OUTPUTS, TRACK = "weights.safetensors", "outputs.safetensors", "track.safetensors"
 
 Outputs = Mapping[str, Mapping[str, Any]]  # split -> name -> array
 
@@ -69,13 +69,11 @@ class Run:
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The model's state dict, on the CPU."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        return self._tensors(WEIGHTS)
 
-        try:
-            return dict(load_file(self._file(WEIGHTS)))
-        except (SafetensorError, ValueError):
-            raise self._corrupt(WEIGHTS) from None
+    def track(self) -> dict[str, torch.Tensor]:
+        """By name of the weight, the updates of all steps on the forget set, summed (tracked training)."""
+        return self._tensors(TRACK)
 
     def outputs(self) -> dict[str, dict[str, np.ndarray]]:
         """What the model said: split -> name (`logits` (N, classes), `labels` (N,), ...) -> array."""
@@ -99,6 +97,15 @@ class Run:
             return [json.loads(line) for line in self._file(LOG).read_bytes().splitlines()]
         except ValueError:
             raise self._corrupt(LOG) from None
+
+    def _tensors(self, name: str) -> dict[str, torch.Tensor]:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return dict(load_file(self._file(name)))
+        except (SafetensorError, ValueError):
+            raise self._corrupt(name) from None
 
     def _file(self, name: str) -> Path:
         if not (self.path / name).exists():
@@ -125,6 +132,7 @@ def write_files(
     *,
     recipe: Recipe,
     weights: Mapping[str, torch.Tensor] | None,
+    track: Mapping[str, torch.Tensor] | None,
     outputs: Outputs | None,
     scores: Mapping[str, Any],
     facts: Mapping[str, Any],
@@ -135,8 +143,9 @@ def write_files(
         (folder / name).write_text(json.dumps(plain(value), indent=1) + "\n", encoding="utf-8")
     if lines := [json.dumps(plain(entry)) + "\n" for entry in log]:
         (folder / LOG).write_text("".join(lines), encoding="utf-8")
-    if weights is not None:
-        _write_weights(folder / WEIGHTS, weights)
+    for name, tensors in ((WEIGHTS, weights), (TRACK, track)):
+        if tensors is not None:
+            _write_tensors(folder / name, tensors)
     if outputs is not None:
         _write_outputs(folder / OUTPUTS, outputs)
 
@@ -152,13 +161,13 @@ def plain(value: Any) -> Any:
     return plain(value.item()) if hasattr(value, "item") else value
 
 
-def _write_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+def _write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     import torch
     from safetensors.torch import save_file
 
     # Copies, because safetensors refuses tied weights and layouts such as channels-last.
     layout = torch.contiguous_format
-    save_file({name: t.detach().cpu().clone(memory_format=layout) for name, t in weights.items()}, path)
+    save_file({name: t.detach().cpu().clone(memory_format=layout) for name, t in tensors.items()}, path)
 
 
 def _write_outputs(path: Path, outputs: Outputs) -> None:

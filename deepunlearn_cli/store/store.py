@@ -115,7 +115,7 @@ class Store:
 
     def dependents(self, key: str) -> list[str]:
         """Ids of the runs that started from this one."""
-        return [row["id"] for row in self.rows(target=key)]
+        return [row["id"] for row in (*self.rows(target=key), *self.rows(earlier=key))]
 
     def next_attempt(self, recipe: Recipe) -> Recipe:
         """`recipe` with the first attempt number that has no run yet."""
@@ -137,6 +137,7 @@ class Store:
         recipe: Recipe,
         *,
         weights: Mapping[str, torch.Tensor] | None = None,
+        track: Mapping[str, torch.Tensor] | None = None,
         outputs: Outputs | None = None,
         scores: Mapping[str, Any],
         facts: Mapping[str, Any],
@@ -147,7 +148,8 @@ class Store:
         Outputs are split -> name -> array; NaN and infinities in scores, facts and log become null. Waits if
         another process is making the same run. Any exception, Ctrl-C too, leaves the store as it was.
         """
-        files = {"weights": weights, "outputs": outputs, "scores": scores, "facts": facts, "log": log}
+        tensors = {"weights": weights, "track": track, "outputs": outputs}
+        files = {**tensors, "scores": scores, "facts": facts, "log": log}
         here = held_here(self._lock(recipe.key))
         with nullcontext() if here else self._alone(recipe.key):
             return self.get(recipe.key) or self._write(recipe, files)

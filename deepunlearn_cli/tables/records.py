@@ -13,6 +13,7 @@ from deepunlearn_cli.specs import across_runs
 
 RETRAIN, ORIGINAL = "retrain", "original"
 CONTROLS = (ORIGINAL, RETRAIN)
+APPROXIMATE = " (approximate)"  # behind the title of a method whose track did not meet its assumptions
 
 Row = Mapping[str, Any]
 Pair = tuple[
@@ -164,7 +165,8 @@ def _configs(runs: Sequence[Row]) -> dict[str, str]:
 
 def _chosen(row: Row) -> Mapping[str, Any]:
     """Everything about an unlearning run that its user chose: hyperparameters, augmentation, precision."""
-    return {**row["params"], "augment": row.get("augment"), "precision": row["precision"]}
+    chosen = {"augment": row.get("augment"), "precision": row["precision"], "earlier": row.get("earlier")}
+    return {**row["params"], **chosen}
 
 
 def _differing(params: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -194,7 +196,7 @@ def _record(row: Row, titles: Mapping[str, str], config: str, attacks: Mapping[K
         model=row["model"],
         forget_label=row["forget_label"],
         method=row["name"],
-        title=titles.get(row["name"], row["name"]),
+        title=titles.get(row["name"], row["name"]) + (APPROXIMATE if row.get("approximate") else ""),
         config=config,
         seed=row["seed"],
         status=row["status"],

@@ -57,17 +57,22 @@ def _table(records: Sequence[Record], what: str, measured: Sequence[Column]) -> 
     found = cohorts(records)
     rows = [row for cohort in found for row in score_rows(cohort)]
     where = found[0].label if len(found) == 1 else f"{len(found)} pairs"
-    columns = [*_first_columns(found), runs_column(), *measured]
+    columns = [*first_columns(found), runs_column(), *measured]
     return Table("deepunlearn.report.scores/1", f"Scores ({what}) on {where}", columns, rows, _notes(found))
 
 
-def _first_columns(found: Sequence[Cohort]) -> list[Column]:
+def first_columns(found: Sequence[Cohort]) -> list[Column]:
     """The method; with several pairs their letter stands before it, and the notes tell what it means."""
     if len(found) == 1:
         return [method_column()]
     letters = {cohort.label: _letter(i) for i, cohort in enumerate(found)}
     named = method_column()
     return [Column(named.header, lambda row: f"{letters[row['pair']]} {named.cell(row)}")]
+
+
+def letter_notes(found: Sequence[Cohort]) -> list[str]:
+    """What the letters of `first_columns` mean."""
+    return [f"{_letter(i)}: {cohort.label}" for i, cohort in enumerate(found)] if len(found) > 1 else []
 
 
 def _letter(index: int) -> str:
@@ -101,12 +106,11 @@ def _gap_column(name: str) -> Column:
 
 
 def _notes(found: Sequence[Cohort]) -> list[str]:
-    letters = [f"{_letter(i)}: {cohort.label}" for i, cohort in enumerate(found)] if len(found) > 1 else []
     bare = [
         f"no usable retrained model for {c.label}; {c.retrain_command()}" for c in found if not c.retrained
     ]
     return [
-        *letters,
+        *letter_notes(found),
         "accuracies and U-MIA in percent, mean±sd over seeds; gaps (dFA, dTA) in points against the "
         "retrained model of the same seed; ≈ within 95 % of the differences between two retrained models",
         *shortened(bare),

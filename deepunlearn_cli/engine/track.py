@@ -1,0 +1,128 @@
+"""The track: what a training knows of the steps that it took on the forget set.
+
+Tracked training (Thudi et al. 2022, Unrolling SGD, arXiv 2109.13398) runs through the same batches in the
+same order in every epoch. The forget set makes batches of its own, which come first; the retrained model
+takes the same steps without them. So what is forgotten is a number of whole batches, as in the paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from deepunlearn_cli.engine.objective import Objective
+from deepunlearn_cli.engine.pictures import Pictures
+from deepunlearn_cli.errors import UsageFailure
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.engine.task import Network, Task
+
+Vector = list[Tensor]  # one tensor for each trainable weight, in the order of `parameters()`
+
+
+@dataclass(frozen=True)
+class Track:
+    """What unrolling methods read beside the model.
+
+    Attributes:
+        start: the model as it was before its first step, w0; the track's own, in train mode.
+        rate: the learning rates of all passes over the forget set, summed (in the paper: eta m).
+        batch_size: pictures per step.
+        objective: what training minimised.
+        mixed: whether forget pictures were in batches with others, and not in batches of their own.
+        updates: by name of the weight, the sum of all updates that steps on the forget set applied.
+    """
+
+    start: nn.Module
+    rate: float
+    batch_size: int
+    objective: Objective
+    mixed: bool = False
+    updates: Mapping[str, Tensor] | None = None
+
+    @classmethod
+    def of(cls, task: Task) -> Track:
+        """The task's track.
+
+        Raises:
+            UsageFailure: it has none.
+        """
+        if task.track is None:
+            raise UsageFailure("this training kept no track of the forget set", "deepunlearn train --track")
+        return task.track
+
+    def gradient(self, task: Task) -> Vector:
+        """Gradient at w0, summed over the forget batches: batch statistics and means as in training.
+
+        Of mixed batches each picture counts 1 / `batch_size`, wherever it was.
+        """
+        weights = list(self.start.parameters())
+        total = [torch.zeros_like(weight) for weight in weights]
+        for batch in task.forget.batches(self.batch_size):
+            loss = self.objective(task.forward(self.start, batch), batch.y)
+            share = len(batch.y) / self.batch_size if self.mixed else 1.0
+            torch._foreach_add_(total, task.gradients(loss, weights), alpha=share)
+        return total
+
+    def applied(self, model: nn.Module) -> Vector:
+        """`updates` in the order of a model's weights, on its device.
+
+        Raises:
+            UsageFailure: there are none, or they are of another model.
+        """
+        named = dict(model.named_parameters())
+        if self.updates is None:
+            raise UsageFailure("the track holds no updates", "deepunlearn train --track keeps them")
+        if {n: w.shape for n, w in named.items()} != {n: u.shape for n, u in self.updates.items()}:
+            raise UsageFailure("the track is of another model", "give the run that it was kept with")
+        return [self.updates[name].to(weight.device) for name, weight in named.items()]
+
+
+class Updates:
+    """The sum of the updates that watched steps apply to a model's weights."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.total = [torch.zeros_like(weight) for weight in model.parameters()]
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Whatever the block does to the weights is added: momentum and weight decay, too."""
+        before = copied(self.model)
+        yield
+        torch._foreach_add_(self.total, torch._foreach_sub(copied(self.model), before))
+
+    def named(self) -> dict[str, Tensor]:
+        """The sum by the weights' names, on the CPU."""
+        names = [name for name, _ in self.model.named_parameters()]
+        return {name: value.cpu() for name, value in zip(names, self.total, strict=True)}
+
+
+def descend(
+    task: Task, optimizer: torch.optim.Optimizer, model: Network, part: Pictures, size: int, goal: Objective
+) -> None:
+    """One pass of steps over a part."""
+    for batch in part.batches(size):
+        task.step(optimizer, goal(task.forward(model, batch), batch.y))
+
+
+def copied(model: nn.Module) -> Vector:
+    """A copy of a model's weights."""
+    return [weight.detach().clone() for weight in model.parameters()]
+
+
+def moved(model: nn.Module, direction: Sequence[Tensor], length: float) -> Vector:
+    """A model's weights + `length` times `direction`."""
+    held = [weight.detach() for weight in model.parameters()]
+    return list(torch._foreach_add(held, list(direction), alpha=length))
+
+
+def distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
+    """L2 distance of two sets of weights, summed in float64. Waits for the device."""
+    squares = [(x - y).double().square().sum() for x, y in zip(a, b, strict=True)]
+    return float(torch.stack(squares).sum().sqrt())

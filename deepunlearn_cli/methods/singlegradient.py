@@ -1,0 +1,47 @@
+"""Single-gradient unlearning: undo the forget set's steps as they would all have been at the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli.methods._method import Method, Sizes
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from deepunlearn_cli.engine.task import Task
+
+
+@dataclass(frozen=True)
+class SingleGradient(Method):
+    """Add the forget set's gradient at the initial weights, times the learning rates of all passes over it.
+
+    w + (lr m / b) sum over forget of the gradient at w0, m the passes and b the batch size: the first term of
+    SGD unrolled around w0. It needs a tracked original (`train --track`), whose forget set made whole batches
+    of its own; gradients are of means over those batches, with their BatchNorm statistics. Running statistics
+    stay the original's. `unlearn --earlier REF --approximate` takes any earlier checkpoint for w0 instead.
+    """
+
+    title = "Single-grad"
+    paper = "Thudi et al. 2022, arXiv 2109.13398"
+    aliases = ("single-gradient",)
+    needs = ("forget",)
+    tracked = True
+    posthoc = True
+
+    def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
+        """One step, however long the training was."""
+        import torch
+
+        from deepunlearn_cli.engine.track import Track
+
+        track = Track.of(task)
+        gradient = track.gradient(task)
+        with torch.no_grad():
+            torch._foreach_add_(list(model.parameters()), gradient, alpha=track.rate)
+        return model
+
+    def work(self, n: Sizes) -> float:
+        """The forget set, once."""
+        return n.forget
