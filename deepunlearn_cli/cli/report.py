@@ -9,7 +9,7 @@ from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.ranking import (
     FORMATS,
     check_table,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     app,
     "report",
     "deepunlearn report",
+    "deepunlearn report 3f9c",
     "deepunlearn report --table scores --dataset cifar10",
     "deepunlearn report --table sizes   (after `bench forget-sizes`; classes after `bench class-removal`)",
     "deepunlearn report --table weights",
@@ -37,6 +38,14 @@ if TYPE_CHECKING:
 )
 def report(
     session: Session,
+    ref: Annotated[
+        str | None,
+        argument(
+            metavar="[RUN]",
+            help="One run, beside the retrained model and the original of its seed.",
+            autocompletion=o.complete_refs,
+        ),
+    ] = None,
     table: Annotated[
         str,
         option(
@@ -54,6 +63,8 @@ def report(
     """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps."""
     if format == "html" or (out and format == "table" and out.suffix == ".html"):
         return _page(session, dataset, model, out)
+    if ref:
+        return printed(session, [_run(session, ref)], format, out)
     if table == "weights":
         return printed(session, [_weights(session, dataset, model)], format, out)
     if table == "sweep":
@@ -71,6 +82,13 @@ def _page(session: Session, dataset: str | None, model: str | None, out: Path | 
     found = store_records(store, dataset, model)
     text = report_page(found, stored_rows(store, dataset, model), removals(store, found))
     return written(text, out)
+
+
+def _run(session: Session, ref: str) -> Table:
+    from deepunlearn_cli.tables.one_run import run_table
+
+    store = session.store()
+    return run_table(store_records(store, None, None), store.find(ref).id)
 
 
 def _weights(session: Session, dataset: str | None, model: str | None) -> Table:
