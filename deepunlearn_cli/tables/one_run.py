@@ -127,5 +127,5 @@ def _notes(cohort: Cohort, run: Record) -> list[str]:
         *interval,
         "gap: the run less the retrained model of its seed; noise: what two retrained models of different "
         "seeds stay within, in 95 % of the pairs; ≈ the gap is within it",
-        f"deepunlearn show {run.id}: recipe, facts, log and files; deepunlearn attack umia {run.id}: a verdict",
+        f"deepunlearn show {run.id}: everything on record; deepunlearn attack umia {run.id}: a verdict",
     ]
