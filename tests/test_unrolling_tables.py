@@ -17,7 +17,7 @@ from deepunlearn_cli.tables.weights import weights_table
 ERRORS = ("e", "e_now", "e_power1", "e_sqrt")
 
 
-def study(pretrain=(0,), rates=(0.1, 0.01), gammas=(0.0, 0.5), seeds=5):
+def study(pretrain=(0,), rates=(0.1, 0.001), gammas=(0.0, 0.5), seeds=5):
     """Runs in which e and v grow with the step and the learning rate, and a penalty halves v and doubles e."""
     return [
         {

@@ -210,10 +210,10 @@ def _mean_column(name: str, title: str) -> Column:
 
 
 def _with_deviation(row: Mapping[str, Any]) -> str:
-    """V to three digits, whatever its size."""
+    """The mean v and its deviation to three digits, below 0.1 to two: tables fit 100 columns."""
     mean = row["v_mean"]
     size = math.floor(math.log10(mean)) if 0 < mean < math.inf else 0
-    return spread_cell(row, "v", max(0, 2 - size))
+    return spread_cell(row, "v", max(0, (2 if size >= -1 else 1) - size))
 
 
 def _number_column(name: str, title: str) -> Column:
