@@ -61,10 +61,10 @@ def report(
     storage: Annotated[str | None, option(help="Of the sweeps, where that is not the store.")] = None,
 ) -> Result:
     """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps."""
-    if format == "html" or (out and format == "table" and out.suffix == ".html"):
-        return _page(session, dataset, model, out)
     if ref:
         return printed(session, [_run(session, ref)], format, out)
+    if format == "html" or (out and format == "table" and out.suffix == ".html"):
+        return _page(session, dataset, model, out)
     if table == "weights":
         return printed(session, [_weights(session, dataset, model)], format, out)
     if table == "sweep":
