@@ -7,6 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import compose
+from deepunlearn_cli.bench import Cell
 from deepunlearn_cli.campaign import Campaign
 from deepunlearn_cli.errors import UsageFailure
 from deepunlearn_cli.recipe import Recipe
@@ -40,7 +41,7 @@ def recipes(campaign: Campaign) -> list[Recipe]:
 
 
 def _locksteps(
-    campaign: Campaign, cell: Any, pretrain: int, rate: Mapping[str, float], gamma: float
+    campaign: Campaign, cell: Cell, pretrain: int, rate: Mapping[str, float], gamma: float
 ) -> Iterator[Recipe]:
     scene = campaign.scene(cell)
     loss = {"loss": "sd", "gamma": gamma} if gamma else {"loss": "ce"}

@@ -47,7 +47,7 @@ MAY = {
     "sweep": WORK | {"adopt", "crew", "presets", "runner"},
     "bench": WORK,
     "distances": WORK | {"runner", "tables"},
-    "unrolling": WORK | {"campaign"},
+    "unrolling": WORK | {"bench", "campaign"},
     "campaign": WORK | {"adopt", "bench", "runner", "sweep"},
     "plans": set(),
     "doctor": {"engine", "models"},

@@ -2,7 +2,8 @@
 
 Tracked training (Thudi et al. 2022, Unrolling SGD, arXiv 2109.13398) runs through the same batches in the
 same order in every epoch. The forget set makes batches of its own, which come first; the retrained model
-takes the same steps without them. So what is forgotten is a number of whole batches, as in the paper.
+takes the same steps without them. So what is forgotten is a number of whole batches, as in the paper. Layers
+that draw at random (dropout) draw anew for every step, so the two then differ by that as well.
 """
 
 from __future__ import annotations
