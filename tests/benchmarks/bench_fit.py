@@ -35,14 +35,17 @@ def main(pictures: str = "1024", *models: str) -> None:
 
 
 def bare(name: str, batch: int, steps: int) -> Callable[[], None]:
-    """Forward, backward, step on the same batch again and again: the arithmetic and nothing else."""
+    """Forward, backward, step on the same batch again and again: the arithmetic and nothing else.
+
+    Like `fit` it starts with a new optimizer, whose first step makes its buffers.
+    """
     model = scene.model(name)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, fused=True)
     x = torch.randn(batch, 3, scene.SIZE, scene.SIZE, device=scene.DEVICE)
     x = x.to(memory_format=torch.channels_last)
     y = torch.randint(0, scene.CLASSES, (batch,), device=scene.DEVICE)
 
     def loop() -> None:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, fused=True)
         for _ in range(steps):
             optimizer.zero_grad(set_to_none=True)
             F.cross_entropy(model(x), y).backward()
