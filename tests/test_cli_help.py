@@ -21,7 +21,7 @@ def python(code: str, *, cwd: Path | None = None, **environment: str) -> str:
         env=clean_environment(**environment),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stderr

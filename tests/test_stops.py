@@ -95,7 +95,7 @@ def test_a_closed_pipe_ends_quietly(place):
         assert process.stderr
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(60) == 0
+        assert process.wait(180) == 0
 
 
 def test_ids_flow_through_pipes(place):

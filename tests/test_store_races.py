@@ -89,7 +89,7 @@ def test_another_thread_may_put_for_the_maker(store):
     with store.making(recipe()):
         worker = threading.Thread(target=put, args=(store,))
         worker.start()
-        worker.join(10)
+        worker.join(60)
         assert not worker.is_alive()
     assert store.get(recipe().key)
 

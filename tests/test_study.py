@@ -363,7 +363,7 @@ def test_two_machines_share_a_study_in_postgresql_and_one_dies(tmp_path):
     while watched.done() < 4 or len(mine(watched, orders[0])) == 0:
         time.sleep(0.05)
     victim.kill()
-    survivor.join(60)
+    survivor.join(180)
     found = states(watched)
     assert found.count("COMPLETE") == 12
     assert set(found) <= {"COMPLETE", "FAIL"}
