@@ -279,7 +279,7 @@ def small_npz(path: Path, count: int = 200, classes: int = 4) -> str:
     return f"npz:{path}"
 
 
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
+def until(condition: Callable[[], object], seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came"

@@ -181,7 +181,7 @@ def test_stopping_a_fleet_leaves_no_orphan_and_no_half_run(tmp_path, number, cod
             assert said.out == ""
             assert "Traceback" not in said.err
             assert [line.split(":")[0] for line in said.err.splitlines()[-2:]] == ["error", "hint"]
-        until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in workers), 20)
+        until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in workers))
     assert not list(store.glob("runs/*/.*")), "something was left behind"
     assert ok("runs", "--store", store).lines == []
 

@@ -286,7 +286,7 @@ def test_killed_five_times_ends_with_exactly_so_many_trials(place):
     )
     for _ in range(5):
         with running(*words, "--workers", "2", "--store", place.store, cwd=place.home) as child:
-            until(lambda child=child: "] " in child.text("stderr"), 120)
+            until(lambda child=child: "] " in child.text("stderr"))
             time.sleep(rng.uniform(1, 15))
             child.process.kill()
             child.process.join()
