@@ -44,7 +44,8 @@ def test_losing_the_rename_returns_the_winner(store, monkeypatch):
         monkeypatch.setattr("deepunlearn_cli.store.store.row", real)
         elsewhere = Store(store.root)
         elsewhere._write(
-            recipe(), {"weights": None, "outputs": None, "scores": {"a": 1}, "facts": {}, "log": ()}
+            recipe(),
+            {"weights": None, "track": None, "outputs": None, "scores": {"a": 1}, "facts": {}, "log": ()},
         )
         return real(*args)
 
