@@ -23,7 +23,7 @@ import sys, itertools
 from deepunlearn_cli.store import run
 from deepunlearn_cli.recipe import Recipe
 from deepunlearn_cli.store import Store
-run._write_weights = lambda path, weights: path.write_bytes(b"w" * 2_000_000)
+run._write_tensors = lambda path, tensors: path.write_bytes(b"w" * 2_000_000)
 store = Store.open(sys.argv[1], create=True)
 print("ready", flush=True)
 for seed in itertools.count(int(sys.argv[2])):

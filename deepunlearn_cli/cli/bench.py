@@ -124,5 +124,5 @@ def _check_names(plan: Plan, *, there: bool) -> None:
 
 def _tables(session: Session, plan: Plan, wanted: set[str]) -> list[Table]:
     store = session.store()
-    found = [record for record in store_records(store, None, None) if record.id in wanted]
+    found = store_records(store, None, None, wanted)
     return [table for name in plan.tables for table in stored_tables(name, store, found)]

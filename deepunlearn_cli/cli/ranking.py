@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,16 @@ SIZES, CLASSES = "sizes", "classes"  # tables of several forget sets, and of rem
 FORMATS = ("table", "markdown", "latex", "csv", "tsv", "json")
 
 
-def store_records(store: Store, dataset: str | None, model: str | None) -> list[Record]:
-    """Every model run of the store with its attacks."""
+def store_records(
+    store: Store, dataset: str | None, model: str | None, among: Collection[str] | None = None
+) -> list[Record]:
+    """Every model run of the store (or of these ids) with its attacks."""
     from deepunlearn_cli.tables.records import records
 
-    return records(store.rows(), _titles(), dataset, model)
+    rows = store.rows()
+    if among is not None:
+        rows = [row for row in rows if row["kind"] == "attack" or row["id"] in among]
+    return records(rows, _titles(), dataset, model)
 
 
 def ulira_splits(store: Store, dataset: str | None, model: str | None) -> list[Record]:

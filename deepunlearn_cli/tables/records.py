@@ -159,7 +159,8 @@ def _configs(runs: Sequence[Row]) -> dict[str, str]:
     texts: dict[str, str] = {}
     for cell in cells.values():
         names = _differing([_chosen(row) for row in cell])
-        texts |= {row["id"]: _config(_chosen(row), names) for row in cell} if names else {}
+        short = {name: _shortened(_chosen(row).get(name) for row in cell) for name in names}
+        texts |= {row["id"]: _config(_chosen(row), short) for row in cell} if names else {}
     return texts
 
 
@@ -176,14 +177,22 @@ def _differing(params: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted(name for name in names if any(other.get(name) != first.get(name) for other in others))
 
 
-def _config(params: Mapping[str, Any], names: Sequence[str]) -> str:
-    return " ".join(f"{name}={_value(params.get(name))}" for name in names)
+def _config(params: Mapping[str, Any], short: Mapping[str, Mapping[str, str]]) -> str:
+    return " ".join(f"{name}={texts[repr(params.get(name))]}" for name, texts in short.items())
 
 
-def _value(value: Any) -> str:
-    """Short, but never the same text for two values."""
-    short = f"{value:g}" if isinstance(value, float) else ""
-    return short if short and float(short) == value else str(value)
+def _shortened(values: Iterable[Any]) -> dict[str, str]:
+    """By its `repr`, a text for each value: as few digits as keep all of them apart, three at least."""
+    distinct = {repr(value): value for value in values}
+    for digits in range(3, 18):
+        texts = {key: _rounded(value, digits) for key, value in distinct.items()}
+        if len(set(texts.values())) == len(texts):
+            return texts
+    return {key: str(value) for key, value in distinct.items()}
+
+
+def _rounded(value: Any, digits: int) -> str:
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def _record(row: Row, titles: Mapping[str, str], config: str, attacks: Mapping[Kind, Row]) -> Record:
