@@ -61,6 +61,17 @@ def test_a_plan_is_carried_out_once(tmp_path):
     assert ok("runs", "--store", store).lines == runs
 
 
+def test_its_tables_are_about_its_own_runs(tmp_path):
+    plan, other, store = tmp_path / "plan.toml", tmp_path / "other.toml", tmp_path / "store"
+    plan.write_text(PLAN)
+    other.write_text(PLAN.replace("[params.ft]", "[params.ft]\nlr = 0.0123456"))
+    ok("bench", other, "--store", store)
+    rows = ok("bench", plan, "--store", store, "--json").json
+    assert {row["config"] for row in rows} == {""}
+    both = ok("rank", "--store", store, "--json").json
+    assert {row["config"] for row in both if row["method"] == "ft"} == {"lr=0.0123", "lr=0.01"}
+
+
 def test_a_search_tunes_what_is_judged(tmp_path):
     plan, store = tmp_path / "plan.toml", tmp_path / "store"
     plan.write_text(SEARCH)
