@@ -73,7 +73,7 @@ def test_run_time_efficiency_per_seed():
     assert (found["MSG"]["rte_work_mean"], found["MSG"]["rte_n"]) == (10, 3)
     assert (found["retrain"]["rte_mean"], found["retrain"]["rte_sd"]) == (1, 0)
     assert math.isnan(found["original"]["rte_mean"])
-    assert [row[3] for row in table.cells()] == ["3.33±1.15", "4.17±1.44", UNKNOWN, "1.00±0.00"]
+    assert [row[2] for row in table.cells()] == ["3.33±1.15", "4.17±1.44", UNKNOWN, "1.00±0.00"]
     assert AVERAGE not in {row["pair"] for row in table.rows}
 
 
@@ -82,7 +82,7 @@ def test_run_time_efficiency_per_seed():
 def test_seconds_are_compared_only_where_they_can_be(change, whose, count, text):
     table = report(joined([row | change if row["id"].startswith(whose) else row for row in pair()]))
     [i] = [i for i, row in enumerate(table.rows) if row["label"] == "MSG"]
-    assert table.cells()[i][3] == text
+    assert table.cells()[i][2] == text
     assert len(table.rows[i]["incomparable"]) == count
     assert table.rows[i]["rte_work_n"] == 3
     assert any(note.startswith(f"* {count} run") for note in table.notes)
@@ -238,7 +238,7 @@ def test_formats_render_every_table_even_without_rows(name):
 
 def test_markdown_and_latex():
     table = report(joined(pair()), "2")
-    assert render(table, "markdown").startswith("| pair")
+    assert render(table, "markdown").startswith("| method")
     assert r"$\pm$" in render(table, "latex")
     assert "±" not in render(table, "latex")
     with pytest.raises(NotFound, match="unknown format"):

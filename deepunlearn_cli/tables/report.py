@@ -58,8 +58,10 @@ def efficiency_table(records: Sequence[Record]) -> Table:
     rows = [row for cohort in compared for row in _rows(cohort)]
     averages = _averages(rows) if len(compared) > 1 else []
     notes = [*_notes(found, compared, rows), *common_notes(found)]
-    title = "Table 2: run-time efficiency, T(retrain) / T(method)"
-    return Table("deepunlearn.report.rte/1", title, _columns(), [*rows, *averages], notes)
+    where = f" on {compared[0].label}" if len(compared) == 1 else ""
+    title = f"Table 2: run-time efficiency{where}, T(retrain) / T(method)"
+    columns = _columns() if where else [pair_column(), *_columns()]
+    return Table("deepunlearn.report.rte/1", title, columns, [*rows, *averages], notes)
 
 
 def _rows(cohort: Cohort) -> list[Row]:
@@ -117,7 +119,6 @@ def _over_pairs(group: Sequence[Row], name: str) -> Row:
 
 def _columns() -> list[Column]:
     return [
-        pair_column(),
         method_column(),
         runs_column(),
         Column("RTE", _speed_cell, right=True),
