@@ -158,9 +158,10 @@ def _configs(runs: Sequence[Row]) -> dict[str, str]:
             cells[row["setting"], row["forget"], row["name"]].append(row)
     texts: dict[str, str] = {}
     for cell in cells.values():
-        names = _differing([_chosen(row) for row in cell])
-        short = {name: _shortened(_chosen(row).get(name) for row in cell) for name in names}
-        texts |= {row["id"]: _config(_chosen(row), short) for row in cell} if names else {}
+        chosen = {row["id"]: _chosen(row) for row in cell}
+        names = _differing(list(chosen.values()))
+        short = {name: _shortened(one.get(name) for one in chosen.values()) for name in names}
+        texts |= {run_id: _config(one, short) for run_id, one in chosen.items()} if names else {}
     return texts
 
 
