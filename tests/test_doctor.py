@@ -47,9 +47,7 @@ def test_the_mismatch_and_its_cure(mismatch, tmp_path):
 
 
 def test_other_commands_name_the_cure_too(mismatch, tmp_path):
-    said = run(
-        mismatch, "train", "--dataset", "digits", "--model", "resnet-tiny", "--store", tmp_path / "store"
-    )
+    said = run(mismatch, "train", "--dataset", "digits", "--model", "resnet18", "--store", tmp_path / "store")
     assert said.returncode == 1
     assert "Traceback" not in said.stderr
     error, hint = said.stderr.splitlines()[-2:]
