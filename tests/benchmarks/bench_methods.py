@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from deepunlearn_cli import unlearn
 from deepunlearn_cli.engine.cost import Cost
-from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods import METHODS, for_any_original
 
 SIZES = {"retain": 1536, "forget": 256, "val": 256}
 REPEATS = 5
@@ -28,7 +28,7 @@ REPEATS = 5
 
 def main(name: str = "resnet18", *methods: str) -> None:
     """One line per method."""
-    for method in methods or METHODS.names():
+    for method in methods or for_any_original():
         if METHODS.get(method).changes_weights:
             command = [sys.executable, __file__, "--one", name, method]
             print(
