@@ -74,15 +74,15 @@ def stored_tables(name: str, store: Store, found: Sequence[Record]) -> list[Tabl
     return [report(found, name)]
 
 
-def check_table(name: str) -> None:
-    """Refuse a table that there is not.
+def check_table(name: str, more: Sequence[str] = ()) -> None:
+    """Refuse a table that there is not; `more` are those that only the caller has.
 
     Raises:
         NotFound: with suggestions.
     """
     from deepunlearn_cli.tables.report import TABLES
 
-    known = (*TABLES, SIZES, CLASSES)
+    known = (*TABLES, SIZES, CLASSES, *more)
     if name not in known:
         raise unknown("table", name, known, f"tables: {', '.join(known)}")
 

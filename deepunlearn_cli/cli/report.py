@@ -65,11 +65,11 @@ def report(
         return printed(session, [_run(session, ref)], format, out)
     if format == "html" or (out and format == "table" and out.suffix == ".html"):
         return _page(session, dataset, model, out)
+    check_table(table, ("weights", "sweep"))
     if table == "weights":
         return printed(session, [_weights(session, dataset, model)], format, out)
     if table == "sweep":
         return printed(session, [_sweeps(session, dataset, model, storage)], format, out)
-    check_table(table)
     found = store_records(session.store(), dataset, model)
     return printed(session, stored_tables(table, session.store(), found), format, out)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
@@ -13,6 +13,9 @@ from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.recipe import Recipe
 from deepunlearn_cli.tables.table import Column, Table
 
+if TYPE_CHECKING:
+    from deepunlearn_cli.store import Run
+
 
 @register(app, "show", "deepunlearn show 3f9c", "deepunlearn show 3f9c --json | jq .recipe.params")
 def show(
@@ -20,18 +23,14 @@ def show(
     ref: Annotated[str, argument(metavar="REF", help="A run id.", autocompletion=complete_refs)],
 ) -> Result:
     """Show a run: its recipe, scores, facts, inputs, training log and files."""
-    from deepunlearn_cli.distances import of_run
-
     run = session.store().find(ref)
-    with session.runner("cpu", create=False) as runner:
-        weights = of_run(run, runner)
     whole = {
         "id": run.id,
         "recipe": run.recipe.to_json(),
         "inputs": {name: recipe.key for name, recipe in run.recipe.inputs.items()},
         "setting": run.recipe.setting,
         "scores": run.scores,
-        "weights": weights,
+        "weights": _weights(session, run) if run.recipe.kind == "unlearn" else {},
         "facts": run.facts,
         "log": run.log(),
         "files": run.files,
@@ -41,6 +40,14 @@ def show(
     if session.console.json:
         return Result(tables=[Table("deepunlearn.show/1", "", [], [whole])])
     return Result(tables=[_sheet(whole, run.recipe)])
+
+
+def _weights(session: Session, run: Run) -> Mapping[str, float]:
+    """Verification error and its kin; loads torch, so only where there may be some."""
+    from deepunlearn_cli.distances import of_run
+
+    with session.runner("cpu", create=False) as runner:
+        return of_run(run, runner)
 
 
 def _sheet(whole: Mapping[str, Any], recipe: Recipe) -> Table:

@@ -16,7 +16,7 @@ from deepunlearn_cli.engine.device import compiled, compiling
 from deepunlearn_cli.engine.fit import Rates, Schedule, Steps, as_in_use
 from deepunlearn_cli.engine.objective import Objective
 from deepunlearn_cli.engine.pictures import Batch, Pictures
-from deepunlearn_cli.engine.track import Track
+from deepunlearn_cli.engine.track import Track, descend
 from deepunlearn_cli.errors import Failure, RunFailed, UsageFailure
 from deepunlearn_cli.recipe import stream_seed
 
@@ -228,8 +228,7 @@ class Task:
         network = compiled(model, self.device) if compiling() else model
         self.facts["compiled"] = compiling()
         for _ in self.epochs(hyper.epochs, optimizer, schedule):
-            for batch in part.batches(hyper.batch_size):
-                self.step(optimizer, objective(self.forward(network, batch), batch.y))
+            descend(self, optimizer, network, part, hyper.batch_size, objective)
 
     def pairs(self, retain_size: int, forget_size: int | None = None) -> Iterator[tuple[Batch, Batch]]:
         """One pass over retain, each batch with a forget batch; forget starts over as needed."""

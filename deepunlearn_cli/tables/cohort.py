@@ -139,6 +139,26 @@ def no_retrain(cohort: Cohort) -> Failure:
     return NotFound(f"no usable retrained model for {cohort.label}", cohort.retrain_command())
 
 
+def referenced(found: Sequence[Cohort]) -> list[Cohort]:
+    """The cohorts that have a retrained model to be held against.
+
+    Raises:
+        NotFound: none has.
+    """
+    compared = [cohort for cohort in found if cohort.retrained]
+    if not compared:
+        raise no_retrain(found[0])
+    return compared
+
+
+def left_out(found: Sequence[Cohort]) -> list[str]:
+    """A note for each cohort without a retrained model, with the command that makes it."""
+    bare = (cohort for cohort in found if not cohort.retrained)
+    return shortened(
+        [f"left out: {c.label} has no usable retrained model; {c.retrain_command()}" for c in bare]
+    )
+
+
 def common_notes(found: Sequence[Cohort]) -> list[str]:
     """What a reader of any table of these cohorts must know."""
     older = sum(cohort.older for cohort in found)

@@ -69,13 +69,8 @@ def _record(
         VA=shares["VA"],
         TA=shares["TA"],
         umia=shares["U-MIA"],
-        umia_low=None,
-        umia_high=None,
-        umia_cv="",
         seconds=_number(row, "seconds", line, path),
-        work=None,
         device=row.get("device") or "",
-        shared=False,
     )
 
 

@@ -20,7 +20,7 @@ from deepunlearn_cli.tables.cohort import (
     Spread,
     cohorts,
     identity,
-    no_retrain,
+    referenced,
 )
 from deepunlearn_cli.tables.measures import INDISC, RETDEV, TOW, ULIRA, Measure
 from deepunlearn_cli.tables.rank_notes import firm_notes, rank_notes
@@ -49,9 +49,7 @@ def rank(records: Sequence[Record], metrics: Sequence[str] = BOTH, linkage: str 
     measures = {name: _measure(name) for name in metrics}
     check_linkage(linkage)
     found = cohorts(records)
-    compared = [cohort for cohort in found if cohort.retrained]
-    if not compared:
-        raise no_retrain(found[0])
+    compared = referenced(found)
     boards = {
         name: [standings(cohort, one, linkage) for cohort in compared] for name, one in measures.items()
     }

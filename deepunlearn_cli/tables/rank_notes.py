@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepunlearn_cli.tables.certainty import LEAST_SEEDS, MOST, RESAMPLES
-from deepunlearn_cli.tables.cohort import UNKNOWN, Cohort, Key, common_notes, is_control, shortened
+from deepunlearn_cli.tables.cohort import UNKNOWN, Cohort, Key, common_notes, is_control, left_out, shortened
 from deepunlearn_cli.tables.measures import RETDEV, Measure, noise, undefined
 from deepunlearn_cli.tables.standings import Board, missing
 
@@ -16,14 +16,9 @@ def rank_notes(
     found: Sequence[Cohort], compared: Sequence[Cohort], boards: Mapping[str, Sequence[Board]], linkage: str
 ) -> list[str]:
     """Everything that a reader must know to trust Table 1, a sentence each."""
-    skipped = [
-        f"left out: {c.label} has no usable retrained model; {c.retrain_command()}"
-        for c in found
-        if c not in compared
-    ]
     failed = [text for cohort in compared for key in cohort.methods for text in _failure(cohort, key)]
     return [
-        *shortened(skipped),
+        *left_out(found),
         *shortened(failed),
         *(_noise_notes(compared) if "retdev" in boards else []),
         *(_attack_notes(compared, boards["indisc"]) if "indisc" in boards else []),

@@ -46,18 +46,18 @@ class Record:
     status: str
     reason: str
     created: float
-    RA: float | None
-    FA: float | None
-    VA: float | None
-    TA: float | None
-    umia: float | None
-    umia_low: float | None
-    umia_high: float | None
-    umia_cv: str
-    seconds: float | None
-    work: float | None
-    device: str
-    shared: bool
+    RA: float | None = None
+    FA: float | None = None
+    VA: float | None = None
+    TA: float | None = None
+    umia: float | None = None
+    umia_low: float | None = None
+    umia_high: float | None = None
+    umia_cv: str = ""
+    seconds: float | None = None
+    work: float | None = None
+    device: str = ""
+    shared: bool = False
     reads: tuple[str, ...] = ()  # the parts of the data that its method saw
     ulira: float | None = None  # of one split of U-LiRA: such a record has nothing else
     umias: Mapping[Kind, float] = field(default_factory=dict)
@@ -65,11 +65,8 @@ class Record:
     @cached_property
     def usable(self) -> bool:
         """Whether the run gave a model whose accuracies are finite."""
-        if self.ulira is not None:
-            return True
-        if self.status != "done" or self.RA is None or self.FA is None or self.TA is None:
-            return False
-        return math.isfinite(self.RA + self.FA + self.TA)
+        known = (self.RA, self.FA, self.TA) if self.ulira is None else (self.ulira,)
+        return self.status == "done" and all(one is not None and math.isfinite(one) for one in known)
 
     @property
     def label(self) -> str:

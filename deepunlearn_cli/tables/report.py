@@ -19,8 +19,8 @@ from deepunlearn_cli.tables.cohort import (
     cohorts,
     common_notes,
     identity,
-    no_retrain,
-    shortened,
+    left_out,
+    referenced,
     spread,
 )
 from deepunlearn_cli.tables.measures import RTE, RTE_WORK, comparable
@@ -52,9 +52,7 @@ def efficiency_table(records: Sequence[Record]) -> Table:
         NotFound: no records, or no pair with a retrained model.
     """
     found = cohorts(records)
-    compared = [cohort for cohort in found if cohort.retrained]
-    if not compared:
-        raise no_retrain(found[0])
+    compared = referenced(found)
     rows = [row for cohort in compared for row in _rows(cohort)]
     averages = _averages(rows) if len(compared) > 1 else []
     notes = [*_notes(found, compared, rows), *common_notes(found)]
@@ -133,15 +131,10 @@ def _speed_cell(row: Mapping[str, Any]) -> str:
 
 
 def _notes(found: Sequence[Cohort], compared: Sequence[Cohort], rows: Sequence[Row]) -> list[str]:
-    skipped = [
-        f"left out: {cohort.label} has no usable retrained model; {cohort.retrain_command()}"
-        for cohort in found
-        if cohort not in compared
-    ]
     odd = sum(len(row["incomparable"]) for row in rows)
     starred = f"* {odd} runs are left out of RTE: another device than retraining, or other runs shared it"
     return [
-        *shortened(skipped),
+        *left_out(found),
         *([starred] if odd else []),
         "RTE: in seconds; RTE work: in epochs of training, the same on every machine; mean±sd over seeds"
         + (", averages: over pairs" if len(compared) > 1 else ""),

@@ -16,8 +16,8 @@ from deepunlearn_cli.tables.cohort import (
     cohorts,
     common_notes,
     identity,
-    no_retrain,
-    shortened,
+    left_out,
+    referenced,
     spread,
 )
 from deepunlearn_cli.tables.records import RETRAIN, Pair, Record
@@ -38,9 +38,7 @@ def weights_table(records: Sequence[Record], figures: Figures, floors: Floors) -
         NotFound: no records, or no pair with a retrained model.
     """
     found = cohorts(records)
-    compared = [cohort for cohort in found if cohort.retrained]
-    if not compared:
-        raise no_retrain(found[0])
+    compared = referenced(found)
     rows = [row for cohort in compared for row in _rows(cohort, figures, floors)]
     where = compared[0].label if len(compared) == 1 else f"{len(compared)} pairs"
     columns = [
@@ -95,17 +93,12 @@ def _errors(record: Record, told: Mapping[str, Mapping[str, float]]) -> Iterator
 
 
 def _notes(found: Sequence[Cohort], compared: Sequence[Cohort]) -> list[str]:
-    skipped = [
-        f"left out: {cohort.label} has no usable retrained model; {cohort.retrain_command()}"
-        for cohort in found
-        if cohort not in compared
-    ]
     return [
         *letter_notes(compared),
         "v: L2 distance from the retrained model of the same seed over trainable weights, mean±sd; "
         "v original: the same of the original, which a method must beat (ratio below 1)",
         "other seeds: between retrained models of two seeds, which start elsewhere",
         "e: unlearning error, the proxy of Single-grad's v, of tracked originals (--json: all variants)",
-        *shortened(skipped),
+        *left_out(found),
         *common_notes(found),
     ]
