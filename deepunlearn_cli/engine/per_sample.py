@@ -148,37 +148,30 @@ def inner_products(
     while left:
         kept = _collect(model, part, left, task)
         left -= kept.keys()
-        for weight in list(kept):
-            terms = kept.pop(weight)
-            term = type(terms[0]).joined(terms)  # type: ignore[arg-type]
-            products += term.gram()
-            slopes += term.along(along[weight])
+        for weight in kept:
+            products += kept[weight].gram()
+            slopes += kept[weight].along(along[weight])
+        kept.clear()  # before the next are collected
     return products, slopes
 
 
-def _collect(model: nn.Module, part: Pictures, left: Set[Tensor], task: Task) -> dict[Tensor, list[Term]]:
+def _collect(model: nn.Module, part: Pictures, left: Set[Tensor], task: Task) -> dict[Tensor, Term]:
     """The terms of all samples, batch by batch, for as many weights as fit in memory, at least one."""
-    kept: dict[Tensor, list[Term]] = {}
+    kept: dict[Tensor, Term] = {}
+    start, room = 0, KEPT
     with PerSample(model, task).watching() as samples:
         for batch in part.batches(CHUNK, shuffle=False, augment=False):
             logits = samples.forward(batch)
             surprise = logits.detach().softmax(1) - F.one_hot(batch.y, logits.shape[1])
-            terms = samples.terms(logits, surprise[None], kept.keys() or left)
-            found = {weight: term.smaller() for weight, term in terms if weight in left}
-            kept = kept or {weight: [] for weight in _fitting(found, len(part))}
-            for weight, so_far in kept.items():
-                so_far.append(found[weight])
+            for weight, found in samples.terms(logits, surprise[None], kept.keys() if start else left):
+                term = found.smaller()
+                needed = len(part) * term.width
+                if not start and weight in left and (needed <= room or not kept):
+                    kept[weight], room = term.blank(len(part)), room - needed
+                if weight in kept:
+                    kept[weight].put(start, term)  # type: ignore[arg-type]
+            start += len(batch.y)
     return kept
-
-
-def _fitting(found: Mapping[Tensor, Term], count: int) -> list[Tensor]:
-    chosen: list[Tensor] = []
-    room = KEPT
-    for weight, term in found.items():
-        room -= count * term.width
-        if room >= 0 or not chosen:
-            chosen.append(weight)
-    return chosen
 
 
 def _plain(layer: nn.Module) -> bool:

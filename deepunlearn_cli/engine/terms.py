@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 BLOCK = 128  # samples whose inner products with the ones before them are taken together
 SQUARING = 8  # multiplications that squaring and summing one written-out number costs
-ROOM = 2**26  # numbers in one intermediate table
+ROOM = 2**23  # numbers in one intermediate table
 CACHED = 2**21  # the same, where several passes over the table follow
 
 
@@ -44,10 +44,14 @@ class Written:
         """Inner product of each sample's first gradient with a direction of the weight's shape (B,)."""
         return self.gradients[0] @ direction.flatten()
 
-    @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """One term for the samples of several."""
-        return cls(torch.cat([part.gradients for part in parts], dim=1))
+    def blank(self, count: int) -> Written:
+        """Room for as much of `count` samples, to be filled by `put`."""
+        losses, _, numbers = self.gradients.shape
+        return Written(self.gradients.new_empty(losses, count, numbers))
+
+    def put(self, start: int, part: Self) -> None:
+        """Write what a part's samples add, the first of them at `start`."""
+        self.gradients[:, start : start + part.gradients.shape[1]] = part.gradients
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,16 @@ class Factored:
         size = self.inputs[0, :, 0].numel() * self.errors.shape[4] * len(self.errors)
         return self.written() if size < self.width else self
 
-    @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """One term for the samples of several."""
-        inputs = torch.cat([part.inputs for part in parts])
-        return cls(inputs, torch.cat([part.errors for part in parts], dim=1))
+    def blank(self, count: int) -> Factored:
+        """Room for as much of `count` samples, to be filled by `put`."""
+        losses, _, *of_a_sample = self.errors.shape
+        errors = self.errors.new_empty(losses, count, *of_a_sample)
+        return Factored(self.inputs.new_empty(count, *self.inputs.shape[1:]), errors)
+
+    def put(self, start: int, part: Self) -> None:
+        """Write what a part's samples add, the first of them at `start`."""
+        self.inputs[start : start + len(part.inputs)] = part.inputs
+        self.errors[:, start : start + len(part.inputs)] = part.errors
 
     def _written_squares(self) -> Tensor:
         losses, _, groups, _, o = self.errors.shape

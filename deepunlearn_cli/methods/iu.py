@@ -60,7 +60,7 @@ class InfluenceUnlearning(Method):
         forget = mean_gradients(model, weights, task.forget, task, self.batch_size)
         retain = mean_gradients(model, weights, task.retain, task, self.batch_size)
         share = len(task.forget) / (len(task.forget) + len(task.retain))
-        return [share * (f - r) for f, r in zip(forget, retain, strict=True)]
+        return [f.sub_(r).mul_(share) for f, r in zip(forget, retain, strict=True)]
 
     def _correction(
         self, model: nn.Module, chosen: Pictures, direction: list[Tensor], task: Task
