@@ -86,10 +86,9 @@ class Index:
             raise TypeError(f"rows() does not filter by {', '.join(sorted(unknown))}")
         wanted = {name: value for name, value in filters.items() if value is not None}
         with _no_collector():
-            rows = [
-                row for shard in self._shards() for _, row in shard.runs.values() if _matches(row, wanted)
-            ]
-            return sorted(rows, key=lambda row: (row["created"] or 0.0, row["id"]))
+            rows = [row for shard in self._shards() for _, row in shard.runs.values()]
+            found = [row for row in rows if _matches(row, wanted)] if wanted else rows
+            return sorted(found, key=lambda row: (row["created"] or 0.0, row["id"]))
 
     def refresh(self, shard: str) -> None:
         """Take up a change of one shard if that is quickly done; the next reader does it otherwise."""

@@ -24,7 +24,7 @@ Kind = tuple[str, str]  # of a U-MIA: what it is against, and the feature that i
 PAPERS: Kind = ("test", "loss")  # the attack that ranks
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: a table is made of up to 100,000, and frozen ones take four times as long to make
 class Record:
     """One model run with its scores and the attacks on it.
 
