@@ -8,7 +8,7 @@ from typing import Any
 
 from deepunlearn_cli import compose, data
 from deepunlearn_cli.attacks import Rule, Verdict, equivalent, samples_needed, within
-from deepunlearn_cli.attacks.umia import advantage, difference
+from deepunlearn_cli.attacks._umia import advantage, difference
 from deepunlearn_cli.errors import RunFailed
 from deepunlearn_cli.intervals import Estimate
 from deepunlearn_cli.recipe import Recipe

@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
 
 CONFIDENCE = 0.95  # of every interval that the tool prints
 
-Floats = NDArray[np.floating[Any]]
 Interval = tuple[float, float]
 
 
@@ -47,8 +49,8 @@ def mean(values: Floats) -> Estimate:
     """Mean of independent values (n,) with its standard error; an infinite error for fewer than two."""
     n = len(values)
     if n < 2:
-        return Estimate(float(np.mean(values)) if n else math.nan, math.inf)
-    return Estimate(float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(n), n - 1)
+        return Estimate(float(values[0]) if n else math.nan, math.inf)
+    return Estimate(float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n), n - 1)
 
 
 def wilson(successes: float, n: float, confidence: float = CONFIDENCE) -> Interval:
@@ -92,17 +94,22 @@ def auc_difference(ours: tuple[Floats, Floats], theirs: tuple[Floats, Floats]) -
     (m1, o1), (m2, o2) = ours, theirs
     members = _placements(m1, o1) - _placements(m2, o2)
     others = _placements(-o1, -m1) - _placements(-o2, -m2)
-    variance = np.var(members, ddof=1) / len(members) + np.var(others, ddof=1) / len(others)
+    variance = members.var(ddof=1) / len(members) + others.var(ddof=1) / len(others)
     return Estimate(float(members.mean()), math.sqrt(variance))
 
 
 def _placements(scores: Floats, others: Floats) -> NDArray[np.float64]:
     """For each score the share of `others` below it, ties counting half."""
-    ordered = np.sort(others)
-    below = np.searchsorted(ordered, scores, "left")
-    not_above = np.searchsorted(ordered, scores, "right")
+    ordered = _sorted(others)
+    below, not_above = ordered.searchsorted(scores, "left"), ordered.searchsorted(scores, "right")
     shares: NDArray[np.float64] = (below + not_above) / (2 * len(ordered))
     return shares
+
+
+def _sorted(values: Floats) -> Floats:
+    ordered = values.copy()
+    ordered.sort()
+    return ordered
 
 
 def tpr_at(member_scores: Floats, other_scores: Floats, fpr: float) -> float | None:
@@ -113,7 +120,7 @@ def tpr_at(member_scores: Floats, other_scores: Floats, fpr: float) -> float | N
     if len(other_scores) * fpr < 1 or not len(member_scores):
         return None
     exceeded = math.floor(len(other_scores) * fpr)
-    return float((member_scores > np.sort(other_scores)[-1 - min(exceeded, len(other_scores) - 1)]).mean())
+    return float((member_scores > _sorted(other_scores)[-1 - min(exceeded, len(other_scores) - 1)]).mean())
 
 
 def tpr_interval(
@@ -132,7 +139,7 @@ def tpr_interval(
         return None
     part = (1 + confidence) / 2
     fewest, most = (int(k) for k in binom.ppf([(1 - part) / 2, (1 + part) / 2], n, fpr))
-    ordered = np.sort(other_scores)
+    ordered = _sorted(other_scores)
     strict = int((member_scores >= ordered[-fewest]).sum()) if fewest else 0
     loose = int((member_scores > ordered[-1 - min(most, n - 1)]).sum())
     low, high = (clopper_pearson(count, len(member_scores), part) for count in (strict, loose))

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.errors import UsageFailure
 
-Floats = NDArray[np.floating[Any]]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
 
 
 def accuracy(logits: Floats, labels: NDArray[np.integer[Any]]) -> float:
@@ -22,6 +23,8 @@ def accuracy(logits: Floats, labels: NDArray[np.integer[Any]]) -> float:
 
     A row with a NaN is wrong whatever its label.
     """
+    import numpy as np
+
     if len(labels) == 0:
         return math.nan
     right = (logits.argmax(axis=1) == labels) & ~np.isnan(logits).any(axis=1)
@@ -30,6 +33,8 @@ def accuracy(logits: Floats, labels: NDArray[np.integer[Any]]) -> float:
 
 def cross_entropy(logits: Floats, labels: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     """Loss of each sample (n,) in nats, by log-softmax in float64; not finite where the logits are not."""
+    import numpy as np
+
     shifted = logits.astype(np.float64)
     with np.errstate(invalid="ignore"):
         shifted -= shifted.max(axis=1, keepdims=True, initial=-np.inf)
@@ -62,6 +67,8 @@ def distance(weights_a: Mapping[str, Floats], weights_b: Mapping[str, Floats]) -
     Raises:
         UsageFailure: names or shapes differ.
     """
+    import numpy as np
+
     _same_arrays(weights_a, weights_b)
     squares = (
         np.square(np.asarray(weights_a[name], np.float64) - np.asarray(weights_b[name], np.float64)).sum()

@@ -8,7 +8,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from deepunlearn_cli.attacks.ulira import ULiRA, difference, target_name
+from deepunlearn_cli.attacks._ulira import STATISTICS, difference
+from deepunlearn_cli.attacks.ulira import ULiRA, target_name
 from deepunlearn_cli.errors import RunFailed, UsageFailure
 
 Draw = Callable[[np.random.Generator, np.ndarray, bool], np.ndarray]
@@ -47,6 +48,10 @@ def gaussian(shift: float) -> Draw:
 
 def scores_of(targets, **params):
     return ULiRA(**params).run(targets, 0).scores
+
+
+def test_statistics_that_are_offered_are_those_there_are():
+    assert tuple(STATISTICS) == ULiRA.domains()["statistic"].choices
 
 
 def test_identical_distributions_are_a_coin_toss_in_the_interval():
@@ -121,8 +126,9 @@ def test_full_leakage_of_correctness_is_seen():
 def test_a_split_is_not_scored_by_itself():
     """Other values in one split change how others are scored, and never its own fit."""
     from deepunlearn_cli.attacks._likelihood import score
+    from deepunlearn_cli.attacks._ulira import _read
 
-    _, cells = ULiRA()._read(world(gaussian(1), splits=6))
+    _, cells = _read("confidence", world(gaussian(1), splits=6))
     before = {pair[1].split: pair for pair in score(cells, 200)}
     for cell in cells:
         if cell.split == 0:

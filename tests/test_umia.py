@@ -6,7 +6,8 @@ import pytest
 from deepunlearn_cli import intervals
 from deepunlearn_cli.attacks import ATTACKS, within
 from deepunlearn_cli.attacks._features import FEATURES, feature_of, log_odds
-from deepunlearn_cli.attacks.umia import SHUFFLE_SEED, UMIA, advantage, difference
+from deepunlearn_cli.attacks._umia import SHUFFLE_SEED, advantage, difference
+from deepunlearn_cli.attacks.umia import UMIA
 from deepunlearn_cli.errors import RunFailed, UsageFailure
 from deepunlearn_cli.metrics import cross_entropy
 from deepunlearn_cli.recipe import stream_seed
@@ -152,6 +153,10 @@ def test_intervals_hold_a_half_for_identical_distributions():
         for name in inside:
             inside[name] += scores[f"{name}_low"] <= 0.5 <= scores[f"{name}_high"]
     assert min(inside.values()) >= 93
+
+
+def test_features_that_are_offered_are_those_there_are():
+    assert tuple(FEATURES) == UMIA.domains()["feature"].choices
 
 
 @pytest.mark.parametrize("feature", FEATURES)

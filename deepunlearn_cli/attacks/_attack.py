@@ -5,14 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from deepunlearn_cli.fields import Declared
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Outputs = Mapping[
-    str, Mapping[str, NDArray[Any]]
+    str, Mapping[str, "NDArray[Any]"]
 ]  # part -> {"logits": (n, K), "labels": (n,), "index": (n,)}
 Source = Callable[[], Outputs]  # reads a model's outputs when called, so that many need no memory at once
 

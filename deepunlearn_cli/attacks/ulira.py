@@ -8,27 +8,14 @@ Gaussians fitted to the other splits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from deepunlearn_cli.attacks._attack import Attack, Findings, Outputs, Source
-from deepunlearn_cli.attacks._clusters import Layout, estimate
-from deepunlearn_cli.attacks._features import check, correctness, log_odds
-from deepunlearn_cli.attacks._likelihood import Cell, Floats, score
-from deepunlearn_cli.errors import RunFailed, UsageFailure
+from deepunlearn_cli.attacks._attack import Attack, Findings, Source
 from deepunlearn_cli.fields import choice
-from deepunlearn_cli.intervals import Estimate
 
-STATISTICS = {"confidence": log_odds, "correctness": correctness}
+STATISTICS = ("confidence", "correctness")
 LEAST_SPLITS = 4  # below it a sample is hardly ever both forgotten and never seen by the other splits
-FPRS = {"tpr_1": 0.01, "tpr_01": 0.001}
-BINS = 2**20  # of ratios, for ranks: a tie of two in one bin counts half, as a true tie does
-REACH = 4.0  # where bins begin to grow
-MANY = 1_000_000  # ratios above which only the upper tail is sorted for a threshold
 
 
 def target_name(split: int, forget: int) -> str:
@@ -45,7 +32,7 @@ class ULiRA(Attack):
     revision = 2
     statistic: str = choice(
         "confidence",
-        tuple(STATISTICS),
+        STATISTICS,
         help="confidence: log(p / (1 - p)) of the true class; correctness: the benchmark's 0/1",
         search=False,
     )
@@ -63,224 +50,6 @@ class ULiRA(Attack):
         `cells` with the influence of every (split, sample) on accuracy and AUC, for differences.
         """
         del seed
-        index, cells = self._read(targets)
-        sides = list(score(cells, len(index)))
-        layout = Layout.over(sides, len(index))
-        weights = _weights(layout)
-        if not weights.any():
-            raise UsageFailure(
-                f"U-LiRA: no sample was forgotten twice and never seen in {len(sides)} splits",
-                "raise --splits, --forgets or --share",
-            )
-        ratios = [np.concatenate([pair[part].ratio for pair in sides]) for part in (0, 1)]
-        right = layout.means(np.concatenate([_hits(ratios[0]), _hits(-ratios[1])]))
-        samples = _samples(index, layout, weights, right)
-        measured = {
-            "accuracy": _of(layout, weights, right, (0.5, 0.5)),
-            "auc": _auc(layout, weights, ratios),
-            **{n: _tpr(layout, weights, ratios, r, len(samples["index"])) for n, r in FPRS.items()},
-        }
-        counts = _counts(samples, index, cells) | {"by_split": _by_split(layout, weights, right)}
-        return Findings(
-            _told(measured) | counts, {"samples": samples, "cells": _influences(layout, measured)}
-        )
+        from deepunlearn_cli.attacks._ulira import analysed
 
-    def _read(self, targets: Mapping[str, Source]) -> tuple[NDArray[np.int64], list[Cell]]:
-        """Dataset indices of all samples seen, and the models with positions among them."""
-        raw = [self._cell(name, source()) for name, source in targets.items()]
-        _check_together(raw)
-        seen = np.zeros(1 + max(int(side.max()) for c in raw for side in (c.forgotten, c.never)), bool)
-        for cell in raw:
-            seen[cell.forgotten] = seen[cell.never] = True
-        position = np.cumsum(seen) - 1
-        cells = [
-            replace(cell, forgotten=position[cell.forgotten], never=position[cell.never]) for cell in raw
-        ]
-        return np.flatnonzero(seen), cells
-
-    def _cell(self, name: str, outputs: Outputs) -> Cell:
-        sides = [self._side(name, part, outputs) for part in ("forget", "never")]
-        (forgotten, forgotten_z), (never, never_z) = sides
-        classes = outputs["never"]["logits"].shape[1]
-        return Cell(int(name.partition("/")[0]), forgotten, never, forgotten_z, never_z, classes)
-
-    def _side(self, name: str, part: str, outputs: Outputs) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        where = f"U-LiRA: {part} of model {name}"
-        if part not in outputs or not len(outputs[part]["labels"]):
-            raise UsageFailure(f"{where} is empty", "forget a larger share of each half")
-        held = outputs[part]
-        check(held["logits"], held["labels"], where)
-        with np.errstate(invalid="ignore"):
-            z = STATISTICS[self.statistic](held["logits"], held["labels"]).astype(np.float32)
-        if not np.isfinite(z).all() or not np.isfinite(held["logits"]).all():
-            raise RunFailed(f"{where}: logits that are not finite", "the model has diverged; lower -p lr=...")
-        return held["index"].astype(np.int64), z
-
-
-def _check_together(cells: list[Cell]) -> None:
-    splits, classes = {cell.split for cell in cells}, {cell.classes for cell in cells}
-    if len(splits) < LEAST_SPLITS:
-        raise UsageFailure(
-            f"U-LiRA needs {LEAST_SPLITS} splits to fit; there are {len(splits)}",
-            f"--splits 16 (at least {LEAST_SPLITS})",
-        )
-    if len(classes) > 1:
-        raise UsageFailure(
-            f"U-LiRA: the models differ in their classes: {sorted(classes)}", "attack models of one dataset"
-        )
-
-
-def _weights(layout: Layout) -> Floats:
-    """Of each cell: every sample that was scored on both sides counts the same, on either side 1 in all."""
-    there = layout.grid(layout.count) > 0
-    cells = there.sum(axis=1)
-    both = np.all(cells > 0, axis=0)
-    found: Floats = there * (both / np.maximum(cells, 1) / max(1, both.sum()))[:, None, :]
-    return found.reshape(-1)
-
-
-def _hits(ratio: Floats) -> Floats:
-    """1 for a positive ratio, 0 for a negative one; no ratio either way is half a hit."""
-    return (np.sign(ratio) + 1) / 2
-
-
-def _samples(
-    index: NDArray[np.int64], layout: Layout, weights: Floats, right: Floats
-) -> dict[str, NDArray[Any]]:
-    """Per sample that was scored on both sides: how often the ratio was `right`, a mean per cell."""
-    counts = (layout.grid(weights) > 0).sum(axis=1)
-    both = counts[0] > 0
-    sums = layout.grid(weights * right).sum(axis=(0, 1))
-    return {
-        "index": index[both],
-        "accuracy": sums[both] * both.sum() / 2,
-        "forgotten": counts[0][both],
-        "never": counts[1][both],
-    }
-
-
-def _by_split(layout: Layout, weights: Floats, right: Floats) -> list[float | None]:
-    """Accuracy by number of split, either side counting half; None where one has no scored sample."""
-    mass, hits = (layout.grid(cells).sum(axis=2) for cells in (weights, weights * right))
-    with np.errstate(invalid="ignore"):
-        shares = (hits / mass).mean(axis=0)
-    ordered = shares[np.argsort(layout.splits)]
-    return [float(share) if np.isfinite(share) else None for share in ordered]
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """A figure with its error and the influence of each cell on it; none where it cannot be resolved."""
-
-    estimate: Estimate | None
-    influence: Floats
-
-
-def _auc(layout: Layout, weights: Floats, ratios: Sequence[Floats]) -> _Measured:
-    own = _by_part(layout, weights)
-    bins = [_binned(ratio) for ratio in ratios]
-    held = [np.bincount(at, weight, BINS) for at, weight in zip(bins, own, strict=True)]
-    below = [np.cumsum(mass) - mass / 2 for mass in held]  # of the other part, ties counting half
-    means = layout.means(np.concatenate([below[1][bins[0]], 1 - below[0][bins[1]]]))
-    found = _of(layout, weights, means, (1.0, 1.0))
-    assert found.estimate
-    return _Measured(replace(found.estimate, value=found.estimate.value / 2), found.influence)
-
-
-def _tpr(layout: Layout, weights: Floats, ratios: Sequence[Floats], rate: float, samples: int) -> _Measured:
-    """Share of forgotten ratios above what a share `rate` of the others exceeds; by the delta method."""
-    if samples * rate < 1:
-        return _Measured(None, np.zeros(len(weights)))
-    own = _by_part(layout, weights)
-
-    def at(fpr: float) -> tuple[float, float]:
-        limit = _threshold(ratios[1], own[1], fpr)
-        return limit, float(own[0][ratios[0] > limit].sum())
-
-    limit, value = at(rate)
-    slope = (at(2 * rate)[1] - at(rate / 2)[1]) / (1.5 * rate)
-    means = layout.means((np.concatenate(ratios) > limit).astype(np.float64))
-    found = _of(layout, weights, means, (1.0, -slope))
-    assert found.estimate
-    return _Measured(replace(found.estimate, value=value), found.influence)
-
-
-def _of(layout: Layout, weights: Floats, means: Floats, signs: tuple[float, float]) -> _Measured:
-    """The weighted sum of both parts' means, each by its sign, with the influence of each cell."""
-    held, shown = layout.grid(weights), layout.grid(means)
-    sums = (held * shown).sum(axis=(1, 2))
-    influence = (np.array(signs)[:, None, None] * held * (shown - sums[:, None, None])).reshape(-1)
-    where, split, sample = layout.filled()
-    return _Measured(estimate(float(sums @ signs), influence[where], split, sample), influence)
-
-
-def _by_part(layout: Layout, weights: Floats) -> tuple[Floats, Floats]:
-    """The weight of every forgotten observation, and of every one never seen."""
-    each = (weights / np.maximum(layout.count, 1))[layout.of]
-    return each[: layout.members], each[layout.members :]
-
-
-def _binned(ratios: Floats) -> NDArray[np.int64]:
-    """The bin of each ratio, in order; fine about 0, and far ratios still apart: r / (1 + |r| / 4)."""
-    squeezed = ratios / (1 + np.abs(ratios) / REACH)
-    return ((squeezed / REACH + 1) * (BINS / 2)).astype(np.int64).clip(0, BINS - 1)
-
-
-def _threshold(values: Floats, weights: Floats, share: float) -> float:
-    """The value that at most a `share` of the weight exceeds; `share` is small."""
-    kept = values >= np.quantile(values, 1 - min(1.0, 4 * share)) if len(values) > MANY else values > -np.inf
-    order = np.argsort(values[kept])[::-1]
-    exceeded = np.cumsum(weights[kept][order])
-    place = min(int(np.searchsorted(exceeded, share, "right")), len(order) - 1)
-    return float(values[kept][order][place])
-
-
-def _told(measured: Mapping[str, _Measured]) -> dict[str, float | None]:
-    """Figures with the ends of their intervals, within 0..1; None where unknown."""
-    found: dict[str, float | None] = {}
-    for name, one in measured.items():
-        low, high = one.estimate.interval() if one.estimate else (None, None)
-        found |= {
-            name: one.estimate.value if one.estimate else None,
-            f"{name}_low": None if low is None else max(0.0, low),
-            f"{name}_high": None if high is None else min(1.0, high),
-        }
-    return found
-
-
-def _influences(layout: Layout, measured: Mapping[str, _Measured]) -> dict[str, NDArray[Any]]:
-    where, split, sample = layout.filled()
-    return {
-        "split": split.astype(np.int32),
-        "sample": sample.astype(np.int32),
-        **{name: measured[name].influence[where].astype(np.float32) for name in ("accuracy", "auc")},
-    }
-
-
-def _counts(
-    samples: Mapping[str, NDArray[Any]], index: NDArray[np.int64], cells: Sequence[Cell]
-) -> dict[str, Any]:
-    return {
-        "accuracy_sd": float(samples["accuracy"].std(ddof=1)) if len(samples["accuracy"]) > 1 else None,
-        "samples": len(samples["index"]),
-        "unscored": len(index) - len(samples["index"]),
-        "models": len(cells),
-        "splits": len({cell.split for cell in cells}),
-    }
-
-
-def difference(
-    metric: str, ours: Mapping[str, NDArray[Any]], theirs: Mapping[str, NDArray[Any]], gap: float
-) -> Estimate:
-    """`gap`, a figure of one method less another's, with the error of that difference.
-
-    Args:
-        ours, theirs: both methods' `cells`, of the same design.
-
-    Raises:
-        UsageFailure: they are of other models.
-    """
-    if not all(np.array_equal(ours[name], theirs[name]) for name in ("split", "sample")):
-        raise UsageFailure("U-LiRA: the methods were attacked by different designs", "attack them together")
-    cells = ours[metric].astype(np.float64) - theirs[metric].astype(np.float64)
-    return estimate(gap, cells, ours["split"], ours["sample"])
+        return analysed(self.statistic, targets)

@@ -5,34 +5,14 @@ Deep Unlearn (arXiv 2410.01276), section 2; `cv=shuffle` is the released benchma
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from deepunlearn_cli import intervals, metrics
-from deepunlearn_cli.attacks._attack import Attack, Findings, Outputs, Source
-from deepunlearn_cli.attacks._features import FEATURES, feature_of
-from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.attacks._attack import Attack, Findings, Source
 from deepunlearn_cli.fields import choice, whole
-from deepunlearn_cli.recipe import stream_seed
 
-SHUFFLE_SPLITS, SHUFFLE_SEED, SHUFFLE_SHARE = 10, 123, 0.1  # the benchmark's StratifiedShuffleSplit
-# Held-out predictions share their classifiers: where there is little to see, the accuracy of identical sides
-# varies up to 1.34 times (differences of two models up to 1.44 times) as much as independent samples would,
-# measured for 50 to 1,000 a side. So a pair of samples counts as one.
-PAIRED = 2
+FEATURES = ("loss", "confidence", "entropy", "modified-entropy", "margin")
 CLASS = "class"  # unseen samples of the forgotten classes alone
-FPRS = {"tpr_1": 0.01, "tpr_01": 0.001}  # false positive rates at which the true positive rate is told
-
-Floats = NDArray[np.float64]
-Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # indices to train on, indices to test on
-Part = dict[str, NDArray[Any]]
-Held = Mapping[str, Mapping[str, NDArray[Any]]]  # parts as a run gives them back
 
 
 @dataclass(frozen=True)
@@ -54,7 +34,7 @@ class UMIA(Attack):
         help="where the unseen samples come from; class: test pictures of the forgotten classes",
         search=False,
     )
-    feature: str = choice("loss", tuple(FEATURES), help="what the attack looks at", search=False)
+    feature: str = choice("loss", FEATURES, help="what the attack looks at", search=False)
     cv: str = choice("kfold", ("kfold", "shuffle"), help="shuffle: the benchmark's ten splits", search=False)
     folds: int = whole(10, 2, 100, help="folds of cv=kfold", search=False)
 
@@ -71,160 +51,6 @@ class UMIA(Attack):
         (the feature, larger for members) and `guess` (share of held-out predictions that said "member";
         NaN if never held out).
         """
-        outputs = targets["target"]()
-        rng = np.random.default_rng(stream_seed(seed, "umia"))
-        parts = {"forget": _scored(outputs, "forget", self.feature), self.against: self._unseen(outputs)}
-        size, smaller = min((len(part["score"]), name) for name, part in parts.items())
-        self._check_size(size, smaller)
-        forget, other = (_drawn(part, rng.permutation(len(part["score"]))[:size]) for part in parts.values())
-        scores = _cross_validated(forget, other, self._splits(size, rng)) | _ranked(forget, other)
-        return Findings(scores | {"n": size}, {"forget": forget, "against": other}, self._doubts(outputs))
+        from deepunlearn_cli.attacks._umia import attacked
 
-    def _unseen(self, outputs: Outputs) -> Part:
-        """The samples of the other side: of `test` for `class`, and then of the forgotten classes only."""
-        if self.against != CLASS:
-            return _scored(outputs, self.against, self.feature)
-        part = _scored(outputs, "test", self.feature)
-        return _drawn(part, np.flatnonzero(np.isin(part["label"], outputs["forget"]["labels"])))
-
-    def _doubts(self, outputs: Outputs) -> list[str]:
-        """What is wrong with the question: a removed class is not told from classes, but from its own."""
-        forget, retain = (outputs.get(name, {}).get("labels") for name in ("forget", "retain"))
-        if self.against == CLASS or forget is None or retain is None or np.isin(forget, retain).any():
-            return []
-        return [
-            "whole classes are forgotten: against pictures of all classes U-MIA tells classes apart, not "
-            "members; --against class compares with unseen pictures of the same classes"
-        ]
-
-    def _check_size(self, size: int, split: str) -> None:
-        needed = self.folds if self.cv == "kfold" else SHUFFLE_SPLITS
-        if size < needed:
-            hint = (
-                f"-p folds={size}" if size > 1 and self.cv == "kfold" else "use a larger forget set or split"
-            )
-            raise UsageFailure(f"U-MIA needs {needed} samples per side; {split} has {size}", hint)
-
-    def _splits(self, size: int, rng: np.random.Generator) -> Iterator[Split]:
-        from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
-
-        splitter: Any = (
-            StratifiedKFold(self.folds, shuffle=True, random_state=int(rng.integers(2**32)))
-            if self.cv == "kfold"
-            else StratifiedShuffleSplit(SHUFFLE_SPLITS, random_state=SHUFFLE_SEED, test_size=SHUFFLE_SHARE)
-        )
-        splits: Iterator[Split] = splitter.split(np.zeros(2 * size), _sides(size))
-        return splits
-
-
-def _scored(outputs: Outputs, split: str, feature: str) -> Part:
-    if split not in outputs:
-        raise UsageFailure(f"the run has no outputs for the {split} split", f"it has: {', '.join(outputs)}")
-    part = outputs[split]
-    score = feature_of(feature, part, split)
-    rows = np.arange(len(score))
-    unknown = np.full(len(score), -1)
-    return {"index": part.get("index", rows), "label": part.get("labels", unknown), "score": score}
-
-
-def _drawn(part: Part, rows: NDArray[np.intp]) -> Part:
-    return {name: array[rows] for name, array in part.items()}
-
-
-def _sides(size: int) -> NDArray[np.int64]:
-    """The attack's labels, 1 = member: `size` members, then as many others."""
-    return np.repeat(np.array([1, 0]), size)
-
-
-def _cross_validated(forget: Part, other: Part, splits: Iterator[Split]) -> dict[str, float]:
-    """Accuracy over the splits; writes each sample's `guess` into its part."""
-    size = len(forget["score"])
-    samples, sides = np.concatenate([forget["score"], other["score"]])[:, None], _sides(size)
-    accuracies, said, held = [], np.zeros(2 * size), np.zeros(2 * size)
-    for train, test in splits:
-        predicted = _predict(samples[train], sides[train], samples[test])
-        accuracies.append((predicted == sides[test]).mean())
-        said[test] += predicted
-        held[test] += 1
-    with np.errstate(invalid="ignore"):
-        guesses = said / held
-    forget["guess"], other["guess"] = guesses[:size], guesses[size:]
-    right = np.where(sides == 1, said, held - said).sum()
-    return _accuracy(np.array(accuracies), float(right / held.sum()), int((held > 0).sum()) // PAIRED)
-
-
-def _accuracy(accuracies: Floats, pooled: float, n: int) -> dict[str, float]:
-    mean = float(accuracies.mean())
-    low, high = intervals.wilson(pooled * n, n)
-    return {
-        "accuracy": mean,
-        "accuracy_sd": float(accuracies.std(ddof=1)),
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "accuracy_n": n,
-        "indiscernibility": metrics.indiscernibility(mean),
-    }
-
-
-def _predict(train: Floats, sides: NDArray[np.int64], test: Floats) -> NDArray[np.int64]:
-    from sklearn import config_context
-    from sklearn.linear_model import LogisticRegression
-
-    with warnings.catch_warnings(), config_context(skip_parameter_validation=True):  # of its own defaults
-        # raw losses may be badly scaled; defaults stay for parity with the paper, also when lbfgs stops early
-        warnings.simplefilter("ignore")
-        predicted: NDArray[np.int64] = LogisticRegression().fit(train, sides).predict(test)
-    return predicted
-
-
-def _ranked(forget: Part, other: Part) -> dict[str, float | None]:
-    members, others = forget["score"], other["score"]
-    area = intervals.auc(members, others)
-    low, high = intervals.auc_interval(area, len(members), len(others))
-    found: dict[str, float | None] = {"auc": area, "auc_low": low, "auc_high": high}
-    for name, rate in FPRS.items():
-        ends = intervals.tpr_interval(members, others, rate) or (None, None)
-        found |= {name: intervals.tpr_at(members, others, rate)}
-        found |= {f"{name}_low": ends[0], f"{name}_high": ends[1]}
-    return found
-
-
-def difference(metric: str, ours: Held, theirs: Held) -> intervals.Estimate:
-    """Accuracy or AUC of one attack less that of another on the same samples, with its standard error.
-
-    The samples of both are paired, so that what is hard about a sample itself cancels. `theirs` must hold
-    the samples of `ours`, which equal seeds, forget sets and datasets give.
-
-    Raises:
-        UsageFailure: they are not of the same samples.
-    """
-    for part in ("forget", "against"):
-        if not np.array_equal(ours[part]["index"], theirs[part]["index"]):
-            raise UsageFailure("the attack and its control saw other samples", "attack both with one --seed")
-    if metric == "auc":
-        areas = [(attack["forget"]["score"], attack["against"]["score"]) for attack in (ours, theirs)]
-        return intervals.auc_difference(areas[0], areas[1])
-    return _shared(intervals.mean(_right(ours) - _right(theirs)))
-
-
-def advantage(metric: str, ours: Held) -> intervals.Estimate:
-    """Accuracy or AUC less 0.5, with its standard error: for want of a control."""
-    if metric == "accuracy":
-        own = _shared(intervals.mean(_right(ours)))
-    else:
-        sides = ours["forget"]["score"], ours["against"]["score"]
-        constant = tuple(np.zeros(len(side)) for side in sides)
-        return intervals.auc_difference(sides, (constant[0], constant[1]))
-    return intervals.Estimate(own.value - 0.5, own.error, own.df)
-
-
-def _shared(independent: intervals.Estimate) -> intervals.Estimate:
-    """The estimate with the error of predictions that share their classifiers."""
-    return replace(independent, error=math.sqrt(PAIRED) * independent.error)
-
-
-def _right(attack: Held) -> Floats:
-    """Share of held-out predictions that were right, of every sample that was held out."""
-    both = np.concatenate([attack["forget"]["guess"], 1 - attack["against"]["guess"]])
-    held: Floats = both[np.isfinite(both)]
-    return held
+        return attacked(self, targets["target"](), seed)

@@ -177,8 +177,8 @@ def _judged(
     rule: Rule, scores: Mapping[str, Any], parts: Mapping[str, Any] | None, control: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     from deepunlearn_cli.attacks import equivalent, within
+    from deepunlearn_cli.attacks._ulira import difference
     from deepunlearn_cli.attacks._verdict import ALPHA
-    from deepunlearn_cli.attacks.ulira import difference
 
     asked = {"metric": rule.metric, "margin": rule.margin, "fail_above": rule.fail_above}
     if parts is None or control is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.tables.table import Column, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Row = Mapping[str, Any]
 
@@ -45,6 +46,8 @@ def figure(rows: Sequence[Row]) -> Table:
 
 def histogram(accuracies: NDArray[np.floating[Any]]) -> list[float]:
     """Shares of samples in `BINS` equal bins of accuracy."""
+    import numpy as np
+
     counts, _ = np.histogram(accuracies, bins=BINS, range=(0, 1))
     shares: list[float] = (counts / max(1, len(accuracies))).tolist()
     return shares
