@@ -15,6 +15,7 @@ from deepunlearn_cli.errors import UsageFailure
 from deepunlearn_cli.recipe import stream_seed
 
 PRECISIONS = ("fp32", "bf16")
+FORWARD_CPU, FORWARD_CUDA = 500, 1000  # pictures per forward pass that keeps no gradient
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -38,6 +39,11 @@ def pick_device(name: str = "auto") -> torch.device:
 def settle_threads() -> None:
     """Lower torch's threads to what this process may really use: torch does not see a container's quota."""
     torch.set_num_threads(machine.threads(torch.get_num_threads()))
+
+
+def forward_size(device: torch.device) -> int:
+    """Pictures per forward pass without gradients: few, for a CPU's cache; many, for few CUDA launches."""
+    return FORWARD_CUDA if device.type == "cuda" else FORWARD_CPU
 
 
 def default_precision(device: torch.device) -> str:

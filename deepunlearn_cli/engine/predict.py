@@ -10,10 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from deepunlearn_cli.engine.device import forward_size
 from deepunlearn_cli.engine.pictures import Pictures
 from deepunlearn_cli.errors import RunFailed
-
-BATCH = 1000  # pictures per forward pass; without gradients memory is small
 
 
 def predict(model: nn.Module, part: Pictures, precision: str = "fp32") -> NDArray[np.float32]:
@@ -21,7 +20,7 @@ def predict(model: nn.Module, part: Pictures, precision: str = "fp32") -> NDArra
     model.eval()
     device = part.pixels.device
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        batches = part.batches(BATCH, shuffle=False, augment=False)
+        batches = part.batches(forward_size(device), shuffle=False, augment=False)
         logits = torch.cat([model(batch.x).float() for batch in batches])
     values: NDArray[np.float32] = logits.cpu().numpy()
     return values

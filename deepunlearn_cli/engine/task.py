@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from deepunlearn_cli.engine.cost import Cost
-from deepunlearn_cli.engine.device import compiled, compiling
+from deepunlearn_cli.engine.device import compiled, compiling, forward_size
 from deepunlearn_cli.engine.fit import Rates, Schedule, Steps, as_in_use
 from deepunlearn_cli.engine.objective import Objective
 from deepunlearn_cli.engine.pictures import Batch, Pictures
@@ -22,7 +22,6 @@ from deepunlearn_cli.recipe import stream_seed
 
 Network = Callable[[Tensor], Tensor]  # a model, or its compiled form
 Progress = Callable[[float, float, str], None]  # done, total, text
-LESSON = 1000  # pictures that a teacher looks at together
 
 
 def streams(seed: int) -> Callable[[str], Generator]:
@@ -171,7 +170,7 @@ class Task:
         """
         if part.moving:
             return lambda batch: self.teach(teacher, batch)
-        passes = part.batches(LESSON, shuffle=False)
+        passes = part.batches(forward_size(self.device), shuffle=False)
         table = torch.cat([self.teach(teacher, batch) for batch in passes])
         return lambda batch: table[batch.position]
 
@@ -252,7 +251,7 @@ class Task:
 
     def _answers(self, model: nn.Module, part: Pictures) -> Iterator[tuple[Batch, Tensor]]:
         with as_in_use(model):
-            for batch in part.batches(LESSON, shuffle=False, augment=False):
+            for batch in part.batches(forward_size(self.device), shuffle=False, augment=False):
                 yield batch, self.teach(model, batch)
 
     def _count_backward(self) -> None:

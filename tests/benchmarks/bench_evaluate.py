@@ -11,8 +11,10 @@ import scene
 import torch
 from side_by_side import compare
 
-from deepunlearn_cli.engine.predict import BATCH, outputs_of
+from deepunlearn_cli.engine.device import forward_size
+from deepunlearn_cli.engine.predict import outputs_of
 
+BATCH = forward_size(scene.DEVICE)
 SIZES = {"retain": 3000, "forget": 1000, "val": 1000, "test": 1000}
 PEERS = {"retain": 1, "forget": 3, "val": 2, "test": 2}  # passes of the released benchmark (protocol 9.5)
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from deepunlearn_cli import unlearn
 from deepunlearn_cli.engine.cost import Cost
-from deepunlearn_cli.methods import METHODS, for_any_original
+from deepunlearn_cli.methods import METHODS, Method, for_any_original
 
 SIZES = {"retain": 1536, "forget": 256, "val": 256}
 REPEATS = 5
@@ -56,7 +56,7 @@ def one(name: str, method: str) -> None:
         unlearn(model, actor, task)
         peak = peak or resident() - before
         ratios.append(task.cost.seconds / timed(functools.partial(bare, model, size, task.cost)))
-    fair = of_weights(model) + footprint(model, size) + shown.images.nbytes
+    fair = of_weights(model) + footprint(model, largest(actor)) + shown.images.nbytes
     spread = f"{min(ratios):.2f} .. {max(ratios):.2f}"
     memory = f"peak memory {peak / fair:.2f} times {fair / 1e6:.0f} MB"
     print(f"{method:9} {name}: {statistics.median(ratios):.2f} ({spread}) times its arithmetic; {memory}")
@@ -74,6 +74,12 @@ def bare(model: nn.Module, size: int, cost: Cost) -> None:
     with torch.no_grad():
         for _ in range(max(0, cost.forward - cost.backward) // size):
             model(x)
+
+
+def largest(actor: Method) -> int:
+    """Pictures in the largest batch that a method trains on here."""
+    sizes = [int(getattr(actor, field)) for field in actor.domains() if field.endswith("batch_size")]
+    return min(max(sizes, default=256), SIZES["forget"])
 
 
 def footprint(model: nn.Module, size: int) -> int:
