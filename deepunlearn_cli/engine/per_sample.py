@@ -8,6 +8,7 @@ gradients themselves (45 MB a sample for a ResNet18) are never written down wher
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
-from timm.layers.norm import LayerNorm as TimmLayerNorm
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 from torch.nn import functional as F
@@ -28,7 +28,7 @@ from deepunlearn_cli.engine.terms import Factored, Term, Written
 
 KEPT = 2**26  # numbers kept at a time while inner products are made
 CHUNK = 32  # samples whose gradients are taken together
-MATRICES, SCALES = (nn.Conv2d, nn.Linear), (nn.BatchNorm2d, nn.LayerNorm, TimmLayerNorm)
+MATRICES, SCALES = (nn.Conv2d, nn.Linear), (nn.BatchNorm2d, nn.LayerNorm)
 
 
 @dataclass
@@ -52,7 +52,7 @@ class PerSample:
     def watching(self) -> Iterator[Self]:
         """The model is in eval mode and its layers are watched."""
         watched = [
-            layer for layer in self.model.modules() if type(layer) in MATRICES + SCALES and _plain(layer)
+            layer for layer in self.model.modules() if type(layer) in MATRICES + _scales() and _plain(layer)
         ]
         hooks = [layer.register_forward_hook(self._visit) for layer in watched]
         try:
@@ -174,6 +174,12 @@ def _collect(model: nn.Module, part: Pictures, left: Set[Tensor], task: Task) ->
     return kept
 
 
+def _scales() -> tuple[type[nn.Module], ...]:
+    """Normalisations whose arithmetic is known; timm's are only met where it is loaded."""
+    timms = sys.modules.get("timm.layers.norm")
+    return (*SCALES, timms.LayerNorm) if timms else SCALES
+
+
 def _plain(layer: nn.Module) -> bool:
     """Whether a convolution pads as `unfold` does."""
     return not isinstance(layer, nn.Conv2d) or (
@@ -184,7 +190,7 @@ def _plain(layer: nn.Module) -> bool:
 def _terms(visit: _Visit, errors: Tensor, size: int) -> Iterator[tuple[Tensor, Term]]:
     """What a visit adds to the weights of its layer; errors (C, *output shape)."""
     layer, inputs = visit.layer, visit.inputs.float()
-    if type(layer) in SCALES:
+    if type(layer) in _scales():
         yield from _scale_terms(layer, inputs, errors, size)
         return
     factored = _factored(layer, inputs, errors, size)

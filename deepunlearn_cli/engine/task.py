@@ -15,6 +15,7 @@ from deepunlearn_cli.engine.cost import Cost
 from deepunlearn_cli.engine.device import compiled, compiling, forward_size
 from deepunlearn_cli.engine.fit import Rates, Schedule, Steps, as_in_use
 from deepunlearn_cli.engine.objective import Objective
+from deepunlearn_cli.engine.optimizers import SGD, Adam
 from deepunlearn_cli.engine.pictures import Batch, Pictures
 from deepunlearn_cli.engine.track import Track, descend
 from deepunlearn_cli.errors import Failure, RunFailed, UsageFailure
@@ -107,7 +108,7 @@ class Task:
         self, model: nn.Module, hyper: Rates, *, lr: float | None = None, weight_decay: float | None = None
     ) -> torch.optim.SGD:
         """Plain SGD over all weights, with the learning rate, momentum and weight decay of `hyper`."""
-        return torch.optim.SGD(
+        return SGD(
             model.parameters(),
             lr=hyper.lr if lr is None else lr,
             momentum=hyper.momentum,
@@ -119,7 +120,7 @@ class Task:
         self, model: nn.Module, *, lr: float, weight_decay: float, decoupled: bool = False
     ) -> torch.optim.Adam:
         """Adam over all weights; `decoupled` weight decay makes it AdamW."""
-        return torch.optim.Adam(
+        return Adam(
             model.parameters(),
             lr=lr,
             weight_decay=weight_decay,

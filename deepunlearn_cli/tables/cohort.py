@@ -52,11 +52,11 @@ class Spread:
 def spread(values: Iterable[tuple[str, float]]) -> Spread:
     """The spread of (id, value) pairs; values that are not finite are left out."""
     known = [(name, value) for name, value in values if math.isfinite(value)]
-    n = len(known)
+    numbers, n = [value for _, value in known], len(known)
     if n == 0:
         return Spread(math.nan, math.nan, ())
-    mean = math.fsum(value for _, value in known) / n
-    squares = math.fsum((value - mean) ** 2 for _, value in known)
+    mean = math.fsum(numbers) / n
+    squares = math.fsum([(value - mean) ** 2 for value in numbers])
     sd = math.sqrt(squares / (n - 1)) if n > 1 else math.nan
     return Spread(mean, sd, tuple(name for name, _ in known))
 

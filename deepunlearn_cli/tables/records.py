@@ -134,7 +134,7 @@ def _attacks(rows: Iterable[Row]) -> dict[str, dict[Kind, Row]]:
     for row in rows:
         if row["name"] == "umia" and row["status"] == "done":
             of, kind = chosen[row["target"]], _kind(row["params"])
-            of[kind] = max(of.get(kind, row), row, key=_preference)
+            of[kind] = max(of[kind], row, key=_preference) if kind in of else row
     return chosen
 
 

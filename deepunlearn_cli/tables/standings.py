@@ -43,7 +43,8 @@ def standings(cohort: Cohort, measure: Measure, linkage: str) -> Board:
     sign = 1 if measure.lower else -1
     groups = grouped({key: sign * one.mean for key, one in whole.items() if not is_control(key)}, linkage)
     if whole:
-        groups |= {key: "F" for key in runs if not is_control(key) and missing(cohort, key)}
+        partial = (key for key in runs.keys() - whole.keys() if not is_control(key))
+        groups |= {key: "F" for key in partial if missing(cohort, key)}
     floor = noise(cohort, measure) if measure is RETDEV else math.nan
     return {
         key: Standing(groups.get(key), one, key in groups and groups[key] != "F" and one.mean <= floor)

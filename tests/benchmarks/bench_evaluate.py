@@ -1,4 +1,4 @@
-"""One prediction pass per model against a bare inference loop, and against what peers do.
+"""One prediction pass per model against a bare inference loop, against what peers do, and by pictures per pass.
 
 python tests/benchmarks/bench_evaluate.py [MODEL]...
 """
@@ -6,12 +6,15 @@ python tests/benchmarks/bench_evaluate.py [MODEL]...
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import scene
 import torch
 from side_by_side import compare
 
+from deepunlearn_cli.engine import device
 from deepunlearn_cli.engine.device import forward_size
+from deepunlearn_cli.engine.pictures import Pictures
 from deepunlearn_cli.engine.predict import outputs_of
 
 BATCH = forward_size(scene.DEVICE)
@@ -40,6 +43,18 @@ def main(*models: str) -> None:
             "the bare loop": bare,
         }
         compare(f"{name}, {sum(SIZES.values())} pictures", arms)
+        compare(f"{name}, pictures at a time", {str(n): at(n, model, parts) for n in (250, BATCH, 1000)})
+
+
+def at(size: int, model: torch.nn.Module, parts: dict[str, Pictures]) -> Callable[[], None]:
+    """An evaluation with so many pictures in a forward pass."""
+
+    def run() -> None:
+        device.FORWARD_CPU = device.FORWARD_CUDA = size
+        outputs_of(model, parts)
+        device.FORWARD_CPU = device.FORWARD_CUDA = BATCH
+
+    return run
 
 
 if __name__ == "__main__":
