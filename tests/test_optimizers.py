@@ -13,7 +13,7 @@ from torch import nn
 
 from deepunlearn_cli.engine import optimizers
 
-SLOW = ("torch._dynamo", "torch._inductor", "sympy", "torchvision", "timm", "optuna")
+SLOW = ("torch._dynamo", "torch._inductor", "torchvision", "timm", "optuna")
 
 
 def trained(cls: type[torch.optim.Optimizer], **settings: float) -> nn.Module:
