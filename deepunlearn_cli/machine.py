@@ -1,8 +1,10 @@
-"""What this process may use of the machine: its cores, its threads, its share if it is one of several."""
+"""What this process may use of the machine: cores, threads, its share if it is one of several, a device."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -34,6 +36,17 @@ def threads_asked() -> int | None:
     """The user's OMP_NUM_THREADS (its first number, where there is one for each level of nesting)."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) > 0 else None
+
+
+def may_have_cuda() -> bool:
+    """Whether torch might find a CUDA (or ROCm) device; False is certain, and known without loading torch."""
+    if sys.platform != "linux":
+        return sys.platform != "darwin"
+    try:
+        ctypes.CDLL("libcuda.so.1")  # the driver's own library
+    except OSError:
+        return Path("/dev/kfd").exists()  # ROCm's device
+    return True
 
 
 def _physical() -> int:

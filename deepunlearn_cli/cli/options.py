@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deepunlearn_cli import machine
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.errors import Failure, UsageFailure, unknown
 
@@ -254,6 +255,8 @@ def read_precision(given: str | None, device: str) -> str:
     Raises:
         UsageFailure: neither fp32 nor bf16.
     """
+    if given is None and device == "auto" and not machine.may_have_cuda():
+        return "fp32"  # the CPU's, without the seconds that torch takes to load
     if given is None:
         from deepunlearn_cli.engine.device import default_precision, pick_device
 
