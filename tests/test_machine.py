@@ -86,3 +86,23 @@ def test_the_users_threads_win_and_jobs_share(monkeypatch, asked, alone, halved)
     assert machine.threads(8) == alone
     assert machine.share(2) == halved
     assert machine.share(99) == 1
+
+
+@pytest.mark.parametrize(
+    ("platform", "driver", "expected"),
+    [
+        ("linux", True, True),
+        ("linux", False, False),
+        ("darwin", True, False),
+        ("win32", False, True),
+    ],
+)
+def test_cuda_needs_its_driver(platform, driver, expected, monkeypatch):
+    def load(name):
+        if not driver:
+            raise OSError(name)
+
+    monkeypatch.setattr(machine.sys, "platform", platform)
+    monkeypatch.setattr(machine.ctypes, "CDLL", load)
+    monkeypatch.setattr(machine.Path, "exists", lambda self: False)
+    assert machine.may_have_cuda() == expected
