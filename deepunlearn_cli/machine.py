@@ -38,6 +38,11 @@ def threads_asked() -> int | None:
     return int(first) if first.isdecimal() and int(first) > 0 else None
 
 
+def surely_cpu(device: str) -> bool:
+    """Whether `auto`, `cpu`, `cuda`, ... means the CPU on this machine, as far as is known without torch."""
+    return device == "cpu" or (device == "auto" and not may_have_cuda())
+
+
 def may_have_cuda() -> bool:
     """Whether torch might find a CUDA (or ROCm) device; False is certain, and known without loading torch."""
     if sys.platform != "linux":

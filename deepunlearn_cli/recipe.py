@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+PRECISIONS = FP32, BF16 = "fp32", "bf16"
 SCHEMA = 1
 ID_LENGTH = 16  # hex digits; 64 bits keep 100,000 runs apart with probability 1 - 3e-10
 
@@ -64,7 +65,7 @@ class Recipe:
     data: Mapping[str, Any] = field(default_factory=dict)
     forget: str | None = None
     model: str = ""
-    precision: str = "fp32"
+    precision: str = FP32
     inputs: Mapping[str, Recipe] = field(default_factory=dict)
     attempt: int = 0
     labels: Mapping[str, Any] = field(default_factory=dict)

@@ -9,6 +9,7 @@ import pty
 import select
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -67,6 +68,22 @@ def clean_environment(**changes: str) -> dict[str, str]:
     for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS"):
         kept.pop(name, None)
     return kept | {"OMP_NUM_THREADS": "1", "TERM": "xterm"} | changes
+
+
+def python(code: str, *, cwd: Path | None = None, **environment: str) -> str:
+    """What a Python process of its own prints; it must succeed, and complain of nothing."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=cwd,
+        env=clean_environment(**environment),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
 
 
 def call(*words: object, input: str | None = None, env: Mapping[str, str] | None = None) -> Said:

@@ -9,24 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_kit import COMMANDS, HEAVY, Bench, bench, clean_environment, ok
+from cli_kit import COMMANDS, HEAVY, Bench, bench, clean_environment, ok, python
 
 LIMIT = 0.3  # seconds
-
-
-def python(code: str, *, cwd: Path | None = None, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=cwd,
-        env=clean_environment(**environment),
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
 
 
 def complete(line: str, shell: str = "bash", *, cwd: Path | None = None, **environment: str) -> list[str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from cli_kit import TRAIN, clean_environment
+from cli_kit import TRAIN, python
 
 from deepunlearn_cli import machine
 
@@ -26,15 +24,7 @@ except SystemExit as end:
     assert end.code == 0, end.code
 print(*[name for name in {SLOW!r} if name in sys.modules])
 """
-    said = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=cwd,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    printed, loaded = said.stdout.splitlines()
+    printed, loaded = python(code, cwd=cwd).splitlines()
     return printed, loaded.split()
 
 

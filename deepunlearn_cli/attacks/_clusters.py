@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepunlearn_cli.attacks._features import Floats
 from deepunlearn_cli.attacks._likelihood import Side
 from deepunlearn_cli.intervals import Estimate
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ Logits = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
 Feature = Callable[[Logits, Labels], Floats]
 
+FPRS = {"tpr_1": 0.01, "tpr_01": 0.001}  # false positive rates at which the true positive rate is told
 TINY = np.finfo(np.float64).tiny  # keeps log(0) finite
 
 

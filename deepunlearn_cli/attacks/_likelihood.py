@@ -17,12 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deepunlearn_cli.attacks._features import Floats
+
 VARIANCE_PRIOR = 2  # samples that the pooled variance counts for
 MEAN_PRIOR = 1  # forgotten samples that the average shift counts for
 FLOOR = 1e-6  # least variance: keeps constants (all right, all wrong) apart from a division by zero
 LEAST_NEVER = 2  # observations without which a sample's "never seen" side cannot be fitted
 
-Floats = NDArray[np.float64]
 Where = NDArray[np.int64]
 Statistic = NDArray[np.float32]
 

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from deepunlearn_cli.attacks._attack import Findings, Outputs, Source
 from deepunlearn_cli.attacks._clusters import Layout, estimate
-from deepunlearn_cli.attacks._features import check, correctness, log_odds
-from deepunlearn_cli.attacks._likelihood import Cell, Floats, score
+from deepunlearn_cli.attacks._features import FPRS, Floats, check, correctness, log_odds
+from deepunlearn_cli.attacks._likelihood import Cell, score
 from deepunlearn_cli.attacks.ulira import LEAST_SPLITS
 from deepunlearn_cli.errors import RunFailed, UsageFailure
 from deepunlearn_cli.intervals import Estimate
 
 STATISTICS = {"confidence": log_odds, "correctness": correctness}
-FPRS = {"tpr_1": 0.01, "tpr_01": 0.001}
 BINS = 2**20  # of ratios, for ranks: a tie of two in one bin counts half, as a true tie does
 REACH = 4.0  # where bins begin to grow
 MANY = 1_000_000  # ratios above which only the upper tail is sorted for a threshold

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deepunlearn_cli import intervals, metrics
 from deepunlearn_cli.attacks._attack import Findings, Outputs
-from deepunlearn_cli.attacks._features import feature_of
+from deepunlearn_cli.attacks._features import FPRS, Floats, feature_of
 from deepunlearn_cli.attacks.umia import CLASS, UMIA
 from deepunlearn_cli.errors import UsageFailure
 from deepunlearn_cli.recipe import stream_seed
@@ -23,9 +23,7 @@ SHUFFLE_SPLITS, SHUFFLE_SEED, SHUFFLE_SHARE = 10, 123, 0.1  # the benchmark's St
 # varies up to 1.34 times (differences of two models up to 1.44 times) as much as independent samples would,
 # measured for 50 to 1,000 a side. So a pair of samples counts as one.
 PAIRED = 2
-FPRS = {"tpr_1": 0.01, "tpr_01": 0.001}  # false positive rates at which the true positive rate is told
 
-Floats = NDArray[np.float64]
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # indices to train on, indices to test on
 Part = dict[str, NDArray[Any]]
 Held = Mapping[str, Mapping[str, NDArray[Any]]]  # parts as a run gives them back

@@ -13,6 +13,7 @@ import typer
 from deepunlearn_cli import machine
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.errors import Failure, UsageFailure, unknown
+from deepunlearn_cli.recipe import FP32, PRECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -255,14 +256,14 @@ def read_precision(given: str | None, device: str) -> str:
     Raises:
         UsageFailure: neither fp32 nor bf16.
     """
-    if given is None and device == "auto" and not machine.may_have_cuda():
-        return "fp32"  # the CPU's, without the seconds that torch takes to load
+    if given is None and machine.surely_cpu(device):
+        return FP32  # without the seconds that torch takes to load
     if given is None:
         from deepunlearn_cli.engine.device import default_precision, pick_device
 
         return default_precision(pick_device(device))
-    if given not in ("fp32", "bf16"):
-        failure = unknown("precision", given, ("fp32", "bf16"), "fp32 or bf16")
+    if given not in PRECISIONS:
+        failure = unknown("precision", given, PRECISIONS, " or ".join(PRECISIONS))
         raise UsageFailure(failure.message, failure.hint)
     return given
 

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from deepunlearn_cli import machine
 from deepunlearn_cli.errors import UsageFailure
-from deepunlearn_cli.recipe import stream_seed
+from deepunlearn_cli.recipe import BF16, FP32, stream_seed
 
-PRECISIONS = ("fp32", "bf16")
 FORWARD_CPU, FORWARD_CUDA = 500, 1000  # pictures per forward pass that keeps no gradient
 
 
@@ -48,7 +47,7 @@ def forward_size(device: torch.device) -> int:
 
 def default_precision(device: torch.device) -> str:
     """bf16 where CUDA supports it, fp32 elsewhere."""
-    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    return BF16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else FP32
 
 
 def compiling() -> bool:

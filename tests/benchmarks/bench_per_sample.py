@@ -59,7 +59,10 @@ def both(model: nn.Module, task: Task, along: list[Tensor]) -> dict[str, Work]:
 
 def looped(model: nn.Module, task: Task, along: list[Tensor]) -> dict[str, Work]:
     """The same by a backward pass for every sample, in the model's precision."""
-    pictures = lambda: singles(task.retain.batches(1, shuffle=False, augment=False), model)  # noqa: E731
+
+    def pictures() -> Singles:
+        return singles(task.retain.batches(1, shuffle=False, augment=False), model)
+
     return {
         "FF": lambda: looped_information(model, pictures()),
         "IU": lambda: looped_products(model, pictures(), along),
