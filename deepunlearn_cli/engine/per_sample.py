@@ -161,17 +161,23 @@ def _collect(model: nn.Module, part: Pictures, left: Set[Tensor], task: Task) ->
     start, room = 0, KEPT
     with PerSample(model, task).watching() as samples:
         for batch in part.batches(CHUNK, shuffle=False, augment=False):
-            logits = samples.forward(batch)
-            surprise = logits.detach().softmax(1) - F.one_hot(batch.y, logits.shape[1])
-            for weight, found in samples.terms(logits, surprise[None], kept.keys() if start else left):
-                term = found.smaller()
+            for weight, term in _slopes(samples, batch, kept.keys() if start else left):
                 needed = len(part) * term.width
-                if not start and weight in left and (needed <= room or not kept):
+                if not start and (needed <= room or not kept):
                     kept[weight], room = term.blank(len(part)), room - needed
                 if weight in kept:
                     kept[weight].put(start, term)  # type: ignore[arg-type]
             start += len(batch.y)
     return kept
+
+
+def _slopes(samples: PerSample, batch: Batch, wanted: Set[Tensor]) -> Iterator[tuple[Tensor, Term]]:
+    """The loss gradients of a batch's samples by weight, in the form that takes less memory."""
+    logits = samples.forward(batch)
+    surprise = logits.detach().softmax(1) - F.one_hot(batch.y, logits.shape[1])
+    for weight, term in samples.terms(logits, surprise[None], wanted):
+        if weight in wanted:
+            yield weight, term.smaller()
 
 
 def _scales() -> tuple[type[nn.Module], ...]:
