@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 
+from deepunlearn_cli.machine import leave
+
 
 def main() -> None:
     """Run the command line."""
@@ -11,7 +13,12 @@ def main() -> None:
     gc.set_threshold(200_000)
     from deepunlearn_cli.cli.app import app
 
-    app(prog_name="deepunlearn")
+    try:
+        app(prog_name="deepunlearn")
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            raise
+        leave(end.code or 0)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -235,12 +234,13 @@ def _serve(line: Connection, crew: int, work: Callable[..., Any], arguments: tup
     try:
         last = "ended", work(Desk(crew, line, inbox), *arguments)
     except Stopped:
-        sys.exit(STOPPED)
+        machine.leave(STOPPED)
     except Exception as error:  # noqa: BLE001 - the owner raises it
         last = "raised", (_portable(error), traceback.format_exc())
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the owner hangs up when it has heard the last word
     with suppress(OSError):
         line.send(last)
+    machine.leave(0)
 
 
 def _listen(line: Connection, inbox: SimpleQueue[tuple[str, Any]]) -> None:

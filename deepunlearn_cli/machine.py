@@ -1,15 +1,20 @@
-"""What this process may use of the machine: cores, threads, its share if it is one of several, a device."""
+"""What this process takes of the machine: cores, threads, its share if it is one of several, memory."""
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 # read by OpenMP (torch, scikit-learn), MKL and OpenBLAS (numpy) when they are loaded
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# mallopt's M_TRIM_THRESHOLD and M_MMAP_THRESHOLD, in bytes: what is larger goes back to the system when freed
+KEEP_FREED = {-1: 2**31 - 1, -3: 32 * 2**20}  # the most that it takes
 
 
 def cores() -> int:
@@ -36,6 +41,31 @@ def threads_asked() -> int | None:
     """The user's OMP_NUM_THREADS (its first number, where there is one for each level of nesting)."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) > 0 else None
+
+
+def keep_freed_memory() -> None:
+    """Keep what is freed for the next allocation instead of giving it back to the system (glibc only).
+
+    The activations of a training step are freed at its end. Given back, each of their pages is taken and
+    zeroed anew in the next step: up to a third of a step's time on a CPU. The peak does not change.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # no glibc, and so no such function
+        for parameter, value in KEEP_FREED.items():
+            ctypes.CDLL(None).mallopt(parameter, value)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process without freeing its objects one by one: a second, once torch is loaded.
+
+    Raises:
+        SystemExit: what it printed cannot be written; Python's own end tells why.
+    """
+    atexit._run_exitfuncs()
+    with suppress(OSError):
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # either may be closed
+            stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def surely_cpu(device: str) -> bool:

@@ -76,11 +76,11 @@ class Runner:
 
     @cached_property
     def shop(self) -> Workshop:
-        """Data and models on the device; the first use imports torch and settles its threads."""
-        from deepunlearn_cli.engine.device import pick_device, settle_threads
+        """Data and models on the device; the first use imports torch and settles it on the machine."""
+        from deepunlearn_cli.engine.device import pick_device, settle
         from deepunlearn_cli.workshop import Workshop
 
-        settle_threads()
+        settle()
         return Workshop(self.store.data, pick_device(self.device), self.sharing)
 
     def dataset(self, spec: str, *, image_size: int | None = None, offline: bool = False) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import multiprocessing
 import os
@@ -169,6 +170,7 @@ def _become(
         os.dup2(os.open(names[name], flags | os.O_NOCTTY), number)
         setattr(sys, name, open(number, mode, buffering=1 if number == 2 else -1, closefd=False))
     torch.set_num_threads(1)
+    atexit._clear()  # what is to happen at the end of the tests
     if work:
         work()
     from deepunlearn_cli.__main__ import main
@@ -223,8 +225,6 @@ def _drain(master: int, into: bytearray) -> None:
 def base() -> tuple[Path, dict[str, str]]:
     """A store with one original, two unlearned models and their attacks, made once; and ids by name."""
     place = Path(tempfile.mkdtemp(prefix="deepunlearn-tests-"))
-    import atexit
-
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     store = ("--store", place / "store", "-q")
     (original,) = ok(*TRAIN, "--out", place / "orig.pt", *store).lines

@@ -24,8 +24,8 @@ def complete(line: str, shell: str = "bash", *, cwd: Path | None = None, **envir
     }[shell]
     code = (
         "import sys\n"
-        "from deepunlearn_cli.__main__ import main\n"
-        "try:\n    main()\nfinally:\n"
+        "from deepunlearn_cli.cli.app import app\n"
+        "try:\n    app(prog_name='deepunlearn')\nfinally:\n"
         f"    assert not set({HEAVY!r}) & set(sys.modules), sys.modules.keys()"
     )
     said = python(code, cwd=cwd, _DEEPUNLEARN_COMPLETE=f"complete_{shell}", **asked, **environment)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from deepunlearn_cli.engine.device import pick_device, repeatable
+from deepunlearn_cli.engine.device import KERNELS, pick_device, repeatable
 from deepunlearn_cli.engine.fit import as_in_use
 from deepunlearn_cli.engine.pictures import Pictures, Pixels
 from deepunlearn_cli.engine.predict import at_chance, changed, check_finite, outputs_of, predict
@@ -220,11 +220,14 @@ def test_layers_that_draw_are_repeatable_and_leave_the_global_generator_alone() 
     drawn = []
     for seed in (0, 0, 1):
         with repeatable(seed, tiny.CPU):
+            assert torch.are_deterministic_algorithms_enabled()
+            assert not KERNELS.fill_uninitialized_memory
             drawn.append(layer(torch.ones(50)))
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
     assert torch.equal(state, torch.random.get_rng_state())
     assert not torch.are_deterministic_algorithms_enabled()
+    assert KERNELS.fill_uninitialized_memory
 
 
 def test_unknown_devices_are_refused() -> None:

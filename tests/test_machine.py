@@ -1,10 +1,16 @@
-"""How many threads a process takes: affinity, container quotas, the user's wish, several jobs."""
+"""How many threads a process takes, what it does with freed memory, how it ends."""
 
 from __future__ import annotations
 
+import platform
+import resource
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cli_kit import clean_environment, python
 
 from deepunlearn_cli import machine
 
@@ -106,3 +112,75 @@ def test_cuda_needs_its_driver(platform, driver, expected, monkeypatch):
     monkeypatch.setattr(machine.ctypes, "CDLL", load)
     monkeypatch.setattr(machine.Path, "exists", lambda self: False)
     assert machine.may_have_cuda() == expected
+
+
+FAULTS = """
+import ctypes, resource
+from deepunlearn_cli import machine
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+if {kept}:
+    machine.keep_freed_memory()
+
+def step():
+    blocks = [libc.malloc(2**22) for _ in range(8)]
+    for block in blocks:
+        ctypes.memset(block, 1, 2**22)
+    for block in blocks:
+        libc.free(block)
+
+for _ in range(4):
+    step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(4):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator of glibc")
+def test_freed_memory_is_used_again_as_it_is():
+    pages = 4 * 8 * 2**22 // resource.getpagesize()
+    assert int(python(FAULTS.format(kept=False))) > pages / 2
+    assert int(python(FAULTS.format(kept=True))) < pages / 100
+
+
+ENDING = """
+import atexit, sys
+from deepunlearn_cli.machine import leave
+
+class Slow:
+    def __del__(self):
+        print("freed")
+
+slow = Slow()
+atexit.register(print, "cleaned up")
+print("worked")
+try:
+    leave(3)
+except SystemExit as end:
+    print("not written", file=sys.stderr)
+    raise
+"""
+
+
+def ended(**streams: Any) -> subprocess.CompletedProcess[str]:
+    """The end of a process whose output is buffered."""
+    environment = clean_environment(PYTHONUNBUFFERED="")
+    words = [sys.executable, "-c", ENDING]
+    return subprocess.run(words, env=environment, stderr=subprocess.PIPE, text=True, check=False, **streams)
+
+
+def test_a_process_leaves_with_all_it_said_and_frees_nothing():
+    left = ended(stdout=subprocess.PIPE)
+    assert (left.returncode, left.stdout, left.stderr) == (3, "worked\ncleaned up\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_python_tells_that_the_last_words_cannot_be_written():
+    with Path("/dev/full").open("w") as full:
+        left = ended(stdout=full)
+    assert left.returncode not in (0, 3)
+    assert left.stderr.startswith("not written")
+    assert "No space left on device" in left.stderr

@@ -6,15 +6,18 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils import deterministic
 
 from deepunlearn_cli import machine
 from deepunlearn_cli.errors import UsageFailure
 from deepunlearn_cli.recipe import BF16, FP32, stream_seed
 
 FORWARD_CPU, FORWARD_CUDA = 500, 1000  # pictures per forward pass that keeps no gradient
+KERNELS: Any = deterministic  # its types do not tell what it holds
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -35,8 +38,9 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-def settle_threads() -> None:
-    """Lower torch's threads to what this process may really use: torch does not see a container's quota."""
+def settle() -> None:
+    """Threads lowered to what this process may really use (torch sees no container's quota), memory kept."""
+    machine.keep_freed_memory()
     torch.set_num_threads(machine.threads(torch.get_num_threads()))
 
 
@@ -88,20 +92,26 @@ def repeatable(seed: int, device: torch.device) -> Iterator[None]:
 
     The global generators and flags are as before afterwards.
     """
-    os.environ.setdefault(
-        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-    )  # cuBLAS is only repeatable with a fixed workspace
-    before = torch.get_deterministic_debug_mode()
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=devices), _deterministic_kernels():
         torch.manual_seed(stream_seed(seed, "layers"))
-        torch.set_deterministic_debug_mode("warn")
-        if compiling():  # tells the compiler too, which takes over a second to load
-            torch.use_deterministic_algorithms(True, warn_only=True)
-        try:
-            yield
-        finally:
-            torch.set_deterministic_debug_mode(before)
+        yield
+
+
+@contextmanager
+def _deterministic_kernels() -> Iterator[None]:
+    # cuBLAS is only repeatable with a fixed workspace
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before, filling = torch.get_deterministic_debug_mode(), KERNELS.fill_uninitialized_memory
+    torch.set_deterministic_debug_mode("warn")
+    KERNELS.fill_uninitialized_memory = False  # one more kernel for each new tensor, and nothing reads it
+    if compiling():  # tells the compiler too, which takes over a second to load
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(before)
+        KERNELS.fill_uninitialized_memory = filling
 
 
 def synchronize(device: torch.device) -> None:
