@@ -227,6 +227,7 @@ def _reason(code: int | None) -> str:
 
 def _serve(line: Connection, crew: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """The main function of a worker process."""
+    machine.collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _on_terminate)
     inbox: SimpleQueue[tuple[str, Any]] = SimpleQueue()

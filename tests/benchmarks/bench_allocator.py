@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 
+from deepunlearn_cli import machine
+
 MODELS = ("resnet-tiny", "resnet18", "resnet18-cifar", "tinyvit")
 STEPS = 6
 
@@ -43,13 +45,12 @@ def child(model: str, batch: str, arm: str) -> tuple[float, float, float]:
 
 def measured(arm: str, name: str, batch: str) -> None:
     """Train for a few steps in this process and print what they took."""
+    if arm == "given back":
+        machine.KEEP_FREED.clear()
     import scene
 
-    from deepunlearn_cli import machine
     from deepunlearn_cli.methods import METHODS
 
-    if arm == "kept":
-        machine.keep_freed_memory()
     count = int(batch) * STEPS
     model = scene.model(name)
     task = scene.task(scene.pixels(count), model, name, retain=count)
