@@ -125,11 +125,11 @@ def _read_torch(path: Path) -> tuple[Any, str]:
     try:
         with warnings.catch_warnings(action="ignore"):  # of pickle protocols; what matters is refused
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError:
+    except (UnpicklingError, KeyError):  # the latter where text is taken for instructions
         raise UsageFailure(
             f"{path} holds pickled code or is no checkpoint; nothing in it was run", EXPORT
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, AttributeError) as error:
         raise UsageFailure(f"{path} is not a whole checkpoint: {_first_line(error)}", EXPORT) from None
     return content, content.get(CLAIMS, "{}") if isinstance(content, dict) else "{}"
 

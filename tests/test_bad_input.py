@@ -75,6 +75,8 @@ def broken(kind: str, place: Bench, folder: Path) -> Path:
         path.write_bytes(bytes(range(256)) * 10)
     elif kind == "empty":
         path.write_bytes(b"")
+    elif kind == "words":
+        path.write_text("junk\n")
     elif kind == "code":
         path.write_bytes(pickle.dumps({"state_dict": Trap(folder / "executed")}))
     elif kind == "torch-code":
@@ -85,7 +87,7 @@ def broken(kind: str, place: Bench, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "kind", ["truncated", "noise", "empty", "code", "torch-code", "list", "text", "epoch"]
+    "kind", ["truncated", "noise", "empty", "words", "code", "torch-code", "list", "text", "epoch"]
 )
 def test_a_broken_checkpoint_is_told_and_never_run(place, tmp_path, kind):
     path = broken(kind, place, tmp_path)
