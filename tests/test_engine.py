@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deepunlearn_cli.engine.cost import Cost
 from deepunlearn_cli.engine.device import KERNELS, pick_device, repeatable
 from deepunlearn_cli.engine.fit import as_in_use
 from deepunlearn_cli.engine.pictures import Pictures, Pixels
 from deepunlearn_cli.engine.predict import at_chance, changed, check_finite, outputs_of, predict
-from deepunlearn_cli.engine.task import streams
+from deepunlearn_cli.engine.task import Task, streams
 from deepunlearn_cli.errors import Failure, RunFailed, UsageFailure
 from deepunlearn_cli.methods import METHODS
 
@@ -120,6 +122,34 @@ def test_work_is_counted_teachers_included() -> None:
     assert not logits.requires_grad
     task.step(optimizer, task.loss(model, batch))
     assert (task.cost.forward, task.cost.backward) == (32, 16)
+
+
+@pytest.mark.parametrize("kind", tiny.MODELS)
+def test_the_terms_of_a_loss_give_the_gradients_of_their_sum_one_at_a_time(kind: str) -> None:
+    freed: list[bool] = []
+
+    def terms(task: Task, model: nn.Module) -> Iterator[Tensor]:
+        first = task.loss(model, next(task.retain.batches(16)))
+        yield 0.3 * first
+        with pytest.raises(RuntimeError, match="already been freed"):
+            first.backward()
+        freed.append(True)
+        yield -0.7 * task.loss(model, next(task.forget.batches(8)))
+
+    def stepped(*, whole: bool) -> tuple[dict[str, Tensor], Cost]:
+        task, model = tiny.task(kind), tiny.fresh(kind, 0)
+        with repeatable(0, tiny.CPU):
+            loss = terms(task, model)
+            if whole:
+                first = 0.3 * task.loss(model, next(task.retain.batches(16)))
+                loss = first - 0.7 * task.loss(model, next(task.forget.batches(8)))
+            task.step(task.sgd(model, hyper()), loss)
+        return tiny.weights(model), task.cost
+
+    (together, cost), (apart, cost_apart) = stepped(whole=True), stepped(whole=False)
+    assert freed == [True]
+    assert tiny.same(together, apart)
+    assert (cost.forward, cost.backward) == (cost_apart.forward, cost_apart.backward) == (24, 24)
 
 
 def test_epochs_set_the_rate_and_log_the_loss() -> None:

@@ -22,6 +22,9 @@ from deepunlearn_cli.errors import Failure, RunFailed, UsageFailure
 from deepunlearn_cli.recipe import stream_seed
 
 Network = Callable[[Tensor], Tensor]  # a model, or its compiled form
+Loss = (
+    Tensor | Iterator[Tensor]
+)  # of a sum the terms: the activations of one are freed before the next is made
 Progress = Callable[[float, float, str], None]  # done, total, text
 
 
@@ -128,15 +131,16 @@ class Task:
             decoupled_weight_decay=decoupled,
         )
 
-    def backward(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        """New gradients of `loss`; its samples are those forwarded since the last call."""
+    def backward(self, optimizer: torch.optim.Optimizer, loss: Loss) -> None:
+        """New gradients of `loss`; the samples of each term are those forwarded since the one before."""
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._count_backward()
-        self._loss_sum += loss.detach()
+        for term in [loss] if isinstance(loss, Tensor) else loss:
+            term.backward()  # type: ignore[no-untyped-call]
+            self._count_backward()
+            self._loss_sum += term.detach()
         self._steps += 1
 
-    def step(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    def step(self, optimizer: torch.optim.Optimizer, loss: Loss) -> None:
         """One optimiser step down the gradient of `loss`."""
         self.backward(optimizer, loss)
         optimizer.step()

@@ -10,8 +10,11 @@ from deepunlearn_cli.fields import flag, real
 from deepunlearn_cli.methods._method import Method, Sizes, batch, passes, per_step, rate
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Iterator
 
+    from torch import Tensor, nn
+
+    from deepunlearn_cli.engine.pictures import Batch
     from deepunlearn_cli.engine.task import Task
 
 REFRESH = 5  # passes over the forget set between two looks at the validation loss
@@ -91,11 +94,17 @@ class NablaTau(Method):
             alpha = self.alpha(round_, rounds, n.forget / n.training)
             task.note(val_loss=bound, alpha=torch.tensor(alpha))
             for forget in task.forget.batches(self.batch_size, augment=False):
-                gap = bound - task.loss(model, forget)
-                task.note(ascent_active=gap > 0)
-                kept = task.loss(model, next(retained))
-                task.step(optimizer, alpha * gap.relu().square() + (1 - alpha) * kept)
+                task.step(optimizer, self._terms(model, task, forget, next(retained), bound, alpha))
         self._tell_activity(task)
+
+    @staticmethod
+    def _terms(
+        model: nn.Module, task: Task, forget: Batch, retain: Batch, bound: Tensor, alpha: float
+    ) -> Iterator[Tensor]:
+        gap = bound - task.loss(model, forget)
+        task.note(ascent_active=gap > 0)
+        yield alpha * gap.relu().square()
+        yield (1 - alpha) * task.loss(model, retain)
 
     def _tell_activity(self, task: Task) -> None:
         """All passes have as many batches, so the mean over passes is that over batches."""

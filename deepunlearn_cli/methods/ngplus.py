@@ -10,8 +10,11 @@ from deepunlearn_cli.fields import real
 from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, per_step, rate
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Iterator
 
+    from torch import Tensor, nn
+
+    from deepunlearn_cli.engine.pictures import Batch
     from deepunlearn_cli.engine.task import Task
 
 
@@ -40,9 +43,12 @@ class NegativeGradientPlus(Method):
         optimizer = task.sgd(model, self)
         for _ in task.epochs(self.epochs, optimizer):
             for retain, forget in task.pairs(self.batch_size):
-                kept = self.alpha * task.loss(model, retain)
-                task.step(optimizer, kept - (1 - self.alpha) * task.loss(model, forget))
+                task.step(optimizer, self._terms(model, task, retain, forget))
         return model
+
+    def _terms(self, model: nn.Module, task: Task, retain: Batch, forget: Batch) -> Iterator[Tensor]:
+        yield self.alpha * task.loss(model, retain)
+        yield -(1 - self.alpha) * task.loss(model, forget)
 
     def work(self, n: Sizes) -> float:
         """The retain set, and a forget batch beside each of its batches."""
