@@ -109,7 +109,7 @@ def test_cuda_needs_its_driver(platform, driver, expected, monkeypatch):
             raise OSError(name)
 
     monkeypatch.setattr(machine.sys, "platform", platform)
-    monkeypatch.setattr(machine.ctypes, "CDLL", load)
+    monkeypatch.setattr("ctypes.CDLL", load)
     monkeypatch.setattr(machine.Path, "exists", lambda self: False)
     assert machine.may_have_cuda() == expected
 

@@ -22,9 +22,7 @@ from deepunlearn_cli.errors import Failure, RunFailed, UsageFailure
 from deepunlearn_cli.recipe import stream_seed
 
 Network = Callable[[Tensor], Tensor]  # a model, or its compiled form
-Loss = (
-    Tensor | Iterator[Tensor]
-)  # of a sum the terms: the activations of one are freed before the next is made
+Loss = Tensor | Iterator[Tensor]  # the terms of a sum: one's activations are freed before the next is made
 Progress = Callable[[float, float, str], None]  # done, total, text
 
 
