@@ -8,13 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table, run_table
-from deepunlearn_cli.errors import ExitCode
+from deepunlearn_cli.errors import ExitCode, UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
     from deepunlearn_cli.recipe import Recipe
     from deepunlearn_cli.runner import Runner
     from deepunlearn_cli.store import Run
+
+
+def check_out(out: Path | None, *, several: bool, cure: str) -> None:
+    """Refuse, before anything is made, a file that could not take what is made.
+
+    Args:
+        several: whether more than one model was asked for.
+        cure: how to ask for one.
+
+    Raises:
+        UsageFailure: several models for one file, or a file that cannot be written.
+    """
+    from deepunlearn_cli import checkpoint
+
+    if out and several:
+        raise UsageFailure("--out takes one model, and this makes several", cure)
+    if out:
+        checkpoint.check_writable(out)
 
 
 def deliver(

@@ -11,7 +11,7 @@ from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.making import deliver
+from deepunlearn_cli.cli.making import check_out, deliver
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.errors import UsageFailure
 from deepunlearn_cli.specs import for_run
@@ -95,14 +95,9 @@ def train(
 
 
 def _check(role: str, seeds: list[int], out: Path | None) -> None:
-    from deepunlearn_cli import checkpoint
-
     if role not in ROLES:
         raise UsageFailure(f"--role {role!r} is none of {', '.join(ROLES)}", "--role original is the default")
-    if out and (len(seeds) > 1 or role == "both"):
-        raise UsageFailure("--out takes one model, and this trains several", "give one seed and one role")
-    if out:
-        checkpoint.check_writable(out)
+    check_out(out, several=len(seeds) > 1 or role == "both", cure="give one seed and one role")
 
 
 def _check_track(track: bool, approximate: bool, forget: str | None) -> None:

@@ -8,7 +8,7 @@ from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.making import deliver
+from deepunlearn_cli.cli.making import check_out, deliver
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.tuned import tuned
 from deepunlearn_cli.errors import UsageFailure
@@ -61,7 +61,7 @@ def unlearn(
     force: o.Force = False,
 ) -> Result:
     """Remove the forget set from a trained model."""
-    from deepunlearn_cli import adopt, checkpoint, compose
+    from deepunlearn_cli import adopt, compose
 
     methods = o.read_methods(method)
     params = o.params_for(methods, o.read_params(p))
@@ -70,10 +70,7 @@ def unlearn(
     home = session.store_path / "data"
     refs = [adopt.read_ref(ref, wanted, home) for ref in o.read_refs(ckpt)]
     first = adopt.read_ref(earlier, wanted, home) if earlier else None
-    if out and (len(methods) > 1 or len(refs) > 1):
-        raise UsageFailure("--out takes one model, and this makes several", "give one method and one --ckpt")
-    if out:
-        checkpoint.check_writable(out)
+    check_out(out, several=len(methods) * len(refs) > 1, cure="give one method and one --ckpt")
     chosen = o.read_precision(precision, device) if precision else None
     with session.runner(device, jobs=jobs, create=any(not isinstance(ref, str) for ref in refs)) as runner:
         before = adopt.resolve(first, runner, wanted).recipe if first else None
