@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepunlearn_cli.machine import collect_rarely, leave
+from deepunlearn_cli.system.machine import collect_rarely, leave
 
 
 def main() -> None:

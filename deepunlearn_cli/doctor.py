@@ -1,4 +1,7 @@
-"""Is this machine fit to work on? Each check is a fact, whether it is right, and the cure if not."""
+"""Is this machine fit to work on? Each check is a fact, whether it is right, and the cure if not.
+
+May import: `core`, `system`, `engine`, `models`.
+"""
 
 from __future__ import annotations
 

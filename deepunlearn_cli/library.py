@@ -1,4 +1,7 @@
-"""The library: what the command line is a client of."""
+"""The library: what the command line is a client of.
+
+May import: `core`, `engine`, `methods`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.errors import RunFailed, UsageFailure
+from deepunlearn_cli.core.errors import RunFailed, UsageFailure
 from deepunlearn_cli.methods import METHODS, Method
 
 if TYPE_CHECKING:
@@ -68,9 +71,9 @@ def make_task(
     """
     import torch
 
+    from deepunlearn_cli.core.recipe import stream_seed
     from deepunlearn_cli.engine.pictures import Pictures, Pixels
     from deepunlearn_cli.engine.task import Task, streams
-    from deepunlearn_cli.recipe import stream_seed
 
     device, stream = next(model.parameters()).device, streams(seed)
     given = {"retain": retain, "forget": forget} | ({"val": val} if val else {})

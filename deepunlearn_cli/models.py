@@ -1,4 +1,7 @@
-"""Model names to networks, with heads and input channels fitted to the data."""
+"""Model names to networks, with heads and input channels fitted to the data.
+
+May import: `core`, `engine`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from deepunlearn_cli.errors import Failure, NotFound, UsageFailure, unknown
+from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure, unknown
 
 if TYPE_CHECKING:
     from torch import nn

@@ -39,7 +39,13 @@ LONG = (*TRAIN[:-1], "epochs=5000")  # for who wants to interrupt it
 # Children are forked from a server that has the libraries but no threads: a process costs 50 ms, not 5 s.
 SERVED = multiprocessing.get_context("forkserver")
 SERVED.set_forkserver_preload(
-    ["deepunlearn_cli.cli.app", "deepunlearn_cli.workshop", "torchvision", "sklearn.linear_model", "cli_kit"]
+    [
+        "deepunlearn_cli.cli.app",
+        "deepunlearn_cli.execution.materials",
+        "torchvision",
+        "sklearn.linear_model",
+        "cli_kit",
+    ]
 )
 
 

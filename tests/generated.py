@@ -19,8 +19,8 @@ import typer
 from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.environment import VARIABLES
+from deepunlearn_cli.core.errors import MEANING
 from deepunlearn_cli.data import list_families
-from deepunlearn_cli.errors import MEANING
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.models import FORMS, MODELS
 

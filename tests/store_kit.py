@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.store import Run, Store
 
 FORK = multiprocessing.get_context("fork")

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from deepunlearn_cli import compose
-from deepunlearn_cli.errors import RunFailed
+from deepunlearn_cli.core.errors import RunFailed
+from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.methods import METHODS
-from deepunlearn_cli.recipe import Recipe
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import Order
 from deepunlearn_cli.sweep.question import Question
@@ -25,7 +25,7 @@ def original(seed: int = 0, epochs: int = 30) -> Recipe:
     return Recipe(
         kind="train",
         name="original",
-        params=compose.TRAINER.build({"epochs": epochs}).params(),
+        params=recipes.TRAINER.build({"epochs": epochs}).params(),
         seed=seed,
         data=DATA,
         model="resnet-tiny",
@@ -39,7 +39,7 @@ def unlearning(method: str = "msg", seed: int = 0, epochs: int = 30) -> Recipe:
         kind="unlearn",
         name=method,
         revision=actor.revision,
-        params=actor.build(compose.within_budget(actor, start)).params(),
+        params=actor.build(recipes.within_budget(actor, start)).params(),
         seed=seed,
         data=DATA,
         forget="a" * 64,

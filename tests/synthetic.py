@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from deepunlearn_cli.tables.records import Record, records
+from deepunlearn_cli.reporting.records import Record, records
+from deepunlearn_cli.reporting.table import Table
+
+WIDTH, GUTTER = 100, 2  # columns of a terminal that tables must fit, and between two of a table
 
 TITLES = {"msg": "MSG", "ft": "FT", "ct": "CT", "kde": "KDE", "original": "original", "retrain": "retrain"}
 
@@ -59,3 +62,16 @@ def cell(
 def joined(rows: list[dict[str, Any]]) -> list[Record]:
     """Records of rows, with this module's titles."""
     return records(rows, TITLES)
+
+
+def by_label(table: Table, where: str | None = None) -> dict[str, Any]:
+    """Rows by what people read in them, of one pair or of all."""
+    return {row["label"]: row for row in table.rows if where in (None, row["pair"])}
+
+
+def width(table: Table) -> int:
+    """Columns that a table takes on a terminal."""
+    lines = [table.headers(), *table.cells()]
+    columns = zip(*lines, strict=True)
+    widest = [max(len(part) for cell in column for part in cell.split("\n")) for column in columns]
+    return sum(widest) + GUTTER * (len(widest) - 1)

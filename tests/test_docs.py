@@ -13,7 +13,7 @@ import pytest
 
 from deepunlearn_cli import __version__
 from deepunlearn_cli.cli.environment import VARIABLES
-from deepunlearn_cli.errors import MEANING, ExitCode
+from deepunlearn_cli.core.errors import MEANING, ExitCode
 
 PACKAGE = generated.ROOT / "deepunlearn_cli"
 TEXT = generated.README.read_text("utf-8")

@@ -1,95 +1,110 @@
-"""Which room may import what (`deepunlearn_cli` only; heavy libraries are fenced by ruff)."""
+"""Which room may import what: every room says so at its door, in the last sentence of its docstring.
+
+Rooms form a ladder (no arrow runs back up) and files no circle, imports inside functions and for typing
+included. Heavy libraries are fenced by ruff.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "deepunlearn_cli"
-BASE = {"errors", "registry", "fields", "recipe", "locks", "specs"}
-WORK = BASE | {"data", "models", "engine", "methods", "attacks", "metrics", "store", "compose"}
-MAY = {
-    "errors": set(),
-    "registry": BASE,
-    "fields": BASE,
-    "recipe": BASE,
-    "locks": set(),
-    "specs": set(),
-    "machine": set(),
-    "crew": {"machine"},
-    "store": BASE | {"store"},
-    "metrics": BASE,
-    "removal": BASE | {"metrics"},
-    "data": BASE | {"data"},
-    "models": BASE | {"engine"},
-    "engine": BASE | {"engine", "machine"},
-    "methods": BASE | {"methods", "engine"},
-    "intervals": BASE,
-    "attacks": BASE | {"attacks", "metrics", "intervals"},
-    "tables": BASE | {"tables", "metrics", "intervals", "removal"},
-    "figures": BASE,
-    "pages": BASE | {"tables", "figures", "removal"},
-    "saved": BASE,
-    "audit": WORK | {"intervals", "runner"},
-    "shadows": WORK | {"runner"},
-    "compose": BASE | {"data", "methods", "attacks"},
-    "checkpoint": BASE,
-    "workshop": BASE | {"data", "models", "engine", "store"},
-    "library": BASE | {"methods", "engine"},
-    "making": WORK | {"library", "workshop"},
-    "runner": WORK | {"making", "workshop"},
-    "fleet": BASE | {"crew", "runner", "store"},
-    "foreign": WORK | {"checkpoint", "making", "runner"},
-    "adopt": WORK | {"checkpoint", "making", "runner", "foreign"},
-    "presets": BASE | {"methods"},
-    "sweep": WORK | {"adopt", "crew", "presets", "runner"},
-    "bench": WORK,
-    "distances": WORK | {"runner", "tables"},
-    "unrolling": WORK | {"bench", "campaign"},
-    "campaign": WORK | {"adopt", "bench", "runner", "sweep"},
-    "plans": set(),
-    "doctor": {"engine", "models"},
-}
+FILES = sorted(PACKAGE.rglob("*.py"))
+EVERYTHING = "everything"
 
 
-def rooms_imported(path: Path) -> set[str]:
-    """Rooms of this package that a file imports, in functions and for typing too."""
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+@cache
+def imported(path: Path) -> frozenset[str]:
+    """Modules of this package that a file imports, in functions and for typing too."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "deepunlearn_cli":
-            found |= {f"deepunlearn_cli.{name.name}" for name in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(node.module or "")
-    inside = {name.split(".")[1] for name in found if name.startswith("deepunlearn_cli.")}
-    return inside - {"__version__"}
+            found |= {name.name for name in node.names if name.name in MODULES}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == PACKAGE.name:
+            full = {f"{node.module}.{name.name}" for name in node.names}
+            found |= {name if name in MODULES else node.module or "" for name in full}
+    return frozenset(found - {module_of(path)})
 
 
-def files(room: str) -> list[Path]:
-    folder = PACKAGE / room
-    return sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{room}.py"]
+def room_of(module: str) -> str:
+    """The first name below the package; of the package's own `__init__` that name."""
+    return ([*module.split(".")[1:], "__init__"])[0]
 
 
-@pytest.mark.parametrize("room", MAY)
+ROOMS = sorted({room_of(module) for module in MODULES} - {"__init__", "__main__"})
+
+
+def door(room: str) -> str:
+    """What a room says of itself."""
+    path = PACKAGE / room / "__init__.py"
+    text = (path if path.exists() else PACKAGE / f"{room}.py").read_text("utf-8")
+    return ast.get_docstring(ast.parse(text)) or ""
+
+
+@cache
+def may_import(room: str) -> frozenset[str]:
+    """The rooms that a door names behind `May import:`."""
+    said = re.search(r"May import: (.*?)\.$", door(room), re.DOTALL | re.MULTILINE)
+    assert said, f"{room} does not say what it may import"
+    if said[1] == EVERYTHING:
+        return frozenset(ROOMS) - {room}
+    names = frozenset(re.findall(r"`(\w+)`", said[1]))
+    assert names <= set(ROOMS), names
+    return names
+
+
+def circle(arrows: dict[str, frozenset[str]]) -> list[str]:
+    """The nodes of some circle, or none."""
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("room", ROOMS)
 def test_room_keeps_its_fence(room: str) -> None:
-    assert files(room)
-    for path in files(room):
-        assert rooms_imported(path) <= MAY[room] | {room}, path.name
+    for module, path in MODULES.items():
+        if room_of(module) == room:
+            rooms = {room_of(name) for name in imported(path)} - {room, "__init__"}
+            assert rooms <= may_import(room), f"{module} imports {sorted(rooms - may_import(room))}"
 
 
-def test_every_room_has_a_fence() -> None:
-    rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
-    assert rooms - {"__init__", "__main__", "cli"} == set(MAY)
+def test_rooms_form_a_ladder() -> None:
+    assert circle({room: may_import(room) for room in ROOMS}) == []
+
+
+def test_no_circle_between_files() -> None:
+    assert circle({module: imported(path) - {"deepunlearn_cli"} for module, path in MODULES.items()}) == []
+
+
+def test_a_circle_is_named() -> None:
+    assert set(circle({"a": frozenset("b"), "b": frozenset("c"), "c": frozenset("a")})) == set("abc")
+
+
+def test_the_root_holds_few_modules() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 8
 
 
 @pytest.mark.parametrize("room", ["methods", "attacks"])
 def test_residents_do_not_know_each_other(room: str) -> None:
     """A resident's own arithmetic may lie beside it, under its name with an underscore."""
-    residents = [path.stem for path in files(room) if not path.stem.startswith("_")]
-    for path in files(room):
-        text = path.read_text("utf-8")
-        others = [other for other in residents if other != path.stem.removeprefix("_")]
-        assert not [other for other in others if f"deepunlearn_cli.{room}.{other}" in text], path.name
+    residents = {m for m in MODULES if room_of(m) == room and "._" not in m and m.count(".") == 2}
+    assert len(residents) > 1
+    for module in residents:
+        assert not imported(MODULES[module]) & residents, module
+        beside = module.replace(f".{room}.", f".{room}._")
+        assert beside not in MODULES or not imported(MODULES[beside]) & residents - {module}

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from deepunlearn_cli import make_task, unlearn
-from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.methods import for_any_original
 
 

@@ -8,7 +8,7 @@ import pytest
 import tiny
 import torch
 
-from deepunlearn_cli.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.models import MODELS, Shape, build, check_name, is_code
 
 

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from deepunlearn_cli import unlearn
+from deepunlearn_cli.core.recipe import stream_seed
 from deepunlearn_cli.engine.pictures import Pictures, Pixels
 from deepunlearn_cli.engine.task import Task, streams
 from deepunlearn_cli.engine.track import Track
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._tracked import Tracked
 from deepunlearn_cli.models import Shape, build
-from deepunlearn_cli.recipe import stream_seed
 
 CPU = torch.device("cpu")
 CLASSES, SIZE = 3, 8

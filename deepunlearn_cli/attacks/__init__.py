@@ -1,4 +1,7 @@
-"""Attacks: one file each; the file's name is the attack's public name."""
+"""Attacks: one file each; the file's name is the attack's public name.
+
+May import: `core`, `evaluation`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from deepunlearn_cli.attacks._verdict import (
     samples_needed,
     within,
 )
-from deepunlearn_cli.registry import Room
+from deepunlearn_cli.core.registry import Room
 
 # mypy has no type for "an abstract class to be subclassed"
 ATTACKS = Room("deepunlearn_cli.attacks", Attack, "attack", "deepunlearn attacks")  # type: ignore[type-abstract]

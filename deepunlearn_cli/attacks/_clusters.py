@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from deepunlearn_cli.attacks._features import Floats
 from deepunlearn_cli.attacks._likelihood import Side
-from deepunlearn_cli.intervals import Estimate
+from deepunlearn_cli.evaluation.intervals import Estimate
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepunlearn_cli import metrics
-from deepunlearn_cli.errors import RunFailed, UsageFailure
+from deepunlearn_cli.core.errors import RunFailed, UsageFailure
+from deepunlearn_cli.evaluation import metrics
 
 Floats = NDArray[np.float64]
 Logits = NDArray[np.floating[Any]]

@@ -22,6 +22,7 @@ from deepunlearn_cli.attacks._features import Floats
 VARIANCE_PRIOR = 2  # samples that the pooled variance counts for
 MEAN_PRIOR = 1  # forgotten samples that the average shift counts for
 FLOOR = 1e-6  # least variance: keeps constants (all right, all wrong) apart from a division by zero
+LEAST_SPLITS = 4  # below it a sample is hardly ever both forgotten and never seen by the other splits
 LEAST_NEVER = 2  # observations without which a sample's "never seen" side cannot be fitted
 
 Where = NDArray[np.int64]

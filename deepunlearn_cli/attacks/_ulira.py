@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from deepunlearn_cli.attacks._attack import Findings, Outputs, Source
 from deepunlearn_cli.attacks._clusters import Layout, estimate
 from deepunlearn_cli.attacks._features import FPRS, Floats, check, correctness, log_odds
-from deepunlearn_cli.attacks._likelihood import Cell, score
-from deepunlearn_cli.attacks.ulira import LEAST_SPLITS
-from deepunlearn_cli.errors import RunFailed, UsageFailure
-from deepunlearn_cli.intervals import Estimate
+from deepunlearn_cli.attacks._likelihood import LEAST_SPLITS, Cell, score
+from deepunlearn_cli.core.errors import RunFailed, UsageFailure
+from deepunlearn_cli.evaluation.intervals import Estimate
 
 STATISTICS = {"confidence": log_odds, "correctness": correctness}
 BINS = 2**20  # of ratios, for ranks: a tie of two in one bin counts half, as a true tie does

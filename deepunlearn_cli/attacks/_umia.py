@@ -6,17 +6,16 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepunlearn_cli import intervals, metrics
-from deepunlearn_cli.attacks._attack import Findings, Outputs
+from deepunlearn_cli.attacks._attack import CLASS, Findings, Outputs
 from deepunlearn_cli.attacks._features import FPRS, Floats, feature_of
-from deepunlearn_cli.attacks.umia import CLASS, UMIA
-from deepunlearn_cli.errors import UsageFailure
-from deepunlearn_cli.recipe import stream_seed
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.recipe import stream_seed
+from deepunlearn_cli.evaluation import intervals, metrics
 
 SHUFFLE_SPLITS, SHUFFLE_SEED, SHUFFLE_SHARE = 10, 123, 0.1  # the benchmark's StratifiedShuffleSplit
 # Held-out predictions share their classifiers: where there is little to see, the accuracy of identical sides
@@ -29,7 +28,27 @@ Part = dict[str, NDArray[Any]]
 Held = Mapping[str, Mapping[str, NDArray[Any]]]  # parts as a run gives them back
 
 
-def attacked(attack: UMIA, outputs: Outputs, seed: int) -> Findings:
+class Settings(Protocol):
+    """The declared fields of the attack."""
+
+    @property
+    def against(self) -> str:
+        """Where the unseen samples come from."""
+
+    @property
+    def feature(self) -> str:
+        """What the attack looks at."""
+
+    @property
+    def cv(self) -> str:
+        """`kfold` or `shuffle`."""
+
+    @property
+    def folds(self) -> int:
+        """Of `kfold`."""
+
+
+def attacked(attack: Settings, outputs: Outputs, seed: int) -> Findings:
     """Figures of a model from what it said, and what the attack made of each sample."""
     rng = np.random.default_rng(stream_seed(seed, "umia"))
     parts = {"forget": _scored(outputs, "forget", attack.feature), attack.against: _unseen(attack, outputs)}
@@ -40,7 +59,7 @@ def attacked(attack: UMIA, outputs: Outputs, seed: int) -> Findings:
     return Findings(scores | {"n": size}, {"forget": forget, "against": other}, _doubts(attack, outputs))
 
 
-def _unseen(attack: UMIA, outputs: Outputs) -> Part:
+def _unseen(attack: Settings, outputs: Outputs) -> Part:
     """The samples of the other side: of `test` for `class`, and then of the forgotten classes only."""
     if attack.against != CLASS:
         return _scored(outputs, attack.against, attack.feature)
@@ -48,7 +67,7 @@ def _unseen(attack: UMIA, outputs: Outputs) -> Part:
     return _drawn(part, np.flatnonzero(np.isin(part["label"], outputs["forget"]["labels"])))
 
 
-def _doubts(attack: UMIA, outputs: Outputs) -> list[str]:
+def _doubts(attack: Settings, outputs: Outputs) -> list[str]:
     """What is wrong with the question: a removed class is not told from classes, but from its own."""
     forget, retain = (outputs.get(name, {}).get("labels") for name in ("forget", "retain"))
     if attack.against == CLASS or forget is None or retain is None or np.isin(forget, retain).any():
@@ -59,14 +78,14 @@ def _doubts(attack: UMIA, outputs: Outputs) -> list[str]:
     ]
 
 
-def _check_size(attack: UMIA, size: int, split: str) -> None:
+def _check_size(attack: Settings, size: int, split: str) -> None:
     needed = attack.folds if attack.cv == "kfold" else SHUFFLE_SPLITS
     if size < needed:
         hint = f"-p folds={size}" if size > 1 and attack.cv == "kfold" else "use a larger forget set or split"
         raise UsageFailure(f"U-MIA needs {needed} samples per side; {split} has {size}", hint)
 
 
-def _splits(attack: UMIA, size: int, rng: np.random.Generator) -> Iterator[Split]:
+def _splits(attack: Settings, size: int, rng: np.random.Generator) -> Iterator[Split]:
     from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
     splitter: Any = (

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from deepunlearn_cli.errors import UsageFailure
-from deepunlearn_cli.intervals import Estimate, Interval, quantile
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.evaluation.intervals import Estimate, Interval, quantile
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 

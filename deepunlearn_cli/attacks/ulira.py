@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deepunlearn_cli.attacks._attack import Attack, Findings, Source
-from deepunlearn_cli.fields import choice
+from deepunlearn_cli.core.fields import choice
 
 STATISTICS = ("confidence", "correctness")
-LEAST_SPLITS = 4  # below it a sample is hardly ever both forgotten and never seen by the other splits
 
 
 def target_name(split: int, forget: int) -> str:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deepunlearn_cli.attacks._attack import Attack, Findings, Source
-from deepunlearn_cli.fields import choice, whole
+from deepunlearn_cli.attacks._attack import CLASS, Attack, Findings, Source
+from deepunlearn_cli.core.fields import choice, whole
 
 FEATURES = ("loss", "confidence", "entropy", "modified-entropy", "margin")
-CLASS = "class"  # unseen samples of the forgotten classes alone
 
 
 @dataclass(frozen=True)

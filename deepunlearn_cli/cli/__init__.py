@@ -1,1 +1,4 @@
-"""The command line: the only room that parses arguments, prints, and knows exit codes."""
+"""The command line: the only room that parses arguments, prints, and knows exit codes.
+
+May import: everything.
+"""

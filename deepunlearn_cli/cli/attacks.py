@@ -9,7 +9,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.methods import field_table
 from deepunlearn_cli.cli.parameter import argument
-from deepunlearn_cli.tables.table import Column, Table
+from deepunlearn_cli.reporting.table import Column, Table
 
 
 def _names(incomplete: str) -> list[str]:

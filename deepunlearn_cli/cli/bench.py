@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.bench_unrolling import unrolled
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.ranking import check_table, store_records, stored_tables
-from deepunlearn_cli.cli.unrolling import unrolled
-from deepunlearn_cli.errors import ExitCode, UsageFailure
-from deepunlearn_cli.tables.plans import plan_size
+from deepunlearn_cli.core.errors import ExitCode, UsageFailure
+from deepunlearn_cli.reporting.plans import plan_size
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.bench import Plan
-    from deepunlearn_cli.campaign import Campaign
-    from deepunlearn_cli.tables.table import Table
+    from deepunlearn_cli.reporting.table import Table
+    from deepunlearn_cli.studies.bench import Bench
+    from deepunlearn_cli.studies.plan import Plan
 
 
 def _plans(incomplete: str) -> list[str]:
-    from deepunlearn_cli.bench import built_in
+    from deepunlearn_cli.studies.plan import built_in
 
     return [name for name in built_in() if name.startswith(incomplete)]
 
@@ -55,8 +55,8 @@ def bench(
     dry_run: o.DryRun = False,
 ) -> Result:
     """Train, search, unlearn, attack and rank as a plan says; what is in the store is not made again."""
-    from deepunlearn_cli import bench as plans
-    from deepunlearn_cli import campaign as campaigns
+    from deepunlearn_cli.studies import plan as plans
+    from deepunlearn_cli.studies.bench import Bench
 
     chosen = plans.load(plan)
     seeds = o.read_seeds(chosen.seeds)
@@ -64,17 +64,17 @@ def bench(
     _check_figure(chosen, figure)
     precision = o.read_precision(chosen.precision, device)
     with session.runner(device, jobs=jobs) as runner:
-        campaign = campaigns.Campaign(chosen, runner, seeds, precision, jobs)
+        bench = Bench(chosen, runner, seeds, precision, jobs)
         if chosen.unrolling:
-            return unrolled(campaign, figure, dry_run=dry_run)
+            return unrolled(bench, figure, dry_run=dry_run)
         if dry_run:
-            return Result(tables=[plan_size(_sized(campaign))])
+            return Result(tables=[plan_size(_sized(bench))])
         teller = getattr(runner.reporter, "standing", lambda _: None)
-        found, failures = campaign.tuned(teller, session.console.note)
+        found, failures = bench.tuned(teller, session.console.note)
         for failure in failures:
             session.console.warn(f"{failure.message}; {failure.hint}")
-        judged = campaign.judged(found)
-        attacks = campaign.attacks(judged)
+        judged = bench.judged(found)
+        attacks = bench.attacks(judged)
         outcome = runner.ensure_all([*judged, *attacks])
         wanted = {recipe.key for recipe in judged}
         code = ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
@@ -82,7 +82,7 @@ def bench(
 
 
 def _check_figure(plan: Plan, figure: Path | None) -> None:
-    from deepunlearn_cli import figures
+    from deepunlearn_cli.reporting import figures
 
     if figure and not plan.unrolling:
         raise UsageFailure(
@@ -92,13 +92,13 @@ def _check_figure(plan: Plan, figure: Path | None) -> None:
         figures.check(figure)
 
 
-def _sized(campaign: Campaign) -> list[dict[str, Any]]:
+def _sized(bench: Bench) -> list[dict[str, Any]]:
     """The plan's size with what is there and the seconds that the rest may take."""
-    from deepunlearn_cli.campaign import ATTACKS, seconds_per_epoch, size, there
+    from deepunlearn_cli.studies.bench import ATTACKS, seconds_per_epoch, size, there
 
-    held, pace = there(campaign), seconds_per_epoch(campaign.runner)
+    held, pace = there(bench), seconds_per_epoch(bench.runner)
     rows = []
-    for row in size(campaign.plan, len(campaign.seeds)):
+    for row in size(bench.plan, len(bench.seeds)):
         count = min(row["runs"], held[row["dataset"], row["model"], row["kind"]])
         missing = 0 if row["kind"] == ATTACKS else row["runs"] - count
         each = pace.get((row["dataset"], row["model"])) if missing else 0.0

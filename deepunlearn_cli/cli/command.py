@@ -19,12 +19,12 @@ import typer
 
 from deepunlearn_cli.cli.console import Console, Result
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.errors import ExitCode, Failure, UsageFailure
+from deepunlearn_cli.core.errors import ExitCode, Failure, UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.progress import Bars
-    from deepunlearn_cli.fields import Declared, Domain
-    from deepunlearn_cli.runner import Runner
+    from deepunlearn_cli.core.fields import Declared, Domain
+    from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Store
 
 DEFAULT_STORE = Path("deepunlearn-store")
@@ -69,8 +69,8 @@ class Session:
             UsageFailure: fewer than one.
         """
         from deepunlearn_cli.cli.progress import Bars
-        from deepunlearn_cli.fleet import Fleet
-        from deepunlearn_cli.runner import Runner
+        from deepunlearn_cli.execution.pool import Fleet
+        from deepunlearn_cli.execution.runner import Runner
 
         if jobs < 1:
             raise UsageFailure(f"--jobs {jobs} is not 1 or more", "--jobs 2 makes two runs at a time")

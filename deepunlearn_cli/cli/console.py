@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.errors import ExitCode, Failure
-from deepunlearn_cli.tables.formats import render
+from deepunlearn_cli.core.errors import ExitCode, Failure
+from deepunlearn_cli.reporting.formats import render
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
-    from deepunlearn_cli.tables.table import Table
+    from deepunlearn_cli.reporting.table import Table
 
 PIPE_WIDTH = 100  # columns of a table where there is no terminal to ask
 

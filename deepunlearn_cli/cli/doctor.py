@@ -7,8 +7,8 @@ from dataclasses import asdict
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.errors import ExitCode
-from deepunlearn_cli.tables.table import Column, Table
+from deepunlearn_cli.core.errors import ExitCode
+from deepunlearn_cli.reporting.table import Column, Table
 
 
 @register(app, "doctor", "deepunlearn doctor", "deepunlearn doctor --json")

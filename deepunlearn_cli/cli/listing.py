@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from deepunlearn_cli.reporting.table import Column, Table
 from deepunlearn_cli.store.index import row
-from deepunlearn_cli.tables.table import Column, Table
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.recipe import Recipe
-    from deepunlearn_cli.runner import Runner, Step
+    from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.execution.runner import Runner, Step
     from deepunlearn_cli.store import Run
 
 Row = Mapping[str, Any]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table, run_table
-from deepunlearn_cli.errors import ExitCode, UsageFailure
+from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
-    from deepunlearn_cli.recipe import Recipe
-    from deepunlearn_cli.runner import Runner
+    from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Run
 
 
@@ -27,12 +27,12 @@ def check_out(out: Path | None, *, several: bool, cure: str) -> None:
     Raises:
         UsageFailure: several models for one file, or a file that cannot be written.
     """
-    from deepunlearn_cli import checkpoint
+    from deepunlearn_cli.checkpoints import file
 
     if out and several:
         raise UsageFailure("--out takes one model, and this makes several", cure)
     if out:
-        checkpoint.check_writable(out)
+        file.check_writable(out)
 
 
 def deliver(
@@ -63,10 +63,10 @@ def deliver(
 
 
 def _shown(session: Session, runs: Sequence[Run], out: Path | None, claims: Mapping[str, Any]) -> Result:
-    from deepunlearn_cli import checkpoint
+    from deepunlearn_cli.checkpoints import file
 
     result = Result(tables=[run_table(runs)], ids=[run.id for run in runs])
     if out:
-        checkpoint.write(out, runs[0].weights(), claims)
+        file.write(out, runs[0].weights(), claims)
         result.notes = [f"wrote {out}"]
     return result

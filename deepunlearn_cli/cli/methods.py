@@ -11,10 +11,10 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_methods
 from deepunlearn_cli.cli.parameter import argument
-from deepunlearn_cli.tables.table import Column, Table
+from deepunlearn_cli.reporting.table import Column, Table
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.fields import Declared
+    from deepunlearn_cli.core.fields import Declared
     from deepunlearn_cli.methods import Method
 
 COST = "epochs: work of the defaults in epochs of training, with a tenth of CIFAR-10 to forget"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.tables.table import Column, Table
+from deepunlearn_cli.reporting.table import Column, Table
 
 
 @register(app, "models", "deepunlearn models", "deepunlearn models --json")

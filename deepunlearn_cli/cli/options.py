@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deepunlearn_cli import machine
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.errors import Failure, UsageFailure, unknown
-from deepunlearn_cli.recipe import FP32, PRECISIONS
+from deepunlearn_cli.core.errors import Failure, UsageFailure, unknown
+from deepunlearn_cli.core.recipe import FP32, PRECISIONS
+from deepunlearn_cli.system import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

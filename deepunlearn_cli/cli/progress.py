@@ -6,11 +6,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli.console import Console, stderr
-from deepunlearn_cli.runner import Reporter
+from deepunlearn_cli.execution.runner import Reporter
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.errors import RunFailed
-    from deepunlearn_cli.recipe import Recipe
+    from deepunlearn_cli.core.errors import RunFailed
+    from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.store import Run
     from deepunlearn_cli.sweep import Standing
 

@@ -13,7 +13,7 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import run_table
 from deepunlearn_cli.cli.options import complete_refs, read_refs
 from deepunlearn_cli.cli.parameter import argument, option
-from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.core.errors import UsageFailure
 
 
 @register(

@@ -38,8 +38,8 @@ def rank(
     ] = None,
 ) -> Result:
     """Rank the methods in the store by retention deviation and by indiscernibility (Table 1)."""
-    from deepunlearn_cli.tables.rank import BOTH
-    from deepunlearn_cli.tables.rank import rank as ranked
+    from deepunlearn_cli.reporting.rank import BOTH
+    from deepunlearn_cli.reporting.rank import rank as ranked
 
     if source:
         found = file_records(source, dataset, model)

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.errors import NotFound, UsageFailure, unknown
-from deepunlearn_cli.tables.formats import render, stacked
+from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
+from deepunlearn_cli.reporting.formats import render, stacked
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
-    from deepunlearn_cli.removal import Outputs, Removal
+    from deepunlearn_cli.evaluation.removal import Outputs, Removal
+    from deepunlearn_cli.reporting.records import Pair, Record
+    from deepunlearn_cli.reporting.table import Table
     from deepunlearn_cli.store import Store
-    from deepunlearn_cli.tables.records import Pair, Record
-    from deepunlearn_cli.tables.table import Table
 
 SIZES, CLASSES = "sizes", "classes"  # tables of several forget sets, and of removed classes
 FORMATS = ("table", "markdown", "latex", "csv", "tsv", "json")
@@ -27,7 +27,7 @@ def store_records(
     store: Store, dataset: str | None, model: str | None, among: Collection[str] | None = None
 ) -> list[Record]:
     """Every model run of the store (or of these ids) with its attacks."""
-    from deepunlearn_cli.tables.records import records
+    from deepunlearn_cli.reporting.records import records
 
     rows = store.rows()
     if among is not None:
@@ -41,7 +41,7 @@ def ulira_splits(store: Store, dataset: str | None, model: str | None) -> list[R
     Raises:
         NotFound: there is none.
     """
-    from deepunlearn_cli.tables.ulira_records import ulira_records
+    from deepunlearn_cli.reporting.ulira_records import ulira_records
 
     found = ulira_records(store.rows(kind="attack"), _titles(), dataset, model)
     if not found:
@@ -51,7 +51,7 @@ def ulira_splits(store: Store, dataset: str | None, model: str | None) -> list[R
 
 def file_records(path: Path, dataset: str | None, model: str | None) -> list[Record]:
     """The figures of a CSV made elsewhere."""
-    from deepunlearn_cli.tables.figures_csv import read
+    from deepunlearn_cli.reporting.figures_csv import read
 
     return read(path, _titles(), dataset, model)
 
@@ -62,9 +62,9 @@ def stored_tables(name: str, store: Store, found: Sequence[Record]) -> list[Tabl
     Raises:
         NotFound: an unknown name, or nothing to show.
     """
-    from deepunlearn_cli.tables.classes import class_tables
-    from deepunlearn_cli.tables.report import report
-    from deepunlearn_cli.tables.sizes import size_tables
+    from deepunlearn_cli.reporting.classes import class_tables
+    from deepunlearn_cli.reporting.report import report
+    from deepunlearn_cli.reporting.sizes import size_tables
 
     check_table(name)
     if name == SIZES:
@@ -80,7 +80,7 @@ def check_table(name: str, more: Sequence[str] = ()) -> None:
     Raises:
         NotFound: with suggestions.
     """
-    from deepunlearn_cli.tables.report import TABLES
+    from deepunlearn_cli.reporting.report import TABLES
 
     known = (*TABLES, SIZES, CLASSES, *more)
     if name not in known:
@@ -89,7 +89,7 @@ def check_table(name: str, more: Sequence[str] = ()) -> None:
 
 def removals(store: Store, found: Sequence[Record]) -> dict[str, Removal]:
     """By run id: what models say of classes that they were to forget as a whole."""
-    from deepunlearn_cli.removal import removals as read
+    from deepunlearn_cli.evaluation.removal import removals as read
 
     groups: dict[Pair, list[str]] = {}
     for record in found:

@@ -21,7 +21,7 @@ from deepunlearn_cli.cli.ranking import (
 )
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.tables.table import Table
+    from deepunlearn_cli.reporting.table import Table
 
 
 @register(
@@ -76,7 +76,7 @@ def report(
 
 def _page(session: Session, dataset: str | None, model: str | None, out: Path | None) -> Result:
     from deepunlearn_cli.cli.ulira import stored_rows
-    from deepunlearn_cli.pages import report_page
+    from deepunlearn_cli.reporting.pages import report_page
 
     store = session.store()
     found = store_records(store, dataset, model)
@@ -85,15 +85,15 @@ def _page(session: Session, dataset: str | None, model: str | None, out: Path | 
 
 
 def _run(session: Session, ref: str) -> Table:
-    from deepunlearn_cli.tables.one_run import run_table
+    from deepunlearn_cli.reporting.one_run import run_table
 
     store = session.store()
     return run_table(store_records(store, None, None), store.find(ref).id)
 
 
 def _weights(session: Session, dataset: str | None, model: str | None) -> Table:
-    from deepunlearn_cli.distances import distances
-    from deepunlearn_cli.tables.weights import weights_table
+    from deepunlearn_cli.reporting.weights import weights_table
+    from deepunlearn_cli.studies.distances import distances
 
     with session.runner("cpu", create=False) as runner:
         found = store_records(runner.store, dataset, model)
@@ -102,8 +102,8 @@ def _weights(session: Session, dataset: str | None, model: str | None) -> Table:
 
 
 def _sweeps(session: Session, dataset: str | None, model: str | None, storage: str | None) -> Table:
+    from deepunlearn_cli.reporting.sweeps import sweep_table
     from deepunlearn_cli.sweep import summaries
-    from deepunlearn_cli.tables.sweeps import sweep_table
 
     rows = summaries(session.store().studies, storage)
     wanted = [row for row in rows if dataset in (None, row["dataset"]) and model in (None, row["model"])]

@@ -10,8 +10,8 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument
-from deepunlearn_cli.recipe import Recipe
-from deepunlearn_cli.tables.table import Column, Table
+from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.reporting.table import Column, Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
@@ -44,7 +44,7 @@ def show(
 
 def _weights(session: Session, run: Run) -> Mapping[str, float]:
     """Verification error and its kin; loads torch, so only where there may be some."""
-    from deepunlearn_cli.distances import of_run
+    from deepunlearn_cli.studies.distances import of_run
 
     with session.runner("cpu", create=False) as runner:
         return of_run(run, runner)

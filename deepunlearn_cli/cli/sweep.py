@@ -14,11 +14,11 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.errors import ExitCode, UsageFailure
+from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.errors import Failure
-    from deepunlearn_cli.runner import Runner
+    from deepunlearn_cli.core.errors import Failure
+    from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.sweep import Order, Search, Standing, Tuned
 
 PANEL = "Search"
@@ -97,18 +97,20 @@ def sweep(
     missing) and by a U-MIA on validation pictures; test pictures are not touched. The best few are run again
     on fresh seeds, and the choice is made on those. It is kept as a preset, and its model as a run.
     """
-    from deepunlearn_cli import adopt
     from deepunlearn_cli import sweep as sweeps
+    from deepunlearn_cli.checkpoints import refs
 
     search = sweeps.Search(sampler, sampler_seed, study)
     fixed = _fixed(method, o.read_params(p))
     counts = {"trials": (trials, 1), "workers": (workers, 1), "max-failures": (max_failures, 1)}
     _check(counts | {"confirm": (confirm, 0)}, search, list(fixed), out)
     seconds = o.read_duration(timeout) if timeout else None
-    wanted = adopt.Wanted(dataset, model, forget, val_share, split_seed, image_size, offline=offline)
-    refs = [adopt.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(ckpt)]
-    with session.runner(device, jobs=workers, create=any(not isinstance(ref, str) for ref in refs)) as runner:
-        starts = [adopt.original(adopt.resolve(ref, runner, wanted)) for ref in refs]
+    wanted = refs.Wanted(dataset, model, forget, val_share, split_seed, image_size, offline=offline)
+    given = [refs.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(ckpt)]
+    with session.runner(
+        device, jobs=workers, create=any(not isinstance(ref, str) for ref in given)
+    ) as runner:
+        starts = [refs.original(refs.resolve(ref, runner, wanted)) for ref in given]
         if dry_run:
             plan = plan_table(runner, sweeps.references(starts))
             return Result(tables=[plan], notes=[f"and up to {trials} trials each of {', '.join(fixed)}"])
@@ -156,8 +158,8 @@ def _result(
     session: Session, order: Order, tuned: Sequence[Tuned], failures: Sequence[Failure], out: Path | None
 ) -> Result:
     """Candidates of every method, ids of the chosen models; a failure of the only method is that failure."""
-    from deepunlearn_cli import presets
-    from deepunlearn_cli.tables.sweeps import candidates_table
+    from deepunlearn_cli.reporting.sweeps import candidates_table
+    from deepunlearn_cli.sweep import presets
 
     if failures and len(order.questions) == 1:
         raise failures[0]

@@ -13,13 +13,13 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import check_out, deliver
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.errors import UsageFailure
-from deepunlearn_cli.specs import for_run
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.specs import for_run
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.compose import Scene
+    from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.data import ForgetSet
-    from deepunlearn_cli.recipe import Recipe
+    from deepunlearn_cli.execution.recipes import Scene
 
 ROLES = ("original", "retrain", "both")
 
@@ -69,10 +69,12 @@ def train(
     force: o.Force = False,
 ) -> Result:
     """Train an original model, or the retrained one that is its exact reference."""
-    from deepunlearn_cli import adopt, compose, data, models
+    from deepunlearn_cli import data, models
+    from deepunlearn_cli.checkpoints import refs
+    from deepunlearn_cli.execution import recipes
 
     numbers = o.read_seeds(seeds)
-    params = compose.TRAINER.build(o.read_params(p)).params()
+    params = recipes.TRAINER.build(o.read_params(p)).params()
     _check(role, numbers, out)
     _check_track(track, approximate, forget)
     data.check_spec(dataset)
@@ -80,18 +82,18 @@ def train(
     chosen = o.read_precision(precision, device)
     with session.runner(device, jobs=jobs) as runner:
         opened = runner.dataset(dataset, image_size=image_size, offline=offline)
-        scene = compose.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, chosen)
+        scene = recipes.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, chosen)
         scene = replace(scene, augment=not no_augment, **o.given(val_share=val_share, split_seed=split_seed))
         if track and not approximate:
-            compose.check_exact(scene, params)
+            recipes.check_exact(scene, params)
         spec = forget or data.DEFAULT_FORGET
-        sets = {seed: adopt.forget_for(scene.data, opened, for_run(spec, seed), runner) for seed in numbers}
-        recipes = _recipes(scene, role, params, sets, track=track)
-        if size := runner.shop.track_size(recipes[0]) if track else 0:
+        sets = {seed: refs.forget_for(scene.data, opened, for_run(spec, seed), runner) for seed in numbers}
+        wanted = _recipes(scene, role, params, sets, track=track)
+        if size := runner.shop.track_size(wanted[0]) if track else 0:
             session.console.note(f"the track of each original takes {size / 1e6:,.1f} MB beside its weights")
-        start = adopt.Start(recipes[0], opened, sets[numbers[0]], data.portable(dataset))
-        claims = adopt.claims_of(recipes[0], start)
-        return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
+        start = refs.Start(wanted[0], opened, sets[numbers[0]], data.portable(dataset))
+        claims = refs.claims_of(wanted[0], start)
+        return deliver(session, runner, wanted, out=out, claims=claims, dry_run=dry_run, force=force)
 
 
 def _check(role: str, seeds: list[int], out: Path | None) -> None:
@@ -111,13 +113,13 @@ def _recipes(
     scene: Scene, role: str, params: dict[str, object], sets: Mapping[int, ForgetSet], *, track: bool
 ) -> list[Recipe]:
     """The recipes of a role; `sets` has the forget set of each seed."""
-    from deepunlearn_cli import compose
+    from deepunlearn_cli.execution import recipes
 
     originals = {
-        seed: compose.original(scene, params, seed, forget if track else None)
+        seed: recipes.original(scene, params, seed, forget if track else None)
         for seed, forget in sets.items()
     }
-    references = [compose.retrained(originals[seed], forget) for seed, forget in sets.items()]
+    references = [recipes.retrained(originals[seed], forget) for seed, forget in sets.items()]
     return {
         "original": list(originals.values()),
         "retrain": references,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.core.errors import UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
-    from deepunlearn_cli.recipe import Recipe
+    from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.store import Store
 
 
@@ -17,8 +17,8 @@ def tuned(
     session: Session, preset: str | None, store: Store, method: str, start: Recipe, forget: str = ""
 ) -> dict[str, Any]:
     """The preset's hyperparameters for a method on an original; the controls have none to tune."""
-    from deepunlearn_cli import presets
     from deepunlearn_cli.methods import METHODS
+    from deepunlearn_cli.sweep import presets
 
     if preset is None or METHODS.get(method).control:
         return {}

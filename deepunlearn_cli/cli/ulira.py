@@ -16,13 +16,13 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.tuned import tuned
 from deepunlearn_cli.cli.verdict import FailAbove, Gate, Margin, Metric, code_of, read_rule
-from deepunlearn_cli.errors import ExitCode
-from deepunlearn_cli.tables import ulira as views
+from deepunlearn_cli.core.errors import ExitCode
+from deepunlearn_cli.reporting import ulira as views
 
 if TYPE_CHECKING:
-    from deepunlearn_cli import shadows
-    from deepunlearn_cli.recipe import Recipe
+    from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.store import Store
+    from deepunlearn_cli.studies import shadows
 
 DESIGN = "Design"
 
@@ -82,11 +82,14 @@ def ulira(
     control, the originals the bound. What is in the store is not made again: more --splits later train only
     what is missing.
     """
-    from deepunlearn_cli import compose, data, figures, models, shadows
+    from deepunlearn_cli import data, models
+    from deepunlearn_cli.execution import recipes
+    from deepunlearn_cli.reporting import figures
+    from deepunlearn_cli.studies import shadows
 
     rule, methods = read_rule(metric, margin, fail_above, gate), o.read_methods(method)
     given = o.params_for(methods, o.read_params(p))
-    training = compose.TRAINER.build(o.read_params(train)).params()
+    training = recipes.TRAINER.build(o.read_params(train)).params()
     hyper = ULiRA.build(params).params()
     if figure:
         figures.check(figure)
@@ -95,7 +98,7 @@ def ulira(
     chosen = o.read_precision(precision, device)
     with session.runner(device, jobs=jobs) as runner:
         opened = runner.dataset(dataset, image_size=image_size, offline=offline)
-        scene = compose.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, chosen, not no_augment)
+        scene = recipes.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, chosen, not no_augment)
         scene = replace(scene, **o.given(val_share=val_share, split_seed=split_seed))
         design = shadows.Design(scene, splits, forgets, share, training)
 
@@ -103,7 +106,7 @@ def ulira(
             return tuned(session, preset, runner.store, name, start) | given.get(name, {})
 
         names = dict.fromkeys([*shadows.CONTROLS, *methods])
-        analyses = {name: compose.ulira(design.models(name, settings, runner), name, hyper) for name in names}
+        analyses = {name: recipes.ulira(design.models(name, settings, runner), name, hyper) for name in names}
         if dry_run:
             return Result(tables=[views.plan_table(shadows.plan(runner, analyses))])
         return _analysed(list(shadows.attack(runner, analyses)), rule, figure)
@@ -115,7 +118,7 @@ def _analysed(results: Sequence[shadows.Result], rule: Rule, figure: Path | None
     rows = sorted((_row(result, rule, held) for result in results), key=_order)
     drawn = [row for row in rows if row["histogram"]]
     if figure:
-        from deepunlearn_cli import figures
+        from deepunlearn_cli.reporting import figures
 
         figures.save(figures.ulira_figure(drawn), figure)
     code = code_of(rule, [row["verdict"] for row in rows])
@@ -130,7 +133,7 @@ def _analysed(results: Sequence[shadows.Result], rule: Rule, figure: Path | None
 def stored_rows(store: Store, dataset: str | None, model: str | None) -> list[dict[str, Any]]:
     """What the figure needs of the newest U-LiRA of each method in the store."""
     from deepunlearn_cli.methods import METHODS
-    from deepunlearn_cli.shadows import CONTROLS
+    from deepunlearn_cli.studies.shadows import CONTROLS
 
     newest: dict[str, dict[str, Any]] = {}
     for row in store.rows(kind="attack", name="ulira", status="done", dataset=dataset, model=model):
@@ -154,8 +157,8 @@ SCORES = (
 
 
 def _row(result: shadows.Result, rule: Rule, control: Mapping[str, Any] | None) -> dict[str, Any]:
-    from deepunlearn_cli import shadows
     from deepunlearn_cli.methods import METHODS
+    from deepunlearn_cli.studies import shadows
 
     run = result.run
     parts = run.outputs() if run else None

@@ -14,16 +14,16 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.verdict import FailAbove, Gate, Margin, Metric, code_of, read_rule
-from deepunlearn_cli.errors import ExitCode, UsageFailure
-from deepunlearn_cli.tables import audits
+from deepunlearn_cli.core.errors import ExitCode, UsageFailure
+from deepunlearn_cli.reporting import audits
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.adopt import Start
     from deepunlearn_cli.attacks import Rule
-    from deepunlearn_cli.audit import Audited
+    from deepunlearn_cli.checkpoints.refs import Start
     from deepunlearn_cli.cli.umia_views import Asked
-    from deepunlearn_cli.recipe import Recipe
-    from deepunlearn_cli.runner import Runner
+    from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.studies.audit import Audited
 
 SAVED, MORE = "Saved scores", "Per sample"
 
@@ -42,7 +42,7 @@ SAVED, MORE = "Saved scores", "Per sample"
 def umia(
     session: Session,
     params: Mapping[str, Any],
-    refs: Annotated[
+    targets: Annotated[
         list[str] | None,
         argument(
             metavar="[REF...]",
@@ -90,28 +90,28 @@ def umia(
     the original (do nothing) and on the retrained model stands beside it, and the verdict says whether the
     model is equivalent to the retrained one, by two one-sided tests within a margin.
     """
-    from deepunlearn_cli import adopt
+    from deepunlearn_cli.checkpoints import refs
     from deepunlearn_cli.cli import umia_views as views
 
     rule = read_rule(metric, margin, fail_above, gate)
     asked = views.Asked(samples, by, top)
     if scores:
-        _only_scores(refs)
+        _only_scores(targets)
         attack = UMIA.build({**params, "against": "test"})
         return views.of_files(attack, rule, asked, scores, Path(against), control, seed)
     _no_files(against, control)
     hyper = UMIA.build({**params, "against": against}).params()
-    wanted = adopt.Wanted(dataset, model, forget, image_size=image_size, offline=offline)
-    read = [adopt.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(refs or [])]
+    wanted = refs.Wanted(dataset, model, forget, image_size=image_size, offline=offline)
+    read = [refs.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(targets or [])]
     with session.runner(device, jobs=jobs, create=any(not isinstance(ref, str) for ref in read)) as runner:
-        attacks = [_attack(_target(adopt.resolve(ref, runner, wanted)), hyper, seed) for ref in read]
+        attacks = [_attack(_target(refs.resolve(ref, runner, wanted)), hyper, seed) for ref in read]
         if dry_run:
             return Result(tables=[plan_table(runner, attacks)])
         return _audited(runner, attacks, rule, asked)
 
 
-def _only_scores(refs: list[str] | None) -> None:
-    if refs:
+def _only_scores(targets: list[str] | None) -> None:
+    if targets:
         raise UsageFailure("--scores audits files, and a run was given too", "give one or the other")
 
 
@@ -125,8 +125,8 @@ def _no_files(against: str, control: tuple[Path, Path] | None) -> None:
 
 
 def _audited(runner: Runner, attacks: Sequence[Recipe], rule: Rule, asked: Asked) -> Result:
-    from deepunlearn_cli.audit import audit
     from deepunlearn_cli.cli import umia_views as views
+    from deepunlearn_cli.studies.audit import audit
 
     found, failed = audit(runner, attacks, rule)
     rows = [views.row(one, rule) for one in found]
@@ -153,17 +153,17 @@ def _classes(runner: Runner, found: Sequence[Audited]) -> Sequence[str]:
 
 def _target(start: Start) -> Recipe:
     """The model to attack; an original is attacked as what it is: a model that has forgotten nothing."""
-    from deepunlearn_cli import compose
+    from deepunlearn_cli.execution import recipes
 
     if start.recipe.forget:
         return start.recipe
-    return compose.unlearned(start.recipe, "original", start.forget)
+    return recipes.unlearned(start.recipe, "original", start.forget)
 
 
 def _attack(target: Recipe, params: Mapping[str, Any], seed: int) -> Recipe:
-    from deepunlearn_cli import compose
+    from deepunlearn_cli.execution import recipes
 
-    return compose.attack(target, "umia", params, seed)
+    return recipes.attack(target, "umia", params, seed)
 
 
 def _advice(rows: Sequence[Mapping[str, Any]]) -> list[str]:

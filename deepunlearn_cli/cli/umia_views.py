@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.errors import UsageFailure
-from deepunlearn_cli.tables import audits
-from deepunlearn_cli.tables.formats import render
-from deepunlearn_cli.tables.table import Table
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.reporting import audits
+from deepunlearn_cli.reporting.formats import render
+from deepunlearn_cli.reporting.table import Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Rule
     from deepunlearn_cli.attacks.umia import UMIA
-    from deepunlearn_cli.audit import Answer, Audited, Parts
+    from deepunlearn_cli.studies.audit import Answer, Audited, Parts
 
 Judged = tuple[dict[str, Any], "Parts", "Parts | None"]  # a row, its samples, its control's
 
@@ -87,8 +87,9 @@ def of_files(
     seed: int,
 ) -> Result:
     """The attack on saved scores: no store, no model, no data."""
-    from deepunlearn_cli import audit, saved
     from deepunlearn_cli.cli.verdict import code_of
+    from deepunlearn_cli.evaluation import saved
+    from deepunlearn_cli.studies import audit
 
     found = attack.run({"target": lambda: {"forget": saved.read(forget), "test": saved.read(against)}}, seed)
     held = None
@@ -109,7 +110,7 @@ def of_files(
 
 def more(asked: Asked, judged: Sequence[Judged], classes: Sequence[str]) -> list[Table]:
     """The tables asked for besides, and the file."""
-    from deepunlearn_cli.tables import exposure
+    from deepunlearn_cli.reporting import exposure
 
     tables = []
     if asked.by:

@@ -11,7 +11,7 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import check_out, deliver
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.tuned import tuned
-from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.core.errors import UsageFailure
 
 
 @register(
@@ -61,22 +61,23 @@ def unlearn(
     force: o.Force = False,
 ) -> Result:
     """Remove the forget set from a trained model."""
-    from deepunlearn_cli import adopt, compose
+    from deepunlearn_cli.checkpoints import refs
+    from deepunlearn_cli.execution import recipes
 
     methods = o.read_methods(method)
     params = o.params_for(methods, o.read_params(p))
-    wanted = adopt.Wanted(dataset, model, forget, val_share, split_seed, image_size, seed, offline)
+    wanted = refs.Wanted(dataset, model, forget, val_share, split_seed, image_size, seed, offline)
     _check_earlier(earlier, approximate)
     home = session.store_path / "data"
-    refs = [adopt.read_ref(ref, wanted, home) for ref in o.read_refs(ckpt)]
-    first = adopt.read_ref(earlier, wanted, home) if earlier else None
-    check_out(out, several=len(methods) * len(refs) > 1, cure="give one method and one --ckpt")
+    given = [refs.read_ref(ref, wanted, home) for ref in o.read_refs(ckpt)]
+    first = refs.read_ref(earlier, wanted, home) if earlier else None
+    check_out(out, several=len(methods) * len(given) > 1, cure="give one method and one --ckpt")
     chosen = o.read_precision(precision, device) if precision else None
-    with session.runner(device, jobs=jobs, create=any(not isinstance(ref, str) for ref in refs)) as runner:
-        before = adopt.resolve(first, runner, wanted).recipe if first else None
-        starts = [adopt.original(adopt.resolve(ref, runner, wanted)) for ref in refs]
-        recipes = [
-            compose.unlearned(
+    with session.runner(device, jobs=jobs, create=any(not isinstance(ref, str) for ref in given)) as runner:
+        before = refs.resolve(first, runner, wanted).recipe if first else None
+        starts = [refs.original(refs.resolve(ref, runner, wanted)) for ref in given]
+        wanted_runs = [
+            recipes.unlearned(
                 start.recipe,
                 name,
                 start.forget,
@@ -88,8 +89,8 @@ def unlearn(
             for start in starts
             for name in methods
         ]
-        claims = adopt.claims_of(recipes[0], starts[0])
-        return deliver(session, runner, recipes, out=out, claims=claims, dry_run=dry_run, force=force)
+        claims = refs.claims_of(wanted_runs[0], starts[0])
+        return deliver(session, runner, wanted_runs, out=out, claims=claims, dry_run=dry_run, force=force)
 
 
 def _check_earlier(earlier: str | None, approximate: bool) -> None:

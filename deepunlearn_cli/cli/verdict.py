@@ -7,7 +7,7 @@ from typing import Annotated
 
 from deepunlearn_cli.attacks import MARGIN, Rule, check_limit, check_margin
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.errors import ExitCode, UsageFailure, unknown
+from deepunlearn_cli.core.errors import ExitCode, UsageFailure, unknown
 
 CODES = {"FAIL": ExitCode.AUDIT_FAILED, "INCONCLUSIVE": ExitCode.AUDIT_INCONCLUSIVE}  # the worst first
 PANEL = "Verdict"

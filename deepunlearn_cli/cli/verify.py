@@ -9,8 +9,8 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument
-from deepunlearn_cli.errors import ExitCode
-from deepunlearn_cli.tables.table import Column, Table
+from deepunlearn_cli.core.errors import ExitCode
+from deepunlearn_cli.reporting.table import Column, Table
 
 
 @register(app, "verify", "deepunlearn verify", "deepunlearn verify 3f9c")

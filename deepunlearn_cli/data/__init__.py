@@ -1,10 +1,15 @@
-"""Datasets, one file per family, decoded once to fingerprinted arrays of bytes; splits; forget sets."""
+"""Datasets, one file per family, decoded once to fingerprinted arrays of bytes; splits; forget sets.
+
+May import: `core`, `system`.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.registry import Room
 from deepunlearn_cli.data._cache import find, keep, load_dataset
 from deepunlearn_cli.data._dataset import Dataset, Progress
 from deepunlearn_cli.data._family import Family, raw_folder
@@ -20,8 +25,6 @@ from deepunlearn_cli.data._forget import (
 )
 from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._splits import SPLIT_SEED, VAL_SHARE, Split, split
-from deepunlearn_cli.errors import NotFound, UsageFailure
-from deepunlearn_cli.registry import Room
 
 __all__ = [
     "DEFAULT_FORGET",

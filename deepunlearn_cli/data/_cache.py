@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.data._dataset import (
     Dataset,
     Indices,
@@ -28,7 +29,6 @@ from deepunlearn_cli.data._dataset import (
 )
 from deepunlearn_cli.data._family import Plan
 from deepunlearn_cli.data._staging import publish, staging, write_atomically
-from deepunlearn_cli.errors import NotFound, StoreCorrupt, UsageFailure
 
 SPARE = 1 << 26  # bytes left free on the disk beside a dataset
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deepunlearn_cli.recipe import canonical
+from deepunlearn_cli.core.recipe import canonical
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Indices: TypeAlias = NDArray[np.int64]

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.data._dataset import Dataset
-from deepunlearn_cli.errors import Failure, NotFound, UsageFailure
 
 Entry: TypeAlias = int | str  # an index, or a path relative to the dataset's folder
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.data._dataset import Indices
 from deepunlearn_cli.data._forget import ForgetSet, forget_by_index
 from deepunlearn_cli.data._splits import Split
-from deepunlearn_cli.errors import UsageFailure
 
 
 def halve(split: Split, number: int) -> tuple[Split, Indices]:

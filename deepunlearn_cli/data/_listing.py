@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.core.errors import UsageFailure
 
 # the extensions of torchvision's ImageFolder
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")

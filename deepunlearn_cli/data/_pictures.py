@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.data._dataset import Pixels, Progress
-from deepunlearn_cli.errors import UsageFailure
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.data._dataset import Dataset, Indices
-from deepunlearn_cli.errors import UsageFailure
 
 VAL_SHARE = 0.15  # of the official training part
 SPLIT_SEED = 123

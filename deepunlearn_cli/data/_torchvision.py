@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
+from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.data._dataset import Indices, Pixels, Progress
 from deepunlearn_cli.data._family import RAW_VARIABLE, Family, Plan
 from deepunlearn_cli.data._pictures import array_filler
-from deepunlearn_cli.errors import Failure, NotFound, UsageFailure
 
 Result = TypeVar("Result")
 

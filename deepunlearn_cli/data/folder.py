@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.data._dataset import Indices
 from deepunlearn_cli.data._family import Family, Plan, hold_out
 from deepunlearn_cli.data._listing import File, digest, listing
 from deepunlearn_cli.data._pictures import file_filler, shape_of
-from deepunlearn_cli.errors import NotFound, UsageFailure
 
 LAYOUT = "expected PATH/CLASS/*.jpg, or PATH/train/CLASS/*.jpg with PATH/test/CLASS/*.jpg"
 

@@ -9,10 +9,10 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.data._dataset import Indices, Pixels
 from deepunlearn_cli.data._family import Family, Plan, hold_out
 from deepunlearn_cli.data._pictures import array_filler
-from deepunlearn_cli.errors import Failure, NotFound, UsageFailure
 
 LAYOUT = "np.savez(FILE, x_train=..., y_train=..., x_test=..., y_test=...) with uint8 pictures (N, H, W[, C])"
 

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.data._family import RAW_VARIABLE, Family, Plan, hold_out
 from deepunlearn_cli.data._listing import File, digest, listing
 from deepunlearn_cli.data._pictures import file_filler
-from deepunlearn_cli.errors import NotFound, UsageFailure
 
 YEARS = 20  # per class
 SHOWN = 5  # files named in an error

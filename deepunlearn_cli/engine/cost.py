@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from deepunlearn_cli import locks
 from deepunlearn_cli.engine.device import synchronize
+from deepunlearn_cli.system import locks
 
 CROWDED = 0.05  # share of the machine's CPU seconds
 NOTICED = 1.0  # CPU seconds: below it, the system's own ticks of 10 ms look like a crowd

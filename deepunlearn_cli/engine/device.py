@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils import deterministic
 
-from deepunlearn_cli import machine
-from deepunlearn_cli.errors import UsageFailure
-from deepunlearn_cli.recipe import BF16, FP32, stream_seed
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.recipe import BF16, FP32, stream_seed
+from deepunlearn_cli.system import machine
 
 FORWARD_CPU, FORWARD_CUDA = 500, 1000  # pictures per forward pass that keeps no gradient
 KERNELS: Any = deterministic  # its types do not tell what it holds

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.engine.device import forward_size
 from deepunlearn_cli.engine.pictures import Pictures
-from deepunlearn_cli.errors import RunFailed
 
 
 def predict(model: nn.Module, part: Pictures, precision: str = "fp32") -> NDArray[np.float32]:

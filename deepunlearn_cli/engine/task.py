@@ -11,15 +11,15 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from deepunlearn_cli.core.errors import Failure, RunFailed, UsageFailure
+from deepunlearn_cli.core.recipe import stream_seed
 from deepunlearn_cli.engine.cost import Cost
 from deepunlearn_cli.engine.device import compiled, compiling, forward_size
 from deepunlearn_cli.engine.fit import Rates, Schedule, Steps, as_in_use
 from deepunlearn_cli.engine.objective import Objective
 from deepunlearn_cli.engine.optimizers import SGD, Adam
 from deepunlearn_cli.engine.pictures import Batch, Pictures
-from deepunlearn_cli.engine.track import Track, descend
-from deepunlearn_cli.errors import Failure, RunFailed, UsageFailure
-from deepunlearn_cli.recipe import stream_seed
+from deepunlearn_cli.engine.track import Track
 
 Network = Callable[[Tensor], Tensor]  # a model, or its compiled form
 Loss = Tensor | Iterator[Tensor]  # the terms of a sum: one's activations are freed before the next is made
@@ -230,7 +230,24 @@ class Task:
         network = compiled(model, self.device) if compiling() else model
         self.facts["compiled"] = compiling()
         for _ in self.epochs(hyper.epochs, optimizer, schedule):
-            descend(self, optimizer, network, part, hyper.batch_size, objective)
+            self.descend(optimizer, network, part, hyper.batch_size, objective)
+
+    def descend(
+        self, optimizer: torch.optim.Optimizer, model: Network, part: Pictures, size: int, goal: Objective
+    ) -> None:
+        """One pass of steps over a part, in batches of `size`."""
+        for batch in part.batches(size):
+            self.step(optimizer, goal(self.forward(model, batch), batch.y))
+
+    def kept_track(self) -> Track:
+        """The track of the training that made the model.
+
+        Raises:
+            UsageFailure: it kept none.
+        """
+        if self.track is None:
+            raise UsageFailure("this training kept no track of the forget set", "deepunlearn train --track")
+        return self.track
 
     def pairs(self, retain_size: int, forget_size: int | None = None) -> Iterator[tuple[Batch, Batch]]:
         """One pass over retain, each batch with a forget batch; forget starts over as needed."""

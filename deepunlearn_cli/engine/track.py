@@ -11,19 +11,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.engine.objective import Objective
-from deepunlearn_cli.engine.pictures import Pictures
-from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.engine.pictures import Batch, Pictures
+from deepunlearn_cli.engine.weights import Vector, copied
 
-if TYPE_CHECKING:
-    from deepunlearn_cli.engine.task import Network, Task
 
-Vector = list[Tensor]  # one tensor for each trainable weight, in the order of `parameters()`
+class Work(Protocol):
+    """What a track needs of a task: the forget set, and passes that are counted."""
+
+    @property
+    def forget(self) -> Pictures:
+        """The pictures to forget."""
+
+    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Logits (B, K)."""
+
+    def gradients(self, loss: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Gradients of `loss` with respect to `weights`."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +56,7 @@ class Track:
     mixed: bool = False
     updates: Mapping[str, Tensor] | None = None
 
-    @classmethod
-    def of(cls, task: Task) -> Track:
-        """The task's track.
-
-        Raises:
-            UsageFailure: it has none.
-        """
-        if task.track is None:
-            raise UsageFailure("this training kept no track of the forget set", "deepunlearn train --track")
-        return task.track
-
-    def gradient(self, task: Task) -> Vector:
+    def gradient(self, task: Work) -> Vector:
         """Gradient at w0, summed over the forget batches: batch statistics and means as in training.
 
         Of mixed batches each picture counts 1 / `batch_size`, wherever it was.
@@ -102,28 +101,3 @@ class Updates:
         """The sum by the weights' names, on the CPU."""
         names = [name for name, _ in self.model.named_parameters()]
         return {name: value.cpu() for name, value in zip(names, self.total, strict=True)}
-
-
-def descend(
-    task: Task, optimizer: torch.optim.Optimizer, model: Network, part: Pictures, size: int, goal: Objective
-) -> None:
-    """One pass of steps over a part."""
-    for batch in part.batches(size):
-        task.step(optimizer, goal(task.forward(model, batch), batch.y))
-
-
-def copied(model: nn.Module) -> Vector:
-    """A copy of a model's weights."""
-    return [weight.detach().clone() for weight in model.parameters()]
-
-
-def moved(model: nn.Module, direction: Sequence[Tensor], length: float) -> Vector:
-    """A model's weights + `length` times `direction`."""
-    held = [weight.detach() for weight in model.parameters()]
-    return list(torch._foreach_add(held, list(direction), alpha=length))
-
-
-def distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
-    """L2 distance of two sets of weights, summed in float64. Waits for the device."""
-    squares = [(x - y).double().square().sum() for x, y in zip(a, b, strict=True)]
-    return float(torch.stack(squares).sum().sqrt())

@@ -1,7 +1,10 @@
-"""The method room: one file per method, whose name is the method's public name."""
+"""The method room: one file per method, whose name is the method's public name.
 
+May import: `core`, `engine`.
+"""
+
+from deepunlearn_cli.core.registry import Room
 from deepunlearn_cli.methods._method import Method, Sizes
-from deepunlearn_cli.registry import Room
 
 __all__ = ["METHODS", "Method", "Sizes", "for_any_original"]
 

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from deepunlearn_cli.fields import TRAINING_SHARE, Declared, choice, real, whole
+from deepunlearn_cli.core.fields import TRAINING_SHARE, Declared, choice, real, whole
 
 if TYPE_CHECKING:
     from torch import nn

@@ -30,15 +30,15 @@ class Tracked(Training):
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """A fresh model, trained on forget and retain."""
-        from deepunlearn_cli.engine.track import Updates, descend
+        from deepunlearn_cli.engine.track import Updates
 
         del model
         fresh, goal = task.fresh("init").train(), self.objective(task.classes)
         updates, optimizer, read = Updates(fresh), task.sgd(fresh, self), self._gauge(fresh, task)
         for epoch in task.epochs(self.epochs, optimizer, self.annealing):
             with updates.watched():
-                descend(task, optimizer, fresh, task.forget, self.batch_size, goal)
-            descend(task, optimizer, fresh, task.retain, self.batch_size, goal)
+                task.descend(optimizer, fresh, task.forget, self.batch_size, goal)
+            task.descend(optimizer, fresh, task.retain, self.batch_size, goal)
             read(epoch)
         task.updates = updates.named()
         task.facts["approximate"] = not self.plain or task.forget.moving
@@ -50,7 +50,7 @@ class Tracked(Training):
 
     def _gauge(self, model: nn.Module, task: Task) -> Callable[[int], None]:
         """Reads the unlearning error into the log after the epochs that are due."""
-        from deepunlearn_cli.engine.unrolling import Gauge
+        from deepunlearn_cli.engine.lockstep import Gauge
 
         due = {round(self.epochs * k / self.points) for k in range(1, self.points + 1)} - {0}
         gauge = Gauge(model, task, self.objective(task.classes))

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.errors import UsageFailure
-from deepunlearn_cli.fields import choice, real, whole
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.fields import choice, real, whole
 from deepunlearn_cli.methods._method import Method
 
 if TYPE_CHECKING:

@@ -30,10 +30,8 @@ class Amnesiac(Method):
         """A subtraction."""
         import torch
 
-        from deepunlearn_cli.engine.track import Track
-
         with torch.no_grad():
-            torch._foreach_sub_(list(model.parameters()), Track.of(task).applied(model))
+            torch._foreach_sub_(list(model.parameters()), task.kept_track().applied(model))
         return model
 
     def work(self, n: Sizes) -> float:

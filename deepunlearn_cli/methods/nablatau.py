@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.fields import flag, real
+from deepunlearn_cli.core.fields import flag, real
 from deepunlearn_cli.methods._method import Method, Sizes, batch, passes, per_step, rate
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.fields import TRAINING_SHARE, real
+from deepunlearn_cli.core.fields import TRAINING_SHARE, real
 from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, rate
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.fields import TRAINING_SHARE, choice, flag, real, whole
+from deepunlearn_cli.core.fields import TRAINING_SHARE, choice, flag, real, whole
 from deepunlearn_cli.methods._method import Method, Sizes, decay, heat, inertia, passes, rate
 
 if TYPE_CHECKING:

@@ -34,9 +34,7 @@ class SingleGradient(Method):
         """One step, however long the training was."""
         import torch
 
-        from deepunlearn_cli.engine.track import Track
-
-        track = Track.of(task)
+        track = task.kept_track()
         gradient = track.gradient(task)
         with torch.no_grad():
             torch._foreach_add_(list(model.parameters()), gradient, alpha=track.rate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.fields import choice, real
+from deepunlearn_cli.core.fields import choice, real
 from deepunlearn_cli.methods._method import Method, Sizes
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""The store: runs on disk, sealed by manifests, found by their keys, listed by an index."""
+"""The store: runs on disk, sealed by manifests, found by their keys, listed by an index.
+
+May import: `core`, `system`.
+"""
 
 from deepunlearn_cli.store.manifest import Problem
 from deepunlearn_cli.store.run import Run

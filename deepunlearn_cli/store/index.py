@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.run import plain
 

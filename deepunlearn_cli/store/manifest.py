@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepunlearn_cli.recipe import Recipe, canonical
+from deepunlearn_cli.core.recipe import Recipe, canonical
 
 MANIFEST = "manifest.json"
 SCHEMA = 1

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from deepunlearn_cli.errors import NotFound, StoreCorrupt, UsageFailure
+from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 
 MARKER = "store.json"
 SCHEMA = 1

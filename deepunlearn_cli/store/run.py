@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.errors import NotFound, StoreCorrupt
-from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
+from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.store import manifest
 
 if TYPE_CHECKING:

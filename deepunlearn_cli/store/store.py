@@ -22,13 +22,13 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.errors import NotFound, StoreCorrupt, UsageFailure
-from deepunlearn_cli.locks import held_here, hold, is_free
-from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
+from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.store import manifest, marker
 from deepunlearn_cli.store.index import RUN_ID, Index, Row, row, shard_names
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
 from deepunlearn_cli.store.run import Outputs, Run, write_files
+from deepunlearn_cli.system.locks import held_here, hold, is_free
 
 if TYPE_CHECKING:
     import torch

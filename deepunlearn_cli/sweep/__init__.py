@@ -1,4 +1,8 @@
-"""Sweeps: a method's hyperparameters, tuned against the retrained model. The only room that sees Optuna."""
+"""Sweeps: a method's hyperparameters, tuned against the retrained model. The only room that sees Optuna.
+
+May import: `core`, `system`, `store`, `data`, `models`, `evaluation`, `engine`, `methods`, `attacks`,
+`library`, `execution`, `checkpoints`.
+"""
 
 from deepunlearn_cli.sweep.space import SAMPLERS, check_sampler
 from deepunlearn_cli.sweep.study import Standing

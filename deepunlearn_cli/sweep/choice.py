@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.errors import NotFound
-from deepunlearn_cli.recipe import Recipe
-from deepunlearn_cli.runner import Runner
+from deepunlearn_cli.core.errors import NotFound
+from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.sweep import losses
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.study import Study

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from deepunlearn_cli.metrics import indiscernibility
+from deepunlearn_cli.evaluation.metrics import indiscernibility
 
 ACCURACIES = ("RA", "FA", "VA")
 NAMES = (*(f"d{name}" for name in ACCURACIES), "discernibility")  # in this order everywhere

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.locks import hold, is_free
+from deepunlearn_cli.system.locks import hold, is_free
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

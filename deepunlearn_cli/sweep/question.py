@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from deepunlearn_cli import compose
-from deepunlearn_cli.errors import UsageFailure
-from deepunlearn_cli.fields import Domain, Share
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.fields import Domain, Share
+from deepunlearn_cli.core.recipe import ID_LENGTH, Recipe, canonical
+from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.methods import METHODS
-from deepunlearn_cli.recipe import ID_LENGTH, Recipe, canonical
 from deepunlearn_cli.sweep import losses
 from deepunlearn_cli.sweep.losses import Losses
 
@@ -104,7 +104,7 @@ class Question:
     def trials(self, params: Mapping[str, Any], fresh: int = 0) -> list[Recipe]:
         """The trial of these hyperparameters on each original; `fresh` 1, 2, ... on seeds of their own."""
         whole = METHODS.get(self.method).build(params).params()
-        return [compose.trial(run, whole, run.seed + FRESH_STEP * fresh) for run in self.runs]
+        return [recipes.trial(run, whole, run.seed + FRESH_STEP * fresh) for run in self.runs]
 
     def losses(self, scores: Sequence[Mapping[str, Any]]) -> Losses:
         """The four losses, averaged over the originals."""
@@ -113,7 +113,7 @@ class Question:
     def _resolved(self, domain: Domain) -> Domain:
         if not isinstance(domain.high, Share):
             return domain
-        epochs = [compose.training_of(run.root)["epochs"] for run in self.runs]
+        epochs = [recipes.training_of(run.root)["epochs"] for run in self.runs]
         return domain.within(min(domain.high.resolve(int(count)) for count in epochs))
 
     def _anonymous(self, run: Recipe) -> list[Any]:

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.errors import UsageFailure, unknown
-from deepunlearn_cli.fields import Domain, Share
-from deepunlearn_cli.recipe import stream_seed
+from deepunlearn_cli.core.errors import UsageFailure, unknown
+from deepunlearn_cli.core.fields import Domain, Share
+from deepunlearn_cli.core.recipe import stream_seed
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

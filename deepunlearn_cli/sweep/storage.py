@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.errors import Failure, UsageFailure
+from deepunlearn_cli.core.errors import Failure, UsageFailure
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

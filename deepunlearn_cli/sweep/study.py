@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import __version__
-from deepunlearn_cli.errors import UsageFailure
+from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.sweep import losses, space
 from deepunlearn_cli.sweep.losses import Losses
 from deepunlearn_cli.sweep.presence import Presence, Watch

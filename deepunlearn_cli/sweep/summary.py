@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.errors import NotFound
+from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.sweep import losses
 from deepunlearn_cli.sweep.choice import importances
 from deepunlearn_cli.sweep.storage import JOURNAL, open_storage

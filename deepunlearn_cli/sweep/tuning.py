@@ -9,21 +9,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli import __version__, compose, presets
-from deepunlearn_cli.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli import __version__
+from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.methods import METHODS
-from deepunlearn_cli.presets import Preset
-from deepunlearn_cli.recipe import Recipe
 from deepunlearn_cli.store import Run, Store
-from deepunlearn_cli.sweep import losses
+from deepunlearn_cli.sweep import losses, presets
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS, Candidate, choose
 from deepunlearn_cli.sweep.presence import present
+from deepunlearn_cli.sweep.presets import Preset
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.workers import Order
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.adopt import Start
-    from deepunlearn_cli.runner import Runner
+    from deepunlearn_cli.checkpoints.refs import Start
+    from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.sweep.study import Study
 
 
@@ -73,7 +74,7 @@ def references(starts: Sequence[Start]) -> list[Recipe]:
                 "give originals that differ in their seeds only; sweep the others by themselves",
             )
     _check_sizes(first)
-    return [compose.retrained(start.recipe, start.forget) for start in starts]
+    return [recipes.retrained(start.recipe, start.forget) for start in starts]
 
 
 def questions(
@@ -97,7 +98,7 @@ def questions(
     )
     asked = []
     for method, fixed in methods.items():
-        runs = tuple(compose.unlearned(start.recipe, method, start.forget) for start in starts)
+        runs = tuple(recipes.unlearned(start.recipe, method, start.forget) for start in starts)
         asked.append(
             Question(runs, figures, search.sampler, search.seed, _typed(method, fixed), search.label)
         )
@@ -209,7 +210,7 @@ def _check_sizes(start: Start) -> None:
     from deepunlearn_cli import data
 
     split = data.split(start.dataset, start.recipe.data["val_share"], start.recipe.data["split_seed"])
-    needed = compose.trial_attack().folds
+    needed = recipes.trial_attack().folds
     for name, size in (("forget", len(start.forget.indices)), ("validation", len(split.val))):
         if size < needed:
             raise UsageFailure(

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.crew import Crew, Desk, Lost, Told
-from deepunlearn_cli.errors import Failure, RunFailed
-from deepunlearn_cli.runner import Runner
+from deepunlearn_cli.core.errors import Failure, RunFailed
+from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.storage import journal_of, open_storage
 from deepunlearn_cli.sweep.study import Standing, Study
+from deepunlearn_cli.system.processes import Crew, Desk, Lost, Told
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

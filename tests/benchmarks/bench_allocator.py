@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from deepunlearn_cli import machine
+from deepunlearn_cli.system import machine
 
 MODELS = ("resnet-tiny", "resnet18", "resnet18-cifar", "tinyvit")
 STEPS = 6

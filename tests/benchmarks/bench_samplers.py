@@ -19,10 +19,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepunlearn_cli import compose, data
-from deepunlearn_cli.adopt import Start, forget_for
-from deepunlearn_cli.fleet import Fleet
-from deepunlearn_cli.runner import Runner
+from deepunlearn_cli import data
+from deepunlearn_cli.checkpoints.refs import Start, forget_for
+from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution.pool import Fleet
+from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import SAMPLERS, Order, Search, questions, search
 from deepunlearn_cli.sweep.choice import choose
@@ -74,9 +75,9 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
 def ask(runner: Runner, options: argparse.Namespace, seed: int) -> list[Question]:
     """Every method with every sampler on the original of a seed."""
     dataset = runner.dataset(options.dataset)
-    scene = compose.Scene(dataset, options.model, options.val_share, data.SPLIT_SEED)
+    scene = recipes.Scene(dataset, options.model, options.val_share, data.SPLIT_SEED)
     training = dict(entry.split("=") for entry in options.p) or {"epochs": 30, "batch_size": 64}
-    recipe = compose.original(scene, training, seed)
+    recipe = recipes.original(scene, training, seed)
     runner.ensure(recipe)
     start = Start(
         recipe, dataset, forget_for(scene.data, dataset, data.DEFAULT_FORGET, runner), options.dataset

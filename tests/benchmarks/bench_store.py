@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
-from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.store import Store, index, manifest
 
 SCORES = ("ra", "fa", "va", "ta", "rr", "fr", "tr", "retdev", "umia", "indisc")

@@ -15,10 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from deepunlearn_cli import compose, data
-from deepunlearn_cli.adopt import Start, forget_for
+from deepunlearn_cli import data
+from deepunlearn_cli.checkpoints.refs import Start, forget_for
 from deepunlearn_cli.engine.device import synchronize
-from deepunlearn_cli.runner import Runner
+from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import Order, Search, questions, search
 
@@ -43,8 +44,8 @@ def main(
 def original(runner: Runner, spec: str, model: str, epochs: int) -> Start:
     """An original, ready to be unlearned."""
     dataset = runner.dataset(spec)
-    scene = compose.Scene(dataset, model, data.VAL_SHARE, data.SPLIT_SEED)
-    start = compose.original(scene, {"epochs": epochs, "batch_size": 64}, 0)
+    scene = recipes.Scene(dataset, model, data.VAL_SHARE, data.SPLIT_SEED)
+    start = recipes.original(scene, {"epochs": epochs, "batch_size": 64}, 0)
     runner.ensure(start)
     return Start(start, dataset, forget_for(scene.data, dataset, data.DEFAULT_FORGET, runner), spec)
 

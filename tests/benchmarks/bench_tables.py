@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.store import Store, index
 
 DATASETS, METHODS, SEEDS, FORGET = 9, 18, 10, "f" * 64

@@ -19,9 +19,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from deepunlearn_cli import machine
 from deepunlearn_cli.engine.device import compiled
 from deepunlearn_cli.engine.pictures import Pixels
+from deepunlearn_cli.system import machine
 
 EPOCHS, TRAINING = 182, 42_500  # of the paper's CIFAR-10 originals
 ON_CUDA = scene.DEVICE.type == "cuda"

@@ -18,11 +18,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepunlearn_cli import compose, data, metrics
-from deepunlearn_cli.adopt import Start, forget_for
-from deepunlearn_cli.fleet import Fleet
-from deepunlearn_cli.recipe import Recipe
-from deepunlearn_cli.runner import Runner
+from deepunlearn_cli import data
+from deepunlearn_cli.checkpoints.refs import Start, forget_for
+from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.evaluation import metrics
+from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution.pool import Fleet
+from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import Order, Search, Tuned, conclude, questions, search, tunable
 
@@ -62,15 +64,15 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
 def originals(runner: Runner, options: argparse.Namespace) -> list[Start]:
     """Originals to tune on and to judge on, with their retrained models."""
     dataset = runner.dataset(options.dataset)
-    scene = compose.Scene(dataset, options.model, options.val_share, data.SPLIT_SEED)
+    scene = recipes.Scene(dataset, options.model, options.val_share, data.SPLIT_SEED)
     training = dict(entry.split("=") for entry in options.p) or {"epochs": 30, "batch_size": 64}
     forget = forget_for(scene.data, dataset, data.DEFAULT_FORGET, runner)
     seeds = range(options.tune_on + options.seeds)
     starts = [
-        Start(compose.original(scene, training, seed), dataset, forget, options.dataset) for seed in seeds
+        Start(recipes.original(scene, training, seed), dataset, forget, options.dataset) for seed in seeds
     ]
     runner.ensure_all([start.recipe for start in starts])
-    runner.ensure_all([compose.retrained(start.recipe, forget) for start in starts])
+    runner.ensure_all([recipes.retrained(start.recipe, forget) for start in starts])
     return starts
 
 
@@ -92,13 +94,13 @@ def judge(runner: Runner, tuned: Sequence[Tuned], starts: Sequence[Start]) -> No
     print("| --- | --- | --- | --- | --- | --- |")
     settings = {one.question.method: ({}, dict(one.preset.params)) for one in tuned}
     made = {
-        (method, i): [compose.unlearned(start.recipe, method, start.forget, params) for start in starts]
+        (method, i): [recipes.unlearned(start.recipe, method, start.forget, params) for start in starts]
         for method, both in settings.items()
         for i, params in enumerate(both)
     }
-    control = [compose.unlearned(start.recipe, "original", start.forget) for start in starts]
+    control = [recipes.unlearned(start.recipe, "original", start.forget) for start in starts]
     runner.ensure_all(
-        [compose.attack(one, "umia") for several in (control, *made.values()) for one in several]
+        [recipes.attack(one, "umia") for several in (control, *made.values()) for one in several]
     )
     for method in settings:
         values = [measured(runner, made[method, i]) for i in range(2)]
@@ -113,12 +115,12 @@ def measured(runner: Runner, recipes: Sequence[Recipe]) -> tuple[list[float], li
     """RetDev and indiscernibility of each run; NaN for one that failed."""
     deviations, hidden = [], []
     for recipe in recipes:
-        run, attack = (runner.store.get(one.key) for one in (recipe, compose.attack(recipe, "umia")))
+        run, attack = (runner.store.get(one.key) for one in (recipe, recipes.attack(recipe, "umia")))
         start, forget = recipe.inputs["original"], recipe.forget
         assert run is not None
         assert forget is not None
         reference = runner.store.get(
-            compose.retrained(start, data.load_forget(forget, runner.store.data)).key
+            recipes.retrained(start, data.load_forget(forget, runner.store.data)).key
         )
         assert reference is not None
         usable = attack is not None and attack.status == "done"

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from deepunlearn_cli.attacks.ulira import ULiRA, target_name
-from deepunlearn_cli.recipe import Recipe
+from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.store import Run, Store
 
 CLASSES, SHARE = 10, 0.1

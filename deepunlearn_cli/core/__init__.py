@@ -1,0 +1,4 @@
+"""What everything speaks in: failures, declared fields, recipes and keys, registries, forget specs.
+
+May import: the standard library.
+"""

@@ -1,0 +1,189 @@
+"""Hyperparameters, declared once: default, type, range, help and search space on one line of a dataclass.
+
+A line such as `lr: float = real(1e-3, 1e-5, 1e-1, log=True, help="learning rate")` gives the check, the
+`-p lr=...` option, the sweep's distribution, the listing, the run's key and an invalid value for tests.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Self
+
+from deepunlearn_cli.core.errors import Failure, UsageFailure, unknown
+
+
+@dataclass(frozen=True)
+class Share:
+    """An upper bound for the search that depends on how many epochs the original was trained."""
+
+    of_training: float
+
+    def resolve(self, training_epochs: int) -> int:
+        """The bound in epochs, at least 1."""
+        return max(1, math.ceil(self.of_training * training_epochs))
+
+
+TRAINING_SHARE = Share(0.2)  # the paper's limit: unlearning may take 20 % of the original's epochs
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What one field accepts (`low` to `high` inclusive, or `choices`) and how a sweep draws from it.
+
+    `zero` also accepts 0 where the range does not hold it ("off"); `search=False` keeps a field out of
+    sweeps. A `Share` bounds the search only: by hand any larger value is fine.
+    """
+
+    type: type
+    default: Any
+    help: str
+    low: float = -math.inf
+    high: float | Share = math.inf
+    log: bool = False
+    zero: bool = False
+    choices: tuple[Any, ...] = ()
+    search: bool = True
+
+    @property
+    def limit(self) -> float:
+        """The largest value accepted by hand."""
+        return math.inf if isinstance(self.high, Share) else self.high
+
+    def within(self, high: float) -> Domain:
+        """This domain with its upper bound known."""
+        return replace(self, high=high)
+
+    def describe(self) -> str:
+        """The accepted values in words, for listings and errors."""
+        if self.type is bool:
+            return "true or false"
+        if self.choices:
+            return "one of " + ", ".join(map(str, self.choices))
+        noun = "a whole number" if self.type is int else "a number"
+        bounds = f"from {self.low:g} up" if math.isinf(self.limit) else f"from {self.low:g} to {self.limit:g}"
+        return f"{noun} {bounds}{' or 0' if self.zero else ''}"
+
+    def space(self) -> str:
+        """What a sweep searches, in words."""
+        if not self.search:
+            return "fixed"
+        if self.type is bool or self.choices:
+            return " | ".join(map(str, self.choices or (False, True)))
+        high = (
+            f"{self.high.of_training:.0%} of training" if isinstance(self.high, Share) else f"{self.high:g}"
+        )
+        return f"{self.low:g} .. {high}{' (log)' if self.log else ''}"
+
+    def read(self, name: str, value: Any) -> Any:
+        """`value` (perhaps text) as this field's type.
+
+        Raises:
+            UsageFailure: not of the type, not finite, or outside the range; the message names the field.
+        """
+        try:
+            typed = self._typed(value)
+        except (TypeError, ValueError):
+            raise self._refuse(name, value) from None
+        if not self._holds(typed):
+            raise self._refuse(name, value)
+        return typed
+
+    def invalid(self) -> Any:
+        """Some value that this field must reject (for tests)."""
+        return "not-a-value" if self.type is bool or self.choices else self.low - 1
+
+    def _typed(self, value: Any) -> Any:
+        if self.type is bool:
+            return {"true": True, "false": False}.get(str(value).lower(), value)
+        if self.type is int and (isinstance(value, bool) or float(value) != int(float(value))):
+            raise ValueError(value)
+        return self.type(float(value)) if self.type is int else self.type(value)
+
+    def _holds(self, value: Any) -> bool:
+        if self.type is bool:
+            return isinstance(value, bool)
+        if self.choices:
+            return value in self.choices
+        return (self.zero and value == 0) or (math.isfinite(value) and self.low <= value <= self.limit)
+
+    def _refuse(self, name: str, value: Any) -> Failure:
+        return UsageFailure(
+            f"{name}={value} is not {self.describe()}", f"-p {name}={self.default} is the default"
+        )
+
+
+def _declare(domain: Domain) -> Any:
+    return field(default=domain.default, metadata={"domain": domain})
+
+
+def real(
+    default: float,
+    low: float,
+    high: float | Share,
+    *,
+    help: str,
+    log: bool = False,
+    zero: bool = False,
+    search: bool = True,
+) -> Any:
+    """A real number in [low, high]; `log` for a log-uniform search, `zero` to accept 0 ("off") too.
+
+    `high` may be a share of the original's training epochs.
+    """
+    return _declare(Domain(float, default, help, low, high, log, zero, search=search))
+
+
+def whole(default: int, low: int, high: int | Share, *, help: str, search: bool = True) -> Any:
+    """A whole number in [low, high]; `high` may be a share of the original's training epochs."""
+    return _declare(Domain(int, default, help, low, high, search=search))
+
+
+def choice(default: Any, choices: tuple[Any, ...], *, help: str, search: bool = True) -> Any:
+    """One of `choices`, all of the type of `default`."""
+    return _declare(Domain(type(default), default, help, choices=choices, search=search))
+
+
+def flag(default: bool, *, help: str, search: bool = True) -> Any:
+    """True or false."""
+    return _declare(Domain(bool, default, help, search=search))
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Base of everything with declared hyperparameters; a constructed instance always holds valid values."""
+
+    revision: ClassVar[int] = 1  # raise it when the same hyperparameters would give other results
+
+    def __post_init__(self) -> None:
+        for name, domain in self.domains().items():
+            object.__setattr__(self, name, domain.read(name, getattr(self, name)))
+
+    @classmethod
+    def domains(cls) -> dict[str, Domain]:
+        """Every declared field, in order."""
+        return {f.name: f.metadata["domain"] for f in fields(cls) if "domain" in f.metadata}
+
+    @classmethod
+    def build(cls, params: Mapping[str, Any]) -> Self:
+        """An instance from names and values (texts too).
+
+        Raises:
+            NotFound: a name that is not declared, with suggestions.
+            UsageFailure: a value outside its range.
+        """
+        for name in params:
+            if name not in cls.domains():
+                known = ", ".join(cls.domains()) or "none"
+                raise _unknown_parameter(name, cls, known)
+        return cls(**params)
+
+    def params(self) -> dict[str, Any]:
+        """The values of all declared fields, as plain data."""
+        return {name: getattr(self, name) for name in self.domains()}
+
+
+def _unknown_parameter(name: str, cls: type[Declared], known: str) -> Failure:
+    failure = unknown("hyperparameter", name, cls.domains(), f"{cls.__name__} takes: {known}")
+    return UsageFailure(failure.message, failure.hint)

@@ -1,0 +1,123 @@
+"""Unlearning error, and training an original and its retrained model in lockstep.
+
+Source: Thudi et al. 2022, Unrolling SGD (arXiv 2109.13398), and the authors' code.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+from torch import nn
+
+from deepunlearn_cli.engine.fit import Schedule, Steps
+from deepunlearn_cli.engine.hessian import Sharpness
+from deepunlearn_cli.engine.objective import Objective
+from deepunlearn_cli.engine.task import Task
+from deepunlearn_cli.engine.track import Track, Updates
+from deepunlearn_cli.engine.weights import copied, distance, moved
+
+SIGMAS = {"": 1.0, "_sqrt": 0.5}  # power of |eigenvalue|: the paper's, the authors' code's
+POWERS = {"": 2, "_power1": 1}  # of the learning rate: the paper's, and what a first-order bound gives
+AVERAGES = {"": "all", "_now": "last"}  # eigenvalues: of all readings so far (the paper's), or the last
+
+
+def unlearning_errors(rate: float, way: float, eigenvalues: Sequence[float], steps: int) -> dict[str, float]:
+    """E = rate^p |w_t - w0| sigma (t - 1) / 2 in all its variants; `e` is the paper's.
+
+    Args:
+        rate: the learning rate (its mean over the steps so far).
+        way: |w_t - w0|.
+        eigenvalues: top eigenvalues of the Hessian, in the order of their readings.
+        steps: t.
+    """
+    found = {}
+    for (sigma, form), (power, p), average in product(SIGMAS.items(), POWERS.items(), AVERAGES):
+        read = [abs(value) ** form for value in (eigenvalues if not average else eigenvalues[-1:])]
+        mean = math.fsum(read) / len(read)
+        found[f"e{sigma}{power}{average}"] = rate**p * way * mean * (steps - 1) / 2
+    return found
+
+
+class Gauge:
+    """Reads distance from the start, sharpness and unlearning error off a model in training."""
+
+    def __init__(self, model: nn.Module, task: Task, objective: Objective) -> None:
+        self.start = copied(model)
+        self.sharpness = Sharpness(task.train, objective, task.stream("hessian"))
+        self.eigenvalues: list[float] = []
+
+    def read(self, model: nn.Module, steps: int, rate: float) -> dict[str, Any]:
+        """`way`, `eigenvalue`, `sigma` (the mean of absolute values so far), `products`, and every `e`."""
+        self.eigenvalues.append(self.sharpness.eigenvalue(model))
+        way = distance(copied(model), self.start)
+        sigma = math.fsum(map(abs, self.eigenvalues)) / len(self.eigenvalues)
+        read = {"way": way, "eigenvalue": self.eigenvalues[-1], "sigma": sigma}
+        errors = unlearning_errors(rate, way, self.eigenvalues, steps)
+        return {"step": steps, **read, "products": self.sharpness.products, **errors}
+
+
+class Lockstep:
+    """M, trained with the forget set, and M', without it: the same start, the same retain batches.
+
+    Args:
+        start: w0, to be copied.
+        task: `retain` and `forget` in a fixed order.
+    """
+
+    def __init__(
+        self, start: nn.Module, task: Task, hyper: Steps, schedule: Schedule, objective: Objective
+    ) -> None:
+        self.task, self.hyper, self.schedule, self.objective = task, hyper, schedule, objective
+        self.original, self.retrained = (copy.deepcopy(start).train() for _ in range(2))
+        self.updates, self.gauge = Updates(self.original), Gauge(start, task, objective)
+        own = copy.deepcopy(start).train()
+        self.gradient = Track(own, 0.0, hyper.batch_size, objective).gradient(task)
+        self.steps, self.rates, self.forget_rates = 0, 0.0, 0.0
+
+    def run(self, points: int) -> Iterator[dict[str, Any]]:
+        """Train; readings at about so many evenly spaced steps, the last one included.
+
+        None falls between two forget batches of an epoch, so that a reading is of whole passes over them.
+        """
+        forget, retain = (part.count(self.hyper.batch_size) for part in (self.task.forget, self.task.retain))
+        total = self.hyper.epochs * (forget + retain)
+        marks = sorted({math.ceil(total * k / points) for k in range(1, points + 1)})
+        for epoch in self._trained():
+            if marks and self.steps >= marks[0]:
+                marks = [mark for mark in marks if mark > self.steps]
+                yield {"epoch": epoch + 1, **self._read()}
+
+    def _trained(self) -> Iterator[int]:
+        """Train; stops after every step on retain and every pass over forget, with the epoch's number."""
+        task, size = self.task, self.hyper.batch_size
+        optimizers = [task.sgd(model, self.hyper) for model in (self.original, self.retrained)]
+        for epoch in task.epochs(self.hyper.epochs, optimizers[0], self.schedule):
+            lr = optimizers[1].param_groups[0]["lr"] = optimizers[0].param_groups[0]["lr"]
+            with self.updates.watched():
+                task.descend(optimizers[0], self.original, task.forget, size, self.objective)
+            self.forget_rates += lr
+            self._count(task.forget.count(size), lr)
+            yield epoch
+            for batch in task.retain.batches(size):
+                for model, optimizer in zip((self.original, self.retrained), optimizers, strict=True):
+                    task.step(optimizer, self.objective(task.forward(model, batch), batch.y))
+                self._count(1, lr)
+                yield epoch
+
+    def _count(self, steps: int, lr: float) -> None:
+        self.steps += steps
+        self.rates += steps * lr
+
+    def _read(self) -> dict[str, Any]:
+        """Distances from M' of M (`v_original`) and of M unlearned by both methods, and the gauge's."""
+        target = copied(self.retrained)
+        return {
+            **self.gauge.read(self.original, self.steps, self.rates / self.steps),
+            "v": distance(moved(self.original, self.gradient, self.forget_rates), target),
+            "v_amnesiac": distance(moved(self.original, self.updates.total, -1.0), target),
+            "v_original": distance(copied(self.original), target),
+        }

@@ -1,0 +1,35 @@
+"""A model's trainable weights as one vector: copies, moves and distances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from deepunlearn_cli.core.errors import UsageFailure
+
+Vector = list[Tensor]  # one tensor for each trainable weight, in the order of `parameters()`
+
+
+def copied(model: nn.Module) -> Vector:
+    """A copy of a model's weights."""
+    return [weight.detach().clone() for weight in model.parameters()]
+
+
+def moved(model: nn.Module, direction: Sequence[Tensor], length: float) -> Vector:
+    """A model's weights + `length` times `direction`."""
+    held = [weight.detach() for weight in model.parameters()]
+    return list(torch._foreach_add(held, list(direction), alpha=length))
+
+
+def distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
+    """L2 distance of two sets of weights, summed in float64. Waits for the device.
+
+    Raises:
+        UsageFailure: they are of different architectures.
+    """
+    if [x.shape for x in a] != [y.shape for y in b]:
+        raise UsageFailure("the two models differ in their weights", "compare models of one architecture")
+    squares = [(x - y).double().square().sum() for x, y in zip(a, b, strict=True)]
+    return float(torch.stack(squares).sum().sqrt())

@@ -1,0 +1,281 @@
+"""How a run of each kind is made: from a recipe and its input runs to weights, outputs, scores and facts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli import __version__
+from deepunlearn_cli.attacks import ATTACKS
+from deepunlearn_cli.core.errors import NotFound, RunFailed
+from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.evaluation import metrics
+from deepunlearn_cli.execution.recipes import training_of
+from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods._tracked import Tracked
+from deepunlearn_cli.methods.retrain import Retrain
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from deepunlearn_cli.engine.task import Progress, Task
+    from deepunlearn_cli.engine.track import Track
+    from deepunlearn_cli.execution.materials import Workshop
+    from deepunlearn_cli.methods import Method
+    from deepunlearn_cli.store import Run
+
+SCORES = {"retain": "RA", "forget": "FA", "val": "VA", "test": "TA", "never": "NA"}
+
+
+@dataclass
+class Product:
+    """What a run leaves behind."""
+
+    scores: dict[str, Any]
+    facts: dict[str, Any]
+    weights: dict[str, Tensor] | None = None
+    track: dict[str, Tensor] | None = None
+    outputs: dict[str, dict[str, Any]] | None = None
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+
+Judge = Callable[["nn.Module", "Task", Recipe, "Workshop"], Product]
+Maker = Callable[[Recipe, Mapping[str, "Run"], "Workshop", "Progress"], Product]
+
+
+def make(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    """The answer to a recipe whose inputs are there.
+
+    A recipe that gives no usable model, and never will, is answered too: status `failed`, with the reason.
+    """
+    return MAKERS[recipe.kind](recipe, inputs, shop, progress)
+
+
+def _train(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    del inputs
+    trainer = Tracked if recipe.repeats and not recipe.forget else Retrain
+    return _model_run(recipe, trainer.build(recipe.params), {}, _kept, shop, progress)
+
+
+def _unlearn(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    method = METHODS.get(recipe.name).build(recipe.params)
+    return _model_run(recipe, method, inputs, _kept, shop, progress)
+
+
+def _trial(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    method = METHODS.get(recipe.name).build(recipe.params)
+    return _model_run(recipe, method, inputs, _tried, shop, progress)
+
+
+def _model_run(
+    recipe: Recipe,
+    method: Method,
+    inputs: Mapping[str, Run],
+    judge: Judge,
+    shop: Workshop,
+    progress: Progress,
+) -> Product:
+    from torch import nn
+
+    from deepunlearn_cli.library import unlearn
+
+    task = shop.task(recipe, method.reads, progress)
+    task.facts["reads"] = list(method.reads)
+    start = inputs.get("original")
+    if method.tracked:
+        task.track = _track(recipe, inputs, shop)
+        task.facts["approximate"] = task.track.mixed or inputs["original"].facts.get("approximate", False)
+    try:
+        model = shop.start(recipe, start) if start else nn.Module()  # training starts from nothing
+        return judge(unlearn(model, method, task, seed=recipe.seed), task, recipe, shop)
+    except RunFailed as failure:
+        return _failed(failure, task, recipe, shop)
+
+
+def _failed(failure: RunFailed, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+    why = {"status": "failed", "reason": failure.message, "hint": failure.hint}
+    return Product(scores={}, facts=_facts(task, recipe, shop) | why, log=task.log)
+
+
+def _track(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop) -> Track:
+    """The track of the original's training, or what an earlier checkpoint allows to say of it."""
+    from copy import deepcopy
+
+    from deepunlearn_cli.engine.track import Track
+
+    start, earlier = recipe.inputs["original"], inputs.get("earlier")
+    training = Retrain.build(training_of(start))
+    first = deepcopy(shop.start(recipe, earlier)) if earlier else shop.fresh(start, "init")
+    goal = training.objective(shop.dataset(recipe).num_classes)
+    updates = None if earlier else inputs["original"].track()
+    return Track(first.train(), training.rate, training.batch_size, goal, earlier is not None, updates)
+
+
+def _kept(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+    """Weights and outputs are kept, for whatever comes next."""
+    return _product(task, recipe, shop, shop.outputs(recipe, model), _portable(model))
+
+
+def _product(
+    task: Task,
+    recipe: Recipe,
+    shop: Workshop,
+    outputs: dict[str, dict[str, Any]],
+    weights: dict[str, Tensor] | None = None,
+) -> Product:
+    warnings = task.warnings + warnings_of(outputs, task.classes)
+    return Product(
+        scores=score(outputs),
+        facts=_facts(task, recipe, shop) | {"warnings": warnings},
+        weights=weights,
+        track=task.updates,
+        outputs=outputs,
+        log=task.log,
+    )
+
+
+def _tried(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+    """Scores only, and none that needs a test picture."""
+    outputs = shop.outputs(recipe, model, without=("test",))
+    against = {"umia_val": _judged(recipe.data["judge"], outputs)}
+    return Product(scores=score(outputs) | against, facts=_facts(task, recipe, shop))
+
+
+def _judged(judge: Mapping[str, Any], outputs: Mapping[str, Mapping[str, Any]]) -> float:
+    attack = ATTACKS.get(judge["name"]).build(judge["params"])
+    return float(attack.run({"target": lambda: outputs}, judge["seed"]).scores["accuracy"])
+
+
+def _shadow(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    start = inputs.get("original")
+    if start is None:  # an original or retrained model of U-LiRA
+        judge = _overheard if recipe.forget else _halfway
+        return _model_run(recipe, Retrain.build(recipe.params), {}, judge, shop, progress)
+    method = METHODS.get(recipe.name).build(recipe.params)
+    if not method.changes_weights:
+        return _as_it_was(recipe, start, shop)
+    return _model_run(recipe, method, inputs, _overheard, shop, progress)
+
+
+def _halfway(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+    """An original of U-LiRA: its weights, to start from, and what it says of either half."""
+    outputs = shop.outputs(recipe, model, without=("val", "test"))
+    return _product(task, recipe, shop, outputs, _portable(model))
+
+
+def _overheard(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+    """An unlearned or retrained model of U-LiRA: what it says of the forgotten and of the never seen."""
+    return _product(task, recipe, shop, shop.outputs(recipe, model, without=("retain", "val", "test")))
+
+
+def _as_it_was(recipe: Recipe, start: Run, shop: Workshop) -> Product:
+    """The do-nothing control of U-LiRA: its original has said it all already."""
+    import numpy as np
+
+    said, forgotten = start.outputs(), shop.indices(recipe)["forget"]
+    chosen = np.isin(said["retain"]["index"], forgotten)
+    outputs = {
+        "forget": {name: array[chosen] for name, array in said["retain"].items()},
+        "never": said["never"],
+    }
+    facts = {**shop.facts(), "seconds": 0.0, "work": 0.0, "shared": False, "version": __version__}
+    return Product(scores=score(outputs), facts=facts, outputs=outputs)
+
+
+def _lockstep(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    """An original and its retrained model side by side: readings over steps, and both test accuracies."""
+    from deepunlearn_cli.engine.device import repeatable
+    from deepunlearn_cli.engine.lockstep import Lockstep
+    from deepunlearn_cli.engine.predict import check_finite
+
+    training = Retrain.build(recipe.params)
+    task = shop.task(recipe, Tracked.needs, progress)
+    start = shop.start(recipe, inputs["start"]) if inputs else shop.fresh(recipe, "init")
+    try:
+        with repeatable(recipe.seed, shop.device), task.cost.clock(shop.device):
+            pair = Lockstep(start, task, training, training.annealing, training.objective(task.classes))
+            task.log = list(pair.run(training.points))
+        check_finite(pair.original)
+        check_finite(pair.retrained)
+    except RunFailed as failure:
+        return _failed(failure, task, recipe, shop)
+    rest = ("retain", "forget", "val")
+    models = {"TA": pair.original, "TA_retrained": pair.retrained}
+    accuracies = {name: score(shop.outputs(recipe, m, without=rest))["TA"] for name, m in models.items()}
+    return Product(scores=accuracies | task.log[-1], facts=_facts(task, recipe, shop), log=task.log)
+
+
+def _attack(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    del shop, progress
+    start = time.perf_counter()
+    sources = {name: run.outputs for name, run in inputs.items()}
+    found = ATTACKS.get(recipe.name).build(recipe.params).run(sources, recipe.seed)
+    warnings = found.warnings + _leaks(recipe, inputs)
+    facts = {"seconds": time.perf_counter() - start, "version": __version__, "warnings": warnings}
+    return Product(scores=found.scores, facts=facts, outputs=found.parts)
+
+
+def _leaks(recipe: Recipe, inputs: Mapping[str, Run]) -> list[str]:
+    """Samples that are no held-out data for the models that are attacked on them."""
+    part = recipe.params.get("against")
+    readers = {run.recipe.name for run in inputs.values() if part in run.facts.get("reads", ())}
+    return [
+        f"{name} read the {part} pictures while unlearning: they are not unseen, and this attack says "
+        "little; --against test"
+        for name in sorted(readers)
+    ]
+
+
+def _checkpoint(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+    raise NotFound(
+        f"the weights of checkpoint {recipe.key} are not in this store",
+        "give the file itself with --ckpt FILE",
+    )
+
+
+MAKERS: dict[str, Maker] = {
+    "train": _train,
+    "unlearn": _unlearn,
+    "trial": _trial,
+    "shadow": _shadow,
+    "lockstep": _lockstep,
+    "attack": _attack,
+    "checkpoint": _checkpoint,
+}
+
+
+def score(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Accuracy (0..1) of each part: RA, FA, VA, TA."""
+    return {
+        SCORES[part]: metrics.accuracy(arrays["logits"], arrays["labels"]) for part, arrays in outputs.items()
+    }
+
+
+def warnings_of(outputs: Mapping[str, Mapping[str, Any]], classes: int) -> list[str]:
+    """What a person should know before trusting this model."""
+    from deepunlearn_cli.engine.predict import at_chance
+
+    retain = score(outputs).get("RA")
+    if retain is None or not at_chance(retain, classes):
+        return []
+    return [f"retain accuracy is {retain:.1%}, at chance for {classes} classes: the model is not usable"]
+
+
+def _facts(task: Task, recipe: Recipe, shop: Workshop) -> dict[str, Any]:
+    cost = task.cost
+    return {
+        **task.facts,
+        **shop.facts(),
+        "seconds": cost.seconds,
+        "work": cost.work(shop.training_size(recipe)),
+        "samples_forward": cost.forward,
+        "samples_backward": cost.backward,
+        "shared": cost.shared,
+        "version": __version__,
+    }
+
+
+def _portable(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}

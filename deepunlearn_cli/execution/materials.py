@@ -1,0 +1,172 @@
+"""The workshop: turns the names in a recipe into pictures on the device, models and tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from deepunlearn_cli import data, models
+from deepunlearn_cli.core.recipe import Recipe, canonical, stream_seed
+from deepunlearn_cli.engine.device import describe
+from deepunlearn_cli.engine.pictures import RESIDENT_SHARE, Pictures, Pixels
+from deepunlearn_cli.engine.predict import outputs_of
+from deepunlearn_cli.engine.task import Progress, Task, streams
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.store import Run
+
+Indices = dict[str, NDArray[np.int64]]
+
+STARTS_KEPT = 3  # originals at hand on the device: a sweep starts from the same few again and again
+
+
+class Workshop:
+    """Everything a maker needs on one device; datasets are opened and moved there once.
+
+    Args:
+        sharing: how many workshops of ours share the device's memory, this one included.
+    """
+
+    def __init__(self, home: Path, device: torch.device, sharing: int = 1) -> None:
+        self.home, self.device, self.sharing = home, device, sharing
+        self._datasets: dict[str, data.Dataset] = {}
+        self._pixels: dict[str, Pixels] = {}
+        self._indices: dict[str, Indices] = {}
+        self._starts: dict[tuple[str, str], nn.Module] = {}
+
+    def dataset(self, recipe: Recipe) -> data.Dataset:
+        """The decoded dataset of a recipe, by its fingerprint."""
+        fingerprint = recipe.data["fingerprint"]
+        if fingerprint not in self._datasets:
+            self._datasets[fingerprint] = data.load_dataset(fingerprint, self.home)
+        return self._datasets[fingerprint]
+
+    def indices(self, recipe: Recipe) -> Indices:
+        """Dataset indices of each part; without a forget set, `retain` is the whole training split."""
+        asked = canonical([dict(recipe.data), recipe.forget])
+        if asked not in self._indices:
+            self._indices[asked] = self._drawn(recipe)
+        return self._indices[asked]
+
+    def _drawn(self, recipe: Recipe) -> Indices:
+        split = data.split(self.dataset(recipe), recipe.data["val_share"], recipe.data["split_seed"])
+        never = {}
+        if "half" in recipe.data:
+            split, never["never"] = data.halve(split, recipe.data["half"])
+        parts = {"retain": split.train, "val": split.val, "test": split.test} | never
+        if wanted := recipe.forget or recipe.data.get("tracked"):
+            forget = data.load_forget(wanted, self.home)
+            parts |= {"retain": data.retain_of(split, forget), "forget": data.forget_of(split, forget)}
+        return parts
+
+    def training_size(self, recipe: Recipe) -> int:
+        """Pictures in the training split: the unit of work is one epoch over them."""
+        parts = self.indices(recipe)
+        return len(parts["retain"]) + len(parts.get("forget", ()))
+
+    def fresh(self, recipe: Recipe, stream: str) -> nn.Module:
+        """A newly initialised model on the device, from a named stream of the recipe's seed."""
+        height, _, channels = self.dataset(recipe).image_shape
+        shape = models.Shape(self.dataset(recipe).num_classes, channels, height)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(recipe.seed, stream))
+            model = models.build(recipe.model, shape)
+        return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def size(self, recipe: Recipe) -> int:
+        """Bytes that a run keeps: the model's weights; logits, label and index of every picture."""
+        dataset = self.dataset(recipe)
+        said = len(dataset) * (4 * dataset.num_classes + 8)
+        if recipe.kind == "shadow" and recipe.forget:
+            return said  # at most: only what U-LiRA reads
+        weights: int = sum(value.nbytes for value in self.fresh(recipe, "init").state_dict().values())
+        return weights + said + self.track_size(recipe)
+
+    def track_size(self, recipe: Recipe) -> int:
+        """Bytes of the track that a run keeps: a number for each weight, for a tracked original only."""
+        if not recipe.repeats or recipe.forget:
+            return 0
+        return sum(weight.nbytes for weight in self.fresh(recipe, "init").parameters())
+
+    def start(self, recipe: Recipe, run: Run) -> nn.Module:
+        """The recipe's model with the weights of a run, to be copied and not to be changed."""
+        wanted = (recipe.model, run.id)
+        if wanted not in self._starts:
+            while len(self._starts) >= STARTS_KEPT:
+                del self._starts[next(iter(self._starts))]
+            model = self.fresh(recipe, "init")
+            model.load_state_dict(run.weights(), strict=True)
+            self._starts[wanted] = model
+        return self._starts[wanted]
+
+    def task(self, recipe: Recipe, needs: Sequence[str], progress: Progress) -> Task:
+        """The task of a recipe, with the parts of the data that its method declares and no others."""
+        stream = streams(recipe.seed)
+        task = Task(
+            {},
+            device=self.device,
+            stream=stream,
+            fresh=partial(self.fresh, recipe),
+            classes=self.dataset(recipe).num_classes,
+            precision=recipe.precision,
+            progress=progress,
+        )
+        indices = self.indices(recipe)
+        augment = bool(recipe.data["augment"])
+        for name in needs:
+            order, moves = stream(f"order/{name}"), stream(f"augment/{name}")
+            pixels = self.pixels(recipe)
+            task.parts[name] = Pictures(
+                pixels,
+                indices[name],
+                order=order,
+                moves=moves,
+                augment=augment,
+                fixed=recipe.repeats,
+                tick=task.tick,
+            )
+        return task
+
+    def outputs(
+        self, recipe: Recipe, model: nn.Module, without: Collection[str] = ()
+    ) -> dict[str, dict[str, NDArray[Any]]]:
+        """Logits, labels and indices of every part (less those `without`), one prediction pass each."""
+        idle = torch.Generator()  # prediction neither shuffles nor augments
+        pixels = self.pixels(recipe)
+        parts = {
+            name: Pictures(pixels, index, order=idle, moves=idle)
+            for name, index in self.indices(recipe).items()
+            if name not in without
+        }
+        return outputs_of(model, parts, recipe.precision)
+
+    def pixels(self, recipe: Recipe) -> Pixels:
+        """The dataset's pictures on the device."""
+        dataset = self.dataset(recipe)
+        if dataset.fingerprint not in self._pixels:
+            self._pixels[dataset.fingerprint] = Pixels(
+                dataset.images,
+                dataset.labels,
+                self.device,
+                mean=dataset.mean,
+                std=dataset.std,
+                flip=dataset.flip,
+                pad=dataset.pad,
+                memory_share=RESIDENT_SHARE / self.sharing,
+            )
+        return self._pixels[dataset.fingerprint]
+
+    def facts(self) -> dict[str, Any]:
+        """Device, threads and library versions, for a run's record."""
+        return {
+            "device": describe(self.device),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }

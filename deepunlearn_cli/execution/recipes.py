@@ -1,0 +1,272 @@
+"""From what people ask for to recipes: the only place where defaults of a run are filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli.attacks import ATTACKS
+from deepunlearn_cli.attacks.umia import UMIA
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.fields import Share
+from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods.retrain import Retrain
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.data import Dataset, ForgetSet
+    from deepunlearn_cli.methods import Method
+
+TRAINER = Retrain  # originals are trained exactly as retrained models are
+TRIAL_ATTACK = "umia"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What an original is trained on and how: dataset, its split, architecture, precision, augmentation."""
+
+    dataset: Dataset
+    model: str
+    val_share: float
+    split_seed: int
+    precision: str = "fp32"
+    augment: bool = True
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The data part of a recipe."""
+        return {
+            "fingerprint": self.dataset.fingerprint,
+            "val_share": self.val_share,
+            "split_seed": self.split_seed,
+            "augment": self.augment,
+        }
+
+
+def original(scene: Scene, params: Mapping[str, Any], seed: int, tracked: ForgetSet | None = None) -> Recipe:
+    """Training from scratch on the whole training split; `tracked` for what shall be unlearned from it."""
+    hyper = TRAINER.build(params)
+    return Recipe(
+        kind="train",
+        name="original",
+        revision=TRAINER.revision,
+        params=hyper.params(),
+        seed=seed,
+        data=scene.data | ({"tracked": tracked.sha256} if tracked else {}),
+        model=scene.model,
+        precision=scene.precision,
+        labels={"dataset": scene.dataset.name} | ({"tracked": tracked.spec} if tracked else {}),
+    )
+
+
+def check_exact(scene: Scene, params: Mapping[str, Any]) -> None:
+    """Refuse to track a training in which steps on the forget set are not plain gradient steps.
+
+    Raises:
+        UsageFailure: momentum, weight decay or augmentation; the message says why.
+    """
+    training = Retrain.build(params)
+    moving = scene.augment and (scene.dataset.flip or scene.dataset.pad)
+    cures = {
+        f"momentum={training.momentum:g}": "-p momentum=0" if training.momentum else "",
+        f"weight_decay={training.weight_decay:g}": "-p weight_decay=0" if training.weight_decay else "",
+        "augmentation": "--no-augment" if moving else "",
+    }
+    if wrong := {name: cure for name, cure in cures.items() if cure}:
+        raise UsageFailure(
+            f"--track is exact for plain SGD on fixed batches only, and this has {', '.join(wrong)}: "
+            "its updates are more than lr times the gradient of a batch",
+            f"add {' '.join(wrong.values())}, or --approximate to track it all the same, labelled so",
+        )
+
+
+def retrained(start: Recipe, forget: ForgetSet, params: Mapping[str, Any] | None = None) -> Recipe:
+    """The exact reference of an original or checkpoint: its own training without the forget set.
+
+    Raises:
+        UsageFailure: a tracked original, and not the forget set that was tracked.
+    """
+    _check_tracked(start, forget)
+    training = training_of(start)
+    return replace(
+        start,
+        kind="train",
+        name="retrain",
+        revision=TRAINER.revision,
+        params=TRAINER.build({**training, **(params or {})}).params(),
+        forget=forget.sha256,
+        inputs={},
+        attempt=0,
+        labels=dict(start.labels) | {"forget": forget.spec},
+    )
+
+
+def unlearned(
+    start: Recipe,
+    method: str,
+    forget: ForgetSet,
+    params: Mapping[str, Any] | None = None,
+    *,
+    augment: bool = True,
+    precision: str | None = None,
+    earlier: Recipe | None = None,
+) -> Recipe:
+    """A method applied to an original or checkpoint; `retrain` gives the retrained model's own recipe.
+
+    Args:
+        earlier: the checkpoint that a method which needs a track takes for the weights before training.
+
+    Raises:
+        UsageFailure: the method needs a track that the original has not, or that is of another forget set.
+    """
+    actor = METHODS.get(method)
+    if actor.from_scratch:
+        return retrained(start, forget, params)
+    _check_tracked(start, forget)
+    _check_track(actor, start, earlier)
+    return replace(
+        start,
+        kind="unlearn",
+        name=METHODS.public_name(method),
+        revision=actor.revision,
+        params=actor.build(within_budget(actor, start) | dict(params or {})).params(),
+        data=dict(start.data) | {"augment": augment and start.data["augment"]},
+        forget=forget.sha256,
+        precision=precision or start.precision,
+        inputs={"original": start} | ({"earlier": earlier} if earlier else {}),
+        attempt=0,
+        labels=dict(start.labels) | {"forget": forget.spec},
+    )
+
+
+def lockstep(
+    scene: Scene,
+    params: Mapping[str, Any],
+    seed: int,
+    forget: ForgetSet,
+    before: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """An original and its retrained model trained side by side, in the order of tracked training.
+
+    Args:
+        before: of an ordinary training on all pictures whose weights both start from; None for new weights.
+    """
+    start = original(scene, params, seed, tracked=forget)
+    return replace(
+        start,
+        kind="lockstep",
+        name="unrolling",
+        forget=forget.sha256,
+        inputs={"start": original(scene, before, seed)} if before else {},
+        labels=dict(start.labels) | {"forget": forget.spec},
+    )
+
+
+def _check_tracked(start: Recipe, forget: ForgetSet) -> None:
+    tracked = start.data.get("tracked")
+    if tracked and tracked != forget.sha256:
+        spec = start.labels.get("tracked", tracked)
+        raise UsageFailure(
+            f"original {start.key} has the track of another forget set ({spec}), not of {forget.spec}",
+            f"leave --forget out, or train another: deepunlearn train --track --forget {forget.spec}",
+        )
+
+
+def _check_track(actor: type[Method], start: Recipe, earlier: Recipe | None) -> None:
+    if earlier and not actor.posthoc:
+        raise UsageFailure(f"{actor.title} has no use for an earlier checkpoint", "leave --earlier out")
+    if earlier and (earlier.model, earlier.data["fingerprint"]) != (start.model, start.data["fingerprint"]):
+        raise UsageFailure(
+            f"the earlier checkpoint {earlier.key} is of another model or dataset than {start.key}",
+            "give one that was saved on the way to the original",
+        )
+    if actor.tracked and not earlier and not start.repeats:
+        other = ", or give --earlier REF --approximate" if actor.posthoc else ""
+        lost = " (files carry none: name the run)" if start.kind == "checkpoint" else ""
+        raise UsageFailure(
+            f"{actor.title} needs the track of the original's training, and {start.key} has none{lost}",
+            f"deepunlearn train --track --forget SPEC keeps one{other}",
+        )
+
+
+def attack(target: Recipe, name: str, params: Mapping[str, Any] | None = None, seed: int = 0) -> Recipe:
+    """An attack on a model that has a forget set."""
+    actor = ATTACKS.get(name)
+    return replace(
+        target,
+        kind="attack",
+        name=ATTACKS.public_name(name),
+        revision=actor.revision,
+        params=actor.build(params or {}).params(),
+        seed=seed,
+        inputs={"target": target},
+        attempt=0,
+    )
+
+
+def half_original(scene: Scene, params: Mapping[str, Any], half: int) -> Recipe:
+    """An original of U-LiRA: trained on random half number `half` of the training part, with that seed."""
+    return replace(original(scene, params, half), kind="shadow", data=scene.data | {"half": half})
+
+
+def shadow(start: Recipe, method: str, forget: ForgetSet, params: Mapping[str, Any] | None = None) -> Recipe:
+    """A method applied to an original of U-LiRA, of which only what the attack reads is kept."""
+    return replace(unlearned(start, method, forget, params), kind="shadow")
+
+
+def ulira(models: Mapping[str, Recipe], method: str, params: Mapping[str, Any] | None = None) -> Recipe:
+    """U-LiRA on a method's models, by their names `SPLIT/FORGET`."""
+    actor, one = ATTACKS.get("ulira"), next(iter(models.values()))
+    return Recipe(
+        kind="attack",
+        name="ulira",
+        revision=actor.revision,
+        params=actor.build(params or {}).params(),
+        data={k: v for k, v in one.data.items() if k != "half"},
+        model=one.model,
+        precision=one.precision,
+        inputs=models,
+        labels={"dataset": one.labels.get("dataset", ""), "method": method},
+    )
+
+
+def trial(run: Recipe, params: Mapping[str, Any], seed: int) -> Recipe:
+    """An unlearning run as a sweep makes it: judged without test data, nothing kept but its scores.
+
+    Args:
+        run: the unlearning run with any hyperparameters.
+        params: hyperparameters of the trial, all of them.
+        seed: of its random streams.
+    """
+    attack = trial_attack()
+    judge = {"name": TRIAL_ATTACK, "revision": attack.revision, "params": attack.params(), "seed": 0}
+    return replace(
+        run, kind="trial", params=dict(params), seed=seed, data=dict(run.data) | {"judge": judge}, attempt=0
+    )
+
+
+def trial_attack() -> UMIA:
+    """The attack that trials are judged by: the paper's, without test pictures."""
+    return UMIA(against="val")
+
+
+def training_of(start: Recipe) -> Mapping[str, Any]:
+    """How an original was trained, or how a checkpoint from elsewhere is taken to have been."""
+    training: Mapping[str, Any] = start.params.get("training", start.params)
+    return training
+
+
+def within_budget(actor: type[Method], start: Recipe) -> dict[str, Any]:
+    """Defaults that the original's training length lowers: the paper lets methods take 20 % of its epochs."""
+    training = training_of(start)
+    return budget(actor, int(training["epochs"])) if "epochs" in training else {}
+
+
+def budget(actor: type[Method], epochs: int) -> dict[str, Any]:
+    """The same, for an original trained for so many epochs."""
+    return {
+        name: min(domain.default, domain.high.resolve(epochs))
+        for name, domain in actor.domains().items()
+        if isinstance(domain.high, Share)
+    }

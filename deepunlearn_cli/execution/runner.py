@@ -1,0 +1,194 @@
+"""Ensure: the answer to a recipe, from the store if it is there, made if not, inputs first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli.core.errors import RunFailed
+from deepunlearn_cli.core.recipe import Recipe
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.data import Dataset
+    from deepunlearn_cli.execution.materials import Workshop
+    from deepunlearn_cli.store import Run, Store
+
+
+class Reporter:
+    """What a runner tells its user; this one keeps silent."""
+
+    def planned(self, count: int) -> None:
+        """So many runs were asked for."""
+
+    def started(self, recipe: Recipe) -> None:
+        """A run is about to be made."""
+
+    def progress(self, done: float, total: float, text: str, recipe: Recipe | None = None) -> None:
+        """A share of a run is done, or of other work."""
+
+    def stopped(self, recipe: Recipe) -> None:
+        """A run that was started is no longer being made, for better or worse."""
+
+    def finished(self, run: Run, made: bool) -> None:
+        """A run is there, newly made or found."""
+
+    def failed(self, recipe: Recipe, failure: RunFailed) -> None:
+        """A run gave no usable model."""
+
+    def waiting(self, recipe: Recipe) -> None:
+        """Another process is making this run; this one waits for it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a plan: a recipe and whether its run is already there (`made`, `failed` or `make`)."""
+
+    recipe: Recipe
+    state: str
+
+
+@dataclass
+class Outcome:
+    """What became of a batch: a run for every recipe that has one, a failure for the others."""
+
+    runs: list[Run]
+    failures: list[tuple[Recipe, RunFailed]]
+
+
+class Runner:
+    """Makes runs on one device, in one store.
+
+    Args:
+        device: a torch device or its name; chosen only when something has to be made.
+        sharing: how many processes of ours share the device's memory, this one included.
+    """
+
+    def __init__(
+        self, store: Store, device: str = "auto", reporter: Reporter | None = None, sharing: int = 1
+    ) -> None:
+        self.store, self.device, self.sharing = store, device, sharing
+        self.reporter = reporter or Reporter()
+        self._sizes: dict[tuple[str, str, str, bool], int] = {}
+
+    @cached_property
+    def shop(self) -> Workshop:
+        """Data and models on the device; the first use imports torch and settles it on the machine."""
+        from deepunlearn_cli.engine.device import pick_device, settle
+        from deepunlearn_cli.execution.materials import Workshop
+
+        settle()
+        return Workshop(self.store.data, pick_device(self.device), self.sharing)
+
+    def dataset(self, spec: str, *, image_size: int | None = None, offline: bool = False) -> Dataset:
+        """A dataset by its spec, decoded into the store if it is not there yet."""
+        from deepunlearn_cli.data import open_dataset
+
+        def told(label: str, done: float, total: float) -> None:
+            self.reporter.progress(done, total, label)
+
+        return open_dataset(spec, self.store.data, image_size=image_size, offline=offline, progress=told)
+
+    def ensure(self, recipe: Recipe) -> Run:
+        """The run of a recipe.
+
+        Raises:
+            RunFailed: the recipe, or one of its inputs, gives no usable model (on record or just now).
+        """
+        run = self.store.get(recipe.key)
+        made = run is None
+        if run is None:
+            for needed in recipe.inputs.values():
+                self.ensure(needed)
+            run = self._make_once(recipe)
+        self.reporter.finished(usable(run), made)
+        return run
+
+    def ensure_all(self, recipes: Sequence[Recipe]) -> Outcome:
+        """All runs that can be made; a failed one does not stop the others."""
+        self.reporter.planned(sum(step.state == "make" for step in self.plan(recipes)))
+        outcome = Outcome([], [])
+        for recipe in recipes:
+            try:
+                outcome.runs.append(self.ensure(recipe))
+            except RunFailed as failure:
+                self.reporter.failed(recipe, failure)
+                outcome.failures.append((recipe, failure))
+        return outcome
+
+    def plan(self, recipes: Iterable[Recipe]) -> list[Step]:
+        """Every run that these recipes need, inputs first, each once."""
+        steps: dict[str, Step] = {}
+        for recipe in recipes:
+            self._plan(recipe, steps)
+        return list(steps.values())
+
+    def size(self, recipe: Recipe) -> int:
+        """Bytes on disk of a run that is still to be made (attacks and locksteps keep next to nothing)."""
+        kept = f"{recipe.kind} {recipe.repeats}"
+        kind = (recipe.model, recipe.data["fingerprint"], kept, bool(recipe.forget))
+        if recipe.kind in ("attack", "lockstep"):
+            return 0
+        if kind not in self._sizes:
+            self._sizes[kind] = self.shop.size(recipe)
+        return self._sizes[kind]
+
+    def another(self, recipe: Recipe) -> Recipe:
+        """The recipe as a new attempt, if there is a run of it already (`--force`)."""
+        return self.store.next_attempt(recipe)
+
+    def _plan(self, recipe: Recipe, steps: dict[str, Step]) -> None:
+        if recipe.key in steps:
+            return
+        run = self.store.get(recipe.key)
+        if run is None:
+            for needed in recipe.inputs.values():
+                self._plan(needed, steps)
+        state = "make" if run is None else {"done": "made"}.get(run.status, run.status)
+        steps[recipe.key] = Step(recipe, state)
+
+    def _make_once(self, recipe: Recipe) -> Run:
+        with self.store.making(recipe, waiting=lambda: self.reporter.waiting(recipe)):
+            return self.store.get(recipe.key) or self._make(recipe)
+
+    def _make(self, recipe: Recipe) -> Run:
+        from deepunlearn_cli.execution.makers import make
+
+        inputs = {name: self.store.get(needed.key) for name, needed in recipe.inputs.items()}
+        progress = partial(self.reporter.progress, recipe=recipe)
+        with self.reporting(recipe):
+            product = make(recipe, {k: v for k, v in inputs.items() if v}, self.shop, progress)
+            facts = {"status": "done", "created": time.time(), **product.facts}
+            return self.store.put(
+                recipe,
+                weights=product.weights,
+                track=product.track,
+                outputs=product.outputs,
+                scores=product.scores,
+                facts=facts,
+                log=product.log,
+            )
+
+    @contextmanager
+    def reporting(self, recipe: Recipe) -> Iterator[None]:
+        """Tell the reporter that a run is being made, until the block ends."""
+        self.reporter.started(recipe)
+        try:
+            yield
+        finally:
+            self.reporter.stopped(recipe)
+
+
+def usable(run: Run) -> Run:
+    """The run itself.
+
+    Raises:
+        RunFailed: it is on record as failed.
+    """
+    if run.status == "failed":
+        name = f"{run.recipe.name} (run {run.id})"
+        raise RunFailed(f"{name} failed: {run.facts['reason']}", run.facts["hint"])
+    return run

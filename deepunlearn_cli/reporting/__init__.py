@@ -1,0 +1,4 @@
+"""Records in, text out: tables, figures, pages; pure, and without torch.
+
+May import: `core`, `evaluation`.
+"""

@@ -1,0 +1,51 @@
+"""A plan as a table: how many runs of each kind, how many are there, how long the rest may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deepunlearn_cli.reporting.cohort import UNKNOWN
+from deepunlearn_cli.reporting.table import Column, Table
+
+Row = Mapping[str, Any]
+
+MODEL_KINDS = ("search trials", "models")  # what the paper counts as its unlearned models
+
+
+def plan_size(rows: Sequence[Row]) -> Table:
+    """Rows: `dataset`, `model`, `kind`, `runs`, `there`, `epochs` (each), `seconds` (of all that miss)."""
+    columns = [
+        Column("dataset", lambda r: str(r["dataset"])),
+        Column("model", lambda r: str(r["model"])),
+        Column("kind", lambda r: str(r["kind"])),
+        Column("runs", lambda r: f"{r['runs']:,}", right=True),
+        Column("there", lambda r: f"{r['there']:,}", right=True),
+        Column("epochs each", lambda r: f"{r['epochs']:.1f}" if r["epochs"] else UNKNOWN, right=True),
+        Column("hours to go", lambda r: _hours(r["seconds"]), right=True),
+    ]
+    return Table("deepunlearn.plan-size/1", "", columns, rows, _notes(rows))
+
+
+def _hours(seconds: float | None) -> str:
+    return UNKNOWN if seconds is None else f"{seconds / 3600:,.2f}"
+
+
+def _notes(rows: Sequence[Row]) -> list[str]:
+    pairs = len({(row["dataset"], row["model"]) for row in rows})
+    kinds = dict.fromkeys(row["kind"] for row in rows)
+    totals = {kind: sum(row["runs"] for row in rows if row["kind"] == kind) for kind in kinds}
+    unlearned = sum(totals.get(kind, 0) for kind in MODEL_KINDS)
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in totals.items())
+    said = f"{unlearned:,} unlearned models (search trials and models)"
+    return [f"{pairs} pair{'s' * (pairs > 1)}: {counts}; {said}", _time(rows)]
+
+
+def _time(rows: Sequence[Row]) -> str:
+    missing = [row for row in rows if row["there"] < row["runs"] and row["epochs"]]
+    known = [row["seconds"] for row in missing if row["seconds"] is not None]
+    if missing and not known:
+        return "hours to go are unknown: no run of these pairs is in this store to go by"
+    basis = "by the seconds that an epoch took in this store, one run at a time"
+    rest = f"; unknown for {len(missing) - len(known)} lines" if len(known) < len(missing) else ""
+    return f"about {sum(known) / 3600:,.2f} hours to go, {basis}{rest}"

@@ -1,0 +1,77 @@
+"""The sweep table: per study its best setting, what mattered, and the trade-offs that remain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deepunlearn_cli.reporting.cohort import UNKNOWN
+from deepunlearn_cli.reporting.table import Column, Table
+
+Row = Mapping[str, Any]
+SHOWN = 3  # hyperparameters, of those that mattered most
+
+
+def sweep_table(rows: Sequence[Row]) -> Table:
+    """A row per study; `--json` also gives the whole Pareto set, with the losses of each point."""
+    columns = [
+        Column("pair", _pair),
+        Column("method", lambda r: str(r["method"])),
+        Column("sampler", lambda r: f"{r['sampler']} {r['seed']}"),
+        Column("trials", lambda r: str(r["trials"]), right=True),
+        Column("failed", lambda r: str(r["failed"]), right=True),
+        Column("searched", lambda r: value_cell(r["searched"]), right=True),
+        Column("confirmed", lambda r: value_cell(r["confirmed"], r["confirmed_sd"]), right=True),
+        Column("defaults", lambda r: value_cell(r["confirmed_defaults"]), right=True),
+        Column("best setting", setting_cell),
+        Column("matters most", _importances),
+        Column("Pareto", lambda r: str(len(r["pareto"])), right=True),
+    ]
+    notes = [
+        "searched: norm of the four losses (dRA/3, dFA/3, dVA/3, discernibility) of the setting's own trial, "
+        "0 is best; confirmed: on fresh seeds, mean±sd, where defaults stand beside it",
+        "matters most: share of each hyperparameter in what the trials differ by (PED-ANOVA); Pareto: trials "
+        "that no other beats in all four losses (--json lists them)",
+    ]
+    return Table("deepunlearn.report.sweep/1", "Sweeps", columns, rows, notes)
+
+
+def candidates_table(rows: Sequence[Row]) -> Table:
+    """The settings that were confirmed: searched against confirmed value; the chosen one is marked."""
+    columns = [
+        Column("method", lambda r: str(r["method"])),
+        Column("", lambda r: "chosen" if r["chosen"] else ""),
+        Column("trial", lambda r: UNKNOWN if r["trial"] is None else str(r["trial"]), right=True),
+        Column("searched", lambda r: value_cell(r["searched"]), right=True),
+        Column("confirmed", lambda r: value_cell(r["confirmed"], r["confirmed_sd"]), right=True),
+        Column("setting", lambda r: ("defaults: " if r["defaults"] else "") + setting_cell(r)),
+    ]
+    notes = [
+        "norm of the four losses, 0 is best; searched: in the search, confirmed: on fresh seeds, mean±sd; "
+        "a search's best figure is too good to be true, so the choice is made on the fresh ones"
+    ]
+    return Table("deepunlearn.sweep/1", "Tuned settings", columns, rows, notes)
+
+
+def value_cell(value: float | None, spread: float | None = None) -> str:
+    """A norm as people see it."""
+    text = UNKNOWN if value is None else f"{value:.4f}"
+    return text if spread is None else f"{text}±{spread:.4f}"
+
+
+def setting_cell(row: Row) -> str:
+    """The hyperparameters that were searched or fixed by hand, on one line."""
+    return " ".join(f"{name}={_short(row['params'][name])}" for name in row["tuned"])
+
+
+def _pair(row: Row) -> str:
+    return f"{row['dataset']} {row['model']} {row['forget']}"
+
+
+def _importances(row: Row) -> str:
+    found = list(row["importances"].items())[:SHOWN]
+    return " ".join(f"{name} {share:.0%}" for name, share in found) or UNKNOWN
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,135 @@
+"""U-LiRA as tables: the figures per method, and the distribution of per-sample accuracy (Figure 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli.reporting.table import Column, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Row = Mapping[str, Any]
+
+BARS = " ▁▂▃▄▅▆▇█"
+BINS = 25  # of per-sample accuracy, 0 to 1: 4 points each
+
+
+def ulira_table(rows: Sequence[Row]) -> Table:
+    """One row per method; intervals over splits, at 95 %."""
+    columns = [
+        Column("method", lambda r: str(r["title"])),
+        Column("accuracy", lambda r: _interval(r, "accuracy"), right=True),
+        Column("sd over\nsamples", lambda r: _plain(r["accuracy_sd"]), right=True),
+        Column("AUC", lambda r: _interval(r, "auc"), right=True),
+        Column("TPR@1%", lambda r: _interval(r, "tpr_1"), right=True),
+        Column("TPR@0.1%", lambda r: _interval(r, "tpr_01"), right=True),
+        Column("gap", _gap, right=True),
+        Column("models", lambda r: _plain(r["models"], "{}"), right=True),
+        Column("verdict", _verdict),
+    ]
+    return Table("deepunlearn.ulira/1", "U-LiRA per sample: 0.5 is guessing", columns, rows)
+
+
+def figure(rows: Sequence[Row]) -> Table:
+    """Share of samples by per-sample accuracy, a line of bars per method."""
+    columns = [
+        Column("method", lambda r: str(r["title"])),
+        Column(_axis(), lambda r: bars(r["histogram"])),
+        Column("mean", lambda r: _plain(r["accuracy"]), right=True),
+    ]
+    title = "Samples by accuracy of the attack on them (Figure 1): 0 to 1, guessing in the middle"
+    return Table("deepunlearn.ulira-figure/1", title, columns, rows)
+
+
+def histogram(accuracies: NDArray[np.floating[Any]]) -> list[float]:
+    """Shares of samples in `BINS` equal bins of accuracy."""
+    import numpy as np
+
+    counts, _ = np.histogram(accuracies, bins=BINS, range=(0, 1))
+    shares: list[float] = (counts / max(1, len(accuracies))).tolist()
+    return shares
+
+
+def bars(shares: Sequence[float]) -> str:
+    """One character per bin, the tallest full."""
+    top = max(shares) or 1
+    return "".join(BARS[round(share / top * (len(BARS) - 1)) or (share > 0)] for share in shares)
+
+
+def answers(rows: Sequence[Row]) -> list[str]:
+    """A sentence per verdict or failure."""
+    return [_answer(row) for row in rows if row["verdict"] or row["reason"]]
+
+
+BEYOND = {"PASS": "is within", "FAIL": "is beyond", "INCONCLUSIVE": "is not shown to be within"}
+
+
+def _answer(row: Row) -> str:
+    if row["reason"]:
+        return str(row["reason"])
+    gap = f"{row['gap']:+.3f} (90 %: {row['gap_low']:+.3f} to {row['gap_high']:+.3f})"
+    if row["fail_above"] is not None:
+        said = f"the {row['metric']} {BEYOND[row['verdict']]} {row['fail_above']:g}"
+    else:
+        said = (
+            f"{row['metric']} less the retrained models', {gap}, {BEYOND[row['verdict']]} ±{row['margin']:g}"
+        )
+    more = "; more --splits narrow it" if row["verdict"] == "INCONCLUSIVE" else ""
+    return f"{row['title']}: {row['verdict']}: {said}{more}"
+
+
+def plan_table(rows: Sequence[Row]) -> Table:
+    """How many models there are, how many are missing, and how long those may take."""
+    columns = [
+        Column("models", lambda r: str(r["models"])),
+        Column("needed", lambda r: str(r["needed"]), right=True),
+        Column("there", lambda r: str(r["there"]), right=True),
+        Column("to make", lambda r: str(r["to_make"]), right=True),
+        Column("seconds each", lambda r: _plain(r["seconds_each"], "{:.1f}"), right=True),
+        Column("minutes", lambda r: _minutes(r["seconds"]), right=True),
+        Column("MB", lambda r: f"{r['megabytes']:.0f}", right=True),
+    ]
+    return Table("deepunlearn.ulira-plan/1", "", columns, rows, [_plan_note(rows)])
+
+
+def _plan_note(rows: Sequence[Row]) -> str:
+    missing = sum(row["to_make"] for row in rows)
+    known = [row["seconds"] for row in rows if row["seconds"] is not None]
+    time = f"about {sum(known) / 60:.1f} min of unlearning and training" if known else "time unknown"
+    unknown = ", more for those without a figure" if len(known) < len(rows) and known else ""
+    basis = "as runs in this store took" if known else "no such run is in this store yet"
+    return f"{missing} models to make; {time}{unknown} ({basis})"
+
+
+def _axis() -> str:
+    return f"0{'·' * (BINS // 2 - 1)}½{'·' * (BINS - BINS // 2 - 2)}1"
+
+
+def _interval(row: Row, name: str) -> str:
+    if row[name] is None:
+        return "n too\nsmall" if row["verdict"] or row["control"] else "–"
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{row[name]:.3f}" if low is None else f"{row[name]:.3f}\n{low:.3f}–{high:.3f}"
+
+
+def _gap(row: Row) -> str:
+    if row["gap"] is None:
+        return ""
+    return f"{row['gap']:+.3f}\n±{(row['gap_high'] - row['gap_low']) / 2:.3f}"
+
+
+def _verdict(row: Row) -> str:
+    if row["reason"]:
+        return "failed"
+    return str(row["verdict"] or "control")
+
+
+def _plain(value: Any, form: str = "{:.3f}") -> str:
+    return "–" if value is None else form.format(value)
+
+
+def _minutes(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds / 60:.1f}"

@@ -1,0 +1,111 @@
+"""How far models lie apart in their weights: verification error, beside what it must be read against.
+
+Source: Thudi et al. 2022, Unrolling SGD (arXiv 2109.13398): v = |w_unlearned - w_retrained|, over trainable
+weights (BatchNorm's running statistics are none).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli import data
+from deepunlearn_cli.core.errors import Failure
+from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution.runner import Runner
+from deepunlearn_cli.reporting.records import RETRAIN, Pair, Record
+from deepunlearn_cli.store import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Figures = dict[str, float]
+Weights = list["Tensor"]  # trainable weights, in the order of `named_parameters()`
+
+
+@dataclass(frozen=True)
+class Distances:
+    """What weight tables are made of.
+
+    Attributes:
+        runs: by id, `v`, `v_original`, and every `e...` of the original.
+        floors: by pair, for every two retrained models, their ids joined by `/`, and how far apart they lie.
+    """
+
+    runs: Mapping[str, Figures]
+    floors: Mapping[Pair, Sequence[tuple[str, float]]]
+
+
+def distances(records: Sequence[Record], runner: Runner) -> Distances:
+    """Weight distances of all usable runs that have a retrained model of their seed."""
+    from deepunlearn_cli.engine.weights import distance
+
+    pairs: dict[Pair, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.usable:
+            pairs[record.pair].append(record)
+    runs: dict[str, Figures] = {}
+    floors: dict[Pair, list[tuple[str, float]]] = {}
+    for pair, group in pairs.items():
+        reader = _Reader(runner)
+        held = {one.seed: reader.weights(one.id) for one in group if one.method == RETRAIN}
+        for record in group:
+            if record.seed in held and record.method != RETRAIN:
+                runs[record.id] = reader.figures(record.id, held[record.seed])
+        named = {seed: one.id for one in group for seed in [one.seed] if one.method == RETRAIN}
+        floors[pair] = [
+            (f"{named[a]}/{named[b]}", distance(held[a], held[b])) for a, b in combinations(held, 2)
+        ]
+    return Distances(runs, floors)
+
+
+def of_run(run: Run, runner: Runner) -> Figures:
+    """The same of one unlearned run; empty where the store has no retrained model of its seed."""
+    recipe, start = run.recipe, run.recipe.inputs.get("original")
+    if recipe.kind != "unlearn" or run.status != "done" or start is None or recipe.forget is None:
+        return {}
+    with suppress(Failure):  # no forget set, data or weights to compare: then there is nothing to tell
+        reference = recipes.retrained(start, data.load_forget(recipe.forget, runner.store.data))
+        if (held := runner.store.get(reference.key)) and held.status == "done":
+            reader = _Reader(runner)
+            return reader.figures(run.id, reader.weights(held.id))
+    return {}
+
+
+class _Reader:
+    """Trainable weights of runs of one architecture."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self._names: list[str] = []
+        self._originals: dict[str, Weights] = {}
+
+    def weights(self, run_id: str) -> Weights:
+        run = self.runner.store.find(run_id)
+        self._names = self._names or self._trainable(run.recipe)
+        held = run.weights()
+        return [held[name] for name in self._names]
+
+    def figures(self, run_id: str, retrained: Weights) -> Figures:
+        from deepunlearn_cli.engine.weights import distance
+
+        root = self.runner.store.find(run_id).recipe.root
+        if root.key not in self._originals:
+            self._originals = {root.key: self.weights(root.key)}  # of one seed at a time
+        return {
+            "v": distance(self.weights(run_id), retrained),
+            "v_original": distance(self._originals[root.key], retrained),
+            **self._errors(root.key),
+        }
+
+    def _errors(self, original: str) -> Figures:
+        told = self.runner.store.find(original).facts.get("unlearning_error", {})
+        return {name: value for name, value in told.items() if name.startswith("e") and name != "eigenvalue"}
+
+    def _trainable(self, recipe: Recipe) -> list[str]:
+        return [name for name, _ in self.runner.shop.fresh(recipe, "init").named_parameters()]

@@ -1,0 +1,121 @@
+"""The models that U-LiRA needs: originals of random halves, and what each method makes of each forget set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from deepunlearn_cli import data
+from deepunlearn_cli.core.errors import RunFailed, UsageFailure
+from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution.runner import Runner
+from deepunlearn_cli.store import Run
+
+TRAINED = "original (trained)"
+CONTROLS = ("original", "retrain")  # the do-nothing bound, and what a perfect method would be
+Settings = Callable[[str, Recipe], Mapping[str, Any]]  # hyperparameters of a method on an original
+
+
+@dataclass(frozen=True)
+class Design:
+    """How many models, of what.
+
+    Attributes:
+        scene: dataset, architecture, precision, augmentation.
+        splits: random halves of the training part, one original each.
+        forgets: forget sets per half.
+        share: of a half that a forget set takes.
+        training: hyperparameters of the originals.
+    """
+
+    scene: recipes.Scene
+    splits: int = 16
+    forgets: int = 4
+    share: float = 0.1
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        from deepunlearn_cli.attacks._likelihood import LEAST_SPLITS
+
+        if self.splits < LEAST_SPLITS:
+            hint = (
+                f"at least {LEAST_SPLITS}; 16 with 4 forget sets each is a fair start, the paper has 64 x 10"
+            )
+            raise UsageFailure(f"--splits {self.splits} are too few to fit U-LiRA", hint)
+        if self.forgets < 1:
+            raise UsageFailure(f"--forgets {self.forgets} is not 1 or more", "--forgets 4, say")
+
+    def models(self, method: str, settings: Settings, runner: Runner) -> dict[str, Recipe]:
+        """The recipes of a method's models by `SPLIT/FORGET`; their forget sets are kept in the store."""
+        from deepunlearn_cli.attacks.ulira import target_name
+
+        found: dict[str, Recipe] = {}
+        whole = data.split(self.scene.dataset, self.scene.val_share, self.scene.split_seed)
+        for number in range(self.splits):
+            half, _ = data.halve(whole, number)
+            start = recipes.half_original(self.scene, self.training, number)
+            params = settings(method, start)
+            for turn in range(self.forgets):
+                forget = data.draw_forget(half, self.share, turn)
+                data.save_forget(forget, runner.store.data)
+                found[target_name(number, turn)] = recipes.shadow(start, method, forget, params)
+        return found
+
+
+@dataclass(frozen=True)
+class Result:
+    """A method's analysis, or why there is none."""
+
+    method: str
+    run: Run | None
+    failure: RunFailed | None = None
+
+
+def attack(runner: Runner, analyses: Mapping[str, Recipe]) -> Iterator[Result]:
+    """Everything that is missing is made, then each method is analysed; a failed method stops no other."""
+    outcome = runner.ensure_all(
+        [model for analysis in analyses.values() for model in analysis.inputs.values()]
+    )
+    failed = {recipe.key: failure for recipe, failure in outcome.failures}
+    for method, analysis in analyses.items():
+        broken = [failed[model.key] for model in analysis.inputs.values() if model.key in failed]
+        if broken:
+            text = f"{method}: {len(broken)} of {len(analysis.inputs)} models failed: {broken[0].message}"
+            yield Result(method, None, RunFailed(text, broken[0].hint))
+        else:
+            yield Result(method, runner.ensure(analysis))
+
+
+def plan(runner: Runner, analyses: Mapping[str, Recipe]) -> list[dict[str, Any]]:
+    """Originals, then every method: how many models there are, how many are missing, and what those may take.
+
+    Seconds are the median of runs of the same name, dataset and model in the store; None if there is none.
+    """
+    models = {method: list(analysis.inputs.values()) for method, analysis in analyses.items()}
+    starts = {m.inputs["original"].key: m.inputs["original"] for m in models["original"]}
+    return [_row(runner, role, chosen) for role, chosen in {TRAINED: list(starts.values()), **models}.items()]
+
+
+def _row(runner: Runner, role: str, recipes: Sequence[Recipe]) -> dict[str, Any]:
+    missing = [recipe for recipe in recipes if runner.store.get(recipe.key) is None]
+    each = _seconds(runner, recipes[0])
+    return {
+        "models": role,
+        "needed": len(recipes),
+        "there": len(recipes) - len(missing),
+        "to_make": len(missing),
+        "seconds_each": each,
+        "seconds": 0.0 if not missing else None if each is None else each * len(missing),
+        "megabytes": sum(runner.size(recipe) for recipe in missing) / 1e6,
+    }
+
+
+def _seconds(runner: Runner, recipe: Recipe) -> float | None:
+    rows = runner.store.rows(
+        name=recipe.name, model=recipe.model, dataset=recipe.labels.get("dataset"), status="done"
+    )
+    found = [row["seconds"] for row in rows if row["seconds"] is not None and row["kind"] != "attack"]
+    return median(found) if found else None

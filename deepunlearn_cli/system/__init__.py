@@ -1,0 +1,4 @@
+"""The machine: its cores, threads and memory, locks that die with their owner, worker processes.
+
+May import: `core`.
+"""

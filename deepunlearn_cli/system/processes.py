@@ -1,0 +1,297 @@
+"""A crew: worker processes that share the machine's threads, report to their owner, and never outlive it.
+
+    def work(desk: Desk, store: str) -> int:        # a function of a module, so that it can be named
+        for item in desk.items():                   # asks for one item at a time until dismissed
+            desk.tell(f"did {item}")
+        return 42
+
+    with Crew(2) as crew:                           # leaving it, by an exception too, ends every worker
+        for _ in range(2):
+            crew.start(work, "store")
+        for event in crew.events():                 # until every worker has ended
+            if isinstance(event, Asked):
+                crew.give(event.worker, todo.pop()) if todo else crew.dismiss(event.worker)
+
+Workers start from nothing (`spawn`): they inherit no torch, no CUDA context, no thread pool. Arguments,
+items, messages and results are pickled: plain data (a recipe as JSON, the store's address), never a model.
+
+Each worker has a pipe of its own, so that one killed in the middle of a word blocks nobody, and each end sees
+at once that the other is gone. Ctrl-C reaches a terminal's whole process group: workers do not listen to it,
+their owner ends them.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, resource_tracker
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli.system import machine
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+GRACE = 10.0  # seconds between the request to stop and the kill; removing a half-written run takes far less
+STOPPED = 128 + signal.SIGTERM
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A worker is idle and waits for `give` or `dismiss`."""
+
+    worker: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """A worker said something."""
+
+    worker: int
+    message: Any
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A worker's function returned; the worker is gone."""
+
+    worker: int
+    result: Any
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A worker died: by the system for want of memory, by somebody's kill, or by a crash of a library."""
+
+    worker: int
+    reason: str
+
+
+Event = Asked | Told | Ended | Lost
+
+
+class Stopped(BaseException):
+    """Raised in a worker that must stop, so that every `finally` runs."""
+
+
+class RemoteTraceback(Exception):
+    """Where in the worker an exception came from; the cause of that exception in the owner."""
+
+    def __str__(self) -> str:
+        return f"in a worker process:\n{self.args[0]}"
+
+
+class Desk:
+    """A worker's place: what it is given, and where it reports. For the worker's main thread only.
+
+    Attributes:
+        crew: how many workers share the machine, this one included.
+    """
+
+    def __init__(self, crew: int, line: Connection, inbox: SimpleQueue[tuple[str, Any]]) -> None:
+        self.crew, self._line, self._inbox = crew, line, inbox
+
+    def tell(self, message: Any) -> None:
+        """Send a message to the owner, who gets it as `Told`."""
+        self._line.send(("told", message))
+
+    def items(self) -> Iterator[Any]:
+        """Ask for an item, yield it, ask for the next, until the owner dismisses this worker."""
+        while True:
+            self._line.send(("asked", None))
+            kind, item = self._inbox.get()
+            if kind == "dismissed":
+                return
+            yield item
+
+
+class Crew:
+    """Up to `size` worker processes at a time, each with its share of the machine's threads."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.threads = size, machine.share(size)
+        self._workers: dict[int, tuple[SpawnProcess, Connection]] = {}
+        self._hired = 0
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def start(self, work: Callable[..., Any], *arguments: Any) -> int:
+        """Start a worker that calls `work(desk, *arguments)`; gives its number, which is never used again."""
+        mine, theirs = get_context("spawn").Pipe()
+        process = get_context("spawn").Process(
+            target=_serve, args=(theirs, self.size, work, arguments), daemon=True
+        )
+        with _environment(dict.fromkeys(machine.THREAD_VARIABLES, str(self.threads))), _deaf_to_ctrl_c():
+            process.start()
+        theirs.close()
+        self._hired += 1
+        self._workers[self._hired] = process, mine
+        return self._hired
+
+    def give(self, worker: int, item: Any) -> None:
+        """The item that an idle worker asked for. If it has just died, `Lost` follows."""
+        self._send(worker, ("item", item))
+
+    def dismiss(self, worker: int) -> None:
+        """Tell an idle worker that there is no more to do."""
+        self._send(worker, ("dismissed", None))
+
+    def events(self) -> Iterator[Event]:
+        """What the workers do, as it happens, until none is left; workers may be started in between.
+
+        Raises:
+            Exception: what a worker's function raised, with the worker's traceback as its cause.
+        """
+        while self._workers:
+            doors = [door for process, line in self._workers.values() for door in (line, process.sentinel)]
+            ready = set(connection.wait(doors))
+            for worker, (process, line) in list(self._workers.items()):
+                if line in ready or process.sentinel in ready:
+                    yield self._hear(worker)
+
+    def run(self, work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> Iterator[Event]:
+        """Start a worker for each tuple of arguments, and give their events."""
+        for one in arguments:
+            self.start(work, *one)
+        yield from self.events()
+
+    def pid(self, worker: int) -> int | None:
+        """Process id of a worker that is still there."""
+        return self._workers[worker][0].pid
+
+    def stop(self) -> None:
+        """End every worker that is left: asked first, killed if it does not come to an end."""
+        try:
+            for process, _ in self._workers.values():
+                process.terminate()
+            end = time.monotonic() + GRACE
+            for process, _ in self._workers.values():
+                process.join(max(0.0, end - time.monotonic()))
+        finally:  # out of patience, or a second Ctrl-C
+            for process, line in self._workers.values():
+                process.kill()
+                process.join()
+                line.close()
+            self._workers.clear()
+
+    def _send(self, worker: int, words: tuple[str, Any]) -> None:
+        with suppress(OSError):
+            self._workers[worker][1].send(words)
+
+    def _hear(self, worker: int) -> Event:
+        """The next word of a worker that has one, or has died."""
+        _, line = self._workers[worker]
+        try:
+            kind, what = line.recv() if line.poll() else ("lost", None)
+        except (EOFError, OSError):  # nobody at the other end, perhaps in the middle of a word
+            kind, what = "lost", None
+        if kind == "asked":
+            return Asked(worker)
+        if kind == "told":
+            return Told(worker, what)
+        return self._last(worker, kind, what)
+
+    def _last(self, worker: int, kind: str, what: Any) -> Event:
+        process, line = self._workers.pop(worker)
+        line.close()
+        process.join(GRACE)
+        if process.exitcode is None:  # it said its last word and hangs in a library's clean-up
+            process.kill()
+            process.join()
+        if kind == "raised":
+            error, text = what
+            raise error from RemoteTraceback(text)
+        return Ended(worker, what) if kind == "ended" else Lost(worker, _reason(process.exitcode))
+
+
+def _reason(code: int | None) -> str:
+    if code == -signal.SIGKILL:
+        return "killed (by the system, if memory ran out)"
+    if code is not None and code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"
+
+
+def _serve(line: Connection, crew: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    """The main function of a worker process."""
+    machine.collect_rarely()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _on_terminate)
+    inbox: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+    Thread(target=_listen, args=(line, inbox), daemon=True).start()
+    try:
+        last = "ended", work(Desk(crew, line, inbox), *arguments)
+    except Stopped:
+        machine.leave(STOPPED)
+    except Exception as error:  # noqa: BLE001 - the owner raises it
+        last = "raised", (_portable(error), traceback.format_exc())
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the owner hangs up when it has heard the last word
+    with suppress(OSError):
+        line.send(last)
+    machine.leave(0)
+
+
+def _listen(line: Connection, inbox: SimpleQueue[tuple[str, Any]]) -> None:
+    """Take in what the owner gives; when it is gone, by `kill -9` too, end this process."""
+    try:
+        while True:
+            inbox.put(line.recv())
+    except (EOFError, OSError):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE)
+        os._exit(STOPPED)
+
+
+def _on_terminate(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the clean-up
+    raise Stopped
+
+
+def _portable(error: Exception) -> Exception:
+    """The exception itself if it survives the journey, else its text."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    except Exception:  # noqa: BLE001 - any class may fail to be pickled in any way
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Variables for a process started inside: libraries read them when they are loaded."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A process started inside never hears SIGINT, not even while it starts; here it is only put off."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # it would lift the mask when it is started below
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

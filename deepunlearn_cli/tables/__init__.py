@@ -1,1 +1,0 @@
-"""Index rows in, tables out: records, their comparison with controls, rankings, reports and formats."""

@@ -1,0 +1,299 @@
+"""`sweep` on the command line: a search, its preset, its report; workers; kills; bad input."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from cli_kit import TRAIN, Bench, bench, ok, on_terminal, refused, running, small_npz, until
+
+from deepunlearn_cli.system.locks import is_free
+
+SWEEP = ("sweep", "--method", "ft", "--trials", "3", "--confirm", "1")
+
+
+@pytest.fixture
+def place(tmp_path) -> Bench:
+    return bench(tmp_path)
+
+
+def trials(place: Bench, method: str) -> list[int]:
+    """Complete trials of each study of a method."""
+    rows = place.ok("report", "--table", "sweep", "--json").json
+    return [row["trials"] for row in rows if row["method"] == method]
+
+
+def test_from_search_to_preset_to_unlearning(place):
+    said = place.ok(*SWEEP, "--ckpt", place.ids["original"], "--out", place.home / "ft.toml")
+    (model,) = said.lines
+    assert "[3/3] ft: " in said.err
+    assert "confirming the best 1 and the defaults on 3 fresh seeds each" in said.err
+    kept = tomllib.loads((place.home / "ft.toml").read_text())
+    assert kept["provenance"]["trials"] == 3
+    assert kept["provenance"]["dataset"] == "digits"
+    assert kept["provenance"]["originals"] == [place.ids["original"]]
+    [(run)] = [row for row in place.runs(kind="unlearn", name="ft") if row["id"] == model]
+    assert run["params"] == kept["params"]
+    for preset in ("best", place.home / "ft.toml"):
+        assert place.ok(
+            "unlearn", "--method", "ft", "--ckpt", place.ids["original"], "--preset", preset
+        ).lines == [model]
+    other = place.ok(
+        "unlearn",
+        "--method",
+        "ft,original",
+        "--ckpt",
+        place.ids["original"],
+        "--preset",
+        "best",
+        "-p",
+        "lr=0.09",
+    ).lines
+    assert place.ok("show", other[0], "--json").json[0]["recipe"]["params"] == kept["params"] | {"lr": 0.09}
+    before = place.ok("runs", "--kind", "trial").lines
+    again = place.ok(*SWEEP, "--ckpt", place.ids["original"], "--json").json
+    assert place.ok("runs", "--kind", "trial").lines == before, "nothing was made again"
+    assert {row["schema"] for row in again} == {"deepunlearn.sweep/1"}
+    assert [row["runs"] for row in again if row["chosen"]] == [[model]]
+    assert sum(row["defaults"] for row in again) == 1
+    assert place.clean()
+
+
+def test_trials_keep_scores_without_test_data_and_no_model(place):
+    place.ok(*SWEEP, "--ckpt", place.ids["original"])
+    rows = place.runs(kind="trial")
+    assert len(rows) >= 6, "three of the search, three fresh ones"
+    for row in rows:
+        assert set(row["scores"]) == {"RA", "FA", "VA", "umia_val"}
+    shown = place.ok("show", rows[0]["id"], "--json").json[0]
+    assert set(shown["files"]) <= {"recipe.json", "scores.json", "facts.json", "log.jsonl"}
+    listed = place.ok("runs")
+    assert not {row["id"] for row in rows} & set(listed.lines)
+    assert "trials of sweeps; --kind trial lists them" in listed.err
+    ranked = place.ok("report", "--table", "scores", "--json").json
+    assert sum(row["n"] for row in ranked if row["method"] == "ft") == 2, "base's and the chosen one's"
+    for words in (("unlearn", "--method", "ga", "--ckpt"), ("attack", "umia")):
+        place.refused(*words, rows[0]["id"], code=2, says=("is a trial of a sweep", "--preset best"))
+
+
+def test_no_test_picture_is_looked_at(place, monkeypatch):
+    from deepunlearn_cli.execution.materials import Workshop
+
+    whole, asked = Workshop.indices, []
+
+    def indices(self, recipe):
+        parts = whole(self, recipe)
+        return {**parts, "test": Trap()} if recipe.kind == "trial" else parts
+
+    class Trap:
+        def __getattr__(self, name):
+            raise AssertionError(f"test pictures were asked for ({name})")
+
+    monkeypatch.setattr(Workshop, "indices", indices)
+    monkeypatch.setattr(Workshop, "task", lambda *a, task=Workshop.task: asked.append(a[1].kind) or task(*a))
+    place.ok(*SWEEP, "--ckpt", place.ids["original"])
+    assert asked.count("trial") >= 6
+
+
+def test_several_originals_and_methods_with_workers(place):
+    (other,) = place.ok(*TRAIN, "--seeds", "1").lines
+    said = place.ok(
+        "sweep", "--method", "ft,ga", "--ckpt", "-", "--trials", "4", "--confirm", "1", "--workers", "2",
+        "--sampler", "random", input=f"{place.ids['original']}\n{other}\n",
+    )  # fmt: skip
+    assert len(said.lines) == 4
+    assert trials(place, "ft") == trials(place, "ga") == [4]
+    seeds = [row["seed"] for row in place.runs(kind="trial", name="ft")]
+    assert seeds.count(0) == seeds.count(1) == 4
+    assert not list((place.store / "studies").glob(".worker-*"))
+
+
+def test_a_terminal_sees_trials_and_the_best(place):
+    code, out, err = on_terminal(
+        *SWEEP, "--ckpt", place.ids["original"], "--store", str(place.store), cwd=place.home
+    )
+    assert code == 0
+    assert "ft trials" in err
+    assert "best 0." in err
+    assert "chosen" in out
+    assert "confirmed" in out
+
+
+def test_a_timeout_ends_the_search_and_the_same_command_goes_on(place):
+    words = ("sweep", "--method", "ft", "--ckpt", place.ids["original"], "--confirm", "0", "--trials", "200")
+    said = place.ok(*words, "--timeout", "2s")
+    assert "short of 200 trials" in said.err
+    (first,) = trials(place, "ft")
+    assert 0 < first < 200
+    place.ok(*words, "--timeout", "1s")
+    assert trials(place, "ft")[0] > first
+
+
+def test_a_dry_run_makes_nothing(place):
+    before = place.ok("runs").lines
+    said = place.ok(*SWEEP, "--ckpt", place.ids["original"], "--dry-run", "--json")
+    assert [(step["name"], step["state"]) for step in said.json] == [("retrain", "make")]
+    assert place.ok("runs").lines == before
+    assert not (place.store / "studies").exists()
+
+
+def test_another_pair_is_warned_of(place):
+    place.ok(*SWEEP, "--ckpt", place.ids["original"], "--out", place.home / "ft.toml")
+    spec = small_npz(place.home / "x.npz")
+    (other,) = place.ok("train", "--dataset", spec, "--model", "resnet-tiny", "-p", "epochs=1").lines
+    said = place.ok("unlearn", "--method", "ft", "--ckpt", other, "--preset", place.home / "ft.toml")
+    assert "warning: the preset of ft was tuned on digits resnet-tiny, not on" in said.err
+    place.refused(
+        "unlearn", "--method", "ft", "--ckpt", other, "--preset", "best", code=3, says=("no preset for ft",)
+    )
+    place.refused(
+        "unlearn", "--method", "ct", "--ckpt", other, "--preset", place.home / "ft.toml",
+        code=2, says=("is a preset of ft, not of ct",),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("--sampler", "nsga"), 2, ("unknown sampler 'nsga'", "nsga3")),
+        (("--trials", "0"), 2, ("--trials 0 is not 1 or more",)),
+        (("--workers", "0"), 2, ("--workers 0",)),
+        (("--confirm", "-1"), 2, ("--confirm -1 is not 0 or more",)),
+        (("--max-failures", "0"), 2, ("--max-failures 0",)),
+        (("--timeout", "soon"), 2, ("--timeout 'soon' is not a time", "10m")),
+        (("--timeout", "0"), 2, ("--timeout '0'",)),
+        (("--method", "retrain"), 2, ("retrain has no hyperparameters to tune",)),
+        (("--method", "fft"), 3, ("unknown method 'fft'",)),
+        (("-p", "lr=7"), 2, ("lr=7 is not",)),
+        (("-p", "lrr=7"), 2, ("unknown hyperparameter 'lrr'",)),
+        (("--out", "x.json"), 2, ("--out x.json",)),
+        (("--method", "ft,ga", "--out", "x.toml"), 2, ("--out takes one preset",)),
+        (("--ckpt", "ffff0000"), 3, ("no run has an id",)),
+    ],
+)
+def test_bad_input_is_one_line_and_makes_nothing(place, words, code, says):
+    place.refused(*SWEEP, "--ckpt", place.ids["original"], *words, code=code, says=says)
+
+
+def test_too_few_pictures_to_judge_by(place):
+    words = (*SWEEP, "--ckpt", place.ids["original"], "--forget", "random:0.002", "--store", place.store)
+    refused(*words, code=2, says=("needs 10 forget pictures; there are 3",))
+
+
+def test_storage_that_is_not_there(place):
+    place.ok("unlearn", "--method", "retrain", "--ckpt", place.ids["original"])
+    for address in ("sqlite:////proc/none/x.db", "nonsense"):
+        said = place(*SWEEP, "--ckpt", place.ids["original"], "--storage", address)
+        assert said.code == 2
+        assert [line.split(":")[0] for line in said.err.splitlines()] == ["error", "hint"], said.err
+
+
+def test_results_of_unlearning_and_unequal_originals_are_refused(place):
+    place.refused(*SWEEP, "--ckpt", place.ids["ga"], code=2, says=("is not an original",))
+    (other,) = place.ok(*TRAIN[:-1], "epochs=2").lines
+    place.refused(
+        *SWEEP,
+        "--ckpt",
+        place.ids["original"],
+        "--ckpt",
+        other,
+        code=2,
+        says=("differ in data, model, training",),
+    )
+
+
+def test_a_file_whose_pictures_are_elsewhere_offline(place, tmp_path):
+    """Without the pictures no retrained model can be made, and offline nothing is fetched."""
+    import torch
+
+    torch.save({"x": torch.zeros(1)}, tmp_path / "theirs.pth")
+    refused(
+        *SWEEP, "--ckpt", tmp_path / "theirs.pth", "--dataset", "cifar10", "--model", "resnet18", "--offline",
+        "--store", tmp_path / "new", code=3, says=("cifar10",),
+    )  # fmt: skip
+
+
+def test_no_study_is_told(place):
+    place.refused(
+        "report", "--table", "sweep", code=3, says=("no study with complete trials", "deepunlearn sweep")
+    )
+
+
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGINT, 2)])
+def test_stopping_leaves_nothing_running(place, number, workers):
+    words = (
+        "sweep",
+        "--method",
+        "ft",
+        "--ckpt",
+        place.ids["original"],
+        "--trials",
+        "500",
+        "--workers",
+        str(workers),
+    )
+    with running(*words, "--store", place.store, cwd=place.home) as child:
+        until(lambda: "[2/500]" in child.text("stderr"))
+        child.send(number)
+        said = child.wait()
+    assert said.code == {signal.SIGINT: 130, signal.SIGTERM: 143}[number], said
+    assert "Traceback" not in said.err
+    assert place.clean()
+    # a worker that was killed may leave its lock, which nobody holds and the next sweep removes
+    assert all(is_free(path) for path in (place.store / "studies").glob(".worker-*"))
+    assert not list(place.store.glob("runs/*/.*"))
+    (done,) = trials(place, "ft")
+    place.ok(*words[:6], str(done + 1), "--confirm", "0")
+    assert trials(place, "ft") == [done + 1]
+
+
+def test_a_killed_workers_trial_is_taken_over(place):
+    words = ("sweep", "--method", "ft", "--ckpt", place.ids["original"], "--trials", "30", "--workers", "2")
+    with running(*words, "--confirm", "0", "--store", place.store, cwd=place.home) as child:
+        until(lambda: "[4/30]" in child.text("stderr"))
+        victim = _children(child.process.pid)[0]
+        os.kill(victim, signal.SIGKILL)
+        said = child.wait()
+    assert said.code == 0, said
+    assert trials(place, "ft") == [30]
+
+
+def _children(pid: int) -> list[int]:
+    """Worker processes of a process: Python's resource tracker aside."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(one) for one in found if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+@pytest.mark.slow
+def test_killed_five_times_ends_with_exactly_so_many_trials(place):
+    """Every method, 30 trials each, two workers; whole process groups killed at random moments."""
+    rng, wanted = random.Random(0), 30
+    words = (
+        "sweep",
+        "--method",
+        "all",
+        "--ckpt",
+        place.ids["original"],
+        "--trials",
+        str(wanted),
+        "--confirm",
+        "0",
+    )
+    for _ in range(5):
+        with running(*words, "--workers", "2", "--store", place.store, cwd=place.home) as child:
+            until(lambda child=child: "] " in child.text("stderr"))
+            time.sleep(rng.uniform(1, 15))
+            child.process.kill()
+            child.process.join()
+    ok(*words, "--workers", "2", "--store", place.store)
+    rows = place.ok("report", "--table", "sweep", "--json").json
+    from deepunlearn_cli.sweep import tunable
+
+    assert {row["method"] for row in rows} == set(tunable())
+    assert {row["trials"] for row in rows} == {wanted}
+    assert place.clean()

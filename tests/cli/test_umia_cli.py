@@ -1,0 +1,146 @@
+"""`attack umia` as people type it: verdicts, saved scores, samples."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from cli_kit import call, ok
+
+from deepunlearn_cli.core.errors import ExitCode
+
+
+@pytest.fixture
+def scores(tmp_path):
+    """Losses of a model that has not forgotten, and of one that has."""
+    rng = np.random.default_rng(0)
+    test = rng.exponential(1, 400)
+    files = {
+        "leaky": (rng.exponential(0.1, 400), test),
+        "clean": (rng.exponential(1, 400), test),
+        "retrained": (rng.exponential(1, 400), test),
+    }
+    for name, (forget, against) in files.items():
+        np.savez(tmp_path / f"{name}.npz", values=forget)
+        np.savez(tmp_path / f"{name}-test.npz", values=against)
+    return tmp_path
+
+
+def of(scores, name, *more, control=None):
+    held = ("--control", scores / f"{control}.npz", scores / f"{control}-test.npz") if control else ()
+    files = ("--scores", scores / f"{name}.npz", "--against", scores / f"{name}-test.npz")
+    return call("attack", "umia", *files, *held, *more)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "verdict", "code"),
+    [
+        ("clean", ("--margin", "0.1"), "PASS", 0),
+        ("leaky", ("--margin", "0.1"), "FAIL", 4),
+        ("leaky", (), "FAIL", 0),
+        ("leaky", ("--gate",), "FAIL", 4),
+        ("clean", ("--margin", "0.005"), "INCONCLUSIVE", 5),
+        ("leaky", ("--fail-above", "0.6"), "FAIL", 4),
+        ("clean", ("--fail-above", "0.6", "--metric", "auc"), "PASS", 0),
+    ],
+)
+@pytest.mark.parametrize("control", [None, "retrained"])
+def test_the_exit_code_follows_the_verdict_if_asked(scores, name, more, verdict, code, control):
+    said = of(scores, name, *more, "--json", control=control)
+    row = said.json[0]
+    assert (row["verdict"], said.code) == (verdict, code)
+    assert row["reference"] == ("retrained" if control else "holdout")
+    assert len(said.json) == (2 if control else 1)
+    assert row["gap_low"] < row["gap"] < row["gap_high"]
+
+
+def test_power_is_stated(scores):
+    said = of(scores, "clean", "--margin", "0.005")
+    assert "forget samples would settle it (there are 400)" in " ".join(said.err.split())
+
+
+def test_samples_classes_and_the_most_exposed(scores, tmp_path):
+    rng = np.random.default_rng(1)
+    for name, lead in (("f", 2), ("t", 0)):
+        labels = rng.integers(0, 3, 120)
+        logits = rng.normal(size=(120, 3)) + 2 * np.eye(3)[labels] * (1 + lead)
+        np.savez(tmp_path / f"{name}.npz", logits=logits, labels=labels, index=np.arange(120) + 500)
+    out = tmp_path / "samples.csv"
+    files = ("--scores", tmp_path / "f.npz", "--against", tmp_path / "t.npz")
+    said = call("attack", "umia", *files, "--by", "class", "--top", "5", "--samples", out, "--json")
+    by_schema = {}
+    for row in said.json:
+        by_schema.setdefault(row["schema"], []).append(row)
+    assert {k: len(v) for k, v in by_schema.items()} == {
+        "deepunlearn.umia/2": 1,
+        "deepunlearn.umia-class/1": 3,
+        "deepunlearn.umia-sample/1": 5,
+    }
+    rows = list(csv.DictReader(out.open()))
+    assert len(rows) == 240
+    assert {row["side"] for row in rows} == {"forget", "against"}
+    top = by_schema["deepunlearn.umia-sample/1"]
+    assert top[0]["percentile"] == max(float(r["percentile"]) for r in rows if r["side"] == "forget")
+    assert all(500 <= row["index"] < 620 for row in top)
+    call("attack", "umia", *files, "--samples", tmp_path / "samples.jsonl")
+    lines = (tmp_path / "samples.jsonl").read_text().splitlines()
+    assert [json.loads(line)["index"] for line in lines] == [int(row["index"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ({"values": np.full(50, np.nan)}, "50 of 50 numbers are not finite"),
+        ({"values": np.zeros((50, 2))}, "shape"),
+        ({"values": np.zeros(0)}, "shape"),
+        ({"logits": np.zeros((50, 2))}, "neither logits with labels nor values"),
+        ({"logits": np.zeros((50, 2)), "labels": np.zeros(40, int)}, "labels are not 50"),
+        ({"logits": np.zeros((50, 2)), "labels": np.full(50, 2)}, "no column"),
+        ({"values": np.array(["a"] * 50)}, "not finite numbers"),
+    ],
+)
+def test_bad_files_of_scores(scores, tmp_path, content, text):
+    np.savez(tmp_path / "bad.npz", **content)
+    said = call("attack", "umia", "--scores", tmp_path / "bad.npz", "--against", scores / "clean.npz")
+    assert said.code == ExitCode.USAGE
+    assert text in " ".join(said.err.split())
+    assert len(said.err.splitlines()) == 2
+
+
+def test_a_pickle_is_not_run(tmp_path, scores):
+    np.save(tmp_path / "bad.npy", np.array([{}], dtype=object), allow_pickle=True)
+    said = call("attack", "umia", "--scores", tmp_path / "bad.npy", "--against", scores / "clean.npz")
+    assert said.code == ExitCode.USAGE
+
+
+def test_losses_as_text(scores, tmp_path):
+    for name in ("clean", "clean-test"):
+        np.savetxt(tmp_path / f"{name}.txt", np.load(scores / f"{name}.npz")["values"])
+    text = ok("attack", "umia", "--scores", tmp_path / "clean.txt", "--against", tmp_path / "clean-test.txt",
+              "--json").json[0]  # fmt: skip
+    assert text["auc"] == of(scores, "clean", "--json").json[0]["auc"]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "text"),
+    [
+        (("--scores", "no.npz", "--against", "no.npz"), 3, "no file no.npz"),
+        (("abcd", "--against", "train"), 2, "neither test, val nor class"),
+        (("abcd", "--control", "a.npz", "b.npz"), 2, "--control belongs to --scores"),
+        (("abcd", "--scores", "a.npz"), 2, "a run was given too"),
+        (("abcd", "--margin", "0.6"), 2, "--margin 0.6"),
+        (("abcd", "--margin", "0.1", "--fail-above", "0.6"), 2, "two rules"),
+        (("abcd", "--metric", "acc"), 2, "unknown metric"),
+        (("abcd", "--by", "colour"), 2, "--by colour"),
+        (("abcd", "--samples", "x.txt"), 2, ".csv or .jsonl"),
+        (("abcd", "--top", "-1"), 2, "--top -1"),
+        ((), 2, "no run id or checkpoint"),
+    ],
+)
+def test_bad_arguments(args, code, text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = call("attack", "umia", *args)
+    assert (said.code, text in " ".join(said.err.split())) == (code, True), said.err
+    assert not list(tmp_path.iterdir())

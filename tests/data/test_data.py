@@ -1,0 +1,191 @@
+"""Dataset families: what they promise, own arrays and folders, and every error in them."""
+
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.data import FAMILIES, Family, list_families, open_dataset
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "store" / "data"
+
+
+def noise(*shape):
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def pictures(folder, count=6, shape=(8, 8, 3), ending=".png"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        Image.fromarray(noise(*shape)).save(folder / f"{number}{ending}")
+
+
+def saved(path, **arrays):
+    given = {"x_train": noise(10, 8, 8, 3), "y_train": np.arange(10) % 3, "x_test": noise(4, 8, 8, 3)}
+    given |= {"y_test": np.arange(4) % 3, **arrays}
+    np.savez(path, **{name: array for name, array in given.items() if array is not None})
+    return given
+
+
+def refusal(spec, home, **options):
+    with pytest.raises((UsageFailure, NotFound)) as failure:
+        open_dataset(spec, home, **options)
+    assert failure.value.hint
+    assert "\n" not in failure.value.message + failure.value.hint
+    assert not list(home.glob(".*"))
+    return failure.value
+
+
+def test_every_family_is_examined():
+    names = FAMILIES.names()
+    assert len(names) == 9
+    for name in names:
+        kind = FAMILIES.get(name)
+        assert issubclass(kind, Family)
+        assert kind.summary
+        assert kind.source
+    assert [row["name"].partition(":")[0] for row in list_families()] == names
+
+
+def test_npz(home, tmp_path):
+    arrays = saved(tmp_path / "own.npz", y_train=(np.arange(10) % 3)[:, None].astype(np.uint8))
+    data = open_dataset(f"npz:{tmp_path / 'own.npz'}", home)
+    assert (data.name, data.train_size, data.classes) == ("npz:own", 10, ("0", "1", "2"))
+    assert np.array_equal(data.images, np.concatenate([arrays["x_train"], arrays["x_test"]]))
+    assert data.labels.tolist() == [*(np.arange(10) % 3), *(np.arange(4) % 3)]
+    assert (data.flip, data.pad) == (False, 1)
+
+
+def test_npz_grey_without_a_test_part(home, tmp_path):
+    arrays = saved(tmp_path / "own.npz", x_train=noise(10, 4, 6), x_test=None, y_test=None)
+    data = open_dataset(f"npz:{tmp_path / 'own.npz'}", home)
+    order = np.random.default_rng(123).permutation(10)
+    assert (data.train_size, data.image_shape) == (8, (4, 6, 1))
+    assert np.array_equal(data.images[..., 0], arrays["x_train"][[*order[2:], *order[:2]]])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "named"),
+    [
+        ({"x_train": None}, "no array x_train"),
+        ({"y_test": None}, "no array y_test"),
+        ({"x_test": None}, "no array x_test"),
+        ({"x_train": noise(10, 8, 8, 3) / 255}, "x_train is float64, not uint8"),
+        ({"x_train": noise(10, 3, 8, 8)}, "x_train is 10x3x8x8"),
+        ({"x_train": noise(0, 8, 8, 3), "y_train": np.zeros(0, int)}, "x_train is 0x8x8x3"),
+        ({"x_test": noise(4, 9, 8, 3)}, "x_test has pictures of 9x8x3, x_train of 8x8x3"),
+        ({"y_train": np.arange(9)}, "y_train has 9 labels for 10 pictures"),
+        ({"y_test": np.array([0, 1, -1, -2])}, r"y_test\[2\] = -1.*\(2 are not\)"),
+        ({"y_test": np.array([0, 1, 2, 10**9])}, r"y_test\[3\] = 1000000000"),
+        ({"y_train": np.eye(10)}, "y_train is float64 10x10"),
+        ({"y_train": np.array([0] * 9 + [None], dtype=object)}, "y_train holds pickled objects"),
+        ({"x_train": noise(3, 8, 8), "y_train": [0, 1, 2], "x_test": None, "y_test": None}, "too few"),
+    ],
+)
+def test_npz_that_cannot_be_used(home, tmp_path, arrays, named):
+    saved(tmp_path / "own.npz", **arrays)
+    assert re.search(named, refusal(f"npz:{tmp_path / 'own.npz'}", home).message)
+
+
+def test_npz_that_is_none(home, tmp_path):
+    file = tmp_path / "own.npz"
+    assert refusal(f"npz:{file}", home).code == 3
+    np.save(tmp_path / "one.npy", noise(3))
+    (tmp_path / "one.npy").rename(file)
+    assert "single array" in refusal(f"npz:{file}", home).message
+    saved(file)
+    for content in (b"", b"text", file.read_bytes()[:-100], pickle.dumps({})):
+        file.write_bytes(content)
+        assert "not an npz file" in refusal(f"npz:{file}", home).message
+
+
+def test_a_folder_with_both_parts(home, tmp_path):
+    for place in ("train/a-b", "train/a", "test/a-b", "test/a"):
+        pictures(tmp_path / "pets" / place, 3)
+    (tmp_path / "pets" / "train" / "a" / ".hidden.png").write_bytes(b"no picture")
+    data = open_dataset(f"folder:{tmp_path / 'pets'}", home)
+    assert (data.name, data.classes, data.train_size) == ("folder:pets", ("a", "a-b"), 6)
+    assert data.labels.tolist() == [0, 0, 0, 1, 1, 1] * 2
+    assert data.paths[0::3] == ("train/a/0.png", "train/a-b/0.png", "test/a/0.png", "test/a-b/0.png")
+    for index, path in enumerate(data.paths):
+        assert np.array_equal(data.images[index], np.asarray(Image.open(tmp_path / "pets" / path)))
+    assert (data.flip, data.pad, data.image_shape) == (True, 1, (8, 8, 3))
+
+
+def test_a_folder_of_classes_in_grey(home, tmp_path):
+    for name in "ab":
+        pictures(tmp_path / "pets" / name, 5, (8, 6))
+    data = open_dataset(f"folder:{tmp_path / 'pets'}/", home)
+    order = np.random.default_rng(123).permutation(10)
+    assert data.paths == tuple(f"{'ab'[i // 5]}/{i % 5}.png" for i in [*order[2:], *order[:2]])
+    assert (data.train_size, data.image_shape) == (8, (8, 6, 1))
+    assert open_dataset(f"folder:{tmp_path / 'pets'}", home, image_size=4).image_shape == (4, 4, 1)
+
+
+def cut_short(folder):
+    file = folder / "test" / "b" / "1.png"
+    file.write_bytes(file.read_bytes()[:60])
+
+
+def deep(folder):
+    Image.fromarray(noise(8, 8).astype(np.uint16)).save(folder / "train" / "a" / "x.png")
+
+
+FAULTS = {
+    "no pictures in .*train: c": lambda pets: (pets / "train" / "c").mkdir(),
+    "no pictures in .*test: c": lambda pets: pictures(pets / "train" / "c"),
+    "in no class, as train/0.png": lambda pets: pictures(pets / "train"),
+    "differ in size: .*a/0.png has 8x8 pixels, .*c/0.png 9x8": lambda pets: [
+        pictures(pets / part / "c", 2, (8, 9, 3)) for part in ("train", "test")
+    ],
+    "cannot use picture .*x.jpg": lambda pets: (pets / "test" / "b" / "x.jpg").write_bytes(b"no picture"),
+    "cannot use picture .*1.png": cut_short,
+    "x.png: more than 8 bits": deep,
+    "has train/ but no test/": lambda pets: (pets / "test").rename(pets / "val"),
+}
+
+
+@pytest.mark.parametrize("named", FAULTS)
+def test_folders_that_cannot_be_used(home, tmp_path, named):
+    for place in ("train/a", "train/b", "test/a", "test/b"):
+        pictures(tmp_path / "pets" / place, 2)
+    FAULTS[named](tmp_path / "pets")
+    assert re.search(named, refusal(f"folder:{tmp_path / 'pets'}", home).message)
+    if "size" in named:
+        assert len(open_dataset(f"folder:{tmp_path / 'pets'}", home, image_size=8)) == 12
+
+
+def test_folders_without_pictures(home, tmp_path):
+    assert refusal(f"folder:{tmp_path / 'none'}", home).code == 3
+    (tmp_path / "none").mkdir()
+    assert "PATH/CLASS" in refusal(f"folder:{tmp_path / 'none'}", home).hint
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "named"),
+    [
+        ("cifra10", 3, "cifar10"),
+        ("digits:3", 2, "write digits"),
+        ("folder", 2, "folder:PATH"),
+        ("npz:", 2, "npz:FILE"),
+        ("", 3, "deepunlearn datasets"),
+        (str(Path(__file__).parent), 3, "--dataset folder:"),
+    ],
+)
+def test_specs_that_cannot_be_used(home, spec, code, named):
+    failure = refusal(spec, home)
+    assert failure.code == code
+    assert named in failure.hint
+
+
+def test_sizes_that_cannot_be_used(home):
+    assert "--image-size 0" in refusal("digits", home, image_size=0).message

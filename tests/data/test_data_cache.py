@@ -1,0 +1,147 @@
+"""The decoded datasets on disk: found again, mended, never half written."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
+from deepunlearn_cli.data import _cache as cache
+from deepunlearn_cli.data import _staging as staging
+from deepunlearn_cli.data import load_dataset, open_dataset
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "store" / "data"
+
+
+def noise(*shape):
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def pictures(folder, count=6, shape=(8, 8, 3), ending=".png"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        Image.fromarray(noise(*shape)).save(folder / f"{number}{ending}")
+
+
+def test_another_size_is_another_dataset(home):
+    small, large = open_dataset("digits", home), open_dataset("digits", home, image_size=16)
+    assert large.image_shape == (16, 16, 1)
+    assert small.fingerprint != large.fingerprint
+    assert open_dataset("digits", home, image_size=8).fingerprint == small.fingerprint
+
+
+def test_a_decoded_dataset_is_found_again_without_heavy_imports(home, monkeypatch):
+    first = open_dataset("digits", home)
+    monkeypatch.setattr(cache, "_decode", None)
+    assert open_dataset("digits", home).fingerprint == first.fingerprint
+    assert np.array_equal(load_dataset(first.fingerprint, home).labels, first.labels)
+    code = "import sys; from pathlib import Path; from deepunlearn_cli.data import open_dataset\n"
+    code += f"open_dataset('digits', Path({str(home)!r}))\n"
+    code += "print([m for m in ('torch', 'torchvision', 'sklearn', 'PIL') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_progress_is_reported(home):
+    seen = []
+    open_dataset("digits", home, progress=lambda *step: seen.append(step))
+    assert seen[-1] == ("decoding digits", 1797, 1797)
+
+
+def test_a_changed_picture_is_decoded_again(home, tmp_path):
+    pictures(tmp_path / "pets" / "a")
+    spec = f"folder:{tmp_path / 'pets'}"
+    first = open_dataset(spec, home)
+    Image.fromarray(noise(8, 8, 3)).save(tmp_path / "pets" / "a" / "0.png")
+    os.utime(tmp_path / "pets" / "a" / "0.png", ns=(1, 1))
+    second = open_dataset(spec, home)
+    assert first.fingerprint != second.fingerprint
+    assert load_dataset(first.fingerprint, home).fingerprint == first.fingerprint
+
+
+def test_equal_content_is_kept_once_under_both_names(home, tmp_path):
+    pictures(tmp_path / "pets" / "a")
+    first = open_dataset(f"folder:{tmp_path / 'pets'}", home)
+    (tmp_path / "pets").rename(tmp_path / "wild")
+    second = open_dataset(f"folder:{tmp_path / 'wild'}", home)
+    assert (first.name, second.name) == ("folder:pets", "folder:wild")
+    assert first.fingerprint == second.fingerprint
+    assert open_dataset(f"folder:{tmp_path / 'wild'}", home).name == "folder:wild"
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("images.npy", None),
+        ("images.npy", b""),
+        ("labels.npy", b"x"),
+        ("meta.json", b"{"),
+        ("meta.json", b"[]"),
+    ],
+)
+def test_damage_is_noticed_and_mended(home, file, content):
+    first = open_dataset("digits", home)
+    path = home / first.fingerprint / file
+    path.write_bytes(path.read_bytes()[:-1] if content is None else content)
+    with pytest.raises(StoreCorrupt, match="damaged"):
+        load_dataset(first.fingerprint, home)
+    assert open_dataset("digits", home).fingerprint == first.fingerprint
+    assert len(load_dataset(first.fingerprint, home)) == 1797
+    assert not list(home.glob(".*"))
+
+
+def test_only_what_was_decoded_can_be_loaded(home):
+    with pytest.raises(NotFound, match="no decoded dataset 0000"):
+        load_dataset("0" * 64, home)
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError])
+def test_an_interrupted_decoding_leaves_nothing(home, tmp_path, interruption):
+    def interrupt(*_):
+        raise interruption
+
+    pictures(tmp_path / "pets" / "a")
+    for spec in ("digits", f"folder:{tmp_path / 'pets'}"):
+        with pytest.raises(interruption):
+            open_dataset(spec, home, progress=interrupt)
+        assert list(home.iterdir()) == []
+
+
+def test_a_killed_decoding_leaves_no_half_dataset(home):
+    code = "import os; from pathlib import Path; from deepunlearn_cli.data import open_dataset\n"
+    code += f"open_dataset('digits', Path({str(home)!r}), progress=lambda *_: os.kill(os.getpid(), 9))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    (left,) = home.iterdir()
+    assert left.name.startswith(staging.PREFIX)
+    assert len(open_dataset("digits", home)) == 1797
+    assert left.exists()  # it might be at work; a day later it is not
+    os.utime(left, (0, 0))
+    for file in left.iterdir():
+        os.utime(file, (0, time.time() - 2 * staging.STALE))
+    open_dataset("digits", home, image_size=9)
+    assert not left.exists()
+
+
+def test_the_first_of_two_processes_wins(home, monkeypatch):
+    first = open_dataset("digits", home)
+    place = home / first.fingerprint / "images.npy"
+    before = place.stat().st_ino
+    for source in (home / "sources").iterdir():
+        source.unlink()
+    assert open_dataset("digits", home).fingerprint == first.fingerprint
+    assert place.stat().st_ino == before
+
+
+def test_a_disk_too_small(home, monkeypatch):
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
+    with pytest.raises(UsageFailure, match="GB free"):
+        open_dataset("digits", home)

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import random
+
+import pytest
+from synthetic import WIDTH, attack, by_label, cell, joined, run, width
+
+from deepunlearn_cli.core.errors import NotFound
+from deepunlearn_cli.reporting.cohort import UNKNOWN
+from deepunlearn_cli.reporting.formats import FORMATS, render
+from deepunlearn_cli.reporting.rank import rank
+from deepunlearn_cli.reporting.report import AVERAGE, TABLES, report
+
+# arXiv 2410.01276, table 2 (ResNet18): CIFAR-10, CIFAR-100, MNIST, Fashion-MNIST, UTKFace, mean
+TABLE_2 = {
+    "MSG": (6.80, 4.49, 4.29, 3.32, 7.57, 5.29),
+    "CFW": (4.67, 6.17, 4.29, 4.90, 5.54, 5.11),
+    "PRMQ": (4.93, 4.34, 3.77, 3.77, 5.88, 4.54),
+    "CT": (17.49, 11.82, 5.83, 4.47, 13.34, 10.59),
+    "KDE": (6.33, 3.98, 3.27, 3.22, 8.19, 5.00),
+    "FT": (8.15, 5.16, 5.07, 4.29, 5.78, 5.69),
+}
+
+
+def paper_rows():
+    for i, dataset in enumerate(["cifar10", "cifar100", "mnist", "fashion-mnist", "utkface"]):
+        place = {"dataset": dataset, "model": "resnet18", "setting": f"s{i}"}
+        yield run("retrain", seconds=100.0, work=50.0, **place)
+        for name, speeds in TABLE_2.items():
+            yield run(name, seconds=100 / speeds[i], work=50 / speeds[i], **place)
+
+
+def pair(seeds=3, **changes):
+    losses = [0.001 * seed for seed in range(seeds)]
+    rows = cell("retrain", losses, [0.5] * seeds, seconds=100.0, work=50.0, **changes)
+    rows += cell("original", losses, [0.6] * seeds, seconds=0.0, work=0.0, **changes)
+    rows += cell("msg", [0.1] * seeds, [0.51] * seeds, seconds=20.0, work=5.0, **changes)
+    return rows + cell("ft", [0.05] * seeds, [0.49] * seeds, seconds=25.0, work=10.0, **changes)
+
+
+def test_table_2s_averages_follow_from_its_rows():
+    averages = by_label(report(joined(list(paper_rows())), "2"), AVERAGE)
+    for name, row in TABLE_2.items():
+        assert averages[name]["rte_mean"] == pytest.approx(row[-1], abs=0.0051)
+        assert averages[name]["rte_work_mean"] == pytest.approx(row[-1], abs=0.0051)
+        assert averages[name]["rte_n"] == 5
+    assert averages["retrain"]["rte_mean"] == 1
+
+
+def test_run_time_efficiency_per_seed():
+    rows = pair()
+    rows = [row | {"seconds": 50.0} if row["id"].startswith("retrain-1") else row for row in rows]
+    table = report(joined(rows))
+    found = by_label(table)
+    assert found["MSG"]["rte_mean"] == pytest.approx((5 + 2.5 + 5) / 3)
+    assert found["MSG"]["rte_sd"] == pytest.approx(math.sqrt(2.5**2 / 3))
+    assert (found["MSG"]["rte_work_mean"], found["MSG"]["rte_n"]) == (10, 3)
+    assert (found["retrain"]["rte_mean"], found["retrain"]["rte_sd"]) == (1, 0)
+    assert math.isnan(found["original"]["rte_mean"])
+    assert [row[2] for row in table.cells()] == ["3.33±1.15", "4.17±1.44", UNKNOWN, "1.00±0.00"]
+    assert AVERAGE not in {row["pair"] for row in table.rows}
+
+
+@pytest.mark.parametrize("change", [{"device": "other"}, {"shared": True}])
+@pytest.mark.parametrize(("whose", "count", "text"), [("msg-0", 1, "5.00±0.00*"), ("msg", 3, "*")])
+def test_seconds_are_compared_only_where_they_can_be(change, whose, count, text):
+    table = report(joined([row | change if row["id"].startswith(whose) else row for row in pair()]))
+    [i] = [i for i, row in enumerate(table.rows) if row["label"] == "MSG"]
+    assert table.cells()[i][2] == text
+    assert len(table.rows[i]["incomparable"]) == count
+    assert table.rows[i]["rte_work_n"] == 3
+    assert any(note.startswith(f"* {count} run") for note in table.notes)
+
+
+def test_a_shared_retrain_is_still_one():
+    rows = [row | {"shared": True} if row["name"] == "retrain" else row for row in pair()]
+    found = by_label(report(joined(rows)))
+    assert found["retrain"]["rte_mean"] == 1
+    assert math.isnan(found["MSG"]["rte_mean"])
+
+
+def test_runs_without_a_retrained_model_of_their_seed_are_left_out():
+    rows = [row for row in pair() if not row["id"].startswith("retrain-2")]
+    assert by_label(report(joined(rows)))["MSG"]["rte_n"] == 2
+
+
+def test_scores_against_the_same_seed():
+    table = report(joined(pair()), "scores")
+    found = by_label(table)
+    assert found["MSG"]["dTA_mean"] == pytest.approx(-0.099)
+    assert found["MSG"]["dFA_mean"] == found["retrain"]["RetDev_mean"] == 0
+    assert found["MSG"]["TR_mean"] == pytest.approx(0.89, abs=0.001)
+    assert found["MSG"]["Indisc_mean"] == pytest.approx(0.98)
+    assert (found["MSG"]["dFA_near"], found["MSG"]["dTA_near"]) == (True, False)
+    line = next(cells for cells in table.cells() if cells[0] == "MSG")
+    assert line[:3] == ["MSG", "3", "99.0±0.0"]
+    assert line[6:8] == ["+0.0≈", "-9.9"]
+
+
+def test_scores_without_retrained_models_still_show_accuracies():
+    rows = [row for row in pair() if row["name"] != "retrain"]
+    table = report(joined(rows), "scores")
+    assert by_label(table)["MSG"]["TA_mean"] == pytest.approx(0.8)
+    assert math.isnan(by_label(table)["MSG"]["RetDev_mean"])
+    assert any("train --role retrain" in note for note in table.notes)
+    with pytest.raises(NotFound, match="no usable retrained"):
+        report(joined(rows), "2")
+
+
+def test_failed_runs_are_counted_and_named():
+    rows = [
+        row | {"status": "failed", "reason": "diverged"} if row["id"].startswith("msg-1") else row
+        for row in pair()
+    ]
+    table = report(joined(rows), "scores")
+    [cells] = [cells for cells in table.cells() if cells[0] == "MSG"]
+    assert cells[1] == "2/3"
+    assert any("MSG seed 1" in note and "diverged" in note for note in table.notes)
+
+
+def test_one_seed_is_printed_without_deviation():
+    table = report(joined(pair(seeds=1)), "scores")
+    assert not any("±" in cell for cells in table.cells() for cell in cells)
+    assert math.isnan(by_label(table)["MSG"]["RA_sd"])
+
+
+def test_several_pairs_are_told_apart_by_letters():
+    table = report(joined([*pair(), *pair(setting="s1", dataset="mnist")]), "scores")
+    assert [cells[0] for cells in table.cells()][:5] == ["A FT", "A MSG", "A original", "A retrain", "B FT"]
+    assert "B: mnist resnet-small random:0.1" in table.notes
+
+
+def test_pairs_of_one_name_stay_apart():
+    table = report(joined([*pair(), *pair(setting="s1")]))
+    assert len({row["pair"] for row in table.rows}) == 3
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("pairs", [1, 9])
+def test_tables_fit_a_terminal(name, pairs):
+    rows = []
+    for i in range(pairs):
+        place = {
+            "dataset": "fashion-mnist",
+            "model": "tiny-vit-21m",
+            "setting": f"s{i}",
+            "forget_label": "class:3:0.5",
+        }
+        rows += pair(seeds=10, **place)
+        for lr in (0.00012345, 0.1):
+            wild = [
+                {"RA": 1.0, "FA": 0.1 * (s % 9 + 1), "VA": 0.5, "TA": 0.1 * (s % 8 + 1)} for s in range(10)
+            ]
+            many = [
+                run(
+                    "kde",
+                    s,
+                    scores=wild[s],
+                    params={"lr": lr, "weight_decay": lr},
+                    seconds=0.1 + s % 2 / 3,
+                    **place,
+                )
+                for s in range(10)
+            ]
+            rows += many + [attack(one, 0.1 * (s % 9)) for s, one in enumerate(many)]
+    assert width(report(joined(rows), name)) <= WIDTH
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_order_of_records_does_not_matter(name):
+    rows = [*pair(), *pair(setting="s1", dataset="mnist")]
+    plain = report(joined(rows), name)
+    random.Random(0).shuffle(rows)
+    assert str(report(joined(rows), name).rows) == str(plain.rows)
+
+
+def test_unknown_tables_and_no_records_are_not_found():
+    with pytest.raises(NotFound, match="table"):
+        report(joined(pair()), "score")
+    for name in TABLES:
+        with pytest.raises(NotFound):
+            report([], name)
+
+
+def test_every_figure_names_its_runs():
+    for row in report(joined(pair()), "scores").rows:
+        assert len(row["TA_runs"]) == row["TA_n"] == 3
+
+
+def test_json_is_one_object_per_line_without_nan():
+    for name in TABLES:
+        table = report(joined(pair(seeds=1)), name)
+        lines = [json.loads(line, parse_constant=pytest.fail) for line in render(table, "json").split("\n")]
+        assert {line["schema"] for line in lines} == {table.name}
+        assert len(lines) == len(table.rows)
+    assert lines[0]["RA_sd"] is None
+
+
+def test_csv_holds_plain_values():
+    table = report(joined(pair()), "scores")
+    lines = list(csv.DictReader(io.StringIO(render(table, "csv"))))
+    assert float(lines[0]["TA_mean"]) == table.rows[0]["TA_mean"]
+    assert lines[0]["TA_runs"].split() != []
+
+
+def test_tsv_has_a_header_and_one_line_per_row():
+    rows = [*pair(), *(run("kde", params={"learning_rate": lr}) for lr in (0.1, 0.2))]
+    lines = render(report(joined(rows), "scores"), "tsv").split("\n")
+    assert len(lines) == 1 + 6
+    assert len({line.count("\t") for line in lines}) == 1
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_formats_render_every_table_even_without_rows(name):
+    from dataclasses import replace
+
+    table = rank(joined(pair()))
+    assert "MSG" in render(table, name)
+    assert not render(table, name).endswith("\n")
+    render(replace(table, rows=[]), name)
+
+
+def test_markdown_and_latex():
+    table = report(joined(pair()), "2")
+    assert render(table, "markdown").startswith("| method")
+    assert r"$\pm$" in render(table, "latex")
+    assert "±" not in render(table, "latex")
+    with pytest.raises(NotFound, match="unknown format"):
+        render(table, "markdwon")

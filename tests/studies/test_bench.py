@@ -1,0 +1,126 @@
+"""Plans: their size beforehand, cells, searches, and that what is there is not made again."""
+
+from __future__ import annotations
+
+import pytest
+from cli_kit import call, ok
+
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.studies import plan as plans
+from deepunlearn_cli.studies.bench import size
+
+PLAN = """
+datasets = ["digits"]
+models = ["resnet-tiny"]
+methods = ["ft", "original", "retrain"]
+seeds = "0-1"
+[training]
+epochs = 2
+[params.ft]
+epochs = 1
+"""
+SEARCH = PLAN.replace("[params.ft]\nepochs = 1\n", "[sweep]\ntrials = 2\noriginals = 1\nconfirm = 0\n")
+
+
+def test_the_paper_is_50220_models():
+    rows = list(size(plans.load("paper"), 10))
+    assert len({(row["dataset"], row["model"]) for row in rows}) == 9
+    assert ("utkface", "tinyvit") not in {(row["dataset"], row["model"]) for row in rows}
+    for row in rows:
+        if row["kind"] == "search trials":
+            assert row["runs"] == 18 * 300
+        if row["kind"] == "models":
+            assert row["runs"] == 18 * 10
+    assert sum(row["runs"] for row in rows if row["kind"] in ("search trials", "models")) == 50_220
+
+
+def test_the_dry_run_of_the_paper_needs_no_data(tmp_path):
+    said = ok("bench", "paper", "--dry-run", "--store", tmp_path, "--json")
+    assert sum(row["runs"] for row in said.json if row["kind"] in ("search trials", "models")) == 50_220
+    assert {row["there"] for row in said.json} == {0}
+    assert {row["seconds"] for row in said.json if row["kind"] != "attacks"} == {None}
+
+
+@pytest.mark.parametrize("name", plans.built_in())
+def test_built_in_plans_load(name):
+    assert plans.load(name).pairs
+
+
+def test_a_plan_is_carried_out_once(tmp_path):
+    plan, store = tmp_path / "plan.toml", tmp_path / "store"
+    plan.write_text(PLAN)
+    before = {r["kind"]: (r["runs"], r["there"]) for r in
+              ok("bench", plan, "--dry-run", "--store", store, "--json").json}  # fmt: skip
+    assert before == {"originals": (2, 0), "retrained": (2, 0), "models": (2, 0), "attacks": (6, 0)}
+    ok("bench", plan, "--store", store)
+    runs = ok("runs", "--store", store).lines
+    after = ok("bench", plan, "--dry-run", "--store", store, "--json").json
+    assert all(row["there"] == row["runs"] for row in after)
+    assert all(row["seconds"] == 0 for row in after)
+    ok("bench", plan, "--store", store)
+    assert ok("runs", "--store", store).lines == runs
+
+
+def test_its_tables_are_about_its_own_runs(tmp_path):
+    plan, other, store = tmp_path / "plan.toml", tmp_path / "other.toml", tmp_path / "store"
+    plan.write_text(PLAN)
+    other.write_text(PLAN.replace("[params.ft]", "[params.ft]\nlr = 0.0123456"))
+    ok("bench", other, "--store", store)
+    rows = ok("bench", plan, "--store", store, "--json").json
+    assert {row["config"] for row in rows} == {""}
+    both = ok("rank", "--store", store, "--json").json
+    assert {row["config"] for row in both if row["method"] == "ft"} == {"lr=0.0123", "lr=0.01"}
+
+
+def test_a_search_tunes_what_is_judged(tmp_path):
+    plan, store = tmp_path / "plan.toml", tmp_path / "store"
+    plan.write_text(SEARCH)
+    ok("bench", plan, "--store", store)
+    rows = ok("runs", "--store", store, "--json").json
+    assert len(ok("runs", "--kind", "trial", "--store", store).lines) == 2
+    judged = [row for row in rows if row["kind"] == "unlearn" and row["name"] == "ft"]
+    tuned = ok("report", "--table", "sweep", "--store", store, "--json").json
+    assert len({str(row["params"]) for row in judged}) == 1
+    assert len(judged) == 2
+    assert tuned
+
+
+def test_cells_have_a_training_of_their_own(tmp_path):
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        'training = { epochs = 9 }\n[[cells]]\ndatasets = ["digits"]\nmodels = ["resnet-tiny"]\n'
+        "training = { batch_size = 32 }\n"
+    )
+    (pair,) = plans.load(str(plan)).pairs
+    assert pair.training == {"epochs": 9, "batch_size": 32}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[[cells]]\ndataset = ["digits"]', "datasets"),
+        ('[[cells]]\ndatasets = ["digits"]', "without datasets or models"),
+        (PLAN + "[sweep]\ntrails = 3", "trials"),
+        (PLAN + "[sweep]\ntrials = 0", "not 1 or more"),
+        (PLAN + '[sweep]\nsampler = "tpee"', "tpe"),
+        (PLAN.replace('["ft"', '["fft"'), "fft"),
+        (PLAN + 'attacks = ["ulira"]', "umia"),
+    ],
+)
+def test_plans_that_make_no_sense(tmp_path, text, says):
+    plan = tmp_path / "plan.toml"
+    plan.write_text(text if "attacks" not in text else 'attacks = ["ulira"]\n' + PLAN)
+    said = call("bench", plan, "--store", tmp_path / "store")
+    assert said.code in (2, 3)
+    assert says in " ".join(said.err.split())
+    assert not list((tmp_path / "store").glob("runs/*/*"))
+
+
+def test_work_is_counted_within_the_budget():
+    plan = plans.load("quick")
+    rows = {row["kind"]: row for row in size(plan, 3)}
+    assert rows["originals"]["epochs"] == 30
+    assert rows["retrained"]["epochs"] == pytest.approx(27)
+    assert 0 < rows["models"]["epochs"] < 12
+    with pytest.raises(UsageFailure):
+        plans._plan({"models": ["resnet-tiny"]}, "x")
