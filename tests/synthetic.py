@@ -9,7 +9,14 @@ from deepunlearn_cli.reporting.table import Table
 
 WIDTH, GUTTER = 100, 2  # columns of a terminal that tables must fit, and between two of a table
 
-TITLES = {"msg": "MSG", "ft": "FT", "ct": "CT", "kde": "KDE", "original": "original", "retrain": "retrain"}
+TITLES = {
+    "msg": "MSG",
+    "ft": "FT",
+    "ct": "CT",
+    "kde": "KDE",
+    "do-nothing": "do nothing",
+    "retrain": "retrained",
+}
 
 
 def run(name: str, seed: int = 0, *, scores: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:

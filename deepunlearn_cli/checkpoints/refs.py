@@ -11,7 +11,7 @@ from deepunlearn_cli import data, models
 from deepunlearn_cli.checkpoints.file import Checkpoint, looks_like_file, read
 from deepunlearn_cli.checkpoints.foreign import admit
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
-from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.core.specs import for_run
 from deepunlearn_cli.execution import recipes
 
@@ -125,7 +125,7 @@ def original(start: Start) -> Start:
     Raises:
         UsageFailure: it is.
     """
-    if start.recipe.kind == "unlearn" or start.recipe.name == "retrain":
+    if start.recipe.kind == "unlearn" or start.recipe.name == RETRAIN:
         raise UsageFailure(
             f"{start.recipe.key} is not an original but the result of {start.recipe.name}",
             f"`deepunlearn show {start.recipe.key}` names its original",

@@ -17,6 +17,7 @@ from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.tuned import tuned
 from deepunlearn_cli.cli.verdict import FailAbove, Gate, Margin, Metric, code_of, read_rule
 from deepunlearn_cli.core.errors import ExitCode
+from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
 from deepunlearn_cli.reporting import ulira as views
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def ulira(
         def settings(name: str, start: Recipe) -> Mapping[str, Any]:
             return tuned(session, preset, runner.store, name, start) | given.get(name, {})
 
-        names = dict.fromkeys([*shadows.CONTROLS, *methods])
+        names = dict.fromkeys([*CONTROLS, *methods])
         analyses = {name: recipes.ulira(design.models(name, settings, runner), name, hyper) for name in names}
         if dry_run:
             return Result(tables=[views.plan_table(shadows.plan(runner, analyses))])
@@ -113,7 +114,7 @@ def ulira(
 
 
 def _analysed(results: Sequence[shadows.Result], rule: Rule, figure: Path | None) -> Result:
-    control = next((r.run for r in results if r.method == "retrain" and r.run), None)
+    control = next((r.run for r in results if r.method == RETRAIN and r.run), None)
     held = {"scores": control.scores, "parts": control.outputs()} if control else None
     rows = sorted((_row(result, rule, held) for result in results), key=_order)
     drawn = [row for row in rows if row["histogram"]]
@@ -133,7 +134,6 @@ def _analysed(results: Sequence[shadows.Result], rule: Rule, figure: Path | None
 def stored_rows(store: Store, dataset: str | None, model: str | None) -> list[dict[str, Any]]:
     """What the figure needs of the newest U-LiRA of each method in the store."""
     from deepunlearn_cli.methods import METHODS
-    from deepunlearn_cli.studies.shadows import CONTROLS
 
     newest: dict[str, dict[str, Any]] = {}
     for row in store.rows(kind="attack", name="ulira", status="done", dataset=dataset, model=model):
@@ -158,12 +158,11 @@ SCORES = (
 
 def _row(result: shadows.Result, rule: Rule, control: Mapping[str, Any] | None) -> dict[str, Any]:
     from deepunlearn_cli.methods import METHODS
-    from deepunlearn_cli.studies import shadows
 
     run = result.run
     parts = run.outputs() if run else None
     scores = run.scores if run else dict.fromkeys(SCORES)
-    is_control = result.method in shadows.CONTROLS
+    is_control = result.method in CONTROLS
     return {
         "id": run.id if run else None,
         "method": result.method,

@@ -15,6 +15,7 @@ from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.verdict import FailAbove, Gate, Margin, Metric, code_of, read_rule
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
+from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
 from deepunlearn_cli.reporting import audits
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _audited(runner: Runner, attacks: Sequence[Recipe], rule: Rule, asked: Asked
 
 
 def _holdout(rows: Sequence[Mapping[str, Any]]) -> bool:
-    return any(row["reference"] == "holdout" and row["method"] != "retrain" for row in rows)
+    return any(row["reference"] == "holdout" and row["method"] != RETRAIN for row in rows)
 
 
 def _classes(runner: Runner, found: Sequence[Audited]) -> Sequence[str]:
@@ -157,7 +158,7 @@ def _target(start: Start) -> Recipe:
 
     if start.recipe.forget:
         return start.recipe
-    return recipes.unlearned(start.recipe, "original", start.forget)
+    return recipes.unlearned(start.recipe, DO_NOTHING, start.forget)
 
 
 def _attack(target: Recipe, params: Mapping[str, Any], seed: int) -> Recipe:

@@ -16,6 +16,8 @@ from typing import Any
 
 PRECISIONS = FP32, BF16 = "fp32", "bf16"
 SCHEMA = 1
+DO_NOTHING, RETRAIN = "do-nothing", "retrain"  # the methods that are controls: what others are held against
+CONTROLS = (DO_NOTHING, RETRAIN)
 ID_LENGTH = 16  # hex digits; 64 bits keep 100,000 runs apart with probability 1 - 3e-10
 
 

@@ -10,7 +10,7 @@ from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.attacks.umia import UMIA
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Share
-from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods.retrain import Retrain
 
@@ -92,7 +92,7 @@ def retrained(start: Recipe, forget: ForgetSet, params: Mapping[str, Any] | None
     return replace(
         start,
         kind="train",
-        name="retrain",
+        name=RETRAIN,
         revision=TRAINER.revision,
         params=TRAINER.build({**training, **(params or {})}).params(),
         forget=forget.sha256,

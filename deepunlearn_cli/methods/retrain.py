@@ -26,7 +26,7 @@ class Retrain(Training):
     2109.13398), which is meant to make later unlearning easier.
     """
 
-    title = "Retrain"
+    title = "Retrained"
     control = True
     paper = "the definition of exact unlearning"
     from_scratch = True

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepunlearn_cli.core.errors import Failure, NotFound
-from deepunlearn_cli.reporting.records import CONTROLS, RETRAIN, Pair, Record
+from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
+from deepunlearn_cli.reporting.records import Pair, Record
 
 Runs = dict[int, Record]  # by seed
 Key = tuple[str, str]  # method and config

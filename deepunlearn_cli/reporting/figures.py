@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.recipe import RETRAIN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -180,7 +181,7 @@ def _curve(axis: Axes, row: Row, shares: Sequence[float], shift: float, colour: 
     means = [row[f"{share:g}_mean"] for share in shares]
     errors = [0 if math.isnan(sd := row[f"{share:g}_sd"]) else sd for share in shares]
     places = [place + shift for place in range(len(shares))]
-    reference = row["method"] == "retrain"
+    reference = row["method"] == RETRAIN
     look: dict[str, Any] = {"color": "black" if reference else CONTROL if row["control"] else colour}
     look |= {"linestyle": "--"} if row["control"] else {}
     mark = "s" if reference else "."

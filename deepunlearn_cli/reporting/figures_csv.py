@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
-from deepunlearn_cli.reporting.records import RETRAIN, Record
+from deepunlearn_cli.core.recipe import RETRAIN
+from deepunlearn_cli.reporting.records import Record
 
 COLUMNS = ("dataset", "model", "method", "seed", "RA", "FA", "VA", "TA", "U-MIA", "seconds")
 NEEDED = ("dataset", "model", "method", "seed", "RA", "FA", "TA")

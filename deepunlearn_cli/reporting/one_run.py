@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepunlearn_cli.core.errors import NotFound
+from deepunlearn_cli.core.recipe import DO_NOTHING
 from deepunlearn_cli.reporting.cohort import UNKNOWN, Cohort, cohorts
 from deepunlearn_cli.reporting.measures import SCORES, Measure, noise
-from deepunlearn_cli.reporting.records import ORIGINAL, Record
+from deepunlearn_cli.reporting.records import Record
 from deepunlearn_cli.reporting.table import Column, Table
 
 TITLES = {
@@ -62,7 +63,7 @@ def _own(cohort: Cohort, run_id: str) -> Record | None:
 def _row(name: str, cohort: Cohort, run: Record) -> Row:
     measure = SCORES[name]
     retrained = cohort.retrained.get(run.seed)
-    original = cohort.methods.get((ORIGINAL, ""), {}).get(run.seed)
+    original = cohort.methods.get((DO_NOTHING, ""), {}).get(run.seed)
     values = {
         "run": _value(measure, run, retrained),
         "retrained": _value(measure, retrained, retrained),

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
 from deepunlearn_cli.core.specs import across_runs
 
-RETRAIN, ORIGINAL = "retrain", "original"
-CONTROLS = (ORIGINAL, RETRAIN)
 APPROXIMATE = " (approximate)"  # behind the title of a method whose track did not meet its assumptions
 
 Row = Mapping[str, Any]

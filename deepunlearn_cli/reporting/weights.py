@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from deepunlearn_cli.core.recipe import RETRAIN
 from deepunlearn_cli.reporting.cells import runs_column, spread_cell
 from deepunlearn_cli.reporting.cohort import (
     Cohort,
@@ -20,7 +21,7 @@ from deepunlearn_cli.reporting.cohort import (
     referenced,
     spread,
 )
-from deepunlearn_cli.reporting.records import RETRAIN, Pair, Record
+from deepunlearn_cli.reporting.records import Pair, Record
 from deepunlearn_cli.reporting.scores import first_columns, letter_notes
 from deepunlearn_cli.reporting.table import Column, Table
 

@@ -10,7 +10,7 @@ from deepunlearn_cli import data
 from deepunlearn_cli.attacks import Rule, Verdict, equivalent, samples_needed, within
 from deepunlearn_cli.attacks._umia import advantage, difference
 from deepunlearn_cli.core.errors import RunFailed
-from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
 from deepunlearn_cli.evaluation.intervals import Estimate
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.runner import Runner
@@ -115,7 +115,7 @@ def _bound(attack: Recipe, runner: Runner) -> Recipe | None:
     start = target.inputs.get("original")
     if start is None:
         return None
-    return _again(attack, recipes.unlearned(start, "original", _forget(target, runner)))
+    return _again(attack, recipes.unlearned(start, DO_NOTHING, _forget(target, runner)))
 
 
 def _again(attack: Recipe, target: Recipe) -> Recipe:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from deepunlearn_cli import data
 from deepunlearn_cli.checkpoints import refs
 from deepunlearn_cli.core.errors import Failure
+from deepunlearn_cli.core.recipe import RETRAIN
 from deepunlearn_cli.core.specs import for_run, likely_share
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.methods import METHODS
@@ -138,7 +139,7 @@ def size(plan: Plan, seeds: int) -> Iterator[Row]:
     for cell in plan.pairs:
         epochs = recipes.TRAINER.build(cell.training).params()["epochs"]
         once = _mean(_work(name, plan, epochs, sizes) for name in methods for sizes in sets)
-        retrained = each if "retrain" in actors or plan.sweep else 0
+        retrained = each if RETRAIN in actors or plan.sweep else 0
         counts = {
             ORIGINALS: (seeds, epochs),
             RETRAINED: (retrained, epochs * _mean(sizes.retain / sizes.training for sizes in sets)),

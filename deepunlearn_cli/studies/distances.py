@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import Failure
-from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.runner import Runner
-from deepunlearn_cli.reporting.records import RETRAIN, Pair, Record
+from deepunlearn_cli.reporting.records import Pair, Record
 from deepunlearn_cli.store import Run
 
 if TYPE_CHECKING:

@@ -9,13 +9,12 @@ from typing import Any
 
 from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
-from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Run
 
-TRAINED = "original (trained)"
-CONTROLS = ("original", "retrain")  # the do-nothing bound, and what a perfect method would be
+ORIGINALS = "original"
 Settings = Callable[[str, Recipe], Mapping[str, Any]]  # hyperparameters of a method on an original
 
 
@@ -95,8 +94,8 @@ def plan(runner: Runner, analyses: Mapping[str, Recipe]) -> list[dict[str, Any]]
     Seconds are the median of runs of the same name, dataset and model in the store; None if there is none.
     """
     models = {method: list(analysis.inputs.values()) for method, analysis in analyses.items()}
-    starts = {m.inputs["original"].key: m.inputs["original"] for m in models["original"]}
-    return [_row(runner, role, chosen) for role, chosen in {TRAINED: list(starts.values()), **models}.items()]
+    starts = {m.inputs["original"].key: m.inputs["original"] for m in models[DO_NOTHING]}
+    return [_row(runner, role, chosen) for role, chosen in {ORIGINALS: list(starts.values()), **models}.items()]
 
 
 def _row(runner: Runner, role: str, recipes: Sequence[Recipe]) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def test_a_checkpoint_at_chance_is_warned_of(place, tmp_path):
     state = torch.load(place.orig, weights_only=True)["state_dict"]
     torch.save({name: torch.zeros_like(value) for name, value in state.items()}, tmp_path / "zero.pt")
     words = ("--ckpt", tmp_path / "zero.pt", "--dataset", "digits", "--model", "resnet-tiny")
-    said = place.ok("unlearn", "--method", "original", *words)
+    said = place.ok("unlearn", "--method", "do-nothing", *words)
     assert "warning:" in said.err
     assert "chance" in said.err
 
@@ -226,7 +226,7 @@ def test_a_diverging_run_is_recorded_and_the_batch_goes_on(place):
     assert "became" in failed["reason"] or "NaN" in failed["reason"]
     again = place("unlearn", "--method", "ga", "--ckpt", place.ids["original"], *diverge)
     assert (again.code, len(place.runs(status="failed"))) == (6, 1)
-    batch = place("unlearn", "--method", "ga,original", "--ckpt", place.ids["original"], *diverge)
+    batch = place("unlearn", "--method", "ga,do-nothing", "--ckpt", place.ids["original"], *diverge)
     assert batch.code == 6
     assert len(batch.lines) == 1
     assert place.clean()

@@ -141,7 +141,7 @@ def test_on_a_terminal_tables_fit_and_bars_are_gone(place):
 
 def test_a_plan_runs_to_both_tables_and_then_does_nothing(tmp_path):
     (tmp_path / "plan.toml").write_text(
-        'datasets = ["digits"]\nmodels = ["resnet-tiny"]\nmethods = ["ft", "original", "retrain"]\n'
+        'datasets = ["digits"]\nmodels = ["resnet-tiny"]\nmethods = ["ft", "do-nothing", "retrain"]\n'
         'seeds = "0-1"\n[training]\nepochs = 1\n[params.ft]\nlr = 0.02\n'
     )
     words = ("bench", tmp_path / "plan.toml", "--store", tmp_path / "store")

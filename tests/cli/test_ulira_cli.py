@@ -26,8 +26,8 @@ def counts(store: Path, *more: str) -> dict[str, tuple[int, int]]:
 def test_a_dry_run_counts(tmp_path):
     found = counts(tmp_path / "store", "--method", "ft,ct")
     assert found == {
-        "original (trained)": (0, 5),
-        "original": (0, 10),
+        "original": (0, 5),
+        "do-nothing": (0, 10),
         "retrain": (0, 10),
         "ft": (0, 10),
         "ct": (0, 10),
@@ -37,14 +37,14 @@ def test_a_dry_run_counts(tmp_path):
 def test_what_is_there_is_not_made_again(done):
     found = counts(done, "--method", "ft,ct", "-p", "epochs=1")
     assert found == {
-        "original (trained)": (5, 0),
-        "original": (10, 0),
+        "original": (5, 0),
+        "do-nothing": (10, 0),
         "retrain": (10, 0),
         "ft": (10, 0),
         "ct": (0, 10),
     }
     more = counts(done, "--method", "ft", "-p", "epochs=1", "--splits", "7")
-    assert more["original (trained)"] == (5, 2)
+    assert more["original"] == (5, 2)
     assert more["ft"] == (10, 4)
 
 
@@ -53,8 +53,8 @@ def test_rows_have_controls_intervals_and_a_verdict(done):
     tables = {row["schema"] for row in rows}
     assert tables == {"deepunlearn.ulira/1", "deepunlearn.ulira-figure/1"}
     found = {row["method"]: row for row in rows if row["schema"] == "deepunlearn.ulira/1"}
-    assert set(found) == {"original", "retrain", "ft"}
-    assert [found[name]["verdict"] for name in ("original", "retrain")] == [None, None]
+    assert set(found) == {"do-nothing", "retrain", "ft"}
+    assert [found[name]["verdict"] for name in ("do-nothing", "retrain")] == [None, None]
     assert found["ft"]["verdict"] in ("PASS", "FAIL", "INCONCLUSIVE")
     for row in found.values():
         assert row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"]
@@ -76,7 +76,7 @@ def test_tables_of_other_commands_do_not_see_the_shadows(done):
 def test_rank_by_ulira(done):
     rows = ok("rank", "--metric", "ulira", "--json", "--store", done).json
     found = {row["method"]: row for row in rows}
-    assert set(found) == {"original", "retrain", "ft"}
+    assert set(found) == {"do-nothing", "retrain", "ft"}
     assert (found["ft"]["ulira_rank"], found["retrain"]["ulira_rank"]) == (1, None)
     assert 0 < found["ft"]["ulira_n"] <= 5
 
@@ -94,7 +94,7 @@ def test_unlearned_shadows_keep_no_weights(done):
         files = ok("show", row["id"], "--store", done, "--json").json[0]["files"]
         kept[row["name"]].add("weights.safetensors" in files)
     assert kept["ft"] == kept["retrain"] == {False}
-    assert kept["original"] == {True, False}  # those trained, and those that do nothing
+    assert (kept["original"], kept["do-nothing"]) == ({True}, {False})
 
 
 def test_the_figure(done, tmp_path):
@@ -112,7 +112,7 @@ def test_a_method_without_usable_models_is_told_and_stops_no_other(done):
     rows = {row["method"]: row for row in said.json if row["schema"] == "deepunlearn.ulira/1"}
     broken = [row for row in rows.values() if row["reason"]]
     assert said.code == (6 if broken else 0)
-    assert rows["original"]["accuracy"] is not None
+    assert rows["do-nothing"]["accuracy"] is not None
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def study():
     for seed in range(3):
         own = {
             "retrain": (0.0, said(0.5 + 0.01 * seed, 0.5 - 0.01 * seed, 0, 0)),
-            "original": (1.0, said(0, 0, 1, 0, forgotten=1.0)),
+            "do-nothing": (1.0, said(0, 0, 1, 0, forgotten=1.0)),
             "ft": (0.2, said(0.1, 0.2, 0.4, 0.3, forgotten=0.4)),
         }
         for name, (fa, removal) in own.items():
@@ -134,12 +134,12 @@ def test_the_table_of_a_removed_class():
     assert found["FT"]["UMIA_class_mean"] == pytest.approx(0.6)  # and not 0.9, which is against all classes
     assert found["FT"]["said"] == pytest.approx({"w": 0.1, "x": 0.2, "y": 0.4, "z": 0.3})
     assert found["FT"]["TV_mean"] == pytest.approx(0.7)
-    assert found["original"]["TV_mean"] == pytest.approx(1)
-    assert found["retrain"]["TV_mean"] == 0
+    assert found["do nothing"]["TV_mean"] == pytest.approx(1)
+    assert found["retrained"]["TV_mean"] == 0
     assert found["FT"]["removed"] == ["y"]
     lines = {cells[0]: cells for cells in table.cells()}
     assert lines["FT"][-1] == "y 40, z 30, x 20"
-    assert lines["original"][-1] == "y 100"
+    assert lines["do nothing"][-1] == "y 100"
     assert "entropy" not in table.headers()
     assert any("(0.02)" in note for note in table.notes)  # two retrained models differ by as much
 
@@ -169,7 +169,7 @@ def store(tmp_path_factory):
     plan = home / "plan.toml"
     plan.write_text(
         f'datasets = ["{small_npz(home / "d.npz")}"]\nmodels = ["resnet-tiny"]\nseeds = "0-1"\n'
-        'methods = ["nablatau", "original", "retrain"]\nforget = ["class:1"]\ntables = ["classes"]\n'
+        'methods = ["nablatau", "do-nothing", "retrain"]\nforget = ["class:1"]\ntables = ["classes"]\n'
         'attacks = [{ name = "umia", against = "class" }]\n[training]\nepochs = 2\nbatch_size = 32\n'
     )
     return home, ok("bench", plan, "--store", home / "store", "--json")
@@ -202,7 +202,7 @@ def test_an_attack_on_what_steered_the_method_is_warned_of(store):
     home, _ = store
     runs = ok("runs", "--kind", "unlearn", "--store", home / "store", "--json").json
     ids = {row["name"]: row["id"] for row in runs}
-    for name, warned in (("nablatau", True), ("original", False)):
+    for name, warned in (("nablatau", True), ("do-nothing", False)):
         said = ok("attack", "umia", ids[name], "--against", "val", "--store", home / "store", "--json")
         assert ("read the val pictures" in said.err) == warned
     facts = ok("show", ids["nablatau"], "--store", home / "store", "--json").json[0]["facts"]

@@ -16,7 +16,7 @@ from deepunlearn_cli.engine import device
 from deepunlearn_cli.methods import METHODS, Method, Sizes
 
 NAMES = METHODS.names()
-STOCHASTIC = [name for name in NAMES if name != "original"]
+STOCHASTIC = [name for name in NAMES if name != "do-nothing"]
 
 
 def method(name: str, **changes: object) -> Method:
@@ -43,7 +43,7 @@ def test_everyone_was_examined() -> None:
                 "l1sparse",
                 "singlegradient",
                 "amnesiac",
-                "original",
+                "do-nothing",
                 "retrain",
             ]
         )
@@ -128,7 +128,7 @@ WORK = {
     "ga": (24, 24),
     "msg": (24 + 96, 24 + 96),
     "ngplus": (96 + 24, 96 + 24),
-    "original": (0, 0),
+    "do-nothing": (0, 0),
     "retrain": (96, 96),
     "srl": (120, 120),
     "scrub": (2 * 2 * 60, 2 * 60),
@@ -146,7 +146,7 @@ def test_counts_its_work(name: str) -> None:
     assert (task.cost.forward, task.cost.backward) == WORK[name]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("original", "retrain")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("do-nothing", "retrain")])
 def test_states_kept_by_teachers_and_modes_do_not_leak(name: str) -> None:
     """The result is a plain trainable model: no hook, no frozen weight, nothing beside the state dict."""
     made = unlearn(tiny.original(name), method(name), tiny.task("cnn", METHODS.get(name).needs))

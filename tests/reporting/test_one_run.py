@@ -13,7 +13,7 @@ from deepunlearn_cli.reporting.one_run import run_table
 
 def store() -> list[dict]:
     """Two seeds of a method with the retrained models and the do-nothing original, all attacked."""
-    parts = {"retrain": [0.0, 0.02], "original": [0.1, 0.1], "msg": [0.05, 0.3]}
+    parts = {"retrain": [0.0, 0.02], "do-nothing": [0.1, 0.1], "msg": [0.05, 0.3]}
     return [row for name, losses in parts.items() for row in cell(name, losses, [0.5, 0.52])]
 
 

@@ -43,7 +43,7 @@ THREE_LEVELS = {"ft": [0.01, 0.02], "msg": [0.1, 0.11], "ct": [0.4, 0.41]}
 
 def pair(levels=THREE_LEVELS, umia=(0.5, 0.51), **changes):
     rows = cell("retrain", [0.0, 0.004], [0.5, 0.5], **changes)
-    rows += cell("original", [0.0, 0.0], [0.6, 0.6], **changes)
+    rows += cell("do-nothing", [0.0, 0.0], [0.6, 0.6], **changes)
     for name, losses in levels.items():
         rows += cell(name, losses, list(umia), **changes)
     return rows
@@ -99,11 +99,11 @@ def test_an_unknown_linkage_is_refused():
 def test_one_pair_is_grouped_and_ranked():
     table = rank(joined(pair()))
     rows = {row["label"]: row for row in table.rows}
-    assert list(rows) == ["FT", "MSG", "CT", "original", "retrain"]
+    assert list(rows) == ["FT", "MSG", "CT", "do nothing", "retrained"]
     assert [rows[name]["retdev_rank"] for name in rows] == [1, 2, 3, None, None]
     assert [rows[name]["retdev_G2"] for name in rows] == [0, 1, 0, 0, 0]
     assert rows["MSG"]["retdev_mean"] == pytest.approx((0.1 / 0.9 + 0.106 / 0.896) / 2)
-    assert rows["retrain"]["retdev_mean"] == 0
+    assert rows["retrained"]["retdev_mean"] == 0
     assert len(rows["MSG"]["retdev_runs"]) == rows["MSG"]["retdev_n"] == 2
 
 
@@ -187,7 +187,7 @@ def test_differences_within_the_noise_are_marked():
     rows = pair({"ft": [0.001, 0.003], "ct": [0.4, 0.4]})
     table = rank(joined(rows))
     marks = {row["label"]: row["retdev_near"] for row in table.rows}
-    assert marks == {"FT": True, "CT": False, "original": False, "retrain": False}
+    assert marks == {"FT": True, "CT": False, "do nothing": False, "retrained": False}
     assert "≈" in table.cells()[0][2]
     assert any("0.0045" in note for note in table.notes)  # 0.004 / 0.896
 
@@ -204,7 +204,7 @@ def test_counts_over_pairs():
     assert counts["FT"] == [2, 0, 1, 0]
     assert counts["MSG"] == [1, 2, 0, 0]
     assert counts["CT"] == [0, 1, 1, 0]
-    assert counts["retrain"] == [0, 0, 0, 0]
+    assert counts["retrained"] == [0, 0, 0, 0]
     assert table.cells()[0][2:4] == ["2/0/1/0", "1"]
     assert any("CT has runs on 2 of 3 pairs only" in note for note in table.notes)
     assert [part["pair"].split()[0] for part in table.rows[0]["pairs"]] == ["digits", "mnist", "svhn"]
@@ -354,7 +354,7 @@ def test_ulira_is_ranked_split_by_split():
     assert (found["FT"]["ulira_rank"], found["CT"]["ulira_rank"]) == (1, 2)
     assert found["FT"]["ulira_mean"] == pytest.approx(0.52)
     assert found["FT"]["ulira_n"] == 16
-    assert found["retrain"]["ulira_rank"] is None
+    assert found["retrained"]["ulira_rank"] is None
     assert found["FT"]["ulira_rank_high"] == 1
 
 

@@ -11,12 +11,12 @@ def test_models_are_records_and_everything_else_is_not():
     rows = [
         msg,
         run("retrain"),
-        run("original"),
+        run("do-nothing"),
         run("original", kind="train", forget=None, base="plain", id="plain"),
         run("checkpoint", kind="checkpoint", forget=None),
         attack(msg, 0.55),
     ]
-    assert sorted(record.method for record in joined(rows)) == ["msg", "original", "retrain"]
+    assert sorted(record.method for record in joined(rows)) == ["do-nothing", "msg", "retrain"]
 
 
 def test_a_retrained_checkpoint_counts_as_retrained():

@@ -110,7 +110,7 @@ def test_weights_are_read_beside_the_original_and_other_seeds():
     assert (single["v_mean"], single["ratio_mean"], single["floor_mean"]) == (2.0, 1.0, 11.0)
     assert (single["e_mean"], single["e_sqrt_mean"], single["v_n"]) == (0.5, pytest.approx(0.1), 3)
     assert math.isnan(rows["FT"]["e_mean"]), "e is of Single-grad"
-    assert rows["retrain"]["v_mean"] == 0
+    assert rows["retrained"]["v_mean"] == 0
     assert width(table) <= WIDTH
     assert all(render(table, form) for form in FORMATS)
 

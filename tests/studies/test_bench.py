@@ -12,7 +12,7 @@ from deepunlearn_cli.studies.bench import size
 PLAN = """
 datasets = ["digits"]
 models = ["resnet-tiny"]
-methods = ["ft", "original", "retrain"]
+methods = ["ft", "do-nothing", "retrain"]
 seeds = "0-1"
 [training]
 epochs = 2

@@ -25,7 +25,7 @@ from deepunlearn_cli.studies.bench import size
 PLAN = """
 datasets = ["digits"]
 models = ["resnet-tiny"]
-methods = ["ft", "original", "retrain"]
+methods = ["ft", "do-nothing", "retrain"]
 seeds = "0-1"
 forget = ["random:0.1:{seed}", "random:0.3:{seed}"]
 attacks = ["umia", { name = "umia", feature = "entropy" }]
@@ -101,7 +101,7 @@ def study(seeds=(0, 1, 2), shares=(0.03, 0.3)):
         for share in shares:
             fair = {"RA": 0.99, "FA": 0.9, "VA": 0.9, "TA": 0.9 - 0.001 * seed}
             rows += drawn("retrain", seed, share, scores=fair, work=30 * (1 - share))
-            rows += drawn("original", seed, share, 0.6, scores=fair | {"FA": 0.99}, work=0.0)
+            rows += drawn("do-nothing", seed, share, 0.6, scores=fair | {"FA": 0.99}, work=0.0)
             rows += drawn("ft", seed, share, 0.55, scores=fair | {"FA": 0.9 + share / 10}, work=4.0)
     return rows
 
@@ -136,11 +136,11 @@ def test_tables_by_size_say_what_each_fraction_s_own_retrained_model_says():
     retdev = by_label(tables, "RetDev")
     assert retdev["FT"]["0.03_mean"] == pytest.approx(0.003 / 0.9)
     assert retdev["FT"]["0.3_mean"] == pytest.approx(0.03 / 0.9)
-    assert retdev["retrain"]["0.3_mean"] == 0
+    assert retdev["retrained"]["0.3_mean"] == 0
     assert by_label(tables, "UMIA")["FT"]["0.3_mean"] == pytest.approx(0.55)
     assert by_label(tables, "UMIA_entropy")["FT"]["0.3_mean"] == pytest.approx(0.65)
-    assert by_label(tables, "work")["retrain"]["0.3_mean"] == pytest.approx(21)
-    assert [row["label"] for row in tables[0].rows] == ["FT", "original", "retrain"]
+    assert by_label(tables, "work")["retrained"]["0.3_mean"] == pytest.approx(21)
+    assert [row["label"] for row in tables[0].rows] == ["FT", "do nothing", "retrained"]
     assert tables[0].headers() == ["method", "3 %", "30 %"]
     assert tables[0].cells()[0] == ["FT", "0.003±0.000", "0.033±0.000"]
     assert by_label(tables, "dFA")["FT"]["0.03_n"] == 3
@@ -250,7 +250,7 @@ def test_the_command_line_knows_the_run_s_seed(tmp_path):
     assert labels == {0: "random:0.1:0", 1: "random:0.1:1"}
     ids = [row["id"] for row in rows if row["name"] == "original"]
     ckpts = [word for one in ids for word in ("--ckpt", one)]
-    ok("unlearn", "--method", "original", *ckpts, "--forget", "random:0.1:{seed}", "--store", tmp_path)
+    ok("unlearn", "--method", "do-nothing", *ckpts, "--forget", "random:0.1:{seed}", "--store", tmp_path)
     made = ok("runs", "--kind", "unlearn", "--store", tmp_path, "--json").json
     held = {row["seed"]: row["forget"] for row in rows if row["name"] == "retrain"}
     assert {row["seed"]: row["forget"] for row in made} == held

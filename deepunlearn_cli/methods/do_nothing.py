@@ -1,4 +1,4 @@
-"""Original: do nothing."""
+"""Do nothing: the control that a method must beat."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Original(Method):
+class DoNothing(Method):
     """The do-nothing control: the original model, judged as if it had been unlearned.
 
     Every table shows it, because a method that does not beat it has forgotten nothing.
     """
 
-    title = "Original"
+    title = "Do nothing"
     control = True
     paper = "the do-nothing control"
     needs = ()
