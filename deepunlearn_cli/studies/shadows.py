@@ -95,7 +95,8 @@ def plan(runner: Runner, analyses: Mapping[str, Recipe]) -> list[dict[str, Any]]
     """
     models = {method: list(analysis.inputs.values()) for method, analysis in analyses.items()}
     starts = {m.inputs["original"].key: m.inputs["original"] for m in models[DO_NOTHING]}
-    return [_row(runner, role, chosen) for role, chosen in {ORIGINALS: list(starts.values()), **models}.items()]
+    roles = {ORIGINALS: list(starts.values()), **models}
+    return [_row(runner, role, chosen) for role, chosen in roles.items()]
 
 
 def _row(runner: Runner, role: str, recipes: Sequence[Recipe]) -> dict[str, Any]:

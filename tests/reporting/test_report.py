@@ -130,7 +130,13 @@ def test_one_seed_is_printed_without_deviation():
 
 def test_several_pairs_are_told_apart_by_letters():
     table = report(joined([*pair(), *pair(setting="s1", dataset="mnist")]), "scores")
-    assert [cells[0] for cells in table.cells()][:5] == ["A FT", "A MSG", "A do nothing", "A retrained", "B FT"]
+    assert [cells[0] for cells in table.cells()][:5] == [
+        "A FT",
+        "A MSG",
+        "A do nothing",
+        "A retrained",
+        "B FT",
+    ]
     assert "B: mnist resnet-small random:0.1" in table.notes
 
 
