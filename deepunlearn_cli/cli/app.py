@@ -8,19 +8,23 @@ from typing import Annotated
 import typer
 
 from deepunlearn_cli import __version__
+from deepunlearn_cli.cli.environment import PREFIX
+from deepunlearn_cli.cli.parameter import Group
+
+HELP = "Remove training data from image classifiers, prove how well it worked, compare the methods."
 
 app = typer.Typer(
     name="deepunlearn",
-    help="Remove training data from image classifiers, prove how well it worked, compare the methods.",
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "DEEPUNLEARN"},
+    cls=Group,
+    help=HELP,
+    epilog="`deepunlearn guide` lists the pages of the guide; every command has --help.",
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": PREFIX},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 attack_app = typer.Typer(
-    help="Attack a model: does it still betray the forgotten data?", no_args_is_help=True
+    cls=Group, help="Attack a model: does it still betray the forgotten data?", no_args_is_help=True
 )
-
-app.add_typer(attack_app, name="attack")
 
 COMMANDS = (  # files, in the order of `--help`; umia and ulira belong to `attack`
     "train", "unlearn", "sweep", "umia", "ulira", "rank", "report", "bench",
@@ -34,14 +38,16 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=HELP)
 def common(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Remove training data from image classifiers, prove how well it worked, compare the methods."""
+    """What stands before any command."""
 
+
+app.add_typer(attack_app, name="attack")
 
 for command in COMMANDS:
     import_module(f"deepunlearn_cli.cli.{command}")

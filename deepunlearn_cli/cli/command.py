@@ -13,17 +13,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deepunlearn_cli.cli.console import Console, Result
-from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.parameter import Command, option
+from deepunlearn_cli.cli.unfold import parameter, unfolded
 from deepunlearn_cli.core.errors import ExitCode, Failure, UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.progress import Bars
-    from deepunlearn_cli.core.fields import Declared, Domain
+    from deepunlearn_cli.core.fields import Declared
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Store
 
@@ -97,12 +98,14 @@ def register(
 ) -> Callable[[Body], Body]:
     """Make a command of `body(session, ...) -> Result`; `examples` end its help.
 
-    Every field of `declared` that the body does not take itself becomes an option; it gets them as `params`.
+    A parameter whose type is a `Bundle` is unfolded into the options that it holds. Every field of `declared`
+    that the body does not take itself becomes an option; it gets them as `params`.
     """
 
     def decorate(body: Body) -> Body:
         epilog = "Examples:\n\n" + "\n\n".join(f"  {example}" for example in examples)
-        app.command(name, help=_reflowed(body), epilog=epilog)(_with_common_options(body, declared))
+        command = _with_common_options(body, declared)
+        app.command(name, cls=Command, help=_reflowed(body), epilog=epilog)(command)
         return body
 
     return decorate
@@ -115,41 +118,26 @@ def _reflowed(body: Body) -> str:
 
 
 def _with_common_options(body: Body, declared: type[Declared] | None) -> Callable[..., None]:
-    taken = inspect.signature(body).parameters
-    fields = {n: d for n, d in declared.domains().items() if n not in taken} if declared else {}
+    own, folded = unfolded(body, declared)
 
     @functools.wraps(body)
     def command(**options: Any) -> None:
         console = Console(options.pop("json"), options.pop("quiet"))
         session = Session(options.pop("store"), console, options.pop("debug"))
-        if declared:
-            options["params"] = {name: options.pop(name) for name in fields}
-        raise typer.Exit(int(_guarded(session, lambda: body(session, **options))))
+        made = {one.name: one.take(options) for one in folded}
+        raise typer.Exit(int(_guarded(session, lambda: body(session, **options, **made))))
 
-    hints = get_type_hints(body, include_extras=True)
-    own = [p.replace(annotation=hints[p.name]) for p in inspect.signature(body).parameters.values()][1:]
-    own = [p for p in own if not (declared and p.name == "params")]
-    every = [*own, *(_field_option(name, domain) for name, domain in fields.items()), *_COMMON]
+    every = [*own, *_COMMON]
     command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in every}
+    command.__annotations__ = {one.name: one.annotation for one in every}
     return command
 
 
-def _field_option(name: str, domain: Domain) -> inspect.Parameter:
-    kind: Any = Literal[domain.choices] if domain.choices else domain.type
-    described = option(f"--{name.replace('_', '-')}", help=f"{domain.help}.")
-    return _option(name, Annotated[kind, described], domain.default)
-
-
-def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-
-
 _COMMON = [
-    _option("store", StoreOption, DEFAULT_STORE),
-    _option("json", JsonOption, False),
-    _option("quiet", QuietOption, False),
-    _option("debug", DebugOption, False),
+    parameter("store", StoreOption, DEFAULT_STORE),
+    parameter("json", JsonOption, False),
+    parameter("quiet", QuietOption, False),
+    parameter("debug", DebugOption, False),
 ]
 
 

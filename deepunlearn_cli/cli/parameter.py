@@ -1,17 +1,45 @@
-"""Typer's options and arguments, as all commands of this project declare them."""
+"""Typer's options, arguments and commands, as this project declares them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from deepunlearn_cli.cli.environment import takes_variable
 
 
 def option(*names: str, **settings: Any) -> Any:
-    """An option; its variable DEEPUNLEARN_<COMMAND>_<OPTION> works, but does not crowd the help."""
+    """An option; help does not tell of its variable DEEPUNLEARN_<COMMAND>_<OPTION> each time."""
     return typer.Option(*names, **{"show_envvar": "envvar" in settings, **settings})
 
 
 def argument(**settings: Any) -> Any:
     """An argument, likewise."""
     return typer.Argument(**{"show_envvar": False, **settings})
+
+
+def _settle(parameters: list[Any], prefix: str) -> list[Any]:
+    """Typer's own options too (help, completion): no type behind a flag, no variable where none may be."""
+    for parameter in parameters:
+        if isinstance(parameter, TyperOption):
+            parameter.metavar = "" if parameter.is_flag else parameter.metavar
+            parameter.allow_from_autoenv = takes_variable(prefix, flag=parameter.is_flag)
+    return parameters
+
+
+class Command(TyperCommand):
+    """A command whose parameters are settled by this project's rules."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Every parameter, the help option included."""
+        return _settle(super().get_params(ctx), ctx.auto_envvar_prefix or "")
+
+
+class Group(TyperGroup):
+    """A group of commands, likewise."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Every parameter, the help option included."""
+        return _settle(super().get_params(ctx), ctx.auto_envvar_prefix or "")

@@ -6,10 +6,16 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cli_kit import COMMANDS, HEAVY, Bench, bench, clean_environment, ok, python
+import typer
+from cli_kit import COMMANDS, HEAVY, Bench, bench, clean_environment, ok, python, refused
+
+from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.environment import takes_variable
 
 LIMIT = 0.3  # seconds
 
@@ -167,6 +173,58 @@ def test_environment_sets_options(place, tmp_path):
         ok("train", "--model", "resnet18", "--dry-run", "--json", env=store | wanted).json[0]["model"]
         == "resnet18"
     )
+
+
+def commands(group=None, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command and group of the application with the words that call it, the application itself first."""
+    group = group or typer.main.get_command(app)
+    yield words, group
+    for name, below in getattr(group, "commands", {}).items():
+        yield from commands(below, (*words, name))
+
+
+def variables() -> dict[str, bool]:
+    """Every DEEPUNLEARN_<COMMAND>_<OPTION> that an option could have, and whether the option is a flag."""
+    found = {}
+    for words, command in commands():
+        prefix = "_".join(("DEEPUNLEARN", *words)).upper()
+        context = command.make_context("x", [], resilient_parsing=True)
+        options = [one for one in command.get_params(context) if one.param_type_name == "option"]
+        found |= {f"{prefix}_{one.name.upper()}": one.is_flag for one in options}
+    return found
+
+
+def test_no_variable_turns_a_command_into_another(tmp_path):
+    flags = {name: "1" for name, is_flag in variables().items() if is_flag}
+    asked = {
+        "DEEPUNLEARN_VERSION",
+        "DEEPUNLEARN_HELP",
+        "DEEPUNLEARN_SHOW_COMPLETION",
+        "DEEPUNLEARN_RUNS_JSON",
+    }
+    assert asked | {"DEEPUNLEARN_PRUNE_YES", "DEEPUNLEARN_TRAIN_DRY_RUN"} <= flags.keys()
+    assert ok("models", env=flags) == ok("models")
+    assert ok("models", env=dict.fromkeys(flags, "0.1.0")) == ok("models")
+    refused("verify", "--store", tmp_path / "none", code=3, env=flags)
+
+
+def test_only_options_with_a_value_take_a_variable_and_no_attack_does():
+    taken = {name: takes_variable(name, flag=flag) for name, flag in variables().items()}
+    assert taken["DEEPUNLEARN_TRAIN_SEEDS"]
+    assert not any(taken[name] for name, flag in variables().items() if flag)
+    assert not any(takes for name, takes in taken.items() if name.startswith("DEEPUNLEARN_ATTACK_"))
+    assert takes_variable("DEEPUNLEARN_ATTACKS", flag=False), "a list of attacks is no attack"
+
+
+def test_a_variable_does_not_move_an_attacks_limit(place):
+    limits = {"DEEPUNLEARN_ATTACK_UMIA_FAIL_ABOVE": "1", "DEEPUNLEARN_ATTACK_UMIA_METRIC": "auc"}
+    (row,) = place.ok("attack", "umia", place.ids["ga"], "--json", env=limits).json[:1]
+    assert (row["fail_above"], row["metric"]) == (None, "accuracy")
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands()], ids=" ".join)
+def test_no_type_stands_behind_a_flag(words):
+    assert "bool" not in ok(*words, "--help").out
 
 
 def test_debug_shows_the_traceback(tmp_path):
