@@ -98,7 +98,7 @@ def feature_of(name: str, part: Mapping[str, NDArray[Any]], where: str) -> Float
     if bad := int((~np.isfinite(found)).sum()):
         noun = {"loss": "losses"}.get(name, f"values of {name}")
         hint = "the model has diverged; try a smaller learning rate (-p lr=...)"
-        raise RunFailed(f"U-MIA: {bad} of {len(found)} {noun} on {where} are not finite", hint)
+        raise RunFailed(f"{bad} of {len(found)} {noun} on {where} are not finite", hint)
     return found
 
 

@@ -37,7 +37,7 @@ class Product:
     facts: dict[str, Any]
     weights: dict[str, Tensor] | None = None
     track: dict[str, Tensor] | None = None
-    outputs: dict[str, dict[str, Any]] | None = None
+    outputs: Mapping[str, Mapping[str, Any]] | None = None
     log: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -145,7 +145,7 @@ def _tried(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Prod
 
 def _judged(judge: Mapping[str, Any], outputs: Mapping[str, Mapping[str, Any]]) -> float:
     attack = ATTACKS.get(judge["name"]).build(judge["params"])
-    return float(attack.run({"target": lambda: outputs}, judge["seed"]).scores["accuracy"])
+    return float(attack.run({"target": lambda: outputs}, judge["seed"]).scores[attack.headline()])
 
 
 def _shadow(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
@@ -211,10 +211,10 @@ def _attack(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress:
     del shop, progress
     start = time.perf_counter()
     sources = {name: run.outputs for name, run in inputs.items()}
-    found = ATTACKS.get(recipe.name).build(recipe.params).run(sources, recipe.seed)
-    warnings = found.warnings + _leaks(recipe, inputs)
+    findings = ATTACKS.get(recipe.name).build(recipe.params).run(sources, recipe.seed)
+    warnings = findings.warnings + _leaks(recipe, inputs)
     facts = {"seconds": time.perf_counter() - start, "version": __version__, "warnings": warnings}
-    return Product(scores=found.scores, facts=facts, outputs=found.parts)
+    return Product(scores=findings.scores, facts=facts, outputs=findings.parts)
 
 
 def _leaks(recipe: Recipe, inputs: Mapping[str, Run]) -> list[str]:
