@@ -10,8 +10,9 @@ from typing import Any
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.registry import Room
+from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.data._cache import find, keep, load_dataset
-from deepunlearn_cli.data._dataset import Dataset, Progress
+from deepunlearn_cli.data._dataset import Dataset
 from deepunlearn_cli.data._family import Family, raw_folder
 from deepunlearn_cli.data._forget import (
     DEFAULT_FORGET,
@@ -70,7 +71,7 @@ def open_dataset(
         home: folder of the decoded datasets (`<store>/data`).
         image_size: height and width in pixels; None for the dataset's own.
         offline: never touch the network.
-        progress: called now and then with a label, what is done, and the total.
+        progress: called now and then (see `core/shared.py`).
 
     Raises:
         NotFound: no such family, folder or file, with what to do about it.
@@ -130,5 +131,5 @@ def _family(spec: str, home: Path, image_size: int | None, offline: bool) -> Fam
     return kind(argument, raw_folder(home), image_size, offline)
 
 
-def _silent(_label: str, _done: float, _total: float) -> None:
+def _silent(_done: float, _total: float, _text: str) -> None:
     pass

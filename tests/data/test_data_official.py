@@ -134,8 +134,8 @@ def test_a_download_reports_and_prints_nothing(home, raw, mirror, monkeypatch, c
     monkeypatch.setattr(MNIST, "resources", [(name, None) for name, _ in MNIST.resources])
     seen = []
     assert len(open_dataset("mnist", home, progress=lambda *step: seen.append(step))) == 12
-    assert {label for label, _, _ in seen} == {"downloading mnist", "decoding mnist"}
-    assert all(0 < done <= total for _, done, total in seen)
+    assert {label for _, _, label in seen} == {"downloading mnist", "decoding mnist"}
+    assert all(0 < done <= total for done, total, _ in seen)
     assert capfd.readouterr() == ("", "")
 
 
