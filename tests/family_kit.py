@@ -128,9 +128,17 @@ def npz(folder: Path, raw: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(folder / "own.npz")
 
 
+def csv(folder: Path, raw: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    pictures(folder / "img", TRAIN + TEST)
+    lines = [f"img/{i}.png,{'cat' if i % 2 else 'dog'}" for i in range(TRAIN + TEST)]
+    (folder / "own.csv").write_text("\n".join(["path,label", *lines]) + "\n")
+    return str(folder / "own.csv")
+
+
 FIXTURES: dict[str, Callable[[Path, Path, pytest.MonkeyPatch], str]] = {
     "cifar10": cifar10,
     "cifar100": cifar100,
+    "csv": csv,
     "digits": nothing,
     "fashion-mnist": fashion_mnist,
     "folder": folder,

@@ -67,7 +67,7 @@ def open_dataset(
     """A dataset, decoded into `home` the first time and found there afterwards.
 
     Args:
-        spec: `digits`, `cifar10`, ..., `folder:PATH`, `npz:FILE`.
+        spec: `digits`, `cifar10`, ..., `folder:PATH`, `npz:FILE`, `csv:FILE`.
         home: folder of the decoded datasets (`<store>/data`).
         image_size: height and width in pixels; None for the dataset's own.
         offline: never touch the network.
@@ -121,7 +121,8 @@ def _family(spec: str, home: Path, image_size: int | None, offline: bool) -> Fam
     if image_size is not None and not 1 <= image_size <= SIZE_LIMIT:
         raise UsageFailure(f"--image-size {image_size} is not from 1 to {SIZE_LIMIT}", "--image-size 32, say")
     if spec and name.lower() not in FAMILIES.names() and Path(spec).expanduser().exists():
-        form = "npz" if Path(spec).is_file() else "folder"
+        table = "csv" if spec.lower().endswith(".csv") else "npz"
+        form = table if Path(spec).expanduser().is_file() else "folder"
         raise NotFound(f"unknown dataset {spec!r}", f"--dataset {form}:{spec} takes it from disk")
     kind = FAMILIES.get(name)
     if kind.takes and not argument:

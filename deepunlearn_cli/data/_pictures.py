@@ -72,6 +72,19 @@ def shape_of(paths: Sequence[Path], image_size: int | None) -> tuple[int, int, i
     return height, width, 1 if grey else 3
 
 
+def unreadable(paths: Sequence[Path]) -> list[int]:
+    """Which files are no pictures, by how they begin (a torn end shows when they are decoded)."""
+    return [index for index, path in enumerate(paths) if not _opens(path)]
+
+
+def _opens(path: Path) -> bool:
+    try:
+        _peek(path)
+    except UsageFailure:
+        return False
+    return True
+
+
 def _peek(path: Path) -> tuple[str, tuple[int, int]]:
     return _with_picture(path, lambda picture: (picture.mode, picture.size))
 
