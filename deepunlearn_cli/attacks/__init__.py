@@ -5,7 +5,7 @@ May import: `core`, `evaluation`.
 
 from __future__ import annotations
 
-from deepunlearn_cli.attacks._attack import Attack, Findings, Outputs, Source
+from deepunlearn_cli.attacks._attack import Attack, Findings, Source
 from deepunlearn_cli.attacks._one_model import OneModel
 from deepunlearn_cli.attacks._verdict import (
     TOLERANCE,
@@ -29,7 +29,6 @@ __all__ = [
     "Attack",
     "Findings",
     "OneModel",
-    "Outputs",
     "Rule",
     "Source",
     "Verdict",

@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from deepunlearn_cli.core.fields import Declared
 from deepunlearn_cli.core.score import Score
+from deepunlearn_cli.core.shared import Outputs
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from deepunlearn_cli.evaluation.intervals import Estimate
 
-Outputs = Mapping[
-    str, Mapping[str, "NDArray[Any]"]
-]  # part -> {"logits": (n, K), "labels": (n,), "index": (n,)}
 CLASS = "class"  # as a part: test samples of the forgotten classes alone
 Source = Callable[[], Outputs]  # reads a model's outputs when called, so that many need no memory at once
 
@@ -30,7 +26,7 @@ class Findings:
     """
 
     scores: dict[str, Any]
-    parts: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
+    parts: Outputs = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from deepunlearn_cli.evaluation.intervals import Estimate
 
-    Part = dict[str, NDArray[Any]]
+    Floats = NDArray[np.float64]
 
 FEATURES = ("loss", "confidence", "entropy", "modified-entropy", "margin")
 
 
 @dataclass(frozen=True)
 class OneModel(Attack):
-    """Base of attacks on one model; a new one says how it judges two sides of equally many samples."""
+    """Base of attacks on one model; a new one says how it tells two sides of equally many samples apart."""
 
     against: str = choice(
         "test",
@@ -52,14 +52,24 @@ class OneModel(Attack):
         sides = _samples.sides(outputs, self.against, self.feature)
         size, smaller = _samples.smaller(sides)
         _samples.check_size(self.title, size, smaller, self.least(), self.cure(size))
-        forget, other = _samples.cut(sides, size, rng)
-        scores = self.judged(forget, other, rng)
+        forget, unseen = _samples.cut(sides, size, rng)
+        scores, guesses = self.tell_apart(forget["score"], unseen["score"], rng)
+        parts = {
+            "forget": {**forget, "guess": guesses[:size]},
+            "against": {**unseen, "guess": guesses[size:]},
+        }
         doubts = _samples.doubts(self.title, outputs) if self.against != CLASS else []
-        return Findings(scores | {"n": size}, {"forget": forget, "against": other}, doubts)
+        return Findings(scores | {"n": size}, parts, doubts)
 
     @abstractmethod
-    def judged(self, forget: Part, other: Part, rng: np.random.Generator) -> dict[str, float | None]:
-        """The figures from two sides with `score` (n,) each; writes each sample's `guess` (n,) into them."""
+    def tell_apart(
+        self, forget: Floats, unseen: Floats, rng: np.random.Generator
+    ) -> tuple[dict[str, Any], Floats]:
+        """The figures from two sides (n,) of scores, and the guesses (2n,), those of `forget` first.
+
+        A guess is 1 where a sample is taken for a member, 0 where it is not, a share where there were
+        several, and NaN where there was none.
+        """
 
     def least(self) -> int:
         """Samples per side that it needs."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepunlearn_cli.attacks._features import Floats
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.evaluation import intervals
 
 # Held-out predictions share their classifiers: where there is little to see, the accuracy of identical sides
@@ -19,10 +17,8 @@ from deepunlearn_cli.evaluation import intervals
 # measured for 50 to 1,000 a side. So a pair of samples counts as one.
 PAIRED = 2
 
-Parts = Mapping[str, Mapping[str, NDArray[Any]]]
 
-
-def difference(metric: str, ours: Parts, theirs: Parts) -> intervals.Estimate:
+def difference(metric: str, ours: Outputs, theirs: Outputs) -> intervals.Estimate:
     """`accuracy` or `auc` of one result less that of another, with its standard error.
 
     The samples of both are paired, so that what is hard about a sample itself cancels. `theirs` must hold
@@ -41,7 +37,7 @@ def difference(metric: str, ours: Parts, theirs: Parts) -> intervals.Estimate:
     return _shared(intervals.mean(_right(ours) - _right(theirs)))
 
 
-def advantage(metric: str, ours: Parts) -> intervals.Estimate:
+def advantage(metric: str, ours: Outputs) -> intervals.Estimate:
     """`accuracy` or `auc` less 0.5, with its standard error."""
     if metric == "auc":
         forget, other = _scores(ours)
@@ -52,7 +48,7 @@ def advantage(metric: str, ours: Parts) -> intervals.Estimate:
     return intervals.Estimate(own.value - 0.5, own.error, own.df)
 
 
-def _scores(parts: Parts) -> tuple[Floats, Floats]:
+def _scores(parts: Outputs) -> tuple[Floats, Floats]:
     return parts["forget"]["score"], parts["against"]["score"]
 
 
@@ -61,7 +57,7 @@ def _shared(independent: intervals.Estimate) -> intervals.Estimate:
     return replace(independent, error=math.sqrt(PAIRED) * independent.error)
 
 
-def _right(parts: Parts) -> Floats:
+def _right(parts: Outputs) -> Floats:
     """Share of guesses that were right, of every sample that was guessed."""
     shares = np.concatenate([parts["forget"]["guess"], 1 - parts["against"]["guess"]])
     known: Floats = shares[np.isfinite(shares)]

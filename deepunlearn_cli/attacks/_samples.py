@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepunlearn_cli.attacks._attack import CLASS, Outputs
-from deepunlearn_cli.attacks._features import FPRS, feature_of
+from deepunlearn_cli.attacks._attack import CLASS
+from deepunlearn_cli.attacks._features import FPRS, Floats, feature_of
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.shared import Outputs, Part
 from deepunlearn_cli.evaluation import intervals
-
-Part = dict[str, NDArray[Any]]
 
 
 def sides(outputs: Outputs, against: str, feature: str) -> dict[str, Part]:
@@ -62,18 +60,17 @@ def doubts(title: str, outputs: Outputs) -> list[str]:
     ]
 
 
-def ranked(forget: Part, other: Part) -> dict[str, float | None]:
+def ranked(forget: Floats, unseen: Floats) -> dict[str, float | None]:
     """`auc` with Hanley and McNeil's interval, `tpr_1` and `tpr_01` with distribution-free ones.
 
     The true positive rates at 1 % and 0.1 % false positives are None where there are too few samples.
     """
-    members, others = forget["score"], other["score"]
-    area = intervals.auc(members, others)
-    low, high = intervals.auc_interval(area, len(members), len(others))
+    area = intervals.auc(forget, unseen)
+    low, high = intervals.auc_interval(area, len(forget), len(unseen))
     scores: dict[str, float | None] = {"auc": area, "auc_low": low, "auc_high": high}
     for name, rate in FPRS.items():
-        ends = intervals.tpr_interval(members, others, rate) or (None, None)
-        scores |= {name: intervals.tpr_at(members, others, rate)}
+        ends = intervals.tpr_interval(forget, unseen, rate) or (None, None)
+        scores |= {name: intervals.tpr_at(forget, unseen, rate)}
         scores |= {f"{name}_low": ends[0], f"{name}_high": ends[1]}
     return scores
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from deepunlearn_cli.attacks._features import Floats
 from deepunlearn_cli.attacks._pairs import PAIRED
-from deepunlearn_cli.attacks._samples import Part
 from deepunlearn_cli.evaluation import intervals, metrics
 
 SHUFFLE_SEED, SHUFFLE_SHARE = 123, 0.1  # the benchmark's StratifiedShuffleSplit
@@ -36,10 +35,12 @@ def shuffles(size: int, count: int) -> Iterator[Split]:
     return splits
 
 
-def cross_validated(forget: Part, other: Part, splits: Iterator[Split]) -> dict[str, float]:
-    """Accuracy over the splits; writes each sample's `guess` into its part."""
-    size = len(forget["score"])
-    samples, sides = np.concatenate([forget["score"], other["score"]])[:, None], _sides(size)
+def cross_validated(
+    forget: Floats, unseen: Floats, splits: Iterator[Split]
+) -> tuple[dict[str, float], Floats]:
+    """Accuracy over the splits, and the share of held-out predictions (2n,) that said "member"."""
+    size = len(forget)
+    samples, sides = np.concatenate([forget, unseen])[:, None], _sides(size)
     accuracies, member, times = [], np.zeros(2 * size), np.zeros(2 * size)
     for train, test in splits:
         predicted = _predict(samples[train], sides[train], samples[test])
@@ -48,9 +49,8 @@ def cross_validated(forget: Part, other: Part, splits: Iterator[Split]) -> dict[
         times[test] += 1
     with np.errstate(invalid="ignore"):
         guesses = member / times
-    forget["guess"], other["guess"] = guesses[:size], guesses[size:]
-    right = np.where(sides == 1, member, times - member).sum()
-    return _accuracy(np.array(accuracies), float(right / times.sum()), int((times > 0).sum()) // PAIRED)
+    right = float(np.where(sides == 1, member, times - member).sum() / times.sum())
+    return _accuracy(np.array(accuracies), right, int((times > 0).sum()) // PAIRED), guesses
 
 
 def _sides(size: int) -> NDArray[np.int64]:

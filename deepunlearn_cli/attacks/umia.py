@@ -6,7 +6,7 @@ Deep Unlearn (arXiv 2410.01276), section 2; `cv=shuffle` is the released benchma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.attacks._one_model import OneModel
 from deepunlearn_cli.core.fields import choice, whole
@@ -15,7 +15,7 @@ from deepunlearn_cli.core.score import Score
 if TYPE_CHECKING:
     import numpy as np
 
-    from deepunlearn_cli.attacks._one_model import Part
+    from deepunlearn_cli.attacks._one_model import Floats
 
 KFOLD, SHUFFLE = "kfold", "shuffle"
 SHUFFLES = 10  # splits of the benchmark
@@ -49,18 +49,22 @@ class UMIA(OneModel):
     )
     folds: int = whole(10, 2, 100, help="number of folds where cv is kfold", search=False)
 
-    def judged(self, forget: Part, other: Part, rng: np.random.Generator) -> dict[str, float | None]:
+    def tell_apart(
+        self, forget: Floats, unseen: Floats, rng: np.random.Generator
+    ) -> tuple[dict[str, Any], Floats]:
         """Cross-validated accuracy, and ranks by the feature alone.
 
         `accuracy` is the mean over the splits and `accuracy_sd` their deviation; `accuracy_low` and
         `accuracy_high` are Wilson's interval with n = `accuracy_n`: half of the samples that were ever held
-        out, since predictions share their classifiers. `guess` is the share of held-out predictions.
+        out, since predictions share their classifiers. A guess is the share of held-out predictions
+        that said "member".
         """
         from deepunlearn_cli.attacks import _samples, _umia
 
-        size = len(forget["score"])
+        size = len(forget)
         splits = _umia.folds(size, self.folds, rng) if self.cv == KFOLD else _umia.shuffles(size, SHUFFLES)
-        return {**_umia.cross_validated(forget, other, splits), **_samples.ranked(forget, other)}
+        scores, guesses = _umia.cross_validated(forget, unseen, splits)
+        return {**scores, **_samples.ranked(forget, unseen)}, guesses
 
     def least(self) -> int:
         """One sample per split."""

@@ -66,7 +66,7 @@ def complete_refs(ctx: typer.Context, incomplete: str) -> list[str]:
 Dataset = Annotated[
     str,
     option(
-        help="digits, mnist, cifar10, ..., folder:PATH or npz:FILE.",
+        help="digits, mnist, cifar10, ..., folder:PATH, npz:FILE or csv:FILE.",
         autocompletion=_datasets,
         rich_help_panel=DATA,
     ),

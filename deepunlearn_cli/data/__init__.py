@@ -10,8 +10,9 @@ from typing import Any
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.registry import Room
+from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.data._cache import find, keep, load_dataset
-from deepunlearn_cli.data._dataset import Dataset, Progress
+from deepunlearn_cli.data._dataset import Dataset
 from deepunlearn_cli.data._family import Family, raw_folder
 from deepunlearn_cli.data._forget import (
     DEFAULT_FORGET,
@@ -66,11 +67,11 @@ def open_dataset(
     """A dataset, decoded into `home` the first time and found there afterwards.
 
     Args:
-        spec: `digits`, `cifar10`, ..., `folder:PATH`, `npz:FILE`.
+        spec: `digits`, `cifar10`, ..., `folder:PATH`, `npz:FILE`, `csv:FILE`.
         home: folder of the decoded datasets (`<store>/data`).
         image_size: height and width in pixels; None for the dataset's own.
         offline: never touch the network.
-        progress: called now and then with a label, what is done, and the total.
+        progress: called now and then (see `core/shared.py`).
 
     Raises:
         NotFound: no such family, folder or file, with what to do about it.
@@ -120,7 +121,8 @@ def _family(spec: str, home: Path, image_size: int | None, offline: bool) -> Fam
     if image_size is not None and not 1 <= image_size <= SIZE_LIMIT:
         raise UsageFailure(f"--image-size {image_size} is not from 1 to {SIZE_LIMIT}", "--image-size 32, say")
     if spec and name.lower() not in FAMILIES.names() and Path(spec).expanduser().exists():
-        form = "npz" if Path(spec).is_file() else "folder"
+        table = "csv" if spec.lower().endswith(".csv") else "npz"
+        form = table if Path(spec).expanduser().is_file() else "folder"
         raise NotFound(f"unknown dataset {spec!r}", f"--dataset {form}:{spec} takes it from disk")
     kind = FAMILIES.get(name)
     if kind.takes and not argument:
@@ -130,5 +132,5 @@ def _family(spec: str, home: Path, image_size: int | None, offline: bool) -> Fam
     return kind(argument, raw_folder(home), image_size, offline)
 
 
-def _silent(_label: str, _done: float, _total: float) -> None:
+def _silent(_done: float, _total: float, _text: str) -> None:
     pass

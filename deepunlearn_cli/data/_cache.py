@@ -18,11 +18,11 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
+from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.data._dataset import (
     Dataset,
     Indices,
     Pixels,
-    Progress,
     channel_statistics,
     fingerprint,
     header,

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.shared import Part
 
 FORMS = "an .npz of `logits` (n, classes) and `labels` (n,), or of `values` (n,); .npy or text of n numbers"
-
-Part = dict[str, NDArray[Any]]
 
 
 def read(path: Path) -> Part:

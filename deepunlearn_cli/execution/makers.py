@@ -11,6 +11,7 @@ from deepunlearn_cli import __version__
 from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.core.errors import NotFound, RunFailed
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.evaluation import metrics
 from deepunlearn_cli.execution.recipes import training_of
 from deepunlearn_cli.methods import METHODS
@@ -20,7 +21,7 @@ from deepunlearn_cli.methods.retrain import Retrain
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from deepunlearn_cli.engine.task import Progress, Task
+    from deepunlearn_cli.engine.task import Task
     from deepunlearn_cli.engine.track import Track
     from deepunlearn_cli.execution.materials import Workshop
     from deepunlearn_cli.methods import Method
@@ -37,12 +38,12 @@ class Product:
     facts: dict[str, Any]
     weights: dict[str, Tensor] | None = None
     track: dict[str, Tensor] | None = None
-    outputs: Mapping[str, Mapping[str, Any]] | None = None
+    outputs: Outputs | None = None
     log: list[dict[str, Any]] = field(default_factory=list)
 
 
 Judge = Callable[["nn.Module", "Task", Recipe, "Workshop"], Product]
-Maker = Callable[[Recipe, Mapping[str, "Run"], "Workshop", "Progress"], Product]
+Maker = Callable[[Recipe, Mapping[str, "Run"], "Workshop", Progress], Product]
 
 
 def make(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
@@ -122,7 +123,7 @@ def _product(
     task: Task,
     recipe: Recipe,
     shop: Workshop,
-    outputs: dict[str, dict[str, Any]],
+    outputs: Outputs,
     weights: dict[str, Tensor] | None = None,
 ) -> Product:
     warnings = task.warnings + warnings_of(outputs, task.classes)
@@ -143,7 +144,7 @@ def _tried(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Prod
     return Product(scores=score(outputs) | against, facts=_facts(task, recipe, shop))
 
 
-def _judged(judge: Mapping[str, Any], outputs: Mapping[str, Mapping[str, Any]]) -> float:
+def _judged(judge: Mapping[str, Any], outputs: Outputs) -> float:
     attack = ATTACKS.get(judge["name"]).build(judge["params"])
     return float(attack.run({"target": lambda: outputs}, judge["seed"]).scores[attack.headline()])
 
@@ -246,14 +247,14 @@ MAKERS: dict[str, Maker] = {
 }
 
 
-def score(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def score(outputs: Outputs) -> dict[str, Any]:
     """Accuracy (0..1) of each part: RA, FA, VA, TA."""
     return {
         SCORES[part]: metrics.accuracy(arrays["logits"], arrays["labels"]) for part, arrays in outputs.items()
     }
 
 
-def warnings_of(outputs: Mapping[str, Mapping[str, Any]], classes: int) -> list[str]:
+def warnings_of(outputs: Outputs, classes: int) -> list[str]:
     """What a person should know before trusting this model."""
     from deepunlearn_cli.engine.predict import at_chance
 

@@ -14,10 +14,11 @@ from torch import nn
 
 from deepunlearn_cli import data, models
 from deepunlearn_cli.core.recipe import Recipe, canonical, stream_seed
+from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.engine.device import describe
 from deepunlearn_cli.engine.pictures import RESIDENT_SHARE, Pictures, Pixels
 from deepunlearn_cli.engine.predict import outputs_of
-from deepunlearn_cli.engine.task import Progress, Task, streams
+from deepunlearn_cli.engine.task import Task, streams
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
@@ -134,9 +135,7 @@ class Workshop:
             )
         return task
 
-    def outputs(
-        self, recipe: Recipe, model: nn.Module, without: Collection[str] = ()
-    ) -> dict[str, dict[str, NDArray[Any]]]:
+    def outputs(self, recipe: Recipe, model: nn.Module, without: Collection[str] = ()) -> Outputs:
         """Logits, labels and indices of every part (less those `without`), one prediction pass each."""
         idle = torch.Generator()  # prediction neither shuffles nor augments
         pixels = self.pixels(recipe)

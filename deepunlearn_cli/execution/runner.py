@@ -87,10 +87,8 @@ class Runner:
         """A dataset by its spec, decoded into the store if it is not there yet."""
         from deepunlearn_cli.data import open_dataset
 
-        def told(label: str, done: float, total: float) -> None:
-            self.reporter.progress(done, total, label)
-
-        return open_dataset(spec, self.store.data, image_size=image_size, offline=offline, progress=told)
+        home, progress = self.store.data, self.reporter.progress
+        return open_dataset(spec, home, image_size=image_size, offline=offline, progress=progress)
 
     def ensure(self, recipe: Recipe) -> Run:
         """The run of a recipe.

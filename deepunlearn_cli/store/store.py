@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.store import manifest, marker
 from deepunlearn_cli.store.index import RUN_ID, Index, Row, row, shard_names
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
-from deepunlearn_cli.store.run import Outputs, Run, write_files
+from deepunlearn_cli.store.run import Run, write_files
 from deepunlearn_cli.system.locks import held_here, hold, is_free
 
 if TYPE_CHECKING:
@@ -181,12 +182,10 @@ class Store:
                     pass  # entering removes them
         return [path for path in found if not path.exists()]
 
-    def verify(
-        self, ids: Sequence[str] | None = None, progress: Callable[[int, int], None] | None = None
-    ) -> list[Problem]:
+    def verify(self, ids: Sequence[str] | None = None, progress: Progress | None = None) -> list[Problem]:
         """Compare every byte of the given runs (default: all) with their manifests.
 
-        `progress` is called with (runs checked, runs in all). Leftovers of killed processes are no problem.
+        Leftovers of killed processes are no problem.
         """
         names = self.ids() if ids is None else list(ids)
         found: list[Problem] = []
@@ -194,7 +193,7 @@ class Store:
             place = self._place(key)
             found += manifest.problems(place) if place.is_dir() else [Problem(key, "", "is not in the store")]
             if progress:
-                progress(done, len(names))
+                progress(done, len(names), "verifying")
         return found
 
     def _place(self, key: str) -> Path:
