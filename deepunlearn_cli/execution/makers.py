@@ -172,14 +172,14 @@ def _overheard(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> 
 
 
 def _as_it_was(recipe: Recipe, start: Run, shop: Workshop) -> Product:
-    """The do-nothing control of U-LiRA: its original has said it all already."""
+    """The do-nothing control of U-LiRA: its outputs are those of its original."""
     import numpy as np
 
-    said, forgotten = start.outputs(), shop.indices(recipe)["forget"]
-    chosen = np.isin(said["retain"]["index"], forgotten)
+    given, forgotten = start.outputs(), shop.indices(recipe)["forget"]
+    chosen = np.isin(given["retain"]["index"], forgotten)
     outputs = {
-        "forget": {name: array[chosen] for name, array in said["retain"].items()},
-        "never": said["never"],
+        "forget": {name: array[chosen] for name, array in given["retain"].items()},
+        "never": given["never"],
     }
     facts = {**shop.facts(), "seconds": 0.0, "work": 0.0, "shared": False, "version": __version__}
     return Product(scores=score(outputs), facts=facts, outputs=outputs)

@@ -23,7 +23,9 @@ def sample_rows(parts: Outputs, control: Outputs | None, classes: Sequence[str])
     seen = np.sort(parts["against"]["score"])
     for side in ("forget", "against"):
         shares = _below(seen, parts[side]["score"])
-        held = _below(np.sort(control["against"]["score"]), control[side]["score"]) if control else None
+        control_shares = (
+            _below(np.sort(control["against"]["score"]), control[side]["score"]) if control else None
+        )
         for row in range(len(shares)):
             label, guess = int(parts[side]["label"][row]), float(parts[side]["guess"][row])
             yield {
@@ -32,7 +34,7 @@ def sample_rows(parts: Outputs, control: Outputs | None, classes: Sequence[str])
                 "class": _named(label, classes),
                 "score": float(parts[side]["score"][row]),
                 "percentile": float(shares[row]),
-                "control_percentile": None if held is None else float(held[row]),
+                "control_percentile": None if control_shares is None else float(control_shares[row]),
                 "guess": None if np.isnan(guess) else guess,
             }
 
@@ -80,8 +82,8 @@ def _below(ordered: NDArray[Any], scores: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _excess(row: Row) -> float:
-    held = row["control_percentile"]
-    return float(row["percentile"] - held if held is not None else row["percentile"])
+    control = row["control_percentile"]
+    return float(row["percentile"] - control if control is not None else row["percentile"])
 
 
 def _named(label: int, classes: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Run
 
-RETRAINED, HOLDOUT = "retrained", "holdout"  # what an attack is held against
+RETRAINED, HOLDOUT = "retrained", "holdout"  # what an attack is compared with
 
 
 @dataclass(frozen=True)
