@@ -32,7 +32,7 @@ def audit_row(one: Audited, rule: Rule) -> dict[str, Any]:
         "seed": target.seed,
         "forget": target.forget,
     }
-    return about | answer_row(one.answer, rule) | one.findings.scores
+    return {**about, **answer_row(one.answer, rule), **one.findings.scores}
 
 
 def audited_files(
@@ -45,10 +45,10 @@ def audited_files(
     theirs = _on_files(attack, control, seed) if control else None
     answer = judge(rule, attack, ours, theirs)
     about = {"id": None, "target": None, "source": str(files[0]), "method": files[0].stem, "seed": None}
-    rows = [about | {"against": str(files[1])} | answer_row(answer, rule) | ours.scores]
+    rows = [{**about, "against": str(files[1]), **answer_row(answer, rule), **ours.scores}]
     if control and theirs:
         names = {"source": str(control[0]), "method": control[0].stem}
-        rows.append(about | names | answer_row(None, rule) | theirs.scores)
+        rows.append({**about, **names, **answer_row(None, rule), **theirs.scores})
     tables = [audits.audit_table(rows, attack.name(), attack.heading(), attack.columns)]
     tables += per_sample.tables(attack.name(), attack.title, [Judged(rows[0], ours, theirs)], ())
     return Result(tables=tables, notes=audits.answers(rows), code=code_of(rule, [answer.verdict]))

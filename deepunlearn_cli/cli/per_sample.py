@@ -16,6 +16,7 @@ from deepunlearn_cli.reporting.table import Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Findings
+    from deepunlearn_cli.reporting.exposure import SampleRow
 
 PANEL = "Per sample"
 
@@ -71,24 +72,31 @@ class PerSample(Bundle):
 
         tables = []
         if self.by:
-            rows = [one.about | c for one in judged for c in exposure.class_rows(one.findings.parts, classes)]
+            rows = [
+                {**one.about, **row}
+                for one in judged
+                for row in exposure.class_rows(one.findings.parts, classes)
+            ]
             tables.append(audits.slice_table(rows, attack, title))
         if not self.top and not self.samples:
             return tables
-        samples = [_sample_rows(one, classes) for one in judged]
+        samples = [(one.about, _sample_rows(one, classes)) for one in judged]
         if self.top:
-            top = [row for rows in samples for row in exposure.most_exposed(rows, self.top)]
+            top = [
+                {**about, **row} for about, rows in samples for row in exposure.most_exposed(rows, self.top)
+            ]
             tables.append(audits.exposed_table(top, attack))
         if self.samples:
-            _write(self.samples, audits.exposed_table([row for rows in samples for row in rows], attack))
+            every = [{**about, **row} for about, rows in samples for row in rows]
+            _write(self.samples, audits.exposed_table(every, attack))
         return tables
 
 
-def _sample_rows(one: Judged, classes: Sequence[str]) -> list[dict[str, Any]]:
+def _sample_rows(one: Judged, classes: Sequence[str]) -> list[SampleRow]:
     from deepunlearn_cli.reporting import exposure
 
     control = one.control.parts if one.control else None
-    return [one.about | row for row in exposure.sample_rows(one.findings.parts, control, classes)]
+    return list(exposure.sample_rows(one.findings.parts, control, classes))
 
 
 def _write(path: Path, table: Table) -> None:

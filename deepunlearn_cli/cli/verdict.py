@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
-from deepunlearn_cli.attacks import TOLERANCE, Attack, Rule, check_limit, check_tolerance, gap_interval
+from deepunlearn_cli.attacks import (
+    TOLERANCE,
+    Attack,
+    Rule,
+    Verdict,
+    check_limit,
+    check_tolerance,
+    gap_interval,
+)
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure, unknown
@@ -40,7 +48,11 @@ class VerdictOptions(Bundle):
     ] = None
     metric: Annotated[
         str | None,
-        option(help="What the verdict goes by: accuracy or auc. (default: accuracy)", rich_help_panel=PANEL),
+        option(
+            help="The figure that the verdict goes by: one that `deepunlearn attacks NAME` lists. "
+            "(default: the first of them)",
+            rich_help_panel=PANEL,
+        ),
     ] = None
     gate: Annotated[
         bool, option("--gate", help="Exit 4 on FAIL and 5 on INCONCLUSIVE.", rich_help_panel=PANEL)
@@ -71,7 +83,21 @@ def code_of(rule: Rule, verdicts: Sequence[str | None]) -> ExitCode:
     return next((CODES[word] for word in CODES if rule.gate and word in verdicts), ExitCode.OK)
 
 
-def answer_row(answer: Answer | None, rule: Rule) -> dict[str, Any]:
+class AnswerRow(TypedDict):
+    """An answer as plain data; a control's is None where it would be."""
+
+    verdict: Verdict | None
+    reference: str | None
+    metric: str
+    tolerance: float
+    fail_above: float | None
+    gap: float | None
+    gap_low: float | None
+    gap_high: float | None
+    needed: int | None
+
+
+def answer_row(answer: Answer | None, rule: Rule) -> AnswerRow:
     """An answer as plain data; a control has none."""
     low, high = gap_interval(answer.gap) if answer else (None, None)
     return {
