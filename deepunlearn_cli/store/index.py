@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.run import plain
 
-Row = dict[str, Any]
+Runs = Mapping[str, tuple[int, IndexRow]]  # by id: time of change of the run's folder (ns), row
 
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 SHARD = re.compile(r"[0-9a-f]{2}")
@@ -40,7 +41,7 @@ FILTERS = (
 )  # fmt: skip
 
 
-def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> Row:
+def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> IndexRow:
     """A run in one flat row, plus `params` and `scores` as dicts; strict JSON data."""
     target = next((recipe.inputs[n] for n in ("target", "original", "start") if n in recipe.inputs), None)
     named = {name: getattr(recipe, name) for name in ("attempt", "kind", "name", "seed", "params", "setting")}
@@ -53,7 +54,7 @@ def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> 
     asked["augment"] = recipe.data.get("augment")
     keys = {"id": recipe.key, "base": recipe.base.key, "target": target.key if target else ""}
     keys["earlier"] = recipe.inputs["earlier"].key if "earlier" in recipe.inputs else ""
-    flat: Row = plain(keys | named | labels | asked | done | told | {"scores": scores})
+    flat: IndexRow = plain(keys | named | labels | asked | done | told | {"scores": scores})
     return flat
 
 
@@ -66,7 +67,7 @@ class Shard:
 
     name: str
     mtime: int
-    runs: Mapping[str, tuple[int, Row]]
+    runs: Runs
 
 
 class Index:
@@ -76,7 +77,7 @@ class Index:
         self.path = path
         self.runs_dir = runs_dir
 
-    def rows(self, **filters: str | None) -> list[Row]:
+    def rows(self, **filters: str | None) -> list[IndexRow]:
         """Rows that equal every filter given (`id` is a prefix; None means any), by creation time and id.
 
         Raises:
@@ -161,9 +162,10 @@ def shard_names(runs_dir: Path) -> list[str]:
         return []
 
 
-def _scan(folder: Path, known: Mapping[str, tuple[int, Row]]) -> tuple[dict[str, tuple[int, Row]], bool]:
+def _scan(folder: Path, known: Runs) -> tuple[Runs, bool]:
     """The runs in a shard's folder, read from their manifests unless known; and whether all could be read."""
-    runs, complete = {}, True
+    runs: dict[str, tuple[int, IndexRow]] = {}
+    complete = True
     for entry in os.scandir(folder):
         if RUN_ID.fullmatch(entry.name):
             try:
@@ -177,9 +179,10 @@ def _scan(folder: Path, known: Mapping[str, tuple[int, Row]]) -> tuple[dict[str,
     return runs, complete
 
 
-def _matches(row: Row, wanted: Mapping[str, str]) -> bool:
+def _matches(row: Mapping[str, object], wanted: Mapping[str, str]) -> bool:
     return all(
-        row["id"].startswith(value) if name == "id" else row[name] == value for name, value in wanted.items()
+        str(row[name]).startswith(value) if name == "id" else row[name] == value
+        for name, value in wanted.items()
     )
 
 

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.store import manifest, marker
-from deepunlearn_cli.store.index import RUN_ID, Index, Row, row, shard_names
+from deepunlearn_cli.store.index import RUN_ID, Index, row, shard_names
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
 from deepunlearn_cli.store.run import Run, write_files
 from deepunlearn_cli.system.locks import held_here, hold, is_free
@@ -75,7 +76,7 @@ class Store:
         """The index of the runs."""
         return Index(self.root / "index.sqlite", self.runs)
 
-    def rows(self, **filters: str | None) -> list[Row]:
+    def rows(self, **filters: str | None) -> list[IndexRow]:
         """Index rows by creation time, filtered as in `Index.rows`: `rows(kind="unlearn", name="msg")`."""
         return self.index.rows(**filters)
 

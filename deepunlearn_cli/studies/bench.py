@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from deepunlearn_cli import data
 from deepunlearn_cli.checkpoints import refs
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.sweep import Standing, Tuned
 
-Row = dict[str, Any]
 Tell = Callable[["Standing"], None]
 Say = Callable[[str], None]
 
@@ -125,8 +124,25 @@ class Bench:
 PATIENCE = 10  # failed trials in a row that end a method's search
 
 
-def size(plan: Plan, seeds: int) -> Iterator[Row]:
-    """How many runs of each kind every pair takes, from the plan alone, with their mean work in epochs.
+class RunCount(TypedDict):
+    """How many runs of one kind a pair takes, and the mean work of one in `epochs` of training."""
+
+    dataset: str
+    model: str
+    kind: str
+    runs: int
+    epochs: float
+
+
+class RunsToMake(RunCount):
+    """The same, with how many are `there`, and the `seconds` that the others may take (None: unknown)."""
+
+    there: int
+    seconds: float | None
+
+
+def size(plan: Plan, seeds: int) -> Iterator[RunCount]:
+    """How many runs of each kind every pair takes, from the plan alone.
 
     Work is that of the methods' defaults: a search tries longer and shorter ones.
     """
@@ -192,6 +208,16 @@ def there(bench: Bench) -> Counter[tuple[str, str, str]]:
         held = [kind for kind, key in recipes if bench.runner.store.get(key)]
         found.update((cell.dataset, cell.model, kind) for kind in held)
     return found
+
+
+def to_make(bench: Bench) -> Iterator[RunsToMake]:
+    """The plan's size with what the store holds, and how long the rest may take by the runs in it."""
+    held, pace = there(bench), seconds_per_epoch(bench.runner)
+    for row in size(bench.plan, len(bench.seeds)):
+        count = min(row["runs"], held[row["dataset"], row["model"], row["kind"]])
+        missing = 0 if row["kind"] == ATTACKS else row["runs"] - count
+        each = pace.get((row["dataset"], row["model"])) if missing else 0.0
+        yield {**row, "there": count, "seconds": None if each is None else missing * row["epochs"] * each}
 
 
 def _recipes(bench: Bench, starts: Sequence[refs.Start]) -> Iterator[tuple[str, Recipe]]:

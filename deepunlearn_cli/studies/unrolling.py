@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
@@ -15,7 +15,26 @@ from deepunlearn_cli.studies.plan import Cell
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
 
-Row = dict[str, Any]
+
+class LockstepRow(TypedDict):
+    """A lockstep: its settings, and what it found.
+
+    Attributes:
+        pretrain: epochs of training on everything before it; 0 for new weights.
+        TA, TA_retrained: accuracies (0..1) on test pictures, of the original and of the retrained model.
+        readings: over steps, by the names of `Lockstep.run`.
+    """
+
+    id: str
+    dataset: str
+    model: str
+    pretrain: int
+    lr: float
+    gamma: float
+    seed: int
+    TA: float
+    TA_retrained: float
+    readings: list[Mapping[str, float]]
 
 
 def locksteps(bench: Bench) -> list[Recipe]:
@@ -52,12 +71,12 @@ def _locksteps(
         yield recipes.lockstep(scene, base | dict(rate), seed, forget, before)
 
 
-def told(runs: Iterable[Run]) -> list[Row]:
-    """What the runs found: settings, `TA` and `TA_retrained` (0..1), and their readings over steps."""
-    return [_told(run) for run in runs]
+def rows(runs: Iterable[Run]) -> list[LockstepRow]:
+    """What the runs of locksteps found."""
+    return [_row(run) for run in runs]
 
 
-def _told(run: Run) -> Row:
+def _row(run: Run) -> LockstepRow:
     recipe = run.recipe
     start = recipe.inputs.get("start")
     return {
