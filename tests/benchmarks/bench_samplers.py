@@ -22,7 +22,7 @@ from pathlib import Path
 from deepunlearn_cli import data
 from deepunlearn_cli.checkpoints.refs import Start, forget_for
 from deepunlearn_cli.execution import recipes
-from deepunlearn_cli.execution.pool import Fleet
+from deepunlearn_cli.execution.pool import PoolRunner
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import SAMPLERS, Order, Search, questions, search
@@ -42,7 +42,7 @@ def main(words: Sequence[str]) -> None:
     options = parsed(words)
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(options.store or folder), create=True)
-        runner = Fleet(store, "auto", None, options.workers) if options.workers > 1 else Runner(store)
+        runner = PoolRunner(store, "auto", None, options.workers) if options.workers > 1 else Runner(store)
         asked = [one for seed in range(options.seeds) for one in ask(runner, options, seed)]
         order = Order(tuple(asked), str(store.root), None, "auto", options.trials, None, 100)
         began = time.perf_counter()

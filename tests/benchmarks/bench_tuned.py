@@ -23,7 +23,7 @@ from deepunlearn_cli.checkpoints.refs import Start, forget_for
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.evaluation import metrics
 from deepunlearn_cli.execution import recipes
-from deepunlearn_cli.execution.pool import Fleet
+from deepunlearn_cli.execution.pool import PoolRunner
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import Order, Search, Tuned, conclude, questions, search, tunable
@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> None:
     options = parsed(words)
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(options.store or folder), create=True)
-        runner = Fleet(store, "auto", None, options.workers) if options.workers > 1 else Runner(store)
+        runner = PoolRunner(store, "auto", None, options.workers) if options.workers > 1 else Runner(store)
         starts = originals(runner, options)
         began = time.perf_counter()
         tuned = tune(runner, options, starts[: options.tune_on])
