@@ -96,10 +96,10 @@ def _check_names(plan: Plan, *, there: bool) -> None:
     from deepunlearn_cli import data, models
     from deepunlearn_cli.sweep import check_sampler
 
-    for pair in plan.pairs:
+    for setup in plan.setups:
         if there:
-            data.check_spec(pair.dataset)
-        models.check_name(pair.model)
+            data.check_spec(setup.dataset)
+        models.check_name(setup.model)
     for name in plan.tables:
         check_table(name)
     if "sampler" in plan.sweep:

@@ -10,7 +10,7 @@ from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.studies.bench import Bench
-from deepunlearn_cli.studies.plan import Cell
+from deepunlearn_cli.studies.plan import Setup
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
@@ -51,20 +51,20 @@ def locksteps(bench: Bench) -> list[Recipe]:
         raise UsageFailure("the plan has no [unrolling] table", "deepunlearn bench unrolling has one")
     return [
         recipe
-        for cell in bench.plan.pairs
+        for setup in bench.plan.setups
         for pretrain, lr, gamma in product(
-            asked.get("pretrain_epochs", [0]), asked.get("lrs", [cell.training.get("lr")]), asked["gammas"]
+            asked.get("pretrain_epochs", [0]), asked.get("lrs", [setup.training.get("lr")]), asked["gammas"]
         )
-        for recipe in _locksteps(bench, cell, pretrain, {"lr": lr} if lr else {}, gamma)
+        for recipe in _locksteps(bench, setup, pretrain, {"lr": lr} if lr else {}, gamma)
     ]
 
 
 def _locksteps(
-    bench: Bench, cell: Cell, pretrain: int, rate: Mapping[str, float], gamma: float
+    bench: Bench, setup: Setup, pretrain: int, rate: Mapping[str, float], gamma: float
 ) -> Iterator[Recipe]:
-    scene = bench.scene(cell)
+    scene = bench.scene(setup)
     loss = {"loss": "sd", "gamma": gamma} if gamma else {"loss": "ce"}
-    base = {**cell.training, **loss}
+    base = {**setup.training, **loss}
     recipes.check_exact(scene, base)
     before = {**base, "epochs": pretrain} if pretrain else None
     for (seed, _), forget in bench.forget_sets(scene).items():

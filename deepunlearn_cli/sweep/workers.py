@@ -14,7 +14,7 @@ from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.storage import journal_of, open_storage
-from deepunlearn_cli.sweep.study import Standing, Study
+from deepunlearn_cli.sweep.study import Study, StudyProgress
 from deepunlearn_cli.system.processes import Link, Lost, ProcessPool, Told
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.2  # between looks at trials that others are running
 LOSSES_BORNE = 10  # worker processes that may die in a row before a sweep gives up
 
-Tell = Callable[[Standing], None]
+Tell = Callable[[StudyProgress], None]
 
 
 @dataclass(frozen=True)

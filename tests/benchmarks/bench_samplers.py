@@ -29,7 +29,7 @@ from deepunlearn_cli.sweep import SAMPLERS, Order, Search, questions, search
 from deepunlearn_cli.sweep.choice import choose
 from deepunlearn_cli.sweep.presence import present
 from deepunlearn_cli.sweep.question import Question
-from deepunlearn_cli.sweep.study import Standing, Study
+from deepunlearn_cli.sweep.study import Study, StudyProgress
 
 NEAR = 1.1  # times the best value of all samplers
 
@@ -145,7 +145,7 @@ class Progress:
     def __init__(self) -> None:
         self._count, self._began = 0, time.perf_counter()
 
-    def __call__(self, of: Standing) -> None:
+    def __call__(self, of: StudyProgress) -> None:
         self._count += 1
         if self._count % 100 == 0:
             print(f"{self._count} trials, {time.perf_counter() - self._began:.0f} s", file=sys.stderr)
