@@ -1,4 +1,4 @@
-"""The workshop: turns the names in a recipe into pictures on the device, models and tasks."""
+"""Materials: turns the names in a recipe into pictures on the device, models and tasks."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Indices = dict[str, NDArray[np.int64]]
 STARTS_KEPT = 3  # originals at hand on the device: a sweep starts from the same few again and again
 
 
-class Workshop:
+class Materials:
     """Everything a maker needs on one device; datasets are opened and moved there once.
 
     Args:
-        sharing: how many workshops of ours share the device's memory, this one included.
+        sharing: how many processes of ours share the device's memory, this one included.
     """
 
     def __init__(self, home: Path, device: torch.device, sharing: int = 1) -> None:

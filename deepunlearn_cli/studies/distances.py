@@ -108,4 +108,4 @@ class _Reader:
         return {name: value for name, value in told.items() if name.startswith("e") and name != "eigenvalue"}
 
     def _trainable(self, recipe: Recipe) -> list[str]:
-        return [name for name, _ in self.runner.shop.fresh(recipe, "init").named_parameters()]
+        return [name for name, _ in self.runner.materials.fresh(recipe, "init").named_parameters()]
