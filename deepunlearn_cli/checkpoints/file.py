@@ -142,8 +142,8 @@ def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
         odd = [name for name, value in inner.items() if not isinstance(value, torch.Tensor)]
         if inner and not odd:
             return _without_prefix(dict(inner))
-        found = f"entry {odd[0]!r} is a {type(inner[odd[0]]).__name__}" if odd else "it is empty"
-        raise UsageFailure(f"{path} is not a state dict of tensors: {found}", EXPORT)
+        fault = f"entry {odd[0]!r} is a {type(inner[odd[0]]).__name__}" if odd else "it is empty"
+        raise UsageFailure(f"{path} is not a state dict of tensors: {fault}", EXPORT)
     raise UsageFailure(f"{path} holds a {type(content).__name__}, not a state dict", EXPORT)
 
 

@@ -77,9 +77,9 @@ def open_dataset(
         UsageFailure: files that cannot be used as they are.
     """
     family = _family(spec, home, image_size, offline)
-    found = find(home, family.key(family.stamp()))
-    if found:
-        return found
+    known = find(home, family.key(family.stamp()))
+    if known:
+        return known
     report = progress or _silent
     family.fetch(report)
     keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())

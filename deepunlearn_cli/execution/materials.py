@@ -51,10 +51,10 @@ class Materials:
 
     def indices(self, recipe: Recipe) -> Indices:
         """Dataset indices of each part; without a forget set, `retain` is the whole training split."""
-        asked = canonical([dict(recipe.data), recipe.forget])
-        if asked not in self._indices:
-            self._indices[asked] = self._drawn(recipe)
-        return self._indices[asked]
+        key = canonical([dict(recipe.data), recipe.forget])
+        if key not in self._indices:
+            self._indices[key] = self._drawn(recipe)
+        return self._indices[key]
 
     def _drawn(self, recipe: Recipe) -> Indices:
         split = data.split(self.dataset(recipe), recipe.data["val_share"], recipe.data["split_seed"])
@@ -84,11 +84,11 @@ class Materials:
     def size(self, recipe: Recipe) -> int:
         """Bytes that a run keeps: the model's weights; logits, label and index of every picture."""
         dataset = self.dataset(recipe)
-        said = len(dataset) * (4 * dataset.num_classes + 8)
+        outputs = len(dataset) * (4 * dataset.num_classes + 8)
         if recipe.kind == "shadow" and recipe.forget:
-            return said  # at most: only what U-LiRA reads
+            return outputs  # at most: only what U-LiRA reads
         weights: int = sum(value.nbytes for value in self.fresh(recipe, "init").state_dict().values())
-        return weights + said + self.track_size(recipe)
+        return weights + outputs + self.track_size(recipe)
 
     def track_size(self, recipe: Recipe) -> int:
         """Bytes of the track that a run keeps: a number for each weight, for a tracked original only."""

@@ -88,8 +88,8 @@ class Index:
         wanted = {name: value for name, value in filters.items() if value is not None}
         with _no_collector():
             rows = [row for shard in self._shards() for _, row in shard.runs.values()]
-            found = [row for row in rows if _matches(row, wanted)] if wanted else rows
-            return sorted(found, key=lambda row: (row["created"] or 0.0, row["id"]))
+            chosen = [row for row in rows if _matches(row, wanted)] if wanted else rows
+            return sorted(chosen, key=lambda row: (row["created"] or 0.0, row["id"]))
 
     def refresh(self, shard: str) -> None:
         """Take up a change of one shard if that is quickly done; the next reader does it otherwise."""
@@ -126,7 +126,7 @@ class Index:
                 packed = db.execute(query, (shard,)).fetchall()
         except (sqlite3.Error, OSError):
             return None
-        return {found.name: found for found in map(_unpack, packed) if found}
+        return {shard.name: shard for shard in map(_unpack, packed) if shard}
 
     def _record(self, shards: Sequence[Shard], stored: Mapping[str, Shard] | None, timeout: float) -> None:
         with suppress(sqlite3.Error, OSError):  # a read-only or busy index: the answer is right all the same

@@ -167,21 +167,21 @@ class Store:
 
     def leftovers(self) -> list[Path]:
         """What killed processes left: hidden folders, locks and index files that nobody holds."""
-        found = (path for shard in shard_names(self.runs) for path in (self.runs / shard).glob(".*"))
-        ours = ((path, LEFTOVER.fullmatch(path.name)) for path in found)
+        hidden = (path for shard in shard_names(self.runs) for path in (self.runs / shard).glob(".*"))
+        ours = ((path, LEFTOVER.fullmatch(path.name)) for path in hidden)
         stale = sorted(path for path, name in ours if name and is_free(self._lock(name[1])))
         return [*stale, *sorted(self.root.glob(".index-*")), *sorted(self.root.glob(f".{marker.MARKER}-*"))]
 
     def remove_leftovers(self) -> list[Path]:
         """Delete what killed processes left; returns the paths that were there."""
-        found = self.leftovers()
-        for path in found:
+        leftovers = self.leftovers()
+        for path in leftovers:
             if path.parent == self.root:
                 path.unlink(missing_ok=True)
             elif path.exists():
                 with suppress(BlockingIOError), self._alone(path.name[1:17], _give_up):
                     pass  # entering removes them
-        return [path for path in found if not path.exists()]
+        return [path for path in leftovers if not path.exists()]
 
     def verify(self, ids: Sequence[str] | None = None, progress: Progress | None = None) -> list[Problem]:
         """Compare every byte of the given runs (default: all) with their manifests.
@@ -189,13 +189,15 @@ class Store:
         Leftovers of killed processes are no problem.
         """
         names = self.ids() if ids is None else list(ids)
-        found: list[Problem] = []
+        problems: list[Problem] = []
         for done, key in enumerate(names, start=1):
             place = self._place(key)
-            found += manifest.problems(place) if place.is_dir() else [Problem(key, "", "is not in the store")]
+            problems += (
+                manifest.problems(place) if place.is_dir() else [Problem(key, "", "is not in the store")]
+            )
             if progress:
                 progress(done, len(names), "verifying")
-        return found
+        return problems
 
     def _place(self, key: str) -> Path:
         if not RUN_ID.fullmatch(key):

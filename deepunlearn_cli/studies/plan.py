@@ -94,8 +94,8 @@ class Plan:
     @property
     def forget_specs(self) -> list[str]:
         """Every forget set as asked for, each once."""
-        asked = [self.forget] if isinstance(self.forget, str) else self.forget
-        return list(dict.fromkeys(asked))
+        specs = [self.forget] if isinstance(self.forget, str) else self.forget
+        return list(dict.fromkeys(specs))
 
     @property
     def attack_settings(self) -> list[tuple[str, Mapping[str, Any]]]:
@@ -107,13 +107,13 @@ class Plan:
     def setups(self) -> list[Setup]:
         """Every model on every dataset with its training, each once."""
         own = {"datasets": self.datasets, "models": self.models}
-        found = {
+        setups = {
             (dataset, model): Setup(dataset, model, dict(self.training) | dict(cell.get("training", {})))
             for cell in (own, *self.cells)
             for dataset in cell["datasets"]
             for model in cell["models"]
         }
-        return list(found.values())
+        return list(setups.values())
 
 
 def built_in() -> list[str]:
@@ -210,22 +210,22 @@ def _check_attacks(plan: Plan, name: str) -> None:
 
 
 def _check_unrolling(plan: Plan, name: str) -> None:
-    asked = plan.unrolling
-    _check_keys(asked, UNROLLING, f"plan {name}: unrolling")
-    for key in asked if asked else ():
-        if not isinstance(asked[key], list) or not asked[key]:
+    study = plan.unrolling
+    _check_keys(study, UNROLLING, f"plan {name}: unrolling")
+    for key in study if study else ():
+        if not isinstance(study[key], list) or not study[key]:
             raise UsageFailure(f"plan {name}: unrolling {key} is not a list of numbers", f"{key} = [...]")
-    if asked and len(plan.forget_specs) > 1:
+    if study and len(plan.forget_specs) > 1:
         raise UsageFailure(
             f"plan {name}: a study of Unrolling SGD is of one forget set", "give each its plan"
         )
-    if asked and "gammas" not in asked:
+    if study and "gammas" not in study:
         raise UsageFailure(f"plan {name}: unrolling names no gammas", "gammas = [0.0, 0.5]")
-    for lr in asked.get("lrs", ()):
+    for lr in study.get("lrs", ()):
         recipes.TRAINER.build({"lr": lr})
-    for gamma in asked.get("gammas", ()):
+    for gamma in study.get("gammas", ()):
         recipes.TRAINER.build({"loss": "sd", "gamma": gamma} if gamma else {})
-    for epochs in asked.get("pretrain_epochs", ()):
+    for epochs in study.get("pretrain_epochs", ()):
         recipes.TRAINER.build({"epochs": epochs} if epochs else {})
 
 

@@ -46,14 +46,14 @@ def locksteps(bench: Bench) -> list[Recipe]:
     Raises:
         UsageFailure: a plan without that table, or whose training is not plain SGD.
     """
-    asked = bench.plan.unrolling
-    if not asked:
+    study = bench.plan.unrolling
+    if not study:
         raise UsageFailure("the plan has no [unrolling] table", "deepunlearn bench unrolling has one")
     return [
         recipe
         for setup in bench.plan.setups
         for pretrain, lr, gamma in product(
-            asked.get("pretrain_epochs", [0]), asked.get("lrs", [setup.training.get("lr")]), asked["gammas"]
+            study.get("pretrain_epochs", [0]), study.get("lrs", [setup.training.get("lr")]), study["gammas"]
         )
         for recipe in _locksteps(bench, setup, pretrain, {"lr": lr} if lr else {}, gamma)
     ]

@@ -91,12 +91,12 @@ def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
     """
     storages = [open_storage(address)] if address else [open_storage(one) for one in _journals(studies)]
     rows = [_row(study) for storage in storages for study in _studies(storage)]
-    found = [row for row in rows if row["trials"]]
-    if not found:
+    begun = [row for row in rows if row["trials"]]
+    if not begun:
         raise NotFound(
             "no study with complete trials", "deepunlearn sweep --method NAME --ckpt REF makes one"
         )
-    return sorted(found, key=lambda row: (row["dataset"], row["model"], row["method"], row["study"]))
+    return sorted(begun, key=lambda row: (row["dataset"], row["model"], row["method"], row["study"]))
 
 
 def _journals(studies: Path) -> list[str]:

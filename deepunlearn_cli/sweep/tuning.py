@@ -126,8 +126,8 @@ def conclude(
         candidates = choose(studies, runner, confirm)
         tuned = [_tuned(study, few, runner.store) for study, few in zip(studies, candidates, strict=True)]
     _make_models(tuned, runner)
-    found = {study.question.key for study in studies}
-    missing = [question for question in order.questions if question.key not in found]
+    concluded = {study.question.key for study in studies}
+    missing = [question for question in order.questions if question.key not in concluded]
     return tuned, [_nothing(question) for question in missing]
 
 

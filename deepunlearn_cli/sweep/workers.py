@@ -82,8 +82,8 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
             _Worker(order, studies, begun, runner, tell).work()
         else:
             _in_processes(order, begun, workers, tell)
-        found = (_given_up(study, since, order) for study, since in zip(studies, begun, strict=True))
-        return [failure for failure in found if failure]
+        failures = (_given_up(study, since, order) for study, since in zip(studies, begun, strict=True))
+        return [failure for failure in failures if failure]
 
 
 def serve(link: Link, order: Order, begun: Sequence[int]) -> None:
@@ -114,8 +114,10 @@ def _given_up(study: Study, since: int, order: Order) -> RunFailed | None:
     reasons = study.failures(since)
     if len(reasons) < order.patience or study.done() >= order.wanted:
         return None
-    said = f"{study.question.method}: the last {len(reasons)} trials failed, the newest because {reasons[0]}"
-    return RunFailed(said, f"the same command tries {order.patience} more; -p NAME=VALUE fixes a value")
+    message = (
+        f"{study.question.method}: the last {len(reasons)} trials failed, the newest because {reasons[0]}"
+    )
+    return RunFailed(message, f"the same command tries {order.patience} more; -p NAME=VALUE fixes a value")
 
 
 class _Worker:
