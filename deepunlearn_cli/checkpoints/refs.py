@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepunlearn_cli import data, models
-from deepunlearn_cli.checkpoints.file import Checkpoint, looks_like_file, read
+from deepunlearn_cli.checkpoints.file import Checkpoint, Claims, looks_like_file, read
 from deepunlearn_cli.checkpoints.foreign import admit
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
@@ -18,6 +18,8 @@ from deepunlearn_cli.execution import recipes
 if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Run
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def original(start: Start) -> Start:
     return start
 
 
-def claims_of(recipe: Recipe, start: Start) -> dict[str, Any]:
+def claims_of(recipe: Recipe, start: Start) -> Claims:
     """What a file of ours says about itself, so that `unlearn --ckpt FILE` needs nothing else."""
     height, width, _ = start.dataset.image_shape
     return {
@@ -233,7 +235,7 @@ def _split_as(claimed: Recipe | None, wanted: Wanted, scene: recipes.Scene) -> r
     )
 
 
-def _first(*values: Any) -> Any:
+def _first(*values: Value | None) -> Value:
     return next(value for value in values if value is not None)
 
 
