@@ -68,7 +68,7 @@ class TorchvisionFamily(Family):
             self._download(progress)
 
     def plan(self) -> Plan:
-        """Both parts in the transforms of Deep Unlearn (arXiv 2410.01276, released code).
+        """Both parts in the benchmark's transforms (`benchmark-protocol.md`, 1.3).
 
         Raises:
             UsageFailure: the files are damaged.

@@ -1,4 +1,4 @@
-"""What must be true of single methods, by their papers and the code released with them."""
+"""What must be true of single methods (methods.md section 7, benchmark-protocol section 4)."""
 
 from __future__ import annotations
 

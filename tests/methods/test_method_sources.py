@@ -1,4 +1,4 @@
-"""What the sources of the methods say must hold: papers, and the code released with them."""
+"""What the sources of the methods say must hold (methods.md section 7, benchmark-protocol section 4)."""
 
 from __future__ import annotations
 
