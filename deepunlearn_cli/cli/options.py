@@ -13,6 +13,7 @@ import typer
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.core.errors import Failure, UsageFailure, unknown
 from deepunlearn_cli.core.recipe import FP32, PRECISIONS
+from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.system import machine
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 TRAINING = "Training"
 DATA = "Data"
 RUNNING = "Running"
+FILE = "A checkpoint file (a run knows these itself)"
 
 
 def complete_methods(incomplete: str) -> list[str]:
@@ -66,7 +68,8 @@ def complete_refs(ctx: typer.Context, incomplete: str) -> list[str]:
 Dataset = Annotated[
     str,
     option(
-        help="digits, mnist, cifar10, ..., folder:PATH or npz:FILE.",
+        metavar="NAME",
+        help="digits, mnist, cifar10, ... (`deepunlearn datasets`), folder:PATH or npz:FILE.",
         autocompletion=_datasets,
         rich_help_panel=DATA,
     ),
@@ -74,94 +77,155 @@ Dataset = Annotated[
 Model = Annotated[
     str,
     option(
-        help="resnet18, tinyvit, ..., timm:NAME or package.module:factory.",
+        metavar="NAME",
+        help="resnet18, tinyvit, ... (`deepunlearn models`), timm:NAME or package.module:factory.",
         autocompletion=_models,
         rich_help_panel=DATA,
     ),
 ]
 FileDataset = Annotated[
     str | None,
-    option("--dataset", help="Dataset of a checkpoint file.", autocompletion=_datasets, rich_help_panel=DATA),
+    option(
+        "--dataset",
+        metavar="NAME",
+        help="What it was trained on. (default: what the file says)",
+        autocompletion=_datasets,
+        rich_help_panel=FILE,
+    ),
 ]
 FileModel = Annotated[
     str | None,
-    option("--model", help="Model of a checkpoint file.", autocompletion=_models, rich_help_panel=DATA),
+    option(
+        "--model",
+        metavar="NAME",
+        help="Its architecture. (default: what the file says)",
+        autocompletion=_models,
+        rich_help_panel=FILE,
+    ),
+]
+SPEC = "random:0.1, random:0.1:{seed} (drawn anew for each seed), class:3, class:3:0.5 or indices:FILE."
+NewForget = Annotated[
+    str | None,
+    option(
+        "--forget",
+        metavar="SPEC",
+        help=f"What is to be forgotten: {SPEC} (default: {DEFAULT_FORGET})",
+        rich_help_panel=DATA,
+    ),
 ]
 Forget = Annotated[
     str | None,
     option(
-        help="random:0.1 · random:0.1:{seed} (drawn anew for each seed) · class:3:0.5 · indices:FILE. "
-        "(default: the checkpoint's, else random:0.1)",
+        metavar="SPEC",
+        help=f"What to forget: {SPEC} (default: the checkpoint's, else {DEFAULT_FORGET})",
         rich_help_panel=DATA,
     ),
 ]
 ValShare = Annotated[
-    float | None, option(help="Share kept for validation. (default: 0.15)", rich_help_panel=DATA)
+    float | None,
+    option(
+        metavar="SHARE",
+        help=f"Share of the training pictures kept for validation. (default: {VAL_SHARE})",
+        rich_help_panel=DATA,
+    ),
 ]
 SplitSeed = Annotated[
     int | None,
-    option(help="Seed of the split and of the forget draw. (default: 123)", rich_help_panel=DATA),
+    option(
+        metavar="SEED",
+        help=f"Seed of the split and of the forget set's draw. (default: {SPLIT_SEED})",
+        rich_help_panel=DATA,
+    ),
 ]
-ImageSize = Annotated[int | None, option(help="Resize pictures to this many pixels.", rich_help_panel=DATA)]
+ImageSize = Annotated[
+    int | None,
+    option(
+        metavar="PIXELS",
+        help="Resize pictures to so many pixels a side. (default: the dataset's own)",
+        rich_help_panel=DATA,
+    ),
+]
 Offline = Annotated[bool, option("--offline", help="Never touch the network.", rich_help_panel=DATA)]
 NoAugment = Annotated[
-    bool, option("--no-augment", help="Train on unaugmented pictures.", rich_help_panel=TRAINING)
+    bool,
+    option(
+        "--no-augment",
+        help="Train originals and retrained models on pictures as they are, without flips and shifts.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Precision = Annotated[
     str | None,
-    option(help="fp32 or bf16. (default: bf16 on CUDA, else fp32)", rich_help_panel=TRAINING),
-]
-Params = Annotated[
-    list[str] | None,
     option(
-        "-p",
-        metavar="NAME=VALUE",
-        help="A hyperparameter; may be repeated.",
-        autocompletion=_parameters,
+        metavar="fp32|bf16",
+        help="Number format of the training. (default: bf16 on CUDA that has it, else fp32)",
         rich_help_panel=TRAINING,
     ),
+]
+
+
+def params(help: str) -> Any:
+    """The option `-p`, with what it sets in a command."""
+    return option(
+        "-p",
+        metavar="NAME=VALUE",
+        help=f"{help} May be repeated.",
+        autocompletion=_parameters,
+        rich_help_panel=TRAINING,
+    )
+
+
+Params = Annotated[
+    list[str] | None,
+    params("A hyperparameter of the method (`deepunlearn methods NAME`); of several, each takes its own."),
 ]
 Preset = Annotated[
     str | None,
     option(
-        metavar="best|FILE.toml",
-        help="Tuned settings: the store's best, or a file of `sweep`; -p goes before.",
+        metavar="best|FILE",
+        help="Tuned settings: the best that the store's sweeps found, or a file that `sweep --out` wrote. "
+        "What -p sets goes before.",
         rich_help_panel=TRAINING,
     ),
 ]
 Methods = Annotated[
     str,
-    option(metavar="NAME[,NAME]|all", help="The method, or several.", autocompletion=complete_methods),
+    option(
+        metavar="NAME[,NAME]|all",
+        help="The method, or several (`deepunlearn methods`).",
+        autocompletion=complete_methods,
+    ),
 ]
 Refs = Annotated[
     list[str],
     option(
         "--ckpt",
         metavar="REF",
-        help="Run id, checkpoint file, or - for ids on stdin.",
+        help="Run id, checkpoint file, or - for ids on stdin. May be repeated.",
         autocompletion=complete_refs,
     ),
 ]
 Device = Annotated[
     str,
-    option(envvar="DEEPUNLEARN_DEVICE", help="auto, cpu, cuda, cuda:1.", rich_help_panel=RUNNING),
+    option(
+        metavar="NAME",
+        envvar="DEEPUNLEARN_DEVICE",
+        help="auto, cpu, cuda or cuda:1.",
+        rich_help_panel=RUNNING,
+    ),
 ]
 Jobs = Annotated[
     int,
     option(
+        metavar="N",
         envvar="DEEPUNLEARN_JOBS",
-        help="Runs made at a time, by processes that share the threads; their seconds stay out of RTE.",
+        help="Processes at work at a time. Several share the threads, and their seconds are not compared.",
         rich_help_panel=RUNNING,
     ),
 ]
-DryRun = Annotated[bool, option("--dry-run", help="Print the plan, make nothing.", rich_help_panel=RUNNING)]
-Force = Annotated[bool, option("--force", help="Make it again, as a new attempt.", rich_help_panel=RUNNING)]
-Out = Annotated[
-    Path | None,
-    option(help="Also write the model to this file (.pt, .safetensors).", rich_help_panel=RUNNING),
-]
-DatasetFilter = Annotated[str | None, option("--dataset", help="Only this dataset.")]
-ModelFilter = Annotated[str | None, option("--model", help="Only this model.")]
+DryRun = Annotated[bool, option("--dry-run", help="Print the plan, make no run.", rich_help_panel=RUNNING)]
+DatasetFilter = Annotated[str | None, option("--dataset", metavar="NAME", help="Only this dataset.")]
+ModelFilter = Annotated[str | None, option("--model", metavar="NAME", help="Only this model.")]
 
 
 def read_params(given: list[str] | None) -> dict[str, str]:

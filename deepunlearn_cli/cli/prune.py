@@ -27,7 +27,7 @@ def prune(
     session: Session,
     refs: Annotated[
         list[str] | None,
-        argument(metavar="[REF]...", help="Run ids, or - for stdin.", autocompletion=complete_refs),
+        argument(metavar="RUN", help="Run ids, or - for ids on stdin.", autocompletion=complete_refs),
     ] = None,
     failed: Annotated[bool, option("--failed", help="Every failed run.")] = False,
     leftovers: Annotated[bool, option("--leftovers", help="What killed processes left.")] = False,

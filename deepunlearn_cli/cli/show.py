@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @register(app, "show", "deepunlearn show 3f9c", "deepunlearn show 3f9c --json | jq .recipe.params")
 def show(
     session: Session,
-    ref: Annotated[str, argument(metavar="REF", help="A run id.", autocompletion=complete_refs)],
+    ref: Annotated[
+        str, argument(metavar="RUN", help="A run id, or - for one on stdin.", autocompletion=complete_refs)
+    ],
 ) -> Result:
     """Show a run: its recipe, scores, facts, inputs, training log and files."""
     run = session.store().find(ref)

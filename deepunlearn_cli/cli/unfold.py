@@ -48,13 +48,13 @@ def unfolded(
     taken = inspect.signature(body).parameters
     parameters: list[inspect.Parameter] = []
     folded: list[Folded] = []
-    for parameter in list(taken.values())[1:]:
-        kind = hints[parameter.name]
+    for one in list(taken.values())[1:]:
+        kind = hints[one.name]
         if isinstance(kind, type) and issubclass(kind, Bundle):
-            folded.append(Folded(parameter.name, _fields(kind), kind))
+            folded.append(Folded(one.name, _fields(kind), kind))
             parameters += folded[-1].options
-        elif not (declared and parameter.name == "params"):
-            parameters.append(parameter.replace(annotation=kind))
+        elif not (declared and one.name == "params"):
+            parameters.append(parameter(one.name, kind, one.default))
     if declared:
         domains = {name: domain for name, domain in declared.domains().items() if name not in taken}
         folded.append(Folded("params", _hyperparameters(domains), dict))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 from cli_kit import COMMANDS, HEAVY, Bench, bench, clean_environment, commands, ok, python, refused
 
+from deepunlearn_cli import models
 from deepunlearn_cli.cli import app as application
+from deepunlearn_cli.cli import options
+from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.environment import takes_variable
 
 LIMIT = 0.3  # seconds
@@ -62,16 +68,69 @@ def test_every_command_is_in_the_list_that_says_so():
     assert len(COMMANDS) > len(files) > 10
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "attack"])
+LEAVES = [(" ".join(words), command) for words, command in commands() if not hasattr(command, "commands")]
+
+
+@pytest.mark.parametrize("command", [name for name, _ in LEAVES])
 def test_help_ends_in_examples(command):
     text = " ".join(ok(*command.split(), "--help").out.split())
-    _, found, examples = text.rpartition("Examples: ")
+    _, found, shown = text.rpartition("Examples: ")
     assert found
-    assert examples.startswith("deepunlearn ")
-    assert f"deepunlearn {command}" in examples
-    assert "│" not in examples, "nothing comes after them"
+    assert f"deepunlearn {command}" in shown
+    assert "│" not in shown, "nothing comes after them"
     for option in ("--store", "--json", "--quiet", "--debug"):
         assert option in text
+
+
+def examples_of(command) -> list[str]:
+    return [example.strip() for example in command.epilog.split("\n\n")[1:]]
+
+
+EXAMPLES = [(name, example) for name, command in LEAVES for example in examples_of(command)]
+
+
+def calls(example: str) -> list[list[str]]:
+    """The calls of `deepunlearn` in a line as a shell splits it, without pipes, files and variables."""
+    line = shlex.shlex(example.replace("\\\n", " "), posix=True, punctuation_chars=True)
+    line.whitespace_split = True
+    words = list(itertools.takewhile(lambda word: word != ">", line))
+    assert not {"(", ")"} & set(words), "a shell refuses these"
+    parts = [list(part) for pipe, part in itertools.groupby(words, "|".__eq__) if not pipe]
+    said = [list(itertools.dropwhile(lambda word: "=" in word, part)) for part in parts]
+    return [part[1:] for part in said if part[0] == "deepunlearn"]
+
+
+def accepted(words: list[str]) -> dict[str, object]:
+    """The values that a command's parser reads from words, without running it."""
+    command, prefix = typer.main.get_command(app), []
+    while hasattr(command, "commands"):
+        prefix.append(words[len(prefix)])
+        command = command.commands[prefix[-1]]
+    return command.make_context(" ".join(prefix), words[len(prefix) :]).params
+
+
+@pytest.mark.parametrize(("command", "example"), EXAMPLES)
+def test_examples_can_be_typed(command, example):
+    """Every line as it is shown: it fits a narrow terminal, its options exist, and so do its names."""
+    assert all(len(line) <= 78 for line in example.split("\n")), "a terminal would break the line"
+    assert not any("#" in line and line.endswith("\\") for line in example.split("\n")), "a comment goes on"
+    assert f"deepunlearn {command}" in example
+    for words in calls(example):
+        values = accepted(words)
+        methods = options.read_methods(values["method"]) if "method" in values else []
+        if "p" in values and methods:
+            options.params_for(methods, options.read_params(values["p"]))
+        if values.get("model"):
+            models.check_name(values["model"])
+        if values.get("timeout"):
+            options.read_duration(values["timeout"])
+
+
+def test_a_wrong_example_is_noticed():
+    with pytest.raises(typer.TyperException, match="--ckp"):
+        accepted(calls("deepunlearn unlearn --method ft --ckp 3f9c   # so")[0])
+    with pytest.raises(AssertionError, match="a shell refuses"):
+        calls("deepunlearn attack umia 3f9c   (explained)")
 
 
 def test_help_takes_less_than_a_third_of_a_second():
