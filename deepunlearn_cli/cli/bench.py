@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bench_unrolling import unrolled
 from deepunlearn_cli.cli.bundles import Running
@@ -13,6 +12,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.ranking import check_table, store_records, stored_tables
+from deepunlearn_cli.cli.reading import read_precision, read_seeds
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.reporting.plans import plan_size
 
@@ -61,10 +61,10 @@ def bench(
     from deepunlearn_cli.studies.bench import Bench
 
     chosen = plans.load(plan)
-    seeds = o.read_seeds(chosen.seeds)
+    seeds = read_seeds(chosen.seeds)
     _check_names(chosen, there=not running.dry_run)
     _check_figure(chosen, figure)
-    precision = o.read_precision(chosen.precision, running.device)
+    precision = read_precision(chosen.precision, running.device)
     with running.runner(session) as runner:
         bench = Bench(chosen, runner, seeds, precision, running.jobs)
         if chosen.unrolling:
@@ -98,10 +98,10 @@ def _sized(bench: Bench) -> list[dict[str, Any]]:
     """The plan's size with what is there and the seconds that the rest may take."""
     from deepunlearn_cli.studies.bench import ATTACKS, seconds_per_epoch, size, there
 
-    held, pace = there(bench), seconds_per_epoch(bench.runner)
+    made, pace = there(bench), seconds_per_epoch(bench.runner)
     rows = []
     for row in size(bench.plan, len(bench.seeds)):
-        count = min(row["runs"], held[row["dataset"], row["model"], row["kind"]])
+        count = min(row["runs"], made[row["dataset"], row["model"], row["kind"]])
         missing = 0 if row["kind"] == ATTACKS else row["runs"] - count
         each = pace.get((row["dataset"], row["model"])) if missing else 0.0
         seconds = None if each is None else missing * row["epochs"] * each

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.reading import read_refs, set_values
 from deepunlearn_cli.cli.unfold import Bundle
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Data(Bundle):
 
         opened = runner.dataset(self.dataset, image_size=self.image_size, offline=self.offline)
         scene = recipes.Scene(opened, self.model, data.VAL_SHARE, data.SPLIT_SEED, precision, augment)
-        return replace(scene, **o.given(val_share=self.val_share, split_seed=self.split_seed))
+        return replace(scene, **set_values(val_share=self.val_share, split_seed=self.split_seed))
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class FileData(Bundle):
         from deepunlearn_cli.checkpoints import refs
 
         wanted, home = self.wanted(), session.store_path / "data"
-        return [refs.read_ref(ref, wanted, home) for ref in o.read_refs(ckpt)]
+        return [refs.read_ref(ref, wanted, home) for ref in read_refs(ckpt)]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.reading import params_for, read_duration, read_methods, read_params
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 
@@ -145,12 +146,12 @@ def sweep(
     from deepunlearn_cli import sweep as sweeps
     from deepunlearn_cli.checkpoints import refs
 
-    fixed, search = _fixed(method, o.read_params(p)), searching.search()
+    fixed, search = _fixed(method, read_params(p)), searching.search()
     _check_out(out, list(fixed))
-    seconds = o.read_duration(searching.timeout) if searching.timeout else None
-    given = data.read(ckpt, session)
-    with running.runner_for(given, session) as runner:
-        starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in given]
+    seconds = read_duration(searching.timeout) if searching.timeout else None
+    checkpoints = data.read(ckpt, session)
+    with running.runner_for(checkpoints, session) as runner:
+        starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
         if running.dry_run:
             note = f"and up to {searching.trials} trials each of {', '.join(fixed)}"
             return Result(tables=[plan_table(runner, sweeps.references(starts))], notes=[note])
@@ -165,13 +166,13 @@ def _fixed(method: str, given: dict[str, str]) -> dict[str, dict[str, str]]:
     """The methods to tune, each with the hyperparameters that stay as given."""
     from deepunlearn_cli import sweep as sweeps
 
-    names = sweeps.tunable() if method == "all" else o.read_methods(method)
+    names = sweeps.tunable() if method == "all" else read_methods(method)
     for name in names:
         if name not in sweeps.tunable():
             raise UsageFailure(
                 f"{name} has no hyperparameters to tune", f"methods with some: {', '.join(sweeps.tunable())}"
             )
-    return o.params_for(names, given)
+    return params_for(names, given)
 
 
 def _check_out(out: Path | None, methods: list[str]) -> None:

@@ -13,6 +13,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import check_out, deliver
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.reading import read_params, read_precision, read_seeds
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, for_run
@@ -95,13 +96,13 @@ def train(
     from deepunlearn_cli.data import portable
     from deepunlearn_cli.execution import recipes
 
-    numbers = o.read_seeds(seeds)
-    params = recipes.TRAINER.build(o.read_params(p)).params()
+    numbers = read_seeds(seeds)
+    params = recipes.TRAINER.build(read_params(p)).params()
     _check_role(role)
     check_out(making.out, several=len(numbers) > 1 or role == "both", cure="give one seed and one role")
     tracking.check(forget)
     data.check()
-    chosen = o.read_precision(precision, making.device)
+    chosen = read_precision(precision, making.device)
     with making.runner(session) as runner:
         scene = data.scene(runner, chosen, augment=not no_augment)
         if tracking.track and not tracking.approximate:

@@ -14,6 +14,7 @@ from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, read_precision, set_values
 from deepunlearn_cli.cli.tuned import tuned
 from deepunlearn_cli.cli.verdict import FailAbove, Gate, Margin, Metric, code_of, read_rule
 from deepunlearn_cli.core.errors import ExitCode
@@ -88,19 +89,19 @@ def ulira(
     from deepunlearn_cli.reporting import figures
     from deepunlearn_cli.studies import shadows
 
-    rule, methods = read_rule(metric, margin, fail_above, gate), o.read_methods(method)
-    given = o.params_for(methods, o.read_params(p))
-    training = recipes.TRAINER.build(o.read_params(train)).params()
+    rule, methods = read_rule(metric, margin, fail_above, gate), read_methods(method)
+    given = params_for(methods, read_params(p))
+    training = recipes.TRAINER.build(read_params(train)).params()
     hyper = ULiRA.build(params).params()
     if figure:
         figures.check(figure)
     data.check_spec(dataset)
     models.check_name(model)
-    chosen = o.read_precision(precision, device)
+    chosen = read_precision(precision, device)
     with session.runner(device, jobs=jobs) as runner:
         opened = runner.dataset(dataset, image_size=image_size, offline=offline)
         scene = recipes.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, chosen, not no_augment)
-        scene = replace(scene, **o.given(val_share=val_share, split_seed=split_seed))
+        scene = replace(scene, **set_values(val_share=val_share, split_seed=split_seed))
         design = shadows.Design(scene, splits, forgets, share, training)
 
         def settings(name: str, start: Recipe) -> Mapping[str, Any]:

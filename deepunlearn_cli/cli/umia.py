@@ -13,6 +13,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import argument, option
+from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.cli.verdict import FailAbove, Gate, Margin, Metric, code_of, read_rule
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
@@ -103,7 +104,7 @@ def umia(
     _no_files(against, control)
     hyper = UMIA.build({**params, "against": against}).params()
     wanted = refs.Wanted(dataset, model, forget, image_size=image_size, offline=offline)
-    read = [refs.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(targets or [])]
+    read = [refs.read_ref(ref, wanted, session.store_path / "data") for ref in read_refs(targets or [])]
     with session.runner(device, jobs=jobs, create=any(not isinstance(ref, str) for ref in read)) as runner:
         attacks = [_attack(_target(refs.resolve(ref, runner, wanted)), hyper, seed) for ref in read]
         if dry_run:

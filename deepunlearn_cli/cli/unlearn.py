@@ -12,6 +12,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import check_out, deliver
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, read_precision
 from deepunlearn_cli.cli.tuned import tuned
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import UsageFailure
@@ -85,16 +86,16 @@ def unlearn(
     from deepunlearn_cli.checkpoints import refs
     from deepunlearn_cli.execution import recipes
 
-    methods = o.read_methods(method)
-    params = o.params_for(methods, o.read_params(steps.p))
+    methods = read_methods(method)
+    params = params_for(methods, read_params(steps.p))
     steps.check()
-    given = data.read(ckpt, session)
+    checkpoints = data.read(ckpt, session)
     earlier = data.read([steps.earlier], session)[0] if steps.earlier else None
-    check_out(making.out, several=len(methods) * len(given) > 1, cure="give one method and one --ckpt")
-    precision = o.read_precision(steps.precision, making.device) if steps.precision else None
-    with making.runner_for(given, session) as runner:
+    check_out(making.out, several=len(methods) * len(checkpoints) > 1, cure="give one method and one --ckpt")
+    precision = read_precision(steps.precision, making.device) if steps.precision else None
+    with making.runner_for(checkpoints, session) as runner:
         before = refs.resolve(earlier, runner, data.wanted()).recipe if earlier else None
-        starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in given]
+        starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
         wanted = [
             recipes.unlearned(
                 start.recipe,

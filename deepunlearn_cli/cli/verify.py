@@ -7,8 +7,9 @@ from typing import Annotated
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.options import complete_refs, read_refs
+from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument
+from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.core.errors import ExitCode
 from deepunlearn_cli.reporting.table import Column, Table
 

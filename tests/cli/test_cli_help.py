@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import resource
 import shlex
 import subprocess
@@ -12,11 +13,22 @@ from pathlib import Path
 
 import pytest
 import typer
-from cli_kit import COMMANDS, HEAVY, Bench, bench, clean_environment, commands, ok, python, refused
+from cli_kit import (
+    COMMANDS,
+    HEAVY,
+    Bench,
+    bench,
+    clean_environment,
+    commands,
+    ok,
+    on_terminal,
+    python,
+    refused,
+)
 
 from deepunlearn_cli import models
 from deepunlearn_cli.cli import app as application
-from deepunlearn_cli.cli import options
+from deepunlearn_cli.cli import reading
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.environment import takes_variable
 
@@ -117,13 +129,13 @@ def test_examples_can_be_typed(command, example):
     assert f"deepunlearn {command}" in example
     for words in calls(example):
         values = accepted(words)
-        methods = options.read_methods(values["method"]) if "method" in values else []
+        methods = reading.read_methods(values["method"]) if "method" in values else []
         if "p" in values and methods:
-            options.params_for(methods, options.read_params(values["p"]))
+            reading.params_for(methods, reading.read_params(values["p"]))
         if values.get("model"):
             models.check_name(values["model"])
         if values.get("timeout"):
-            options.read_duration(values["timeout"])
+            reading.read_duration(values["timeout"])
 
 
 def test_a_wrong_example_is_noticed():
@@ -215,6 +227,23 @@ def test_lists_need_no_store(tmp_path):
         said = ok(command, "--store", tmp_path / "none", "--json")
         assert said.json
     assert not (tmp_path / "none").exists()
+
+
+def test_methods_tells_what_each_does_and_fits_a_terminal(tmp_path):
+    assert ok("methods").lines[0] == "name\treads\tepochs\twhat it does"
+    assert {"title", "paper", "summary", "touches"} <= ok("methods", "--json").json[0].keys()
+    for width in (80, 100):
+        _, out, _ = on_terminal("methods", cwd=tmp_path, width=width)
+        assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip()) for line in out.splitlines()) <= width
+        assert "singlegradient " in out, "no name is broken"
+
+
+def test_show_and_verify_read_ids_from_a_pipe(place):
+    ids = [place.ids["ft"], place.ids["ga"]]
+    piped = "".join(f"{run_id}\n" for run_id in ids)
+    assert [row["id"] for row in place.ok("show", "-", "--json", input=piped).json] == ids
+    assert "2 runs checked" in place.ok("verify", "-", input=piped).err
+    place.refused("show", "-", input="", code=2, says=("no run id",))
 
 
 def test_environment_sets_options(place, tmp_path):
