@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
 
 
-@dataclass(frozen=True)
 class Data(Bundle):
     """What originals are trained on: dataset, architecture, split."""
 
@@ -52,7 +51,6 @@ class Data(Bundle):
         return replace(scene, **set_values(val_share=self.val_share, split_seed=self.split_seed))
 
 
-@dataclass(frozen=True)
 class FileData(Bundle):
     """What to forget, and of a checkpoint file what it does not say itself."""
 
@@ -99,7 +97,7 @@ class FileData(Bundle):
         """These options as what is known of a checkpoint."""
         from deepunlearn_cli.checkpoints import refs
 
-        return refs.Wanted(**asdict(self))
+        return refs.Wanted(**vars(self))
 
     def read(self, ckpt: Iterable[str], session: Session) -> list[refs.Ref]:
         """REFs, with files read and checked as far as that goes before a store is made."""
@@ -109,7 +107,6 @@ class FileData(Bundle):
         return [refs.read_ref(ref, wanted, home) for ref in read_refs(ckpt)]
 
 
-@dataclass(frozen=True)
 class Running(Bundle):
     """Where runs are made, and whether."""
 
@@ -127,7 +124,6 @@ class Running(Bundle):
         return session.runner(self.device, jobs=self.jobs, create=create)
 
 
-@dataclass(frozen=True)
 class Making(Running):
     """Running, where the models that are made may be written out and made again."""
 
@@ -144,7 +140,6 @@ class Making(Running):
     ] = None
 
 
-@dataclass(frozen=True)
 class Only(Bundle):
     """Which runs of the store a list or table is of."""
 

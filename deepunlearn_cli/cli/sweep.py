@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,7 +34,6 @@ def _samplers(incomplete: str) -> list[str]:
     return [name for name in SAMPLERS if name.startswith(incomplete)]
 
 
-@dataclass(frozen=True)
 class Searching(Bundle):
     """How long a search goes on, by what, and where it is kept."""
 

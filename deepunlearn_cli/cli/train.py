@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 ROLES = ("original", "retrain", "both")
 
 
-@dataclass(frozen=True)
 class Tracking(Bundle):
     """Whether training keeps what the forget set did to the weights."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from deepunlearn_cli.cli.parameter import option
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 class Bundle:
-    """Base of dataclasses whose fields are options (`Annotated[type, option(...)]`) that belong together."""
+    """Base of classes whose fields are options (`Annotated[type, option(...)]`) that belong together.
+
+    A field without a default is a required option. No dataclass: each costs every help a millisecond.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        vars(self).update(values)
 
 
 @dataclass(frozen=True)
@@ -70,10 +76,7 @@ def parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 def _fields(bundle: type[Any]) -> list[inspect.Parameter]:
     hints = get_type_hints(bundle, include_extras=True)
     return [
-        parameter(
-            one.name, hints[one.name], inspect.Parameter.empty if one.default is MISSING else one.default
-        )
-        for one in fields(bundle)
+        parameter(name, kind, getattr(bundle, name, inspect.Parameter.empty)) for name, kind in hints.items()
     ]
 
 

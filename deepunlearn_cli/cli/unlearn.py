@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from deepunlearn_cli.cli import options as o
@@ -18,7 +17,6 @@ from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import UsageFailure
 
 
-@dataclass(frozen=True)
 class Steps(Bundle):
     """How a method takes its steps."""
 
