@@ -184,7 +184,6 @@ def _become(
         os.dup2(os.open(names[name], flags | os.O_NOCTTY), number)
         setattr(sys, name, open(number, mode, buffering=1 if number == 2 else -1, closefd=False))
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
     atexit._clear()  # what is to happen at the end of the tests
     if work:
         work()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"
 for name in [name for name in os.environ if name.startswith("DEEPUNLEARN_")]:
     del os.environ[name]
+
+# A shell starts what runs in its background deaf to Ctrl-C, and whatever that starts inherits it: tests that
+# send one would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ May import: `core`, `evaluation`.
 
 from __future__ import annotations
 
-from deepunlearn_cli.attacks._attack import Attack, Findings, Outputs, Source
+from deepunlearn_cli.attacks._attack import Attack, Findings, Source
 from deepunlearn_cli.attacks._verdict import (
     MARGIN,
     Rule,
@@ -26,7 +26,6 @@ __all__ = [
     "MARGIN",
     "Attack",
     "Findings",
-    "Outputs",
     "Rule",
     "Source",
     "Verdict",

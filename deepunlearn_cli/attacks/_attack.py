@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from deepunlearn_cli.core.fields import Declared
+from deepunlearn_cli.core.shared import Outputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Outputs = Mapping[
-    str, Mapping[str, "NDArray[Any]"]
-]  # part -> {"logits": (n, K), "labels": (n,), "index": (n,)}
 CLASS = "class"  # as a part: test samples of the forgotten classes alone
 Source = Callable[[], Outputs]  # reads a model's outputs when called, so that many need no memory at once
 

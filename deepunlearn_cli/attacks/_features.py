@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
+from deepunlearn_cli.core.shared import Part
 from deepunlearn_cli.evaluation import metrics
 
 Floats = NDArray[np.float64]
@@ -81,7 +82,7 @@ FEATURES: Mapping[str, Feature] = {
 LARGER_FOR_MEMBERS = {"confidence", "margin"}  # as their names are meant, before any change of sign
 
 
-def feature_of(name: str, part: Mapping[str, NDArray[Any]], where: str) -> Floats:
+def feature_of(name: str, part: Part, where: str) -> Floats:
     """A feature (n,) of one split's `logits` (n, K) and `labels` (n,), or of saved `values` (n,) of it.
 
     Raises:

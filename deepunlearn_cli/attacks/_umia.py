@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepunlearn_cli.attacks._attack import CLASS, Findings, Outputs
+from deepunlearn_cli.attacks._attack import CLASS, Findings
 from deepunlearn_cli.attacks._features import FPRS, Floats, feature_of
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import stream_seed
+from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.evaluation import intervals, metrics
 
 SHUFFLE_SPLITS, SHUFFLE_SEED, SHUFFLE_SHARE = 10, 123, 0.1  # the benchmark's StratifiedShuffleSplit
@@ -25,7 +26,6 @@ PAIRED = 2
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # indices to train on, indices to test on
 Part = dict[str, NDArray[Any]]
-Held = Mapping[str, Mapping[str, NDArray[Any]]]  # parts as a run gives them back
 
 
 class Settings(Protocol):
@@ -169,7 +169,7 @@ def _ranked(forget: Part, other: Part) -> dict[str, float | None]:
     return found
 
 
-def difference(metric: str, ours: Held, theirs: Held) -> intervals.Estimate:
+def difference(metric: str, ours: Outputs, theirs: Outputs) -> intervals.Estimate:
     """Accuracy or AUC of one attack less that of another on the same samples, with its standard error.
 
     The samples of both are paired, so that what is hard about a sample itself cancels. `theirs` must hold
@@ -187,7 +187,7 @@ def difference(metric: str, ours: Held, theirs: Held) -> intervals.Estimate:
     return _shared(intervals.mean(_right(ours) - _right(theirs)))
 
 
-def advantage(metric: str, ours: Held) -> intervals.Estimate:
+def advantage(metric: str, ours: Outputs) -> intervals.Estimate:
     """Accuracy or AUC less 0.5, with its standard error: for want of a control."""
     if metric == "accuracy":
         own = _shared(intervals.mean(_right(ours)))
@@ -203,7 +203,7 @@ def _shared(independent: intervals.Estimate) -> intervals.Estimate:
     return replace(independent, error=math.sqrt(PAIRED) * independent.error)
 
 
-def _right(attack: Held) -> Floats:
+def _right(attack: Outputs) -> Floats:
     """Share of held-out predictions that were right, of every sample that was held out."""
     both = np.concatenate([attack["forget"]["guess"], 1 - attack["against"]["guess"]])
     held: Floats = both[np.isfinite(both)]

@@ -62,7 +62,7 @@ Dataset = Annotated[
     str,
     option(
         metavar="NAME",
-        help="digits, mnist, cifar10, ... (`deepunlearn datasets`), folder:PATH or npz:FILE.",
+        help="digits, mnist, cifar10, ... (`deepunlearn datasets`), folder:PATH, npz:FILE or csv:FILE.",
         autocompletion=_datasets,
         rich_help_panel=DATA,
     ),

@@ -14,7 +14,8 @@ from deepunlearn_cli.reporting.formats import render, stacked
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
-    from deepunlearn_cli.evaluation.removal import Outputs, Removal
+    from deepunlearn_cli.core.shared import Outputs
+    from deepunlearn_cli.evaluation.removal import Removal
     from deepunlearn_cli.reporting.records import Pair, Record
     from deepunlearn_cli.reporting.table import Table
     from deepunlearn_cli.store import Store

@@ -107,7 +107,7 @@ def train(
             recipes.check_exact(scene, params)
         sets = _forget_sets(scene, forget or DEFAULT_FORGET, numbers, runner)
         wanted = _recipes(scene, role, params, sets, track=tracking.track)
-        if size := runner.shop.track_size(wanted[0]) if tracking.track else 0:
+        if size := runner.materials.track_size(wanted[0]) if tracking.track else 0:
             session.console.note(f"the track of each original takes {size / 1e6:,.1f} MB beside its weights")
         start = refs.Start(wanted[0], scene.dataset, sets[numbers[0]], portable(data.dataset))
         return deliver(runner, wanted, making, refs.claims_of(wanted[0], start))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.reporting import audits
 from deepunlearn_cli.reporting.formats import render
 from deepunlearn_cli.reporting.table import Table
@@ -16,9 +17,9 @@ from deepunlearn_cli.reporting.table import Table
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Rule
     from deepunlearn_cli.attacks.umia import UMIA
-    from deepunlearn_cli.studies.audit import Answer, Audited, Parts
+    from deepunlearn_cli.studies.audit import Answer, Audited
 
-Judged = tuple[dict[str, Any], "Parts", "Parts | None"]  # a row, its samples, its control's
+Judged = tuple[dict[str, Any], Outputs, Outputs | None]  # a row, its samples, its control's
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def verify(
     store = session.store()
     ids = [store.find(ref).id for ref in read_refs(refs)] if refs else None
     with session.bars() as bars:
-        problems = store.verify(ids, lambda done, total: bars.progress(done, total, "verifying"))
+        problems = store.verify(ids, bars.progress)
     rows = [{"id": problem.id, "file": problem.file, "problem": problem.what} for problem in problems]
     columns = [Column(name, lambda row, name=name: str(row[name])) for name in ("id", "file", "problem")]  # type: ignore[misc]
     notes = [f"{len(ids or store.ids())} runs checked, {len(rows)} problems"]

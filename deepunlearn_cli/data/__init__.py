@@ -6,14 +6,14 @@ May import: `core`, `system`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.registry import Room
+from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.data._cache import find, keep, load_dataset
-from deepunlearn_cli.data._dataset import Dataset, Progress
-from deepunlearn_cli.data._family import Family, raw_folder
+from deepunlearn_cli.data._dataset import Dataset
+from deepunlearn_cli.data._family import Family, FamilyRow, raw_folder
 from deepunlearn_cli.data._forget import (
     ForgetSet,
     forget_from,
@@ -66,20 +66,20 @@ def open_dataset(
     """A dataset, decoded into `home` the first time and found there afterwards.
 
     Args:
-        spec: `digits`, `cifar10`, ..., `folder:PATH`, `npz:FILE`.
+        spec: `digits`, `cifar10`, ..., `folder:PATH`, `npz:FILE`, `csv:FILE`.
         home: folder of the decoded datasets (`<store>/data`).
         image_size: height and width in pixels; None for the dataset's own.
         offline: never touch the network.
-        progress: called now and then with a label, what is done, and the total.
+        progress: called now and then (see `core/shared.py`).
 
     Raises:
         NotFound: no such family, folder or file, with what to do about it.
         UsageFailure: files that cannot be used as they are.
     """
     family = _family(spec, home, image_size, offline)
-    found = find(home, family.key(family.stamp()))
-    if found:
-        return found
+    known = find(home, family.key(family.stamp()))
+    if known:
+        return known
     report = progress or _silent
     family.fetch(report)
     keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())
@@ -104,15 +104,19 @@ def portable(spec: str) -> str:
     return f"{name}:{Path(argument).expanduser().absolute()}" if colon else spec
 
 
-def list_families() -> list[dict[str, Any]]:
-    """The families as plain rows: name, summary, size (pixels or None), classes (count or None), source."""
-    rows = []
-    for name in FAMILIES.names():
-        kind = FAMILIES.get(name)
-        spec = f"{name}:{kind.takes}" if kind.takes else name
-        facts = {"summary": kind.summary, "size": kind.size, "classes": kind.classes, "source": kind.source}
-        rows.append({"name": spec, **facts})
-    return rows
+def list_families() -> list[FamilyRow]:
+    """The families as plain rows, by name."""
+    return [_row(name, FAMILIES.get(name)) for name in FAMILIES.names()]
+
+
+def _row(name: str, kind: type[Family]) -> FamilyRow:
+    return {
+        "name": f"{name}:{kind.takes}" if kind.takes else name,
+        "summary": kind.summary,
+        "size": kind.size,
+        "classes": kind.classes,
+        "source": kind.source,
+    }
 
 
 def _family(spec: str, home: Path, image_size: int | None, offline: bool) -> Family:
@@ -120,7 +124,8 @@ def _family(spec: str, home: Path, image_size: int | None, offline: bool) -> Fam
     if image_size is not None and not 1 <= image_size <= SIZE_LIMIT:
         raise UsageFailure(f"--image-size {image_size} is not from 1 to {SIZE_LIMIT}", "--image-size 32, say")
     if spec and name.lower() not in FAMILIES.names() and Path(spec).expanduser().exists():
-        form = "npz" if Path(spec).is_file() else "folder"
+        table = "csv" if spec.lower().endswith(".csv") else "npz"
+        form = table if Path(spec).expanduser().is_file() else "folder"
         raise NotFound(f"unknown dataset {spec!r}", f"--dataset {form}:{spec} takes it from disk")
     kind = FAMILIES.get(name)
     if kind.takes and not argument:
@@ -130,5 +135,5 @@ def _family(spec: str, home: Path, image_size: int | None, offline: bool) -> Fam
     return kind(argument, raw_folder(home), image_size, offline)
 
 
-def _silent(_label: str, _done: float, _total: float) -> None:
+def _silent(_done: float, _total: float, _text: str) -> None:
     pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -14,7 +14,6 @@ from deepunlearn_cli.core.recipe import canonical
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Indices: TypeAlias = NDArray[np.int64]
-Progress: TypeAlias = Callable[[str, float, float], None]  # label, done, total
 
 CHUNK = 1 << 24  # bytes of pictures handled at a time
 

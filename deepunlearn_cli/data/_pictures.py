@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.data._dataset import Pixels, Progress
+from deepunlearn_cli.core.shared import Progress
+from deepunlearn_cli.data._dataset import Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,7 +38,7 @@ def array_filler(label: str, *parts: Pixels) -> Callable[[Pixels, Progress], Non
                 piece = part[start : start + BATCH]
                 out[done : done + len(piece)] = _resized(piece, out.shape[1:3])
                 done += len(piece)
-                progress(f"decoding {label}", done, len(out))
+                progress(done, len(out), f"decoding {label}")
 
     return fill
 
@@ -55,7 +56,7 @@ def file_filler(label: str, paths: Sequence[Path], resize: bool) -> Callable[[Pi
         # closing the iterator cancels what has not begun, also when Ctrl-C comes inside `progress`
         with ThreadPoolExecutor(os.cpu_count()) as pool, closing(_mapped(pool, work, starts)) as results:
             for done in results:
-                progress(f"decoding {label}", done, len(paths))
+                progress(done, len(paths), f"decoding {label}")
 
     return fill
 
@@ -69,6 +70,19 @@ def shape_of(paths: Sequence[Path], image_size: int | None) -> tuple[int, int, i
     grey = all(_peek(path)[0] == "L" for path in paths)  # stops at the first in colour
     width, height = (image_size, image_size) if image_size else _peek(paths[0])[1]
     return height, width, 1 if grey else 3
+
+
+def unreadable(paths: Sequence[Path]) -> list[int]:
+    """Which files are no pictures, by how they begin (a torn end shows when they are decoded)."""
+    return [index for index, path in enumerate(paths) if not _opens(path)]
+
+
+def _opens(path: Path) -> bool:
+    try:
+        _peek(path)
+    except UsageFailure:
+        return False
+    return True
 
 
 def _peek(path: Path) -> tuple[str, tuple[int, int]]:

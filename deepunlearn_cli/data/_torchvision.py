@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
-from deepunlearn_cli.data._dataset import Indices, Pixels, Progress
+from deepunlearn_cli.core.shared import Progress
+from deepunlearn_cli.data._dataset import Indices, Pixels
 from deepunlearn_cli.data._family import RAW_VARIABLE, Family, Plan
 from deepunlearn_cli.data._pictures import array_filler
 
@@ -180,7 +181,7 @@ def _quiet_downloads(label: str, progress: Progress) -> Iterator[None]:
 
         def update(self, count: float) -> None:
             self.done += count
-            progress(f"downloading {label}", self.done, max(self.total, self.done))
+            progress(self.done, max(self.total, self.done), f"downloading {label}")
 
     before = (socket.getdefaulttimeout(), getattr(downloads, "tqdm", None))
     socket.setdefaulttimeout(TIMEOUT)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from deepunlearn_cli.core.errors import Failure, RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import stream_seed
+from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.engine.cost import Cost
 from deepunlearn_cli.engine.device import compiled, compiling, forward_size
 from deepunlearn_cli.engine.fit import Rates, Schedule, Steps, as_in_use
@@ -23,7 +24,6 @@ from deepunlearn_cli.engine.track import Track
 
 Network = Callable[[Tensor], Tensor]  # a model, or its compiled form
 Loss = Tensor | Iterator[Tensor]  # the terms of a sum: one's activations are freed before the next is made
-Progress = Callable[[float, float, str], None]  # done, total, text
 
 
 def streams(seed: int) -> Callable[[str], Generator]:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.evaluation import metrics
 
-Outputs = Mapping[str, Mapping[str, NDArray[Any]]]  # part -> {"logits": (n, K), "labels": (n,)}
 Read = Callable[[], Outputs]
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.shared import Part
 
 FORMS = "an .npz of `logits` (n, classes) and `labels` (n,), or of `values` (n,); .npy or text of n numbers"
-
-Part = dict[str, NDArray[Any]]
 
 
 def read(path: Path) -> Part:
@@ -34,8 +31,8 @@ def read(path: Path) -> Part:
 
 def _arrays(path: Path) -> Part:
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as held:
-            return {name: held[name] for name in ("logits", "labels", "values", "index") if name in held}
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in ("logits", "labels", "values", "index") if name in file}
     if path.suffix == ".npy":
         return {"values": np.load(path, allow_pickle=False)}
     return {"values": np.loadtxt(path, dtype=np.float64, ndmin=1, delimiter=",")}

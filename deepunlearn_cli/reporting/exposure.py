@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deepunlearn_cli.core.shared import Outputs, Part
 from deepunlearn_cli.evaluation import intervals
 
-Parts = Mapping[str, Mapping[str, NDArray[Any]]]
 Row = dict[str, Any]
 
 
-def sample_rows(parts: Parts, control: Parts | None, classes: Sequence[str]) -> Iterator[Row]:
+def sample_rows(parts: Outputs, control: Outputs | None, classes: Sequence[str]) -> Iterator[Row]:
     """One row per sample of both sides.
 
     `percentile` is the share of samples never seen whose score lies below (ties half): 0.99 stands out more
@@ -43,7 +43,7 @@ def most_exposed(rows: Sequence[Row], count: int) -> list[Row]:
     return sorted(forget, key=lambda row: (-_excess(row), row["index"]))[:count]
 
 
-def class_rows(parts: Parts, classes: Sequence[str]) -> Iterator[Row]:
+def class_rows(parts: Outputs, classes: Sequence[str]) -> Iterator[Row]:
     """The attack's accuracy (Wilson) and AUC (Hanley and McNeil) within each class that has both sides."""
     for label in np.unique(parts["forget"]["label"]).tolist():
         ours, theirs = (_of_class(parts[side], label) for side in ("forget", "against"))
@@ -51,12 +51,12 @@ def class_rows(parts: Parts, classes: Sequence[str]) -> Iterator[Row]:
         yield {"class": _named(label, classes), **sizes, **_accuracy(ours, theirs), **_area(ours, theirs)}
 
 
-def _of_class(part: Mapping[str, NDArray[Any]], label: int) -> dict[str, NDArray[Any]]:
+def _of_class(part: Part, label: int) -> dict[str, NDArray[Any]]:
     chosen = part["label"] == label
     return {name: array[chosen] for name, array in part.items()}
 
 
-def _accuracy(ours: Mapping[str, NDArray[Any]], theirs: Mapping[str, NDArray[Any]]) -> Row:
+def _accuracy(ours: Part, theirs: Part) -> Row:
     right = np.concatenate([ours["guess"], 1 - theirs["guess"]])
     right = right[np.isfinite(right)]
     if not len(right):
@@ -65,7 +65,7 @@ def _accuracy(ours: Mapping[str, NDArray[Any]], theirs: Mapping[str, NDArray[Any
     return {"accuracy": float(right.mean()), "accuracy_low": low, "accuracy_high": high}
 
 
-def _area(ours: Mapping[str, NDArray[Any]], theirs: Mapping[str, NDArray[Any]]) -> Row:
+def _area(ours: Part, theirs: Part) -> Row:
     if not len(ours["score"]) or not len(theirs["score"]):
         return {"auc": None, "auc_low": None, "auc_high": None}
     area = intervals.auc(ours["score"], theirs["score"])

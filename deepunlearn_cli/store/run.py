@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.store import manifest
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 RECIPE, SCORES, FACTS, LOG = "recipe.json", "scores.json", "facts.json", "log.jsonl"
 WEIGHTS, OUTPUTS, TRACK = "weights.safetensors", "outputs.safetensors", "track.safetensors"
-
-Outputs = Mapping[str, Mapping[str, Any]]  # split -> name -> array
 
 
 @dataclass(frozen=True)

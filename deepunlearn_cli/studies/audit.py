@@ -11,13 +11,13 @@ from deepunlearn_cli.attacks import Rule, Verdict, equivalent, samples_needed, w
 from deepunlearn_cli.attacks._umia import advantage, difference
 from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
+from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.evaluation.intervals import Estimate
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Run
 
 RETRAINED, HOLDOUT = "retrained", "holdout"  # what an attack is held against
-Parts = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class Audited:
     """An attack's run, what it found per sample, its control's, and the answer (none for a control)."""
 
     run: Run
-    parts: Parts
-    control: Parts | None = None
+    parts: Outputs
+    control: Outputs | None = None
     answer: Answer | None = None
 
 
-def judge(rule: Rule, scores: Mapping[str, Any], parts: Parts, control: Parts | None) -> Answer:
+def judge(rule: Rule, scores: Mapping[str, Any], parts: Outputs, control: Outputs | None) -> Answer:
     """The verdict on one attack by a rule.
 
     Raises:

@@ -166,7 +166,7 @@ def test_quick_compares_every_method(tmp_path):
     planned = ok("bench", "quick", "--dry-run", "--json", "--store", tmp_path / "store").json
     methods = [name for name in for_any_original() if not METHODS.get(name).control]
     kinds = {row["kind"]: row["runs"] for row in planned}
-    assert kinds["models"] == 3 * len(methods) == 63
+    assert kinds["models"] == 3 * len(methods)
     assert kinds["originals"] == kinds["retrained"] == 3
 
 

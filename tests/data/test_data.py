@@ -1,4 +1,4 @@
-"""Dataset families: what they promise, own arrays and folders, and every error in them."""
+"""Own arrays and folders, and every error in them."""
 
 import pickle
 import re
@@ -6,27 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from family_kit import noise, pictures
 from PIL import Image
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
-from deepunlearn_cli.data import FAMILIES, Family, list_families, open_dataset
-
-RNG = np.random.default_rng(0)
+from deepunlearn_cli.data import open_dataset
 
 
 @pytest.fixture
 def home(tmp_path):
     return tmp_path / "store" / "data"
-
-
-def noise(*shape):
-    return RNG.integers(0, 256, shape, dtype=np.uint8)
-
-
-def pictures(folder, count=6, shape=(8, 8, 3), ending=".png"):
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        Image.fromarray(noise(*shape)).save(folder / f"{number}{ending}")
 
 
 def saved(path, **arrays):
@@ -43,17 +32,6 @@ def refusal(spec, home, **options):
     assert "\n" not in failure.value.message + failure.value.hint
     assert not list(home.glob(".*"))
     return failure.value
-
-
-def test_every_family_is_examined():
-    names = FAMILIES.names()
-    assert len(names) == 9
-    for name in names:
-        kind = FAMILIES.get(name)
-        assert issubclass(kind, Family)
-        assert kind.summary
-        assert kind.source
-    assert [row["name"].partition(":")[0] for row in list_families()] == names
 
 
 def test_npz(home, tmp_path):

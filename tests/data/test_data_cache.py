@@ -54,7 +54,7 @@ def test_a_decoded_dataset_is_found_again_without_heavy_imports(home, monkeypatc
 def test_progress_is_reported(home):
     seen = []
     open_dataset("digits", home, progress=lambda *step: seen.append(step))
-    assert seen[-1] == ("decoding digits", 1797, 1797)
+    assert seen[-1] == (1797, 1797, "decoding digits")
 
 
 def test_a_changed_picture_is_decoded_again(home, tmp_path):

@@ -1,8 +1,6 @@
 """Families with official files: digits, torchvision's and UTKFace, from synthetic files."""
 
 import gzip
-import pickle
-import struct
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,22 +8,19 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from family_kit import TEST, TRAIN, believed, cifar10_files, face, mnist_files, noise
 from PIL import Image
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.data import FAMILIES, open_dataset
+from deepunlearn_cli.data._torchvision import TorchvisionFamily
 
-OFFICIAL = ("cifar10", "cifar100", "fashion-mnist", "mnist", "svhn")
-RNG = np.random.default_rng(0)
+OFFICIAL = [name for name in FAMILIES.names() if issubclass(FAMILIES.get(name), TorchvisionFamily)]
 
 
 @pytest.fixture
 def home(tmp_path):
     return tmp_path / "store" / "data"
-
-
-def noise(*shape):
-    return RNG.integers(0, 256, shape, dtype=np.uint8)
 
 
 @pytest.fixture(autouse=True)
@@ -60,19 +55,6 @@ def test_digits(home):
     assert len(data.test) == 359
 
 
-def idx(path, array):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(struct.pack(f">I{array.ndim}I", 0x800 + array.ndim, *array.shape) + array.tobytes())
-
-
-def mnist_files(raw, name="MNIST"):
-    images, labels = noise(12, 28, 28), np.arange(12, dtype=np.uint8) % 10
-    for part, chosen in (("train", slice(8)), ("t10k", slice(8, 12))):
-        idx(raw / name / "raw" / f"{part}-images-idx3-ubyte", images[chosen])
-        idx(raw / name / "raw" / f"{part}-labels-idx1-ubyte", labels[chosen])
-    return images
-
-
 def packed(folder):
     for file in list(folder.iterdir()):
         file.with_name(file.name + ".gz").write_bytes(gzip.compress(file.read_bytes()))
@@ -81,7 +63,7 @@ def packed(folder):
 
 @pytest.mark.parametrize(("name", "folder"), [("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST")])
 def test_mnist_and_its_like(home, raw, name, folder):
-    images = mnist_files(raw, folder)
+    images = mnist_files(raw, folder, 8, 4)
     data = open_dataset(name, home, offline=True)
     assert (data.images.shape, data.train_size, data.num_classes) == ((12, 32, 32, 3), 8, 10)
     for index in (0, 11):
@@ -101,7 +83,7 @@ def test_official_pictures_outlive_their_files(home, raw):
 def test_archives_are_unpacked_offline(home, raw):
     mnist_files(raw)
     packed(raw / "MNIST" / "raw")
-    assert len(open_dataset("mnist", home, offline=True)) == 12
+    assert len(open_dataset("mnist", home, offline=True)) == TRAIN + TEST
 
 
 def test_damaged_official_files(home, raw):
@@ -133,36 +115,25 @@ def test_a_download_reports_and_prints_nothing(home, raw, mirror, monkeypatch, c
     monkeypatch.setattr(MNIST, "mirrors", [mirror])
     monkeypatch.setattr(MNIST, "resources", [(name, None) for name, _ in MNIST.resources])
     seen = []
-    assert len(open_dataset("mnist", home, progress=lambda *step: seen.append(step))) == 12
-    assert {label for label, _, _ in seen} == {"downloading mnist", "decoding mnist"}
-    assert all(0 < done <= total for _, done, total in seen)
+    assert len(open_dataset("mnist", home, progress=lambda *step: seen.append(step))) == TRAIN + TEST
+    assert {label for _, _, label in seen} == {"downloading mnist", "decoding mnist"}
+    assert all(0 < done <= total for done, total, _ in seen)
     assert capfd.readouterr() == ("", "")
 
 
-def cifar_files(raw):
-    folder = raw / "cifar-10-batches-py"
-    folder.mkdir()
-    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
-        (folder / name).write_bytes(pickle.dumps({"data": noise(2, 3072), "labels": [1, 0]}))
-    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": [f"c{i}" for i in range(10)]}))
-
-
 def test_cifar(home, raw, monkeypatch):
-    import torchvision.datasets.cifar as official
-
-    cifar_files(raw)
+    cifar10_files(raw)
     assert "damaged" in refusal("cifar10", home, offline=True).message  # not the official bytes
-    monkeypatch.setattr(official, "check_integrity", lambda path, md5=None: Path(path).is_file())
+    believed(monkeypatch, "torchvision.datasets.cifar")
     data = open_dataset("cifar10", home, offline=True, image_size=64)
-    assert (data.images.shape, data.train_size, data.classes[9]) == ((12, 64, 64, 3), 10, "c9")
+    assert (data.images.shape, data.train_size, data.classes[9]) == ((24, 64, 64, 3), 20, "c9")
     assert (data.flip, data.pad, data.mean[0]) == (True, 8, 0.4914)
 
 
 def test_svhn(home, raw, monkeypatch):
-    import torchvision.datasets.svhn as official
     from scipy.io import savemat
 
-    monkeypatch.setattr(official, "check_integrity", lambda path, md5=None: Path(path).is_file())
+    believed(monkeypatch, "torchvision.datasets.svhn")
     images = noise(32, 32, 3, 4)
     for part in ("train", "test"):
         savemat(raw / f"{part}_32x32.mat", {"X": images, "y": np.array([[1], [10], [3], [4]])})
@@ -196,11 +167,6 @@ def test_failed_downloads_are_explained(home, raw, name, monkeypatch, capfd):
     assert "no route to host" in failure.message
     assert "http" in failure.hint
     assert capfd.readouterr() == ("", "")
-
-
-def face(folder, name, size=(20, 20)):
-    folder.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(noise(*size, 3)).save(folder / name, "JPEG")
 
 
 def test_utkface(home, raw):

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import tiny
 import torch
+from room_kit import residents
 
 from deepunlearn_cli import unlearn
 from deepunlearn_cli.core.errors import Failure, UsageFailure
@@ -34,21 +35,8 @@ def run(name: str, kind: str = "cnn", seed: int = 0, precision: str = "fp32") ->
 
 def test_everyone_was_examined() -> None:
     paper = "ft srl ga fcs msg cfw prmq ct kde rni ff iu cfk euk scrub salun ngplus bt"
-    assert (
-        sorted(
-            [
-                *paper.split(),
-                "nablatau",
-                "ssd",
-                "l1sparse",
-                "singlegradient",
-                "amnesiac",
-                "do-nothing",
-                "retrain",
-            ]
-        )
-        == NAMES
-    )
+    assert residents(METHODS) == NAMES
+    assert {*paper.split(), "do-nothing", "retrain"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -165,7 +165,7 @@ def test_verify_finds_damage(store, damage, file, what):
     assert store.verify() == []
     damage(run)
     seen = []
-    (problem,) = store.verify(progress=lambda done, total: seen.append((done, total)))
+    (problem,) = store.verify(progress=lambda done, total, text: seen.append((done, total)))
     assert (problem.id, problem.file) == (run.id, file)
     assert what in str(problem)
     assert seen == [(1, 2), (2, 2)]
