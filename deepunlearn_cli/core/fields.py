@@ -2,6 +2,15 @@
 
 A line such as `lr: float = real(1e-3, 1e-5, 1e-1, log=True, help="learning rate")` gives the check, the
 `-p lr=...` option, the sweep's distribution, the listing, the run's key and an invalid value for tests.
+
+What a key holds must not change, or every run made before is lost to its question. So:
+
+- A field that is added to a class which people have runs of says `added=True`. At its default it is left out
+  of recipes, and their keys are those from before there was the field. Its default is what the code did until
+  then, and is final.
+- Whatever makes the same hyperparameters give other results (a new default of an `added` field too) raises
+  the class's `revision`; old runs then answer another question.
+- Another default of any other field needs nothing: recipes hold the value.
 """
 
 from __future__ import annotations
@@ -33,7 +42,8 @@ class Domain:
     """What one field accepts (`low` to `high` inclusive, or `choices`) and how a sweep draws from it.
 
     `zero` also accepts 0 where the range does not hold it ("off"); `search=False` keeps a field out of
-    sweeps. A `Share` bounds the search only: by hand any larger value is fine.
+    sweeps; an `added` field is left out of recipes at its default. A `Share` bounds the search only: by hand
+    any larger value is fine.
     """
 
     type: type
@@ -45,6 +55,7 @@ class Domain:
     zero: bool = False
     choices: tuple[Any, ...] = ()
     search: bool = True
+    added: bool = False
 
     @property
     def limit(self) -> float:
@@ -127,27 +138,32 @@ def real(
     log: bool = False,
     zero: bool = False,
     search: bool = True,
+    added: bool = False,
 ) -> Any:
     """A real number in [low, high]; `log` for a log-uniform search, `zero` to accept 0 ("off") too.
 
     `high` may be a share of the original's training epochs.
     """
-    return _declare(Domain(float, default, help, low, high, log, zero, search=search))
+    return _declare(Domain(float, default, help, low, high, log, zero, search=search, added=added))
 
 
-def whole(default: int, low: int, high: int | Share, *, help: str, search: bool = True) -> Any:
+def whole(
+    default: int, low: int, high: int | Share, *, help: str, search: bool = True, added: bool = False
+) -> Any:
     """A whole number in [low, high]; `high` may be a share of the original's training epochs."""
-    return _declare(Domain(int, default, help, low, high, search=search))
+    return _declare(Domain(int, default, help, low, high, search=search, added=added))
 
 
-def choice(default: Any, choices: tuple[Any, ...], *, help: str, search: bool = True) -> Any:
+def choice(
+    default: Any, choices: tuple[Any, ...], *, help: str, search: bool = True, added: bool = False
+) -> Any:
     """One of `choices`, all of the type of `default`."""
-    return _declare(Domain(type(default), default, help, choices=choices, search=search))
+    return _declare(Domain(type(default), default, help, choices=choices, search=search, added=added))
 
 
-def flag(default: bool, *, help: str, search: bool = True) -> Any:
+def flag(default: bool, *, help: str, search: bool = True, added: bool = False) -> Any:
     """True or false."""
-    return _declare(Domain(bool, default, help, search=search))
+    return _declare(Domain(bool, default, help, search=search, added=added))
 
 
 @dataclass(frozen=True)
@@ -167,7 +183,7 @@ class Declared:
 
     @classmethod
     def build(cls, params: Mapping[str, Any]) -> Self:
-        """An instance from names and values (texts too).
+        """An instance from names and values (texts too); what is not given has its default.
 
         Raises:
             NotFound: a name that is not declared, with suggestions.
@@ -179,9 +195,19 @@ class Declared:
                 raise _unknown_parameter(name, cls, known)
         return cls(**params)
 
-    def params(self) -> dict[str, Any]:
+    @classmethod
+    def added(cls) -> dict[str, Any]:
+        """The fields that recipes leave out at their defaults, which these are."""
+        return {name: domain.default for name, domain in cls.domains().items() if domain.added}
+
+    def values(self) -> dict[str, Any]:
         """The values of all declared fields, as plain data."""
         return {name: getattr(self, name) for name in self.domains()}
+
+    def params(self) -> dict[str, Any]:
+        """What recipes, and so keys, hold: `values` less the `added` fields that are at their defaults."""
+        added = self.added()
+        return {name: value for name, value in self.values().items() if added.get(name) != value}
 
 
 def _unknown_parameter(name: str, cls: type[Declared], known: str) -> Failure:

@@ -46,7 +46,7 @@ class Recipe:
             its retrained model trained side by side, of which only readings are kept).
         name: public name of what acts: `original`, `retrain`, a method, an attack.
         revision: of that actor's code.
-        params: its hyperparameters, all of them.
+        params: its hyperparameters, less those added later that are at their default (`core/fields.py`).
         seed: of the run's random streams.
         data: fingerprint and split of the dataset (`fingerprint`, `val_share`, `split_seed`); of a trial
             also its `judge`, the attack that its score is made with; of tracked training, and of all that

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.attacks.umia import UMIA
 from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.core.fields import Share
+from deepunlearn_cli.core.fields import Declared, Share
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods.retrain import Retrain
@@ -255,6 +255,19 @@ def training_of(start: Recipe) -> Mapping[str, Any]:
     """How an original was trained, or how a checkpoint from elsewhere is taken to have been."""
     training: Mapping[str, Any] = start.params.get("training", start.params)
     return training
+
+
+def hyperparameters(recipe: Recipe) -> dict[str, Any]:
+    """Every hyperparameter of a run by name, those too that its recipe leaves out."""
+    return _actor(recipe).added() | dict(recipe.params)
+
+
+def _actor(recipe: Recipe) -> type[Declared]:
+    """What declares a run's hyperparameters; nothing does for a checkpoint, and where the code is gone."""
+    room = ATTACKS if recipe.kind == "attack" else METHODS
+    if recipe.kind in ("train", "lockstep") or (recipe.kind == "shadow" and not recipe.inputs):
+        return TRAINER
+    return room.get(recipe.name) if recipe.name in room.names() else Declared
 
 
 def within_budget(actor: type[Method], start: Recipe) -> dict[str, Any]:
