@@ -13,7 +13,7 @@ Schedule = Callable[[int, int], float]  # (epoch from 0, epochs) -> factor of th
 
 
 class Rates(Protocol):
-    """The hyperparameters of plain SGD."""
+    """The hyperparameters of SGD."""
 
     @property
     def lr(self) -> float:
@@ -25,11 +25,11 @@ class Rates(Protocol):
 
     @property
     def weight_decay(self) -> float:
-        """Coupled, as in plain SGD."""
+        """Coupled: times a weight, it is added to its gradient."""
 
 
 class Steps(Rates, Protocol):
-    """The hyperparameters of plain SGD training."""
+    """The hyperparameters of training by SGD."""
 
     @property
     def epochs(self) -> int:

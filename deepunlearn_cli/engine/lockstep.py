@@ -9,9 +9,10 @@ import copy
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
+from torch.optim import Optimizer
 
 from deepunlearn_cli.engine.fit import Schedule, Steps
 from deepunlearn_cli.engine.hessian import Sharpness
@@ -60,22 +61,32 @@ class Gauge:
         return {"step": steps, **read, "products": self.sharpness.products, **errors}
 
 
+class Training(Steps, Protocol):
+    """What both models are trained by."""
+
+    @property
+    def annealing(self) -> Schedule:
+        """Factor of the learning rate by epoch."""
+
+    def descent(self, model: nn.Module, task: Task) -> Optimizer:
+        """What takes the steps over the weights of a model."""
+
+
 class Lockstep:
     """M, trained with the forget set, and M', without it: the same start, the same retain batches.
 
     Args:
         start: w0, to be copied.
         task: `retain` and `forget` in a fixed order.
+        objective: what both minimise.
     """
 
-    def __init__(
-        self, start: nn.Module, task: Task, hyper: Steps, schedule: Schedule, objective: Objective
-    ) -> None:
-        self.task, self.hyper, self.schedule, self.objective = task, hyper, schedule, objective
+    def __init__(self, start: nn.Module, task: Task, training: Training, objective: Objective) -> None:
+        self.task, self.training, self.objective = task, training, objective
         self.original, self.retrained = (copy.deepcopy(start).train() for _ in range(2))
         self.updates, self.gauge = Updates(self.original), Gauge(start, task, objective)
         own = copy.deepcopy(start).train()
-        self.gradient = Track(own, 0.0, hyper.batch_size, objective).gradient(task)
+        self.gradient = Track(own, 0.0, training.batch_size, objective).gradient(task)
         self.steps, self.rates, self.forget_rates = 0, 0.0, 0.0
 
     def run(self, points: int) -> Iterator[dict[str, Any]]:
@@ -83,8 +94,9 @@ class Lockstep:
 
         None falls between two forget batches of an epoch, so that a reading is of whole passes over them.
         """
-        forget, retain = (part.count(self.hyper.batch_size) for part in (self.task.forget, self.task.retain))
-        total = self.hyper.epochs * (forget + retain)
+        size = self.training.batch_size
+        forget, retain = (part.count(size) for part in (self.task.forget, self.task.retain))
+        total = self.training.epochs * (forget + retain)
         marks = sorted({math.ceil(total * k / points) for k in range(1, points + 1)})
         for epoch in self._trained():
             if marks and self.steps >= marks[0]:
@@ -93,9 +105,9 @@ class Lockstep:
 
     def _trained(self) -> Iterator[int]:
         """Train; stops after every step on retain and every pass over forget, with the epoch's number."""
-        task, size = self.task, self.hyper.batch_size
-        optimizers = [task.sgd(model, self.hyper) for model in (self.original, self.retrained)]
-        for epoch in task.epochs(self.hyper.epochs, optimizers[0], self.schedule):
+        task, size = self.task, self.training.batch_size
+        optimizers = [self.training.descent(model, task) for model in (self.original, self.retrained)]
+        for epoch in task.epochs(self.training.epochs, optimizers[0], self.training.annealing):
             lr = optimizers[1].param_groups[0]["lr"] = optimizers[0].param_groups[0]["lr"]
             with self.updates.watched():
                 task.descend(optimizers[0], self.original, task.forget, size, self.objective)

@@ -108,7 +108,7 @@ class Task:
     def sgd(
         self, model: nn.Module, hyper: Rates, *, lr: float | None = None, weight_decay: float | None = None
     ) -> torch.optim.SGD:
-        """Plain SGD over all weights, with the learning rate, momentum and weight decay of `hyper`."""
+        """SGD over all weights, with the learning rate, momentum and weight decay of `hyper`."""
         return SGD(
             model.parameters(),
             lr=hyper.lr if lr is None else lr,
@@ -224,9 +224,10 @@ class Task:
         hyper: Steps,
         schedule: Schedule | None = None,
         objective: Objective = F.cross_entropy,
+        optimizer: torch.optim.Optimizer | None = None,
     ) -> None:
-        """Train `model` on `part`: the plain loop of this project."""
-        optimizer = self.sgd(model, hyper)
+        """Train `model` on `part`, by `sgd` unless given an optimiser: the plain loop of this project."""
+        optimizer = optimizer or self.sgd(model, hyper)
         network = compiled(model, self.device) if compiling() else model
         self.facts["compiled"] = compiling()
         for _ in self.epochs(hyper.epochs, optimizer, schedule):

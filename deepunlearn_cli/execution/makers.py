@@ -195,7 +195,7 @@ def _lockstep(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progres
     start = shop.start(recipe, inputs["start"]) if inputs else shop.fresh(recipe, "init")
     try:
         with repeatable(recipe.seed, shop.device), task.cost.clock(shop.device):
-            pair = Lockstep(start, task, training, training.annealing, training.objective(task.classes))
+            pair = Lockstep(start, task, training, training.objective(task.classes))
             task.log = list(pair.run(training.points))
         check_finite(pair.original)
         check_finite(pair.retrained)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.data import Dataset, ForgetSet
     from deepunlearn_cli.methods import Method
 
-TRAINER = Retrain  # originals are trained exactly as retrained models are
+TRAINER: type[Retrain] = Retrain  # originals are trained exactly as retrained models are
 TRIAL_ATTACK = "umia"
 
 
@@ -64,16 +64,10 @@ def check_exact(scene: Scene, params: Mapping[str, Any]) -> None:
     """Refuse to track a training in which steps on the forget set are not plain gradient steps.
 
     Raises:
-        UsageFailure: momentum, weight decay or augmentation; the message says why.
+        UsageFailure: they are more than that (`Training.inexact`), or of other pictures in every epoch.
     """
-    training = Retrain.build(params)
     moving = scene.augment and (scene.dataset.flip or scene.dataset.pad)
-    cures = {
-        f"momentum={training.momentum:g}": "-p momentum=0" if training.momentum else "",
-        f"weight_decay={training.weight_decay:g}": "-p weight_decay=0" if training.weight_decay else "",
-        "augmentation": "--no-augment" if moving else "",
-    }
-    if wrong := {name: cure for name, cure in cures.items() if cure}:
+    if wrong := TRAINER.build(params).inexact | ({"augmentation": "--no-augment"} if moving else {}):
         raise UsageFailure(
             f"--track is exact for plain SGD on fixed batches only, and this has {', '.join(wrong)}: "
             "its updates are more than lr times the gradient of a batch",

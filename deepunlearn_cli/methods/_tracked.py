@@ -34,14 +34,14 @@ class Tracked(Training):
 
         del model
         fresh, goal = task.fresh("init").train(), self.objective(task.classes)
-        updates, optimizer, read = Updates(fresh), task.sgd(fresh, self), self._gauge(fresh, task)
+        updates, optimizer, read = Updates(fresh), self.descent(fresh, task), self._gauge(fresh, task)
         for epoch in task.epochs(self.epochs, optimizer, self.annealing):
             with updates.watched():
                 task.descend(optimizer, fresh, task.forget, self.batch_size, goal)
             task.descend(optimizer, fresh, task.retain, self.batch_size, goal)
             read(epoch)
         task.updates = updates.named()
-        task.facts["approximate"] = not self.plain or task.forget.moving
+        task.facts["approximate"] = bool(self.inexact) or task.forget.moving
         return fresh
 
     def work(self, n: Sizes) -> float:

@@ -11,8 +11,12 @@ from deepunlearn_cli.core.fields import choice, real, whole
 from deepunlearn_cli.methods._method import Method
 
 if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
     from deepunlearn_cli.engine.fit import Schedule
     from deepunlearn_cli.engine.objective import Objective
+    from deepunlearn_cli.engine.task import Task
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,18 @@ class Training(Method):
         """The learning rates of all epochs, summed."""
         return math.fsum(self.lr * self.annealing(epoch, self.epochs) for epoch in range(self.epochs))
 
+    def descent(self, model: nn.Module, task: Task) -> Optimizer:
+        """What takes its steps over the weights of a model."""
+        return task.sgd(model, self)
+
     @property
-    def plain(self) -> bool:
-        """Whether its steps are plain SGD: no momentum, no weight decay."""
-        return self.momentum == 0 and self.weight_decay == 0
+    def inexact(self) -> dict[str, str]:
+        """Why a step of `descent` is more than lr times a gradient, each with the option that mends it.
+
+        Nothing of the kind is plain SGD, for which Unrolling SGD is exact.
+        """
+        cures = {
+            f"momentum={self.momentum:g}": "-p momentum=0" if self.momentum else "",
+            f"weight_decay={self.weight_decay:g}": "-p weight_decay=0" if self.weight_decay else "",
+        }
+        return {why: cure for why, cure in cures.items() if cure}

@@ -35,7 +35,8 @@ class Retrain(Training):
         """A fresh model, trained; the original's weights are not looked at."""
         del model
         fresh = task.fresh("init").train()
-        task.fit(fresh, task.retain, self, self.annealing, self.objective(task.classes))
+        goal, descent = self.objective(task.classes), self.descent(fresh, task)
+        task.fit(fresh, task.retain, self, self.annealing, goal, descent)
         return fresh
 
     def work(self, n: Sizes) -> float:
