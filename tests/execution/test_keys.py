@@ -127,9 +127,7 @@ OF_METHODS = {
     "srl": "92e5bbab13e6d76a",
     "ssd": "d860a068840574a1",
 }
-LEFT_OUT: dict[
-    str, dict[str, object]
-] = {}  # `added` fields by method or attack, with defaults that are final
+LEFT_OUT = {"retrain": {"optimizer": "sgd"}}  # `added` fields of methods and attacks: defaults are final
 
 
 def explained(found: dict[str, str], frozen: dict[str, str]) -> str:
