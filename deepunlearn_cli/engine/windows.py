@@ -4,7 +4,7 @@ TinyViT fills windows of 7x7 or 14x14 tokens with zeros where the picture ends (
 tokens in some stages) and does not mask them. All padding tokens of a window are one and the same vector, so
 keys and values can be the real tokens and a single padding token, whose attention bias is the log of the sum
 of exp(bias) over the padded positions: softmax over the window is exactly softmax over these. Queries of
-padded positions are thrown away in the end and need not be asked (benchmark-protocol 2.2).
+padded positions are thrown away in the end and need not be computed.
 """
 
 from __future__ import annotations

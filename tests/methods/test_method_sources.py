@@ -1,4 +1,4 @@
-"""What the sources of the methods say must hold (methods.md section 7, benchmark-protocol section 4)."""
+"""What the sources of the methods say must hold: their papers and code, and those of arXiv 2410.01276."""
 
 from __future__ import annotations
 
