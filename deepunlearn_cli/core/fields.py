@@ -191,8 +191,7 @@ class Declared:
         """
         for name in params:
             if name not in cls.domains():
-                known = ", ".join(cls.domains()) or "none"
-                raise _unknown_parameter(name, cls, known)
+                raise _unknown_parameter(name, cls)
         return cls(**params)
 
     @classmethod
@@ -210,6 +209,7 @@ class Declared:
         return {name: value for name, value in self.values().items() if added.get(name) != value}
 
 
-def _unknown_parameter(name: str, cls: type[Declared], known: str) -> Failure:
-    failure = unknown("hyperparameter", name, cls.domains(), f"{cls.__name__} takes: {known}")
+def _unknown_parameter(name: str, cls: type[Declared]) -> Failure:
+    takes = ", ".join(cls.domains()) or "none"
+    failure = unknown("hyperparameter", name, cls.domains(), f"{cls.__name__} takes: {takes}")
     return UsageFailure(failure.message, failure.hint)

@@ -127,5 +127,5 @@ class Recipe:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Recipe:
         """The recipe that `to_json` wrote. `KeyError` or `TypeError` if it is not one."""
-        known = {k: v for k, v in data.items() if k != "schema"}
-        return cls(**known | {"inputs": {n: cls.from_json(r) for n, r in data["inputs"].items()}})
+        named = {k: v for k, v in data.items() if k != "schema"}
+        return cls(**named | {"inputs": {n: cls.from_json(r) for n, r in data["inputs"].items()}})

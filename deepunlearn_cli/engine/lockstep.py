@@ -35,12 +35,12 @@ def unlearning_errors(rate: float, way: float, eigenvalues: Sequence[float], ste
         eigenvalues: top eigenvalues of the Hessian, in the order of their readings.
         steps: t.
     """
-    found = {}
+    errors = {}
     for (sigma, form), (power, p), average in product(SIGMAS.items(), POWERS.items(), AVERAGES):
         read = [abs(value) ** form for value in (eigenvalues if not average else eigenvalues[-1:])]
         mean = math.fsum(read) / len(read)
-        found[f"e{sigma}{power}{average}"] = rate**p * way * mean * (steps - 1) / 2
-    return found
+        errors[f"e{sigma}{power}{average}"] = rate**p * way * mean * (steps - 1) / 2
+    return errors
 
 
 class Gauge:

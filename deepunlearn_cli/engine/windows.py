@@ -71,13 +71,13 @@ class UnpaddedBlock(TinyVitBlock):
         attn, shape = self.attn, (rows.real, columns.real)
         windows = _split(real[:, rows.start : rows.end, columns.start : columns.end], shape)
         padded = rows.real * columns.real < self.window_size**2
-        known = windows
+        tokens = windows
         if padded:
             repeat = windows.shape[0] // padding.shape[0]
             once = padding[:, None, :, None].expand(-1, repeat, -1, -1, -1).flatten(0, 1)
-            known = torch.cat([windows, once], dim=2)
+            tokens = torch.cat([windows, once], dim=2)
         query = windows[..., : attn.key_dim] * attn.scale
-        _, key, value = torch.split(known, [attn.key_dim, attn.key_dim, attn.val_dim], dim=3)
+        _, key, value = torch.split(tokens, [attn.key_dim, attn.key_dim, attn.val_dim], dim=3)
         chances = (query @ key.transpose(2, 3) + self._biases(shape)).softmax(dim=3)
         return _joined(chances.to(value.dtype) @ value, shape, rows, columns)
 

@@ -61,8 +61,8 @@ class Tracked(Training):
             if epoch + 1 in due:
                 mean = sum(self.lr * self.annealing(e, self.epochs) for e in range(epoch + 1)) / (epoch + 1)
                 with task.cost.aside(task.device):
-                    found = gauge.read(model, steps * (epoch + 1), mean)
-                task.log.append({"epoch": epoch + 1, **found})
-                task.facts["unlearning_error"] = found
+                    reading = gauge.read(model, steps * (epoch + 1), mean)
+                task.log.append({"epoch": epoch + 1, **reading})
+                task.facts["unlearning_error"] = reading
 
         return read

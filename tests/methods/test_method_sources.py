@@ -125,7 +125,7 @@ class TestDivergences:
     def test_scrub_has_t_squared_and_kde_has_not(self) -> None:
         kl = divergence(self.teacher, self.student, 3.0)
         scrub = METHODS.get("scrub").build({"temperature": 3.0})
-        torch.testing.assert_close(scrub.distance(self.teacher, self.student), 9 * kl)
+        torch.testing.assert_close(scrub.kld(self.teacher, self.student), 9 * kl)
         kde, labels = METHODS.get("kde").build({"temperature": 3.0}), torch.arange(6) % 5
         soft = entropy(self.teacher / 3).mean() + kl  # cross-entropy = entropy + divergence
         whole = F.cross_entropy(self.student, labels) + soft + kl
