@@ -9,7 +9,7 @@ import copy
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import nn
 from torch.optim import Optimizer
@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from deepunlearn_cli.engine.fit import Schedule, Steps
 from deepunlearn_cli.engine.hessian import Sharpness
 from deepunlearn_cli.engine.objective import Objective
-from deepunlearn_cli.engine.task import Task
+from deepunlearn_cli.engine.task import Reading, Task
 from deepunlearn_cli.engine.track import Track, Updates
 from deepunlearn_cli.engine.weights import copied, distance, moved
 
@@ -51,7 +51,7 @@ class Gauge:
         self.sharpness = Sharpness(task.train, objective, task.stream("hessian"))
         self.eigenvalues: list[float] = []
 
-    def read(self, model: nn.Module, steps: int, rate: float) -> dict[str, Any]:
+    def read(self, model: nn.Module, steps: int, rate: float) -> Reading:
         """`way`, `eigenvalue`, `sigma` (the mean of absolute values so far), `products`, and every `e`."""
         self.eigenvalues.append(self.sharpness.eigenvalue(model))
         way = distance(copied(model), self.start)
@@ -89,7 +89,7 @@ class Lockstep:
         self.gradient = Track(own, 0.0, training.batch_size, objective).gradient(task)
         self.steps, self.rates, self.forget_rates = 0, 0.0, 0.0
 
-    def run(self, points: int) -> Iterator[dict[str, Any]]:
+    def run(self, points: int) -> Iterator[Reading]:
         """Train; readings at about so many evenly spaced steps, the last one included.
 
         None falls between two forget batches of an epoch, so that a reading is of whole passes over them.
@@ -124,7 +124,7 @@ class Lockstep:
         self.steps += steps
         self.rates += steps * lr
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> Reading:
         """Distances from M' of M (`v_original`) and of M unlearned by both methods, and the gauge's."""
         target = copied(self.retrained)
         return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -22,6 +21,8 @@ from deepunlearn_cli.engine.pictures import Batch, Pictures
 from deepunlearn_cli.engine.track import Track
 
 Network = Callable[[Tensor], Tensor]  # a model, or its compiled form
+Reading = dict[str, float]  # figures by name, one line of a run's log
+Fact = bool | float | list[str] | Reading  # about a run, beside its scores: plain data
 Loss = Tensor | Iterator[Tensor]  # the terms of a sum: one's activations are freed before the next is made
 Progress = Callable[[float, float, str], None]  # done, total, text
 
@@ -63,8 +64,8 @@ class Task:
         self.device, self.stream, self.fresh = device, stream, fresh
         self.classes, self.precision = classes, precision
         self.cost = Cost()
-        self.facts: dict[str, Any] = {}
-        self.log: list[dict[str, Any]] = []
+        self.facts: dict[str, Fact] = {}
+        self.log: list[Reading] = []
         self.warnings: list[str] = []
         self.track: Track | None = None  # of the training that made the model, for who asks for it
         self.updates: dict[str, Tensor] | None = None  # what tracked training keeps for one
