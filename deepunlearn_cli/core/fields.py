@@ -18,9 +18,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from deepunlearn_cli.core.errors import Failure, UsageFailure, unknown
+
+Value = bool | int | float | str  # of a hyperparameter: plain data
+Default = TypeVar("Default", bool, int, float, str)
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,14 @@ class Domain:
     any larger value is fine.
     """
 
-    type: type
-    default: Any
+    type: type[Value]
+    default: Value
     help: str
     low: float = -math.inf
     high: float | Share = math.inf
     log: bool = False
     zero: bool = False
-    choices: tuple[Any, ...] = ()
+    choices: tuple[Value, ...] = ()
     search: bool = True
     added: bool = False
 
@@ -87,7 +90,7 @@ class Domain:
         )
         return f"{self.low:g} .. {high}{' (log)' if self.log else ''}"
 
-    def read(self, name: str, value: Any) -> Any:
+    def read(self, name: str, value: object) -> Value:
         """`value` (perhaps text) as this field's type.
 
         Raises:
@@ -101,13 +104,14 @@ class Domain:
             raise self._refuse(name, value)
         return typed
 
-    def invalid(self) -> Any:
+    def invalid(self) -> Value:
         """Some value that this field must reject (for tests)."""
         return "not-a-value" if self.type is bool or self.choices else self.low - 1
 
-    def _typed(self, value: Any) -> Any:
+    def _typed(self, value: Any) -> Value:
         if self.type is bool:
-            return {"true": True, "false": False}.get(str(value).lower(), value)
+            named: Value = {"true": True, "false": False}.get(str(value).lower(), value)
+            return named
         if self.type is int and (isinstance(value, bool) or float(value) != int(float(value))):
             raise ValueError(value)
         return self.type(float(value)) if self.type is int else self.type(value)
@@ -119,14 +123,15 @@ class Domain:
             return value in self.choices
         return (self.zero and value == 0) or (math.isfinite(value) and self.low <= value <= self.limit)
 
-    def _refuse(self, name: str, value: Any) -> Failure:
+    def _refuse(self, name: str, value: object) -> Failure:
         return UsageFailure(
             f"{name}={value} is not {self.describe()}", f"-p {name}={self.default} is the default"
         )
 
 
-def _declare(domain: Domain) -> Any:
-    return field(default=domain.default, metadata={"domain": domain})
+def _declare(default: Default, domain: Domain) -> Default:
+    """A dataclass field, of the type of its default as far as type checkers know."""
+    return field(default=default, metadata={"domain": domain})
 
 
 def real(
@@ -139,31 +144,33 @@ def real(
     zero: bool = False,
     search: bool = True,
     added: bool = False,
-) -> Any:
+) -> float:
     """A real number in [low, high]; `log` for a log-uniform search, `zero` to accept 0 ("off") too.
 
     `high` may be a share of the original's training epochs.
     """
-    return _declare(Domain(float, default, help, low, high, log, zero, search=search, added=added))
+    domain = Domain(float, default, help, low, high, log, zero, search=search, added=added)
+    return _declare(default, domain)
 
 
 def whole(
     default: int, low: int, high: int | Share, *, help: str, search: bool = True, added: bool = False
-) -> Any:
+) -> int:
     """A whole number in [low, high]; `high` may be a share of the original's training epochs."""
-    return _declare(Domain(int, default, help, low, high, search=search, added=added))
+    return _declare(default, Domain(int, default, help, low, high, search=search, added=added))
 
 
 def choice(
-    default: Any, choices: tuple[Any, ...], *, help: str, search: bool = True, added: bool = False
-) -> Any:
+    default: Default, choices: tuple[Default, ...], *, help: str, search: bool = True, added: bool = False
+) -> Default:
     """One of `choices`, all of the type of `default`."""
-    return _declare(Domain(type(default), default, help, choices=choices, search=search, added=added))
+    domain = Domain(type(default), default, help, choices=choices, search=search, added=added)
+    return _declare(default, domain)
 
 
-def flag(default: bool, *, help: str, search: bool = True, added: bool = False) -> Any:
+def flag(default: bool, *, help: str, search: bool = True, added: bool = False) -> bool:
     """True or false."""
-    return _declare(Domain(bool, default, help, search=search, added=added))
+    return _declare(default, Domain(bool, default, help, search=search, added=added))
 
 
 @dataclass(frozen=True)
@@ -182,7 +189,7 @@ class Declared:
         return {f.name: f.metadata["domain"] for f in fields(cls) if "domain" in f.metadata}
 
     @classmethod
-    def build(cls, params: Mapping[str, Any]) -> Self:
+    def build(cls, params: Mapping[str, object]) -> Self:
         """An instance from names and values (texts too); what is not given has its default.
 
         Raises:
@@ -195,15 +202,15 @@ class Declared:
         return cls(**params)
 
     @classmethod
-    def added(cls) -> dict[str, Any]:
+    def added(cls) -> dict[str, Value]:
         """The fields that recipes leave out at their defaults, which these are."""
         return {name: domain.default for name, domain in cls.domains().items() if domain.added}
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Value]:
         """The values of all declared fields, as plain data."""
         return {name: getattr(self, name) for name in self.domains()}
 
-    def params(self) -> dict[str, Any]:
+    def params(self) -> dict[str, Value]:
         """What recipes, and so keys, hold: `values` less the `added` fields that are at their defaults."""
         added = self.added()
         return {name: value for name, value in self.values().items() if added.get(name) != value}

@@ -10,10 +10,10 @@ padded positions are thrown away in the end and need not be computed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from timm.models.tiny_vit import TinyVitBlock
+from timm.models.tiny_vit import Attention, TinyVitBlock
 from torch import Tensor, nn
 
 
@@ -28,7 +28,7 @@ class _Span(NamedTuple):
 class UnpaddedBlock(TinyVitBlock):
     """timm's TinyVitBlock; an instance of that becomes one of this by its class alone, weights and all."""
 
-    attn: Any
+    attn: Attention
 
     def forward(self, x: Tensor) -> Tensor:
         """The block's output (B, H, W, C)."""
@@ -84,7 +84,7 @@ class UnpaddedBlock(TinyVitBlock):
     def _biases(self, shape: tuple[int, int]) -> Tensor:
         """Bias (heads, n, n) among n real positions, with a last column for the padding if there is any."""
         table: Tensor = self.attn.attention_biases
-        places: Tensor = self.attn.attention_bias_idxs
+        places = self.attn.get_buffer("attention_bias_idxs")
         grid = torch.arange(self.window_size**2, device=places.device).view(self.window_size, -1)
         inside = torch.zeros_like(grid, dtype=torch.bool)
         inside[: shape[0], : shape[1]] = True

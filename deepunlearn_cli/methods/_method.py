@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from deepunlearn_cli.core.fields import TRAINING_SHARE, Declared, choice, real, whole
 
@@ -81,31 +81,31 @@ def per_step(size: int, batch_size: int) -> float:
     return size / math.ceil(size / batch_size)
 
 
-def passes(default: int, over: str = "the retain set") -> Any:
+def passes(default: int, over: str = "the retain set") -> int:
     """Epochs: searched from 1 to 20 % of the original's."""
     return whole(default, 1, TRAINING_SHARE, help=f"passes over {over}")
 
 
-def rate(default: float, of: str = "") -> Any:
+def rate(default: float, of: str = "") -> float:
     """Learning rate: log-uniform in [1e-5, 0.1]."""
     return real(default, 1e-5, 1e-1, log=True, help=f"learning rate{of and ' '}{of}")
 
 
-def inertia(default: float) -> Any:
+def inertia(default: float) -> float:
     """Momentum: the benchmark "searches" it from 0.9 to 0.9, so it is set by hand only."""
     return real(default, 0.0, 0.999, help="SGD momentum", search=False)
 
 
-def decay(default: float, of: str = "") -> Any:
+def decay(default: float, of: str = "") -> float:
     """Weight decay: log-uniform in [1e-5, 0.1], or 0 for none."""
     return real(default, 1e-5, 1e-1, log=True, zero=True, help=f"weight decay{of and ' '}{of}")
 
 
-def batch(default: int) -> Any:
+def batch(default: int) -> int:
     """Batch size: 64, 128 or 256."""
     return choice(default, (64, 128, 256), help="pictures per step")
 
 
-def heat(default: float) -> Any:
+def heat(default: float) -> float:
     """Temperature: the benchmark's (0, 5], less what is too close to its division by zero."""
     return real(default, 0.1, 5.0, help="temperature of the softmax")

@@ -137,7 +137,7 @@ def size(plan: Plan, seeds: int) -> Iterator[Row]:
     sets = [_sizes(spec) for spec in plan.forget_specs]
     each = seeds * len(sets)
     for cell in plan.pairs:
-        epochs = recipes.TRAINER.build(cell.training).params()["epochs"]
+        epochs = recipes.TRAINER.build(cell.training).epochs
         once = _mean(_work(name, plan, epochs, sizes) for name in methods for sizes in sets)
         retrained = each if RETRAIN in actors or plan.sweep else 0
         counts = {
