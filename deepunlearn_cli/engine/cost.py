@@ -25,7 +25,7 @@ class Cost:
     """Counters of one run.
 
     `forward` and `backward` count samples, teacher passes included. A forward pass costs 1/3 of a training
-    step and a backward pass 2/3 (`methods.md` section 0).
+    step and a backward pass, which makes two gradients of every layer, 2/3.
     """
 
     forward: int = 0

@@ -198,7 +198,7 @@ def _lockstep(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, p
     start = materials.start(recipe, inputs["start"]) if inputs else materials.fresh(recipe, "init")
     try:
         with repeatable(recipe.seed, materials.device), task.cost.clock(materials.device):
-            pair = Lockstep(start, task, training, training.annealing, training.objective(task.classes))
+            pair = Lockstep(start, task, training, training.objective(task.classes))
             task.log = list(pair.run(training.points))
         check_finite(pair.original)
         check_finite(pair.retrained)

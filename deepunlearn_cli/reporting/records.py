@@ -20,6 +20,7 @@ Pair = tuple[
 ]  # setting (data, model, precision, training) and forget set, or how each seed draws its own
 Kind = tuple[str, str]  # of a U-MIA: what it is against, and the feature that it looks at
 
+DEFAULT = "default"  # stands for a hyperparameter that recipes leave out at its default
 PAPERS: Kind = ("test", "loss")  # the attack that ranks
 
 
@@ -156,7 +157,7 @@ def _configs(runs: Sequence[Row]) -> dict[str, str]:
     for cell in cells.values():
         chosen = {row["id"]: _chosen(row) for row in cell}
         names = _differing(list(chosen.values()))
-        short = {name: _shortened(one.get(name) for one in chosen.values()) for name in names}
+        short = {name: _shortened(one.get(name, DEFAULT) for one in chosen.values()) for name in names}
         texts |= {run_id: _config(one, short) for run_id, one in chosen.items()} if names else {}
     return texts
 
@@ -175,7 +176,7 @@ def _differing(params: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _config(params: Mapping[str, Any], short: Mapping[str, Mapping[str, str]]) -> str:
-    return " ".join(f"{name}={texts[repr(params.get(name))]}" for name, texts in short.items())
+    return " ".join(f"{name}={texts[repr(params.get(name, DEFAULT))]}" for name, texts in short.items())
 
 
 def _shortened(values: Iterable[Any]) -> dict[str, str]:

@@ -74,6 +74,11 @@ def test_only_differing_hyperparameters_are_named():
     ]
 
 
+def test_a_hyperparameter_that_recipes_leave_out_reads_default():
+    rows = [run("msg", params={"lr": 0.1}), run("msg", params={"lr": 0.1, "warmup": 2})]
+    assert [record.config for record in joined(rows)] == ["warmup=default", "warmup=2"]
+
+
 def test_configs_are_told_apart_within_a_pair_only():
     rows = [run("msg", params={"lr": 0.1}), run("msg", params={"lr": 0.2}, forget="f1")]
     assert [record.config for record in joined(rows)] == ["", ""]
