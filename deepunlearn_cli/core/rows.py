@@ -1,0 +1,55 @@
+"""The row of a run: what the index holds of it, and what tables are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, TypedDict
+
+
+class IndexRow(TypedDict):
+    """A run in one flat row of strict JSON data, as its manifest seals it.
+
+    Fields that came later are missing from the rows of older runs.
+
+    Attributes:
+        id: the run's key; `base` that of its first attempt.
+        target: id of the run that it attacks or starts from, or empty; `earlier` of the checkpoint that a
+            track goes back to.
+        setting: what runs must share to be compared (`Recipe.setting`).
+        method: of an attack on a method as a whole (U-LiRA), its name.
+        forget: SHA-256 of the forget set, None for an original; `forget_label` is its spec.
+        augment: whether training pictures were augmented.
+        status: `done` or `failed`, for a `reason`; `created` in seconds since 1970.
+        scores: by name, shares (0..1) and whatever else an attack tells.
+        seconds: wall time; `work` in epochs of training; on what `device`, `shared` with other runs or not.
+        reads: the parts of the data that its method saw.
+        approximate: whether its track did not meet the method's assumptions.
+    """
+
+    id: str
+    base: str
+    target: str
+    attempt: int
+    kind: str
+    name: str
+    seed: int
+    params: Mapping[str, Any]
+    setting: str
+    dataset: str
+    model: str
+    forget: str | None
+    forget_label: str | None
+    precision: str
+    status: str
+    reason: str
+    created: float
+    scores: Mapping[str, Any]
+    seconds: float | None
+    work: float | None
+    device: str
+    shared: bool
+    method: NotRequired[str | None]
+    augment: NotRequired[bool | None]
+    reads: NotRequired[Sequence[str] | None]
+    approximate: NotRequired[bool]
+    earlier: NotRequired[str]
