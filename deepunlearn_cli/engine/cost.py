@@ -37,6 +37,16 @@ class Cost:
         """Cost in epochs of training on `training_size` samples."""
         return (self.forward + 2 * self.backward) / (3 * training_size) if training_size else float("nan")
 
+    def facts(self, training_size: int) -> dict[str, object]:
+        """All of it by name, for the facts of a run (`core.facts`)."""
+        return {
+            "seconds": self.seconds,
+            "work": self.work(training_size),
+            "samples_forward": self.forward,
+            "samples_backward": self.backward,
+            "shared": self.shared,
+        }
+
     @contextmanager
     def clock(self, device: torch.device) -> Iterator[None]:
         """Add the seconds of the block, device included, and note whether other runs shared the machine."""

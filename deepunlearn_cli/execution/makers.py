@@ -264,17 +264,8 @@ def warnings_of(outputs: Mapping[str, Mapping[str, Any]], classes: int) -> list[
 
 
 def _facts(task: Task, recipe: Recipe, shop: Workshop) -> dict[str, Any]:
-    cost = task.cost
-    return {
-        **task.facts,
-        **shop.facts(),
-        "seconds": cost.seconds,
-        "work": cost.work(shop.training_size(recipe)),
-        "samples_forward": cost.forward,
-        "samples_backward": cost.backward,
-        "shared": cost.shared,
-        "version": __version__,
-    }
+    cost = task.cost.facts(shop.training_size(recipe))
+    return {**task.facts, **shop.facts(), **cost, "version": __version__}
 
 
 def _portable(model: nn.Module) -> dict[str, Tensor]:
