@@ -15,7 +15,7 @@ import re
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +32,6 @@ Row = dict[str, Any]
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 SHARD = re.compile(r"[0-9a-f]{2}")
 TABLE = "CREATE TABLE shards (name TEXT PRIMARY KEY, mtime INTEGER, crc INTEGER, runs BLOB)"
-# The number of a file's layout; files with another are rebuilt. SQLite takes 31 bits.
-LAYOUT = zlib.crc32(" ".join((TABLE, *IndexRow.__annotations__, *FACTS)).encode()) >> 1
 RACY_NS = (
     2_000_000_000  # a folder younger than this may change again within one tick of the file system's clock
 )
@@ -42,6 +40,14 @@ FILTERS = (
     "id", "base", "kind", "name", "setting", "dataset", "model",
     "forget", "forget_label", "precision", "status", "target", "earlier",
 )  # fmt: skip
+
+
+def layout(fields: Iterable[str]) -> int:
+    """The number (31 bits) of an index whose rows have these fields; a file with another is rebuilt."""
+    return zlib.crc32(" ".join((TABLE, *fields)).encode()) >> 1
+
+
+LAYOUT = layout((*IndexRow.__annotations__, *FACTS))
 
 
 def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> Row:

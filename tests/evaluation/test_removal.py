@@ -178,9 +178,9 @@ def store(tmp_path_factory):
 def test_a_plan_that_removes_a_class(store):
     _, said = store
     rows = {row["label"]: row for row in said.json}
-    assert set(rows) == {"nabla-tau", "Original", "Retrain"}
-    assert rows["Retrain"]["FA_mean"] == 0
-    assert rows["Retrain"]["FA_test_mean"] == 0
+    assert set(rows) == {"nabla-tau", "Do nothing", "Retrained"}
+    assert rows["Retrained"]["FA_mean"] == 0
+    assert rows["Retrained"]["FA_test_mean"] == 0
     assert all(row["UMIA_class_n"] == 2 for row in rows.values())
     assert sum(rows["nabla-tau"]["said"].values()) == pytest.approx(1)
     assert "nabla-tau removes whole classes only in part" in said.err
