@@ -84,10 +84,15 @@ def _tabulated(style: str) -> Callable[[Table], str]:
         aligned = ["right" if column.right else "left" for column in table.columns]
         body = _flat(table)
         return tabulate(
-            body, table.headers(), style, disable_numparse=True, colalign=aligned if body else None
+            body, _headers(table), style, disable_numparse=True, colalign=aligned if body else None
         )
 
     return text
+
+
+def _headers(table: Table) -> list[str]:
+    """The headers, each on one line."""
+    return [" ".join(header.split()) for header in table.headers()]
 
 
 def _flat(table: Table) -> list[list[str]]:
@@ -108,7 +113,7 @@ def _latex(table: Table) -> str:
 
 
 def _tsv(table: Table) -> str:
-    return "\n".join("\t".join(line) for line in [table.headers(), *_flat(table)])
+    return "\n".join("\t".join(line) for line in [_headers(table), *_flat(table)])
 
 
 def _csv(table: Table) -> str:

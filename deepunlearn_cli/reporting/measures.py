@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from deepunlearn_cli.core.errors import unknown
-from deepunlearn_cli.evaluation import metrics
+from deepunlearn_cli.evaluation import divergence, metrics
 
 if TYPE_CHECKING:
     from deepunlearn_cli.evaluation.removal import Outputs
@@ -159,6 +159,7 @@ def _times_less(fact: str) -> Figure:
 
 
 NOT_ATTACKED = "not attacked yet; deepunlearn attack umia {id}"
+NO_OUTPUTS = "no outputs are kept of {id} or of its retrained model"
 
 MEASURES = {
     measure.name: measure
@@ -213,6 +214,11 @@ MEASURES = {
         Measure(
             "RTE_work", "RTE work", "the same in work", _times_less("work"), 2, lower=False, ratio=True,
             shown=(SHEET,),
+        ),
+        Measure(
+            "JS", "JS", "divergence of outputs on forget, bits, 0 is best",
+            on_outputs(divergence.on_forget, divergence.jensen_shannon), 4,
+            noisy=True, outputs=True, shown=(RANK, SHEET), absent=NO_OUTPUTS,
         ),
         Measure(
             "ULiRA", "U-LiRA", "accuracy of the attack in a split, 0.5 is guessing", score("ulira"), 3,

@@ -97,7 +97,7 @@ def _notes(pair: Pair, run: Record, rows: Sequence[Row]) -> list[str]:
     return [
         *failed,
         *missing,
-        *_absent(run, rows),
+        *(_absent(pair, run, rows) if run.usable else []),
         *interval,
         "gap: the run less the retrained model of its seed; noise: what two retrained models of different "
         "seeds stay within, in 95 % of the pairs; ≈ the gap is within it",
@@ -105,11 +105,11 @@ def _notes(pair: Pair, run: Record, rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _absent(run: Record, rows: Sequence[Row]) -> list[str]:
+def _absent(pair: Pair, run: Record, rows: Sequence[Row]) -> list[str]:
     """What would make the figures that the run lacks, each cure once."""
     unknown = [one for one, row in zip(measures_of(SHEET), rows, strict=True) if math.isnan(row["run"])]
     cures: dict[str, list[str]] = {}
     for measure in unknown:
-        if measure.absent and (measure.alone or run.usable):
+        if measure.absent and (measure.alone or run.seed in pair.retrained):
             cures.setdefault(measure.absent.format(id=run.id), []).append(measure.title)
     return [f"{', '.join(titles)} {UNKNOWN}: {cure}" for cure, titles in cures.items()]
