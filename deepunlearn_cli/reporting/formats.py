@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ class Format:
 def render(table: Table, format: str) -> str:
     """The table as text without a last newline.
 
-    `markdown`, `latex`, `html` and `tsv` (with a header line) hold the cells that people see; `csv` and
-    `json` (one object per line, NaN and infinity as null) hold the plain values of every row.
+    `markdown`, `github`, `latex`, `html` and `tsv` (with a header line) hold the cells that people see; `csv`
+    and `json` (one object per line, NaN and infinity as null) hold the plain values of every row.
 
     Raises:
         NotFound: an unknown format, with suggestions.
@@ -105,6 +106,16 @@ def _markdown(table: Table) -> str:
     return "\n\n".join([body, "\n".join(f"- {note}" for note in table.notes)]) if table.notes else body
 
 
+def _github(table: Table) -> str:
+    """For a job's summary (`>> $GITHUB_STEP_SUMMARY`): markdown under a heading, pipes in cells escaped."""
+    columns = [replace(column, text=partial(_escaped, column.text)) for column in table.columns]
+    return f"### {table.title or table.name}\n\n{_markdown(replace(table, columns=columns))}"
+
+
+def _escaped(text: Callable[[Row], str], row: Row) -> str:
+    return text(row).replace("|", "\\|")
+
+
 def _latex(table: Table) -> str:
     text = _tabulated("latex_booktabs")(table)
     for sign, command in LATEX.items():
@@ -161,6 +172,7 @@ FORMATS = {
     one.name: one
     for one in (
         Format("markdown", _markdown, ".md"),
+        Format("github", _github),
         Format("latex", _latex, ".tex"),
         Format("html", _tabulated("html"), ".html"),
         Format("csv", _csv, ".csv", stacks=True),

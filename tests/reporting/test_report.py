@@ -14,7 +14,7 @@ from deepunlearn_cli.reporting.efficiency import AVERAGE, efficiency_table
 from deepunlearn_cli.reporting.formats import FORMATS, render
 from deepunlearn_cli.reporting.rank import rank
 from deepunlearn_cli.reporting.scores import retention_table, scores_table
-from deepunlearn_cli.reporting.table import UNKNOWN
+from deepunlearn_cli.reporting.table import UNKNOWN, Column, Table
 
 TABLES = (rank, efficiency_table, scores_table, retention_table)
 # arXiv 2410.01276, table 2 (ResNet18): CIFAR-10, CIFAR-100, MNIST, Fashion-MNIST, UTKFace, mean
@@ -228,6 +228,16 @@ def test_formats_render_every_table_even_without_rows(name):
     assert "MSG" in render(table, name)
     assert not render(table, name).endswith("\n")
     render(replace(table, rows=[]), name)
+
+
+def test_a_job_s_summary_has_a_heading_and_no_loose_pipes():
+    rows = [{"name": "a|b", "n": 1}, {"name": "c", "n": 2}]
+    columns = [Column("name", lambda row: row["name"]), Column("n", lambda row: str(row["n"]), right=True)]
+    lines = render(Table("x/1", "Title", columns, rows, ["a note"]), "github").split("\n")
+    assert lines[:2] == ["### Title", ""]
+    assert len({line.replace("\\|", "").count("|") for line in lines[2:6]}) == 1
+    assert "a\\|b" in lines[4]
+    assert lines[6:] == ["", "- a note"]
 
 
 def test_markdown_and_latex():
