@@ -13,8 +13,8 @@ from dataclasses import dataclass
 class Fact:
     """One fact: its name in `facts.json` and in JSON output, what it is and its unit.
 
-    A `title` makes it a column of Table 2, the mean over seeds times `scale` to so many `digits`; it is a
-    number then, or None where it is not known.
+    A `title` makes it a column of Table 2, where some run has it: the mean over seeds times `scale` to so
+    many `digits`. It is a number then, or None where it is not known.
     """
 
     name: str

@@ -27,7 +27,7 @@ from deepunlearn_cli.reporting.table import UNKNOWN, Column, Fields, Row, Table
 
 AVERAGE = "average over pairs"
 RTE, RTE_WORK = MEASURES["RTE"], MEASURES["RTE_work"]
-SHOWN = [fact for fact in FACTS.values() if fact.title]
+DECLARED = [fact for fact in FACTS.values() if fact.title]
 
 
 def efficiency_table(records: Sequence[Record]) -> Table:
@@ -40,10 +40,11 @@ def efficiency_table(records: Sequence[Record]) -> Table:
     compared = with_retrained(every)
     rows = [row for pair in compared for row in _rows(pair)]
     averages = _averages(rows) if len(compared) > 1 else []
-    notes = [*_notes(every, compared, rows), *common_notes(every)]
+    facts = [fact for fact in DECLARED if any(row[f"{fact.name}_n"] for row in rows)]
+    notes = [*_notes(every, compared, rows, facts), *common_notes(every)]
     where = f" on {compared[0].label}" if len(compared) == 1 else ""
     title = f"Table 2: run-time efficiency{where}, T(retrain) / T(method)"
-    columns = _columns() if where else [pair_column(), *_columns()]
+    columns = [*([] if where else [pair_column()]), *_columns(), *map(_fact_column, facts)]
     return Table("deepunlearn.report.rte/1", title, columns, [*rows, *averages], notes)
 
 
@@ -63,7 +64,7 @@ def _row(pair: Pair, runs: Runs) -> Fields:
         "incomparable": list(_incomparable(pair, runs)),
         **measured(RTE_WORK, runs, pair.retrained).fields(RTE_WORK.key),
     }
-    for fact in SHOWN:
+    for fact in DECLARED:
         row |= _spread_of(fact, good).fields(fact.name)
     return row
 
@@ -96,7 +97,7 @@ def _average(group: Sequence[Row]) -> Fields:
     odd = [run for row in group for run in row["incomparable"]]
     speeds = _over_pairs(group, RTE.key) | {"incomparable": odd} | _over_pairs(group, RTE_WORK.key)
     # facts of different data (their seconds, say) do not add up
-    facts = {name: value for fact in SHOWN for name, value in NO_SPREAD.fields(fact.name).items()}
+    facts = {name: value for fact in DECLARED for name, value in NO_SPREAD.fields(fact.name).items()}
     return {"pair": AVERAGE, **kept, **totals, **speeds, **facts}
 
 
@@ -113,7 +114,6 @@ def _columns() -> list[Column]:
         runs_column(),
         Column(RTE.title, _speed, right=True),
         Column(RTE_WORK.title, lambda row: spread_text(row, RTE_WORK.key, RTE_WORK.digits), right=True),
-        *map(_fact_column, SHOWN),
     ]
 
 
@@ -126,14 +126,15 @@ def _fact_column(fact: Fact) -> Column:
     return Column(fact.title, lambda row: spread_text(row, fact.name, fact.digits, fact.scale), right=True)
 
 
-def _notes(every: Sequence[Pair], compared: Sequence[Pair], rows: Sequence[Row]) -> list[str]:
+def _notes(
+    every: Sequence[Pair], compared: Sequence[Pair], rows: Sequence[Row], facts: Sequence[Fact]
+) -> list[str]:
     odd = sum(len(row["incomparable"]) for row in rows)
     starred = f"* {odd} runs are left out of RTE: another device than retraining, or other runs shared it"
-    facts = "; ".join(f"{fact.title}: {fact.meaning}" for fact in SHOWN)
     return [
         *left_out(every),
         *([starred] if odd else []),
         "RTE: in seconds; RTE work: in epochs of training, the same on every machine; mean±sd over seeds"
         + (", averages: over pairs" if len(compared) > 1 else ""),
-        facts,
+        *(["; ".join(f"{fact.title}: {fact.meaning}" for fact in facts)] if facts else []),
     ]
