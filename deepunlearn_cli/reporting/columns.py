@@ -11,7 +11,7 @@ from deepunlearn_cli.reporting.pairs import Pair
 from deepunlearn_cli.reporting.spreads import Spread
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row
 
-LABEL_WIDTH, PAIR_WIDTH = 13, 30  # characters; longer names are wrapped, so that tables fit 100 columns
+LABEL_WIDTH, PAIR_WIDTH = 13, 24  # characters; longer names are wrapped, so that tables fit 100 columns
 
 
 def method_column() -> Column:

@@ -78,6 +78,17 @@ def test_seconds_are_compared_only_where_they_can_be(change, whose, count, text)
     assert any(note.startswith(f"* {count} run") for note in table.notes)
 
 
+def test_a_declared_fact_is_a_column_where_some_run_has_it():
+    assert "host MB" not in efficiency_table(joined(pair())).headers()
+    rows = [row | {"peak_memory": 4e6 * (1 + row["seed"])} if row["name"] == "msg" else row for row in pair()]
+    table = efficiency_table(joined(rows))
+    column = table.headers().index("host MB")
+    assert {cells[0]: cells[column] for cells in table.cells()} == {
+        "FT": UNKNOWN, "MSG": "8±4", "do nothing": UNKNOWN, "retrained": UNKNOWN,
+    }  # fmt: skip
+    assert by_label(table)["MSG"]["peak_memory_mean"] == 8e6
+
+
 def test_a_shared_retrain_is_still_one():
     rows = [row | {"shared": True} if row["name"] == "retrain" else row for row in pair()]
     found = by_label(efficiency_table(joined(rows)))
@@ -175,7 +186,10 @@ def test_tables_fit_a_terminal(make, pairs):
                 for s in range(10)
             ]
             rows += many + [attack(one, 0.1 * (s % 9)) for s, one in enumerate(many)]
-    assert width(make(joined(rows))) <= WIDTH
+    for number, row in enumerate(rows):
+        row |= {"peak_memory": 1e8 * (1 + number % 20), "peak_device_memory": 2e9 * (1 + number % 20)}
+    table = make(joined(rows))
+    assert width(table) <= WIDTH, table.cells()[:9]
 
 
 @pytest.mark.parametrize("make", TABLES)
