@@ -269,17 +269,8 @@ def warnings_of(outputs: Outputs, classes: int) -> list[str]:
 
 
 def _facts(task: Task, recipe: Recipe, materials: Materials) -> dict[str, Any]:
-    cost = task.cost
-    return {
-        **task.facts,
-        **materials.facts(),
-        "seconds": cost.seconds,
-        "work": cost.work(materials.training_size(recipe)),
-        "samples_forward": cost.forward,
-        "samples_backward": cost.backward,
-        "shared": cost.shared,
-        "version": __version__,
-    }
+    cost = task.cost.facts(materials.training_size(recipe))
+    return {**task.facts, **materials.facts(), **cost, "version": __version__}
 
 
 def _portable(model: nn.Module) -> dict[str, Tensor]:
