@@ -6,13 +6,15 @@ May import: `core`, `evaluation`.
 from __future__ import annotations
 
 from deepunlearn_cli.attacks._attack import Attack, Findings, Source
+from deepunlearn_cli.attacks._one_model import OneModel
 from deepunlearn_cli.attacks._verdict import (
-    MARGIN,
+    TOLERANCE,
     Rule,
     Verdict,
     check_limit,
-    check_margin,
+    check_tolerance,
     equivalent,
+    gap_interval,
     samples_needed,
     within,
 )
@@ -23,15 +25,24 @@ ATTACKS = Room("deepunlearn_cli.attacks", Attack, "attack", "deepunlearn attacks
 
 __all__ = [
     "ATTACKS",
-    "MARGIN",
+    "TOLERANCE",
     "Attack",
     "Findings",
+    "OneModel",
     "Rule",
     "Source",
     "Verdict",
     "check_limit",
-    "check_margin",
+    "check_tolerance",
     "equivalent",
+    "gap_interval",
+    "on_one_model",
     "samples_needed",
     "within",
 ]
+
+
+def on_one_model() -> dict[str, type[OneModel]]:
+    """By public name, the attacks that look at one model each."""
+    actors = {name: ATTACKS.get(name) for name in ATTACKS.names()}
+    return {name: actor for name, actor in actors.items() if issubclass(actor, OneModel)}

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from deepunlearn_cli.core.fields import Declared
+from deepunlearn_cli.core.score import Score
 from deepunlearn_cli.core.shared import Outputs
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from deepunlearn_cli.evaluation.intervals import Estimate
 
 CLASS = "class"  # as a part: test samples of the forgotten classes alone
 Source = Callable[[], Outputs]  # reads a model's outputs when called, so that many need no memory at once
@@ -25,16 +26,25 @@ class Findings:
     """
 
     scores: dict[str, Any]
-    parts: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
+    parts: Outputs = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Attack(Declared, ABC):
-    """Base of all attacks: declared parameters and one verb."""
+    """Base of all attacks: declared parameters, what it finds, and how two results differ.
+
+    Attributes:
+        title: what people read.
+        question: that it answers.
+        summary: how, in a line.
+        columns: the figures that its table shows; a verdict goes by the first unless told otherwise.
+    """
 
     title: ClassVar[str]
+    question: ClassVar[str]
     summary: ClassVar[str]
+    columns: ClassVar[tuple[Score, ...]]
 
     @abstractmethod
     def run(self, targets: Mapping[str, Source], seed: int) -> Findings:
@@ -44,3 +54,30 @@ class Attack(Declared, ABC):
             UsageFailure: a part is missing or too small.
             RunFailed: the outputs are not finite.
         """
+
+    @abstractmethod
+    def difference(self, metric: str, ours: Findings, theirs: Findings) -> Estimate:
+        """A figure of `ours` less that of `theirs`, its control, with the standard error of the difference.
+
+        Raises:
+            UsageFailure: they are not of the same samples.
+        """
+
+    @classmethod
+    def name(cls) -> str:
+        """Its public name: that of its file."""
+        return cls.__module__.rpartition(".")[2].replace("_", "-")
+
+    @classmethod
+    def metrics(cls) -> dict[str, Score]:
+        """The figures that a verdict may go by, the one that it goes by first."""
+        return {score.name: score for score in cls.columns if score.guessing is not None}
+
+    @classmethod
+    def headline(cls) -> str:
+        """The figure that a verdict goes by unless told otherwise."""
+        return next(iter(cls.metrics()))
+
+    def heading(self) -> str:
+        """Above its table: what was attacked, and what its figures mean."""
+        return f"{self.title}: {self.columns[0].guessing:g} is guessing"

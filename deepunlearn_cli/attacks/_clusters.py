@@ -48,8 +48,8 @@ class Layout:
 
     def means(self, values: Floats) -> Floats:
         """Mean of each cell's observations, 0 of none."""
-        found: Floats = np.bincount(self.of, values, len(self.count)) / np.maximum(self.count, 1)
-        return found
+        means: Floats = np.bincount(self.of, values, len(self.count)) / np.maximum(self.count, 1)
+        return means
 
     def grid(self, cells: NDArray[Any]) -> NDArray[Any]:
         """An array over cells as (2, splits, samples)."""

@@ -17,7 +17,7 @@ Logits = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
 Feature = Callable[[Logits, Labels], Floats]
 
-FPRS = {"tpr_1": 0.01, "tpr_01": 0.001}  # false positive rates at which the true positive rate is told
+FPRS = {"tpr_1": 0.01, "tpr_01": 0.001}  # false positive rates at which the true positive rate is reported
 TINY = np.finfo(np.float64).tiny  # keeps log(0) finite
 
 
@@ -91,16 +91,16 @@ def feature_of(name: str, part: Part, where: str) -> Floats:
     """
     if "values" in part:
         sign = 1 if name in LARGER_FOR_MEMBERS else -1
-        found = sign * np.asarray(part["values"], np.float64)
+        values = sign * np.asarray(part["values"], np.float64)
     else:
         check(part["logits"], part["labels"], where)
         with np.errstate(invalid="ignore"):
-            found = FEATURES[name](part["logits"], part["labels"])
-    if bad := int((~np.isfinite(found)).sum()):
+            values = FEATURES[name](part["logits"], part["labels"])
+    if bad := int((~np.isfinite(values)).sum()):
         noun = {"loss": "losses"}.get(name, f"values of {name}")
         hint = "the model has diverged; try a smaller learning rate (-p lr=...)"
-        raise RunFailed(f"U-MIA: {bad} of {len(found)} {noun} on {where} are not finite", hint)
-    return found
+        raise RunFailed(f"{bad} of {len(values)} {noun} on {where} are not finite", hint)
+    return values
 
 
 def check(logits: Logits, labels: Labels, where: str) -> None:

@@ -30,7 +30,7 @@ Statistic = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Shadow:
     """One unlearned model: what it says of samples that were forgotten and of samples never seen."""
 
     split: int
@@ -77,15 +77,15 @@ class Moments:
     @property
     def mean(self) -> Floats:
         """Mean per sample, 0 where nothing was seen."""
-        found: Floats = self.total / np.maximum(self.count, 1)
-        return found
+        mean: Floats = self.total / np.maximum(self.count, 1)
+        return mean
 
     def variance(self, pooled: float) -> Floats:
         """Variance per sample, leaning on the pooled one as if that were `VARIANCE_PRIOR` more values."""
         spread = np.maximum(self.squares - self.count * self.mean**2, 0)
         free = np.maximum(self.count - 1, 0)
-        found: Floats = np.maximum((spread + VARIANCE_PRIOR * pooled) / (free + VARIANCE_PRIOR), FLOOR)
-        return found
+        variance: Floats = np.maximum((spread + VARIANCE_PRIOR * pooled) / (free + VARIANCE_PRIOR), FLOOR)
+        return variance
 
     @property
     def pooled(self) -> float:
@@ -98,8 +98,8 @@ FIELDS = ("count", "total", "squares")
 
 
 def _summed(where: Where, values: Floats, samples: int) -> Floats:
-    found: Floats = np.bincount(where, values, samples).astype(np.float64)
-    return found
+    sums: Floats = np.bincount(where, values, samples).astype(np.float64)
+    return sums
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,10 @@ class Side:
     ratio: Floats
 
 
-def score(cells: Sequence[Cell], samples: int) -> Iterator[tuple[Side, Side]]:
+def score(shadows: Sequence[Shadow], samples: int) -> Iterator[tuple[Side, Side]]:
     """Per split its forgotten and its never-seen observations, scored by the other splits."""
-    splits = sorted({cell.split for cell in cells})
-    seen = [_joined(cells, split) for split in splits]
+    splits = sorted({shadow.split for shadow in shadows})
+    seen = [_joined(shadows, split) for split in splits]
     few = Moments.stack([Moments.of(*forgotten, samples) for forgotten, _ in seen])
     many = Moments.stack([Moments.of(*never, samples) for _, never in seen])
     twins = _next(many.count > 0), _next(few.count > 0)
@@ -170,17 +170,17 @@ def _side(split: int, where: Where, z: Statistic, ratio: _Ratio, twin: Where) ->
 def _next(there: NDArray[np.bool_]) -> NDArray[np.int64]:
     """For each split and sample (S, n) the next split, round the circle, in which it is there; else -1."""
     splits, samples = there.shape
-    found, ahead = np.full((splits, samples), -1), np.full(samples, -1)
+    following, ahead = np.full((splits, samples), -1), np.full(samples, -1)
     for step in range(2 * splits - 1, -1, -1):
         if step < splits:
-            found[step] = ahead
+            following[step] = ahead
         ahead = np.where(there[step % splits], step % splits, ahead)
-    return found
+    return following
 
 
-def _joined(cells: Sequence[Cell], split: int) -> tuple[tuple[Where, Statistic], tuple[Where, Statistic]]:
-    own = [cell for cell in cells if cell.split == split]
+def _joined(shadows: Sequence[Shadow], split: int) -> tuple[tuple[Where, Statistic], tuple[Where, Statistic]]:
+    own = [shadow for shadow in shadows if shadow.split == split]
     return (
-        (np.concatenate([c.forgotten for c in own]), np.concatenate([c.forgotten_z for c in own])),
-        (np.concatenate([c.never for c in own]), np.concatenate([c.never_z for c in own])),
+        (np.concatenate([s.forgotten for s in own]), np.concatenate([s.forgotten_z for s in own])),
+        (np.concatenate([s.never for s in own]), np.concatenate([s.never_z for s in own])),
     )

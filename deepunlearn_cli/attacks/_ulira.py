@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deepunlearn_cli.attacks._attack import Findings, Source
 from deepunlearn_cli.attacks._clusters import Layout, estimate
 from deepunlearn_cli.attacks._features import FPRS, Floats, check, correctness, log_odds
-from deepunlearn_cli.attacks._likelihood import LEAST_SPLITS, Cell, score
+from deepunlearn_cli.attacks._likelihood import LEAST_SPLITS, Shadow, score
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
 from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.evaluation.intervals import Estimate
@@ -25,14 +25,14 @@ MANY = 1_000_000  # ratios above which only the upper tail is sorted for a thres
 
 def analysed(statistic: str, targets: Mapping[str, Source]) -> Findings:
     """Figures of a method from many of its models."""
-    index, cells = _read(statistic, targets)
-    sides = list(score(cells, len(index)))
+    index, shadows = _read(statistic, targets)
+    sides = list(score(shadows, len(index)))
     layout = Layout.over(sides, len(index))
     weights = _weights(layout)
     if not weights.any():
         raise UsageFailure(
             f"U-LiRA: no sample was forgotten twice and never seen in {len(sides)} splits",
-            "raise --splits, --forgets or --share",
+            "raise --splits, --forget-sets or --share",
         )
     ratios = [np.concatenate([pair[part].ratio for pair in sides]) for part in (0, 1)]
     right = layout.means(np.concatenate([_hits(ratios[0]), _hits(-ratios[1])]))
@@ -42,27 +42,27 @@ def analysed(statistic: str, targets: Mapping[str, Source]) -> Findings:
         "auc": _auc(layout, weights, ratios),
         **{n: _tpr(layout, weights, ratios, r, len(samples["index"])) for n, r in FPRS.items()},
     }
-    counts = _counts(samples, index, cells) | {"by_split": _by_split(layout, weights, right)}
-    return Findings(_told(measured) | counts, {"samples": samples, "cells": _influences(layout, measured)})
+    counts = _counts(samples, index, shadows) | {"by_split": _by_split(layout, weights, right)}
+    return Findings(_scores(measured) | counts, {"samples": samples, "cells": _influences(layout, measured)})
 
 
-def _read(statistic: str, targets: Mapping[str, Source]) -> tuple[NDArray[np.int64], list[Cell]]:
+def _read(statistic: str, targets: Mapping[str, Source]) -> tuple[NDArray[np.int64], list[Shadow]]:
     """Dataset indices of all samples seen, and the models with positions among them."""
-    raw = [_cell(statistic, name, source()) for name, source in targets.items()]
+    raw = [_shadow(statistic, name, source()) for name, source in targets.items()]
     _check_together(raw)
-    seen = np.zeros(1 + max(int(side.max()) for c in raw for side in (c.forgotten, c.never)), bool)
-    for cell in raw:
-        seen[cell.forgotten] = seen[cell.never] = True
+    seen = np.zeros(1 + max(int(side.max()) for one in raw for side in (one.forgotten, one.never)), bool)
+    for one in raw:
+        seen[one.forgotten] = seen[one.never] = True
     position = np.cumsum(seen) - 1
-    cells = [replace(cell, forgotten=position[cell.forgotten], never=position[cell.never]) for cell in raw]
-    return np.flatnonzero(seen), cells
+    shadows = [replace(one, forgotten=position[one.forgotten], never=position[one.never]) for one in raw]
+    return np.flatnonzero(seen), shadows
 
 
-def _cell(statistic: str, name: str, outputs: Outputs) -> Cell:
+def _shadow(statistic: str, name: str, outputs: Outputs) -> Shadow:
     sides = [_side(statistic, name, part, outputs) for part in ("forget", "never")]
     (forgotten, forgotten_z), (never, never_z) = sides
     classes = outputs["never"]["logits"].shape[1]
-    return Cell(int(name.partition("/")[0]), forgotten, never, forgotten_z, never_z, classes)
+    return Shadow(int(name.partition("/")[0]), forgotten, never, forgotten_z, never_z, classes)
 
 
 def _side(
@@ -71,17 +71,17 @@ def _side(
     where = f"U-LiRA: {part} of model {name}"
     if part not in outputs or not len(outputs[part]["labels"]):
         raise UsageFailure(f"{where} is empty", "forget a larger share of each half")
-    held = outputs[part]
-    check(held["logits"], held["labels"], where)
+    arrays = outputs[part]
+    check(arrays["logits"], arrays["labels"], where)
     with np.errstate(invalid="ignore"):
-        z = STATISTICS[statistic](held["logits"], held["labels"]).astype(np.float32)
-    if not np.isfinite(z).all() or not np.isfinite(held["logits"]).all():
+        z = STATISTICS[statistic](arrays["logits"], arrays["labels"]).astype(np.float32)
+    if not np.isfinite(z).all() or not np.isfinite(arrays["logits"]).all():
         raise RunFailed(f"{where}: logits that are not finite", "the model has diverged; lower -p lr=...")
-    return held["index"].astype(np.int64), z
+    return arrays["index"].astype(np.int64), z
 
 
-def _check_together(cells: list[Cell]) -> None:
-    splits, classes = {cell.split for cell in cells}, {cell.classes for cell in cells}
+def _check_together(shadows: list[Shadow]) -> None:
+    splits, classes = {one.split for one in shadows}, {one.classes for one in shadows}
     if len(splits) < LEAST_SPLITS:
         raise UsageFailure(
             f"U-LiRA needs {LEAST_SPLITS} splits to fit; there are {len(splits)}",
@@ -98,8 +98,8 @@ def _weights(layout: Layout) -> Floats:
     there = layout.grid(layout.count) > 0
     cells = there.sum(axis=1)
     both = np.all(cells > 0, axis=0)
-    found: Floats = there * (both / np.maximum(cells, 1) / max(1, both.sum()))[:, None, :]
-    return found.reshape(-1)
+    weights: Floats = there * (both / np.maximum(cells, 1) / max(1, both.sum()))[:, None, :]
+    return weights.reshape(-1)
 
 
 def _hits(ratio: Floats) -> Floats:
@@ -142,12 +142,12 @@ class _Measured:
 def _auc(layout: Layout, weights: Floats, ratios: Sequence[Floats]) -> _Measured:
     own = _by_part(layout, weights)
     bins = [_binned(ratio) for ratio in ratios]
-    held = [np.bincount(at, weight, BINS) for at, weight in zip(bins, own, strict=True)]
-    below = [np.cumsum(mass) - mass / 2 for mass in held]  # of the other part, ties counting half
+    masses = [np.bincount(at, weight, BINS) for at, weight in zip(bins, own, strict=True)]
+    below = [np.cumsum(mass) - mass / 2 for mass in masses]  # of the other part, ties counting half
     means = layout.means(np.concatenate([below[1][bins[0]], 1 - below[0][bins[1]]]))
-    found = _of(layout, weights, means, (1.0, 1.0))
-    assert found.estimate
-    return _Measured(replace(found.estimate, value=found.estimate.value / 2), found.influence)
+    doubled = _of(layout, weights, means, (1.0, 1.0))
+    assert doubled.estimate
+    return _Measured(replace(doubled.estimate, value=doubled.estimate.value / 2), doubled.influence)
 
 
 def _tpr(layout: Layout, weights: Floats, ratios: Sequence[Floats], rate: float, samples: int) -> _Measured:
@@ -163,16 +163,16 @@ def _tpr(layout: Layout, weights: Floats, ratios: Sequence[Floats], rate: float,
     limit, value = at(rate)
     slope = (at(2 * rate)[1] - at(rate / 2)[1]) / (1.5 * rate)
     means = layout.means((np.concatenate(ratios) > limit).astype(np.float64))
-    found = _of(layout, weights, means, (1.0, -slope))
-    assert found.estimate
-    return _Measured(replace(found.estimate, value=value), found.influence)
+    net = _of(layout, weights, means, (1.0, -slope))
+    assert net.estimate
+    return _Measured(replace(net.estimate, value=value), net.influence)
 
 
 def _of(layout: Layout, weights: Floats, means: Floats, signs: tuple[float, float]) -> _Measured:
     """The weighted sum of both parts' means, each by its sign, with the influence of each cell."""
-    held, shown = layout.grid(weights), layout.grid(means)
-    sums = (held * shown).sum(axis=(1, 2))
-    influence = (np.array(signs)[:, None, None] * held * (shown - sums[:, None, None])).reshape(-1)
+    mass, values = layout.grid(weights), layout.grid(means)
+    sums = (mass * values).sum(axis=(1, 2))
+    influence = (np.array(signs)[:, None, None] * mass * (values - sums[:, None, None])).reshape(-1)
     where, split, sample = layout.filled()
     return _Measured(estimate(float(sums @ signs), influence[where], split, sample), influence)
 
@@ -198,17 +198,17 @@ def _threshold(values: Floats, weights: Floats, share: float) -> float:
     return float(values[kept][order][place])
 
 
-def _told(measured: Mapping[str, _Measured]) -> dict[str, float | None]:
+def _scores(measured: Mapping[str, _Measured]) -> dict[str, float | None]:
     """Figures with the ends of their intervals, within 0..1; None where unknown."""
-    found: dict[str, float | None] = {}
+    scores: dict[str, float | None] = {}
     for name, one in measured.items():
         low, high = one.estimate.interval() if one.estimate else (None, None)
-        found |= {
+        scores |= {
             name: one.estimate.value if one.estimate else None,
             f"{name}_low": None if low is None else max(0.0, low),
             f"{name}_high": None if high is None else min(1.0, high),
         }
-    return found
+    return scores
 
 
 def _influences(layout: Layout, measured: Mapping[str, _Measured]) -> dict[str, NDArray[Any]]:
@@ -221,14 +221,14 @@ def _influences(layout: Layout, measured: Mapping[str, _Measured]) -> dict[str, 
 
 
 def _counts(
-    samples: Mapping[str, NDArray[Any]], index: NDArray[np.int64], cells: Sequence[Cell]
+    samples: Mapping[str, NDArray[Any]], index: NDArray[np.int64], shadows: Sequence[Shadow]
 ) -> dict[str, Any]:
     return {
         "accuracy_sd": float(samples["accuracy"].std(ddof=1)) if len(samples["accuracy"]) > 1 else None,
         "samples": len(samples["index"]),
         "unscored": len(index) - len(samples["index"]),
-        "models": len(cells),
-        "splits": len({cell.split for cell in cells}),
+        "models": len(shadows),
+        "splits": len({one.split for one in shadows}),
     }
 
 

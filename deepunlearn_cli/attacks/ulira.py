@@ -10,9 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from deepunlearn_cli.attacks._attack import Attack, Findings, Source
 from deepunlearn_cli.core.fields import choice
+from deepunlearn_cli.core.score import Score
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.evaluation.intervals import Estimate
 
 STATISTICS = ("confidence", "correctness")
 
@@ -27,12 +32,20 @@ class ULiRA(Attack):
     """Likelihood ratio per sample over many unlearned models of one method; `targets` are `SPLIT/FORGET`."""
 
     title = "U-LiRA"
+    question = "for each picture, was it forgotten by this model or never seen by it?"
     summary = "likelihood ratio per sample over many models, forgotten against never seen"
+    columns = (
+        Score("accuracy", "accuracy", interval=True, guessing=0.5),
+        Score("accuracy_sd", "sd over\nsamples"),
+        Score("auc", "AUC", interval=True, guessing=0.5),
+        Score("tpr_1", "TPR@1%", interval=True, takes=100),
+        Score("tpr_01", "TPR@0.1%", interval=True, takes=1000),
+    )
     revision = 2
     statistic: str = choice(
         "confidence",
         STATISTICS,
-        help="confidence: log(p / (1 - p)) of the true class; correctness: the benchmark's 0/1",
+        help="what is fitted: log(p / (1 - p)) of the true class, or the benchmark's 0/1 correctness",
         search=False,
     )
 
@@ -52,3 +65,16 @@ class ULiRA(Attack):
         from deepunlearn_cli.attacks._ulira import analysed
 
         return analysed(self.statistic, targets)
+
+    def difference(self, metric: str, ours: Findings, theirs: Findings) -> Estimate:
+        """Paired by split and sample, with errors clustered by both."""
+        from deepunlearn_cli.attacks import _ulira
+
+        gap = ours.scores[metric] - theirs.scores[metric]
+        return _ulira.difference(metric, ours.parts["cells"], theirs.parts["cells"], gap)
+
+    @classmethod
+    def score_names(cls) -> list[str]:
+        """Of what `run` gives: None each where there is no analysis."""
+        ends = [f"{score.name}{end}" for score in cls.columns if score.interval for end in ("_low", "_high")]
+        return [*(score.name for score in cls.columns), *ends, "samples", "unscored", "models", "splits"]

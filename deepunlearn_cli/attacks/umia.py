@@ -5,18 +5,25 @@ Deep Unlearn (arXiv 2410.01276), section 2; `cv=shuffle` is the released benchma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.attacks._attack import CLASS, Attack, Findings, Source
+from deepunlearn_cli.attacks._one_model import OneModel
 from deepunlearn_cli.core.fields import choice, whole
+from deepunlearn_cli.core.score import Score
 
-FEATURES = ("loss", "confidence", "entropy", "modified-entropy", "margin")
+if TYPE_CHECKING:
+    import numpy as np
+
+    from deepunlearn_cli.attacks._one_model import Floats
+
+KFOLD, SHUFFLE = "kfold", "shuffle"
+SHUFFLES = 10  # splits of the benchmark
 
 
 @dataclass(frozen=True)
-class UMIA(Attack):
-    """Logistic regression on the loss: forget samples against as many samples never trained on.
+class UMIA(OneModel):
+    """Logistic regression on per-picture losses, forget set against unseen pictures, cross-validated.
 
     Members are the forget set, the others `against`: test pictures, validation pictures, or (`class`) the
     test pictures of the classes that are forgotten. Where whole classes are removed only the last asks about
@@ -25,31 +32,48 @@ class UMIA(Attack):
     """
 
     title = "U-MIA"
+    question = "does the loss tell forgotten pictures from pictures never seen?"
     summary = "logistic regression on the loss, forget set against unseen samples, cross-validated"
+    columns = (
+        Score("accuracy", "accuracy", interval=True, guessing=0.5),
+        Score("auc", "AUC", interval=True, guessing=0.5),
+        Score("tpr_1", "TPR@1%", takes=100),
+        Score("tpr_01", "@0.1%", takes=1000),
+    )
     revision = 2
-    against: str = choice(
-        "test",
-        ("test", "val", CLASS),
-        help="where the unseen samples come from; class: test pictures of the forgotten classes",
+    cv: str = choice(
+        KFOLD,
+        (KFOLD, SHUFFLE),
+        help="how samples are held out; shuffle: the benchmark's ten splits",
         search=False,
     )
-    feature: str = choice("loss", FEATURES, help="what the attack looks at", search=False)
-    cv: str = choice("kfold", ("kfold", "shuffle"), help="shuffle: the benchmark's ten splits", search=False)
-    folds: int = whole(10, 2, 100, help="folds of cv=kfold", search=False)
+    folds: int = whole(10, 2, 100, help="number of folds where cv is kfold", search=False)
 
-    def run(self, targets: Mapping[str, Source], seed: int) -> Findings:
-        """Figures of `targets["target"]`, and what the attack made of each sample.
+    def tell_apart(
+        self, forget: Floats, unseen: Floats, rng: np.random.Generator
+    ) -> tuple[dict[str, Any], Floats]:
+        """Cross-validated accuracy, and ranks by the feature alone.
 
-        Scores: `n` samples per side. `accuracy` is the mean over the splits and `accuracy_sd` their
-        deviation; `accuracy_low` and `accuracy_high` are Wilson's interval with n = `accuracy_n`: half of
-        the samples that were ever held out, since predictions share their classifiers. `auc` ranks
-        members by the feature, with Hanley and McNeil's interval. `tpr_1` and `tpr_01` are true positive
-        rates at 1 % and 0.1 % false positives (None: too few samples), with distribution-free intervals.
-
-        Parts: `forget` and `against`, each with `index` and `label` of the samples that took part, `score`
-        (the feature, larger for members) and `guess` (share of held-out predictions that said "member";
-        NaN if never held out).
+        `accuracy` is the mean over the splits and `accuracy_sd` their deviation; `accuracy_low` and
+        `accuracy_high` are Wilson's interval with n = `accuracy_n`: half of the samples that were ever held
+        out, since predictions share their classifiers. A guess is the share of held-out predictions
+        that said "member".
         """
-        from deepunlearn_cli.attacks._umia import attacked
+        from deepunlearn_cli.attacks import _samples, _umia
 
-        return attacked(self, targets["target"](), seed)
+        size = len(forget)
+        splits = _umia.folds(size, self.folds, rng) if self.cv == KFOLD else _umia.shuffles(size, SHUFFLES)
+        scores, guesses = _umia.cross_validated(forget, unseen, splits)
+        return {**scores, **_samples.ranked(forget, unseen)}, guesses
+
+    def least(self) -> int:
+        """One sample per split."""
+        return self.folds if self.cv == KFOLD else SHUFFLES
+
+    def cure(self, size: int) -> str:
+        """Fewer folds, where there can be."""
+        return f"--folds {size}" if size > 1 and self.cv == KFOLD else super().cure(size)
+
+    def heading(self) -> str:
+        """With the feature."""
+        return f"{self.title} on the {self.feature}: 0.5 is guessing, below 0.5 leaks too"

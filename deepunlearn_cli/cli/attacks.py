@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
@@ -10,6 +11,9 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.methods import field_table
 from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.reporting.table import Column, Table
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.attacks import Attack
 
 
 def _names(incomplete: str) -> list[str]:
@@ -27,8 +31,7 @@ def attacks(
     from deepunlearn_cli.attacks import ATTACKS
 
     if name:
-        attack = ATTACKS.get(name)
-        return Result(tables=[field_table(attack, f"{attack.title}: {attack.summary}")])
+        return Result(tables=[_card(ATTACKS.get(name))])
     rows = [
         {"name": one, "title": ATTACKS.get(one).title, "summary": ATTACKS.get(one).summary}
         for one in ATTACKS.names()
@@ -39,3 +42,14 @@ def attacks(
         Column("what it does", lambda row: str(row["summary"])),
     ]
     return Result(tables=[Table("deepunlearn.attack/1", "", columns, rows)])
+
+
+def _card(attack: type[Attack]) -> Table:
+    """An attack's options, how it works, and what a verdict on it may go by."""
+    table = field_table(attack, f"{attack.title}: {attack.summary}")
+    columns = [
+        Column("option", lambda row: f"--{str(row['name']).replace('_', '-')}"),
+        *(column for column in table.columns[1:] if column.header != "sweep"),
+    ]
+    goes_by = f"a verdict goes by {', or '.join(attack.metrics())} (--metric)"
+    return replace(table, columns=columns, notes=[*table.notes, goes_by])

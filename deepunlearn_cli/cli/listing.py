@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.reporting.table import Column, Table
 from deepunlearn_cli.store.index import row
 
@@ -102,7 +103,8 @@ def _result(item: Row) -> str:
         return f"failed: {item['reason']}"
     scores = item["scores"]
     if item["kind"] == "attack":
-        return f"accuracy {_number(scores.get('accuracy'), '{:.3f}')}"
+        headline = ATTACKS.get(item["name"]).headline()
+        return f"{headline} {_number(scores.get(headline), '{:.3f}')}"
     named = [(name, scores.get(name)) for name in ("RA", "FA", "VA", "TA")]
     return " ".join(f"{name} {value:.1%}" for name, value in named if value is not None)
 

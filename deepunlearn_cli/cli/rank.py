@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.bundles import Only
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
@@ -39,24 +39,30 @@ if TYPE_CHECKING:
 )
 def rank(
     session: Session,
-    dataset: o.DatasetFilter = None,
-    model: o.ModelFilter = None,
+    only: Only,
     metric: Annotated[
         str | None,
         option(
+            metavar="NAME",
             help=f"{', '.join(metrics_of_rank())}. (default: retdev and indisc)",
             show_default=False,
             autocompletion=completer(metrics_of_rank()),
         ),
     ] = None,
     linkage: Annotated[
-        str, option(help=f"{', '.join(LINKAGES)}.", autocompletion=completer(LINKAGES))
+        str,
+        option(metavar="NAME", help=f"{', '.join(LINKAGES)}.", autocompletion=completer(LINKAGES)),
     ] = LINKAGES[0],
     format: FormatOption = TERMINAL,
     out: OutOption = None,
     csv: Annotated[
         Path | None,
-        option("--from", help="Rank the figures of a CSV instead of the store's (README: columns)."),
+        option(
+            "--from",
+            metavar="FILE",
+            help="Rank the figures of a CSV instead of the store's; its columns are dataset, model, method, "
+            "seed, RA, FA, TA and, where known, VA, U-MIA, seconds.",
+        ),
     ] = None,
 ) -> Result:
     """Rank the methods in the store by retention deviation and by indiscernibility (Table 1)."""
@@ -64,7 +70,7 @@ def rank(
     from deepunlearn_cli.reporting.rank import rank as ranking
 
     metrics = [metric] if metric else PAPERS
-    source = Source(session, dataset, model)
+    source = Source(session, only.dataset, only.model)
     return printed([ranking(_records(source, metrics, csv), metrics, linkage)], format, out)
 
 

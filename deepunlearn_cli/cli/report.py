@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.bundles import Only
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument, option
+from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.cli.tables import (
     TABLES,
     TERMINAL,
@@ -41,23 +44,24 @@ if TYPE_CHECKING:
 )
 def report(
     session: Session,
-    ref: Annotated[
-        str | None,
+    refs: Annotated[
+        list[str] | None,
         argument(
             metavar="RUN",
-            help="One run, beside the retrained model and the original of its seed.",
-            autocompletion=o.complete_refs,
+            help="Run ids, or - for ids on stdin: a table of each, beside its controls.",
+            autocompletion=complete_refs,
         ),
     ] = None,
     table: Annotated[
         str,
         option(
+            metavar="NAME",
             help=", ".join(f"{one.name} ({one.meaning})" for one in TABLES.values()) + ".",
             autocompletion=completer(TABLES),
         ),
     ] = "2",
-    dataset: o.DatasetFilter = None,
-    model: o.ModelFilter = None,
+    *,
+    only: Only,
     format: FormatOption = TERMINAL,
     out: OutOption = None,
     database: Annotated[
@@ -68,9 +72,9 @@ def report(
 
     In html it is one page of all tables and figures, whatever --table says.
     """
-    source = Source(session, dataset, model, database=database)
-    if ref:
-        return printed(_run(session, ref), format, out)
+    source = Source(session, only.dataset, only.model, database=database)
+    if refs:
+        return printed(_runs(session, read_refs(refs)), format, out)
     if chosen_format(format, out) == "html":
         return written(_page(source), out)
     check_table(table)
@@ -85,8 +89,8 @@ def _page(source: Source) -> str:
     return report_page(source.records, splits, source.removals)
 
 
-def _run(session: Session, ref: str) -> list[Table]:
+def _runs(session: Session, refs: Sequence[str]) -> list[Table]:
     from deepunlearn_cli.reporting.one_run import run_table
 
     source = Source(session)
-    return [run_table(source.records, source.store.find(ref).id)]
+    return [run_table(source.records, source.store.find(ref).id) for ref in refs]

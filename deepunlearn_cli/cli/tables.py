@@ -34,10 +34,18 @@ def completer(names: Iterable[str]) -> Callable[[str], list[str]]:
 
 FormatOption = Annotated[
     str,
-    option("--format", help=" · ".join([TERMINAL, *FORMATS]), autocompletion=completer([TERMINAL, *FORMATS])),
+    option(
+        "--format",
+        metavar="NAME",
+        help=f"{', '.join([TERMINAL, *FORMATS])}.",
+        autocompletion=completer([TERMINAL, *FORMATS]),
+    ),
 ]
 OutOption = Annotated[
-    Path | None, option("--out", help="Write to this file, in the format of its suffix unless --format says.")
+    Path | None,
+    option(
+        "--out", metavar="FILE", help="Write to this file, in the format of its suffix unless --format says."
+    ),
 ]
 
 

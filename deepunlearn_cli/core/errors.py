@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
     UNEXPECTED = 1
     USAGE = 2
     NOT_FOUND = 3
-    AUDIT_FAILED = 4
+    AUDIT_FAIL = 4
     AUDIT_INCONCLUSIVE = 5
     PARTLY_FAILED = 6
     STORE_CORRUPT = 7
@@ -27,8 +27,8 @@ MEANING = {
     ExitCode.UNEXPECTED: "unexpected failure (`--debug` shows the traceback)",
     ExitCode.USAGE: "wrong usage or a bad value",
     ExitCode.NOT_FOUND: "a run, file, dataset, model or method does not exist",
-    ExitCode.AUDIT_FAILED: "the audit failed: the attack does better than the limit allows",
-    ExitCode.AUDIT_INCONCLUSIVE: "the audit is inconclusive: its interval holds the limit",
+    ExitCode.AUDIT_FAIL: "the verdict is FAIL: what was attacked lies beyond the limit",
+    ExitCode.AUDIT_INCONCLUSIVE: "the verdict is INCONCLUSIVE: the interval holds the limit",
     ExitCode.PARTLY_FAILED: "at least one run failed (diverged, or its process died); the others are done",
     ExitCode.STORE_CORRUPT: "the store does not match its manifest",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); the store is clean, the same command resumes",

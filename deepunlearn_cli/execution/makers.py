@@ -146,7 +146,7 @@ def _tried(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -
 
 def _judged(judge: Mapping[str, Any], outputs: Outputs) -> float:
     attack = ATTACKS.get(judge["name"]).build(judge["params"])
-    return float(attack.run({"target": lambda: outputs}, judge["seed"]).scores["accuracy"])
+    return float(attack.run({"target": lambda: outputs}, judge["seed"]).scores[attack.headline()])
 
 
 def _shadow(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
@@ -174,14 +174,14 @@ def _overheard(model: nn.Module, task: Task, recipe: Recipe, materials: Material
 
 
 def _as_it_was(recipe: Recipe, start: Run, materials: Materials) -> Product:
-    """The do-nothing control of U-LiRA: its original has said it all already."""
+    """The do-nothing control of U-LiRA: its outputs are those of its original."""
     import numpy as np
 
-    said, forgotten = start.outputs(), materials.indices(recipe)["forget"]
-    chosen = np.isin(said["retain"]["index"], forgotten)
+    given, forgotten = start.outputs(), materials.indices(recipe)["forget"]
+    chosen = np.isin(given["retain"]["index"], forgotten)
     outputs = {
-        "forget": {name: array[chosen] for name, array in said["retain"].items()},
-        "never": said["never"],
+        "forget": {name: array[chosen] for name, array in given["retain"].items()},
+        "never": given["never"],
     }
     facts = {**materials.facts(), "seconds": 0.0, "work": 0.0, "shared": False, "version": __version__}
     return Product(scores=score(outputs), facts=facts, outputs=outputs)
@@ -214,10 +214,10 @@ def _attack(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, pro
     del materials, progress
     start = time.perf_counter()
     sources = {name: run.outputs for name, run in inputs.items()}
-    found = ATTACKS.get(recipe.name).build(recipe.params).run(sources, recipe.seed)
-    warnings = found.warnings + _leaks(recipe, inputs)
+    findings = ATTACKS.get(recipe.name).build(recipe.params).run(sources, recipe.seed)
+    warnings = findings.warnings + _leaks(recipe, inputs)
     facts = {"seconds": time.perf_counter() - start, "version": __version__, "warnings": warnings}
-    return Product(scores=found.scores, facts=facts, outputs=found.parts)
+    return Product(scores=findings.scores, facts=facts, outputs=findings.parts)
 
 
 def _leaks(recipe: Recipe, inputs: Mapping[str, Run]) -> list[str]:

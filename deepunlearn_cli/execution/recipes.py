@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.attacks import ATTACKS
-from deepunlearn_cli.attacks.umia import UMIA
+from deepunlearn_cli.attacks import ATTACKS, on_one_model
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Declared, Share
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
@@ -15,6 +14,7 @@ from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods.retrain import Retrain
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.attacks import OneModel
     from deepunlearn_cli.data import Dataset, ForgetSet
     from deepunlearn_cli.methods import Method
 
@@ -240,9 +240,9 @@ def trial(run: Recipe, params: Mapping[str, Any], seed: int) -> Recipe:
     )
 
 
-def trial_attack() -> UMIA:
+def trial_attack() -> OneModel:
     """The attack that trials are judged by: the paper's, without test pictures."""
-    return UMIA(against="val")
+    return on_one_model()[TRIAL_ATTACK].build({"against": "val"})
 
 
 def training_of(start: Recipe) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,22 @@ from numpy.typing import NDArray
 from deepunlearn_cli.core.shared import Outputs, Part
 from deepunlearn_cli.evaluation import intervals
 
-Row = dict[str, Any]
+SampleRow = TypedDict(  # in this form because `class` is a word of the language
+    "SampleRow",
+    {
+        "side": str,
+        "index": int,
+        "class": str,
+        "score": float,
+        "percentile": float,
+        "control_percentile": float | None,
+        "guess": float | None,
+    },
+)
+Figures = dict[str, float | None]  # with the ends of their intervals
 
 
-def sample_rows(parts: Outputs, control: Outputs | None, classes: Sequence[str]) -> Iterator[Row]:
+def sample_rows(parts: Outputs, control: Outputs | None, classes: Sequence[str]) -> Iterator[SampleRow]:
     """One row per sample of both sides.
 
     `percentile` is the share of samples never seen whose score lies below (ties half): 0.99 stands out more
@@ -23,7 +35,9 @@ def sample_rows(parts: Outputs, control: Outputs | None, classes: Sequence[str])
     seen = np.sort(parts["against"]["score"])
     for side in ("forget", "against"):
         shares = _below(seen, parts[side]["score"])
-        held = _below(np.sort(control["against"]["score"]), control[side]["score"]) if control else None
+        control_shares = (
+            _below(np.sort(control["against"]["score"]), control[side]["score"]) if control else None
+        )
         for row in range(len(shares)):
             label, guess = int(parts[side]["label"][row]), float(parts[side]["guess"][row])
             yield {
@@ -32,18 +46,18 @@ def sample_rows(parts: Outputs, control: Outputs | None, classes: Sequence[str])
                 "class": _named(label, classes),
                 "score": float(parts[side]["score"][row]),
                 "percentile": float(shares[row]),
-                "control_percentile": None if held is None else float(held[row]),
+                "control_percentile": None if control_shares is None else float(control_shares[row]),
                 "guess": None if np.isnan(guess) else guess,
             }
 
 
-def most_exposed(rows: Sequence[Row], count: int) -> list[Row]:
+def most_exposed(rows: Sequence[SampleRow], count: int) -> list[SampleRow]:
     """The forget samples that stand out most: by score, or by how much more than on the control."""
     forget = [row for row in rows if row["side"] == "forget"]
     return sorted(forget, key=lambda row: (-_excess(row), row["index"]))[:count]
 
 
-def class_rows(parts: Outputs, classes: Sequence[str]) -> Iterator[Row]:
+def class_rows(parts: Outputs, classes: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The attack's accuracy (Wilson) and AUC (Hanley and McNeil) within each class that has both sides."""
     for label in np.unique(parts["forget"]["label"]).tolist():
         ours, theirs = (_of_class(parts[side], label) for side in ("forget", "against"))
@@ -56,7 +70,7 @@ def _of_class(part: Part, label: int) -> dict[str, NDArray[Any]]:
     return {name: array[chosen] for name, array in part.items()}
 
 
-def _accuracy(ours: Part, theirs: Part) -> Row:
+def _accuracy(ours: Part, theirs: Part) -> Figures:
     right = np.concatenate([ours["guess"], 1 - theirs["guess"]])
     right = right[np.isfinite(right)]
     if not len(right):
@@ -65,7 +79,7 @@ def _accuracy(ours: Part, theirs: Part) -> Row:
     return {"accuracy": float(right.mean()), "accuracy_low": low, "accuracy_high": high}
 
 
-def _area(ours: Part, theirs: Part) -> Row:
+def _area(ours: Part, theirs: Part) -> Figures:
     if not len(ours["score"]) or not len(theirs["score"]):
         return {"auc": None, "auc_low": None, "auc_high": None}
     area = intervals.auc(ours["score"], theirs["score"])
@@ -79,9 +93,9 @@ def _below(ordered: NDArray[Any], scores: NDArray[Any]) -> NDArray[np.float64]:
     return shares
 
 
-def _excess(row: Row) -> float:
-    held = row["control_percentile"]
-    return float(row["percentile"] - held if held is not None else row["percentile"])
+def _excess(row: SampleRow) -> float:
+    control = row["control_percentile"]
+    return row["percentile"] - control if control is not None else row["percentile"]
 
 
 def _named(label: int, classes: Sequence[str]) -> str:

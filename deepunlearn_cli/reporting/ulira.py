@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from deepunlearn_cli.core.score import Score
 from deepunlearn_cli.reporting.table import Column, Table
 
 if TYPE_CHECKING:
@@ -17,20 +18,16 @@ BARS = " ▁▂▃▄▅▆▇█"
 BINS = 25  # of per-sample accuracy, 0 to 1: 4 points each
 
 
-def ulira_table(rows: Sequence[Row]) -> Table:
-    """One row per method; intervals over splits, at 95 %."""
+def ulira_table(rows: Sequence[Row], scores: Sequence[Score]) -> Table:
+    """One row per method with these figures; intervals over splits, at 95 %."""
     columns = [
         Column("method", lambda r: str(r["title"])),
-        Column("accuracy", lambda r: _interval(r, "accuracy"), right=True),
-        Column("sd over\nsamples", lambda r: _plain(r["accuracy_sd"]), right=True),
-        Column("AUC", lambda r: _interval(r, "auc"), right=True),
-        Column("TPR@1%", lambda r: _interval(r, "tpr_1"), right=True),
-        Column("TPR@0.1%", lambda r: _interval(r, "tpr_01"), right=True),
+        *[_column(score) for score in scores],
         Column("gap", _gap, right=True),
         Column("models", lambda r: _plain(r["models"], "{}"), right=True),
         Column("verdict", _verdict),
     ]
-    return Table("deepunlearn.ulira/1", "U-LiRA per sample: 0.5 is guessing", columns, rows)
+    return Table("deepunlearn.ulira/2", "U-LiRA per sample: 0.5 is guessing", columns, rows)
 
 
 def figure(rows: Sequence[Row]) -> Table:
@@ -72,13 +69,12 @@ def _answer(row: Row) -> str:
         return str(row["reason"])
     gap = f"{row['gap']:+.3f} (90 %: {row['gap_low']:+.3f} to {row['gap_high']:+.3f})"
     if row["fail_above"] is not None:
-        said = f"the {row['metric']} {BEYOND[row['verdict']]} {row['fail_above']:g}"
+        reason = f"the {row['metric']} {BEYOND[row['verdict']]} {row['fail_above']:g}"
     else:
-        said = (
-            f"{row['metric']} less the retrained models', {gap}, {BEYOND[row['verdict']]} ±{row['margin']:g}"
-        )
+        beyond = f"{BEYOND[row['verdict']]} ±{row['tolerance']:g}"
+        reason = f"{row['metric']} less the retrained models', {gap}, {beyond}"
     more = "; more --splits narrow it" if row["verdict"] == "INCONCLUSIVE" else ""
-    return f"{row['title']}: {row['verdict']}: {said}{more}"
+    return f"{row['title']}: {row['verdict']}: {reason}{more}"
 
 
 def plan_table(rows: Sequence[Row]) -> Table:
@@ -108,11 +104,18 @@ def _axis() -> str:
     return f"0{'·' * (BINS // 2 - 1)}½{'·' * (BINS - BINS // 2 - 2)}1"
 
 
-def _interval(row: Row, name: str) -> str:
-    if row[name] is None:
-        return "n too\nsmall" if row["verdict"] or row["control"] else "–"
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return f"{row[name]:.3f}" if low is None else f"{row[name]:.3f}\n{low:.3f}–{high:.3f}"
+def _column(score: Score) -> Column:
+    def cell(row: Row) -> str:
+        value = row[score.name]
+        if not score.interval:
+            return score.text(value)
+        if value is None:
+            return "n too\nsmall" if row["verdict"] or row["control"] else "–"
+        low, high = row[f"{score.name}_low"], row[f"{score.name}_high"]
+        ends = "" if low is None else f"\n{score.text(low)}–{score.text(high)}"
+        return score.text(value) + ends
+
+    return Column(score.header, cell, right=True)
 
 
 def _gap(row: Row) -> str:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from deepunlearn_cli import data
-from deepunlearn_cli.attacks import Rule, Verdict, equivalent, samples_needed, within
-from deepunlearn_cli.attacks._umia import advantage, difference
+from deepunlearn_cli.attacks import ATTACKS, Attack, Findings, OneModel, Rule, Verdict, samples_needed
 from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
-from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.evaluation.intervals import Estimate
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Run
 
-RETRAINED, HOLDOUT = "retrained", "holdout"  # what an attack is held against
+RETRAINED, HOLDOUT = "retrained", "holdout"  # what an attack is compared with
 
 
 @dataclass(frozen=True)
@@ -26,45 +23,60 @@ class Answer:
 
     Attributes:
         reference: `retrained`, or `holdout` where there is no retrained model to compare with.
-        gap: accuracy or AUC less the reference's (0.5 for `holdout`).
-        limit: the margin, or the limit of `fail_above`.
+        gap: the rule's figure less the reference's (what guessing gives for `holdout`).
         needed: forget samples that would settle it (see `samples_needed`).
     """
 
     verdict: Verdict
     reference: str
     gap: Estimate
-    limit: float
     needed: int | None
 
 
 @dataclass(frozen=True)
 class Audited:
-    """An attack's run, what it found per sample, its control's, and the answer (none for a control)."""
+    """An attack's run, what it found, what it found in its control, and the answer (none for a control)."""
 
     run: Run
-    parts: Outputs
-    control: Outputs | None = None
+    findings: Findings
+    control: Findings | None = None
     answer: Answer | None = None
 
 
-def judge(rule: Rule, scores: Mapping[str, Any], parts: Outputs, control: Outputs | None) -> Answer:
-    """The verdict on one attack by a rule.
+def findings_of(run: Run) -> Findings:
+    """What an attack's run found."""
+    return Findings(run.scores, run.outputs())
+
+
+def against_control(rule: Rule, attack: Attack, ours: Findings, control: Findings) -> Answer:
+    """The verdict on an attack beside the same attack on its control.
 
     Raises:
         UsageFailure: the control is of other samples, or the rule's limits make no sense.
     """
-    gap = difference(rule.metric, parts, control) if control else advantage(rule.metric, parts)
-    reference = RETRAINED if control else HOLDOUT
-    needed = samples_needed(gap, int(scores["n"]), rule.margin)
-    if rule.fail_above is None:
-        return Answer(equivalent(gap, rule.margin), reference, gap, rule.margin, needed)
-    ends = scores[f"{rule.metric}_low"], scores[f"{rule.metric}_high"]
-    return Answer(within(ends, rule.fail_above), reference, gap, rule.fail_above, needed)
+    return _answer(rule, ours, attack.difference(rule.metric, ours, control), RETRAINED)
+
+
+def judge(rule: Rule, attack: OneModel, ours: Findings, control: Findings | None) -> Answer:
+    """The verdict on an attack on one model; against guessing, for want of a control.
+
+    Raises:
+        UsageFailure: as above.
+    """
+    if control:
+        return against_control(rule, attack, ours, control)
+    return _answer(rule, ours, attack.advantage(rule.metric, ours), HOLDOUT)
+
+
+def _answer(rule: Rule, ours: Findings, gap: Estimate, reference: str) -> Answer:
+    own = ours.scores[f"{rule.metric}_low"], ours.scores[f"{rule.metric}_high"]
+    samples = ours.scores.get("n")
+    needed = samples_needed(gap, samples, rule.tolerance) if samples else None
+    return Answer(rule.verdict(gap, own), reference, gap, needed)
 
 
 def audit(runner: Runner, attacks: Sequence[Recipe], rule: Rule) -> tuple[list[Audited], int]:
-    """Every attack with its answer, then the controls; and how many attacks failed.
+    """Every attack on one model with its answer, then the controls; and how many attacks failed.
 
     Raises:
         RunFailed: the only attack failed.
@@ -73,33 +85,35 @@ def audit(runner: Runner, attacks: Sequence[Recipe], rule: Rule) -> tuple[list[A
     if len(attacks) == 1 and outcome.failures:
         raise outcome.failures[0][1]
     controls = _controls(runner, outcome.runs)
-    found = [_audited(runner, run, rule, controls) for run in outcome.runs]
-    asked = {run.id for run in outcome.runs}
-    found += [Audited(run, run.outputs()) for key, run in controls.items() if key not in asked]
-    return found, len(outcome.failures)
+    audits = [_audited(runner, run, rule, controls) for run in outcome.runs]
+    attacked = {run.id for run in outcome.runs}
+    audits += [Audited(run, findings_of(run)) for key, run in controls.items() if key not in attacked]
+    return audits, len(outcome.failures)
 
 
 def _audited(runner: Runner, run: Run, rule: Rule, controls: Mapping[str, Run]) -> Audited:
-    reference = _reference(run.recipe, runner)
-    held = controls.get(reference.key) if reference else None
-    parts, control = run.outputs(), held.outputs() if held else None
-    return Audited(run, parts, control, judge(rule, run.scores, parts, control))
+    attack = ATTACKS.get(run.recipe.name).build(run.recipe.params)
+    assert isinstance(attack, OneModel)
+    reference = _on_retrained(run.recipe, runner)
+    control_run = controls.get(reference.key) if reference else None
+    ours, control = findings_of(run), findings_of(control_run) if control_run else None
+    return Audited(run, ours, control, judge(rule, attack, ours, control))
 
 
 def _controls(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:
-    """The same attack on each target's retrained model, where the store has it, and on its original."""
-    found: dict[str, Run] = {}
+    """The same attack on each target's retrained model, where the store has it, and on doing nothing."""
+    controls: dict[str, Run] = {}
     for run in attacked:
-        for control in (_reference(run.recipe, runner), _bound(run.recipe, runner)):
-            if control and control.key not in found:
+        for control in (_on_retrained(run.recipe, runner), _on_nothing(run.recipe, runner)):
+            if control and control.key not in controls:
                 try:
-                    found[control.key] = runner.ensure(control)
+                    controls[control.key] = runner.ensure(control)
                 except RunFailed as failure:
                     runner.reporter.failed(control, failure)
-    return found
+    return controls
 
 
-def _reference(attack: Recipe, runner: Runner) -> Recipe | None:
+def _on_retrained(attack: Recipe, runner: Runner) -> Recipe | None:
     """The attack on the retrained model of the same seed and forget set, if that model is there."""
     target = attack.inputs["target"]
     start = target.inputs.get("original")
@@ -109,8 +123,8 @@ def _reference(attack: Recipe, runner: Runner) -> Recipe | None:
     return _again(attack, reference) if runner.store.get(reference.key) else None
 
 
-def _bound(attack: Recipe, runner: Runner) -> Recipe | None:
-    """The attack on the original: what doing nothing would give."""
+def _on_nothing(attack: Recipe, runner: Runner) -> Recipe | None:
+    """The attack on what doing nothing leaves: the original, judged as if it were unlearned."""
     target = attack.inputs["target"]
     start = target.inputs.get("original")
     if start is None:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from deepunlearn_cli.attacks import ATTACKS
+from deepunlearn_cli.attacks import ATTACKS, OneModel
 from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
 from deepunlearn_cli.core.specs import RUN_SEED
 from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
@@ -201,12 +201,12 @@ def _check_attacks(plan: Plan, name: str) -> None:
                 'attacks = ["umia", { name = "umia", against = "class" }]',
             )
     for attack, settings in plan.attack_settings:
-        if attack != "umia":
-            ATTACKS.get(attack)
+        if not issubclass(actor := ATTACKS.get(attack), OneModel):
             raise UsageFailure(
-                f"a plan's attack is umia, not {attack}", "deepunlearn attack ulira, by itself"
+                f"a plan's attacks look at one model each, as umia does, and {attack} at many",
+                f"deepunlearn attack {attack}, by itself",
             )
-        ATTACKS.get(attack).build(settings)
+        actor.build(settings)
 
 
 def _check_unrolling(plan: Plan, name: str) -> None:

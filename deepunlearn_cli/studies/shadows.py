@@ -25,14 +25,14 @@ class Design:
     Attributes:
         scene: dataset, architecture, precision, augmentation.
         splits: random halves of the training part, one original each.
-        forgets: forget sets per half.
+        forget_sets: per half.
         share: of a half that a forget set takes.
         training: hyperparameters of the originals.
     """
 
     scene: recipes.Scene
     splits: int = 16
-    forgets: int = 4
+    forget_sets: int = 4
     share: float = 0.1
     training: Mapping[str, Any] = field(default_factory=dict)
 
@@ -44,28 +44,28 @@ class Design:
                 f"at least {LEAST_SPLITS}; 16 with 4 forget sets each is a fair start, the paper has 64 x 10"
             )
             raise UsageFailure(f"--splits {self.splits} are too few to fit U-LiRA", hint)
-        if self.forgets < 1:
-            raise UsageFailure(f"--forgets {self.forgets} is not 1 or more", "--forgets 4, say")
+        if self.forget_sets < 1:
+            raise UsageFailure(f"--forget-sets {self.forget_sets} is not 1 or more", "--forget-sets 4, say")
 
     def models(self, method: str, settings: Settings, runner: Runner) -> dict[str, Recipe]:
         """The recipes of a method's models by `SPLIT/FORGET`; their forget sets are kept in the store."""
         from deepunlearn_cli.attacks.ulira import target_name
 
-        found: dict[str, Recipe] = {}
+        models: dict[str, Recipe] = {}
         whole = data.split(self.scene.dataset, self.scene.val_share, self.scene.split_seed)
         for number in range(self.splits):
             half, _ = data.halve(whole, number)
             start = recipes.half_original(self.scene, self.training, number)
             params = settings(method, start)
-            for turn in range(self.forgets):
+            for turn in range(self.forget_sets):
                 forget = data.draw_forget(half, self.share, turn)
                 data.save_forget(forget, runner.store.data)
-                found[target_name(number, turn)] = recipes.shadow(start, method, forget, params)
-        return found
+                models[target_name(number, turn)] = recipes.shadow(start, method, forget, params)
+        return models
 
 
 @dataclass(frozen=True)
-class Result:
+class Analysis:
     """A method's analysis, or why there is none."""
 
     method: str
@@ -73,7 +73,7 @@ class Result:
     failure: RunFailed | None = None
 
 
-def attack(runner: Runner, analyses: Mapping[str, Recipe]) -> Iterator[Result]:
+def attack(runner: Runner, analyses: Mapping[str, Recipe]) -> Iterator[Analysis]:
     """Everything that is missing is made, then each method is analysed; a failed method stops no other."""
     outcome = runner.ensure_all(
         [model for analysis in analyses.values() for model in analysis.inputs.values()]
@@ -83,9 +83,9 @@ def attack(runner: Runner, analyses: Mapping[str, Recipe]) -> Iterator[Result]:
         broken = [failed[model.key] for model in analysis.inputs.values() if model.key in failed]
         if broken:
             text = f"{method}: {len(broken)} of {len(analysis.inputs)} models failed: {broken[0].message}"
-            yield Result(method, None, RunFailed(text, broken[0].hint))
+            yield Analysis(method, None, RunFailed(text, broken[0].hint))
         else:
-            yield Result(method, runner.ensure(analysis))
+            yield Analysis(method, runner.ensure(analysis))
 
 
 class ModelCount(TypedDict):
@@ -133,5 +133,5 @@ def _seconds(runner: Runner, recipe: Recipe) -> float | None:
     rows = runner.store.rows(
         name=recipe.name, model=recipe.model, dataset=recipe.labels.get("dataset"), status="done"
     )
-    found = [row["seconds"] for row in rows if row["seconds"] is not None and row["kind"] != "attack"]
-    return median(found) if found else None
+    seconds = [row["seconds"] for row in rows if row["seconds"] is not None and row["kind"] != "attack"]
+    return median(seconds) if seconds else None

@@ -208,7 +208,7 @@ def _check_sizes(start: Start) -> None:
     from deepunlearn_cli import data
 
     split = data.split(start.dataset, start.recipe.data["val_share"], start.recipe.data["split_seed"])
-    needed = recipes.trial_attack().folds
+    needed = recipes.trial_attack().least()
     for name, size in (("forget", len(start.forget.indices)), ("validation", len(split.val))):
         if size < needed:
             raise UsageFailure(

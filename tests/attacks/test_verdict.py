@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from deepunlearn_cli.attacks import MARGIN, equivalent, samples_needed, within
+from deepunlearn_cli.attacks import TOLERANCE, equivalent, samples_needed, within
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.evaluation.intervals import Estimate
 
@@ -35,7 +35,7 @@ def test_equivalence_is_claimed_wrongly_at_most_as_often_as_it_says():
     import numpy as np
 
     rng, wrong = np.random.default_rng(0), 0
-    for _ in range(2000):  # the truth lies on the margin
+    for _ in range(2000):  # the truth lies on the limit
         wrong += equivalent(Estimate(rng.normal(0.05, 0.01), 0.01), 0.05) == "PASS"
     assert wrong / 2000 < 0.065
 
@@ -72,11 +72,11 @@ def test_senseless_limits(limit):
         within((0.5, 0.6), limit)
 
 
-@pytest.mark.parametrize("margin", [0.0, 0.5, -0.1, math.nan])
-def test_senseless_margins(margin):
-    with pytest.raises(UsageFailure, match="--margin"):
-        equivalent(Estimate(0, 0.1), margin)
+@pytest.mark.parametrize("tolerance", [0.0, 0.5, -0.1, math.nan])
+def test_senseless_tolerances(tolerance):
+    with pytest.raises(UsageFailure, match="--tolerance"):
+        equivalent(Estimate(0, 0.1), tolerance)
 
 
-def test_the_default_margin_is_five_points():
-    assert MARGIN == 0.05
+def test_the_default_tolerance_is_five_points():
+    assert TOLERANCE == 0.05

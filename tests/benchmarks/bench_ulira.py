@@ -1,6 +1,6 @@
 """U-LiRA's analysis at the paper's size: 64 x 10 models over 47,500 pictures of 10 classes, from a store on disk.
 
-    python tests/benchmarks/bench_ulira.py [SPLITS] [FORGETS] [PICTURES]
+    python tests/benchmarks/bench_ulira.py [SPLITS] [FORGET_SETS] [PICTURES]
 
 Prints the seconds of the analysis (reading included), its share in reading alone, and the peak memory.
 """
@@ -22,11 +22,11 @@ from deepunlearn_cli.store import Run, Store
 CLASSES, SHARE = 10, 0.1
 
 
-def main(splits: str = "64", forgets: str = "10", pictures: str = "47500") -> None:
+def main(splits: str = "64", forget_sets: str = "10", pictures: str = "47500") -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder) / "store", create=True)
-        runs = fill(store, int(splits), int(forgets), int(pictures))
+        runs = fill(store, int(splits), int(forget_sets), int(pictures))
         start = time.perf_counter()
         for run in runs.values():
             run.outputs()
@@ -41,13 +41,13 @@ def main(splits: str = "64", forgets: str = "10", pictures: str = "47500") -> No
     print(f"accuracy {found.scores['accuracy']:.3f}, {found.scores['samples']} pictures")
 
 
-def fill(store: Store, splits: int, forgets: int, pictures: int) -> dict[str, Run]:
+def fill(store: Store, splits: int, forget_sets: int, pictures: int) -> dict[str, Run]:
     """Made-up models in a store, as `attack ulira` keeps them."""
     found, labels = {}, np.random.default_rng(0).integers(0, CLASSES, pictures).astype(np.int32)
     for split in range(splits):
         rng = np.random.default_rng(split)
         half, never = np.split(rng.permutation(pictures), 2)
-        for turn in range(forgets):
+        for turn in range(forget_sets):
             forget = rng.permutation(half)[: int(SHARE * len(half))]
             sides = {"forget": forget, "never": never}
             outputs = {name: said(rng, index, labels, name == "forget") for name, index in sides.items()}

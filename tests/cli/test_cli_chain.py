@@ -114,7 +114,7 @@ def test_all_verdicts(place, monkeypatch, low, high, code):
         return Findings(found.scores | ends, found.parts)
 
     monkeypatch.setattr(UMIA, "run", rigged)
-    said = place("attack", "umia", place.ids["ga"], "--seed", "7", "--fail-above", "0.6")
+    said = place("attack", "umia", place.ids["ga"], "--draw-seed", "7", "--fail-above", "0.6")
     assert said.code == code
     assert said.lines
 

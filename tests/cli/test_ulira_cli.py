@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from cli_kit import call, ok
 
-SMALL = ("--dataset", "digits", "--model", "resnet-tiny", "--train", "epochs=1")
-ULIRA = ("attack", "ulira", *SMALL, "--splits", "5", "--forgets", "2", "--share", "0.4")
+SMALL = ("--dataset", "digits", "--model", "resnet-tiny", "--training", "epochs=1")
+ULIRA = ("attack", "ulira", *SMALL, "--splits", "5", "--forget-sets", "2", "--share", "0.4")
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ def test_what_is_there_is_not_made_again(done):
 def test_rows_have_controls_intervals_and_a_verdict(done):
     rows = ok(*ULIRA, "--method", "ft", "-p", "epochs=1", "--store", done, "--json").json
     tables = {row["schema"] for row in rows}
-    assert tables == {"deepunlearn.ulira/1", "deepunlearn.ulira-figure/1"}
-    found = {row["method"]: row for row in rows if row["schema"] == "deepunlearn.ulira/1"}
+    assert tables == {"deepunlearn.ulira/2", "deepunlearn.ulira-figure/1"}
+    found = {row["method"]: row for row in rows if row["schema"] == "deepunlearn.ulira/2"}
     assert set(found) == {"do-nothing", "retrain", "ft"}
     assert [found[name]["verdict"] for name in ("do-nothing", "retrain")] == [None, None]
     assert found["ft"]["verdict"] in ("PASS", "FAIL", "INCONCLUSIVE")
@@ -109,7 +109,7 @@ def test_the_figure(done, tmp_path):
 def test_a_method_without_usable_models_is_told_and_stops_no_other(done):
     said = call(*ULIRA, "--method", "ga,ft", "-p", "lr=0.1", "-p", "epochs=1", "-p", "momentum=0.99",
                 "--store", done, "--json")  # fmt: skip
-    rows = {row["method"]: row for row in said.json if row["schema"] == "deepunlearn.ulira/1"}
+    rows = {row["method"]: row for row in said.json if row["schema"] == "deepunlearn.ulira/2"}
     broken = [row for row in rows.values() if row["reason"]]
     assert said.code == (6 if broken else 0)
     assert rows["do-nothing"]["accuracy"] is not None
@@ -119,15 +119,15 @@ def test_a_method_without_usable_models_is_told_and_stops_no_other(done):
     ("more", "code", "text"),
     [
         (("--splits", "3"), 2, "--splits 3 are too few"),
-        (("--forgets", "0"), 2, "--forgets 0"),
+        (("--forget-sets", "0"), 2, "--forget-sets 0"),
         (("--share", "0"), 2, "--share 0"),
         (("--share", "1"), 2, "--share 1"),
-        (("--train", "epoch=3"), 2, "epoch"),
+        (("--training", "epoch=3"), 2, "epoch"),
         (("--method", "mgs"), 3, "mgs"),
         (("--figure", "f.gif"), 2, "f.gif"),
         (("--figure", "no/f.svg"), 2, "folder does not exist"),
         (("--preset", "no.toml"), 3, "no.toml"),
-        (("--margin", "0.9"), 2, "--margin 0.9"),
+        (("--tolerance", "0.9"), 2, "--tolerance 0.9"),
     ],
 )
 def test_bad_arguments(tmp_path, more, code, text):

@@ -37,11 +37,11 @@ def of(scores, name, *more, control=None):
 @pytest.mark.parametrize(
     ("name", "more", "verdict", "code"),
     [
-        ("clean", ("--margin", "0.1"), "PASS", 0),
-        ("leaky", ("--margin", "0.1"), "FAIL", 4),
+        ("clean", ("--tolerance", "0.1"), "PASS", 0),
+        ("leaky", ("--tolerance", "0.1"), "FAIL", 4),
         ("leaky", (), "FAIL", 0),
         ("leaky", ("--gate",), "FAIL", 4),
-        ("clean", ("--margin", "0.005"), "INCONCLUSIVE", 5),
+        ("clean", ("--tolerance", "0.005"), "INCONCLUSIVE", 5),
         ("leaky", ("--fail-above", "0.6"), "FAIL", 4),
         ("clean", ("--fail-above", "0.6", "--metric", "auc"), "PASS", 0),
     ],
@@ -57,7 +57,7 @@ def test_the_exit_code_follows_the_verdict_if_asked(scores, name, more, verdict,
 
 
 def test_power_is_stated(scores):
-    said = of(scores, "clean", "--margin", "0.005")
+    said = of(scores, "clean", "--tolerance", "0.005")
     assert "forget samples would settle it (there are 400)" in " ".join(said.err.split())
 
 
@@ -74,7 +74,7 @@ def test_samples_classes_and_the_most_exposed(scores, tmp_path):
     for row in said.json:
         by_schema.setdefault(row["schema"], []).append(row)
     assert {k: len(v) for k, v in by_schema.items()} == {
-        "deepunlearn.umia/2": 1,
+        "deepunlearn.umia/3": 1,
         "deepunlearn.umia-class/1": 3,
         "deepunlearn.umia-sample/1": 5,
     }
@@ -130,8 +130,9 @@ def test_losses_as_text(scores, tmp_path):
         (("abcd", "--against", "train"), 2, "neither test, val nor class"),
         (("abcd", "--control", "a.npz", "b.npz"), 2, "--control belongs to --scores"),
         (("abcd", "--scores", "a.npz"), 2, "a run was given too"),
-        (("abcd", "--margin", "0.6"), 2, "--margin 0.6"),
-        (("abcd", "--margin", "0.1", "--fail-above", "0.6"), 2, "two rules"),
+        (("--scores", "a.npz"), 2, "--scores needs unseen samples"),
+        (("abcd", "--tolerance", "0.6"), 2, "--tolerance 0.6"),
+        (("abcd", "--tolerance", "0.1", "--fail-above", "0.6"), 2, "two rules"),
         (("abcd", "--metric", "acc"), 2, "unknown metric"),
         (("abcd", "--by", "colour"), 2, "--by colour"),
         (("abcd", "--samples", "x.txt"), 2, ".csv or .jsonl"),

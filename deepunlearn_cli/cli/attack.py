@@ -1,0 +1,199 @@
+"""`deepunlearn attack NAME`: every attack on one model, beside its controls, with an answer.
+
+An attack's command follows from its declaration (`attacks/NAME.py`): nothing here knows one by name.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from deepunlearn_cli.attacks import OneModel, on_one_model
+from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli.app import attack_app
+from deepunlearn_cli.cli.audit_rows import advice, audit_row, audited_files
+from deepunlearn_cli.cli.bundles import FileData, Running
+from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.listing import plan_table
+from deepunlearn_cli.cli.parameter import argument, option
+from deepunlearn_cli.cli.per_sample import Judged, PerSample
+from deepunlearn_cli.cli.unfold import Bundle
+from deepunlearn_cli.cli.verdict import VerdictOptions, code_of
+from deepunlearn_cli.core.errors import ExitCode, UsageFailure
+from deepunlearn_cli.core.recipe import DO_NOTHING
+from deepunlearn_cli.reporting import audits
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.attacks import Rule
+    from deepunlearn_cli.checkpoints.refs import Start
+    from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.studies.audit import Audited
+
+SAVED = "Saved scores"
+CONTROLS = (
+    "The same attack on the retrained model and on the do-nothing control stands beside it, and the verdict "
+    "says whether the model is equivalent to the retrained one, by two one-sided tests within a tolerance."
+)
+
+
+class SavedScores(Bundle):
+    """Files that take the place of runs."""
+
+    scores: Annotated[
+        Path | None,
+        option(
+            metavar="FILE",
+            help="The forget set's logits and labels, or losses (npz, npy, text).",
+            rich_help_panel=SAVED,
+        ),
+    ] = None
+    control: Annotated[
+        tuple[Path, Path] | None,
+        option(
+            metavar="FILE FILE",
+            help="The retrained model's scores: forget, then unseen samples.",
+            rich_help_panel=SAVED,
+        ),
+    ] = None
+
+    def check(self, targets: Sequence[str], against: str | None) -> None:
+        """Refuse what belongs to files with runs, and the other way round.
+
+        Raises:
+            UsageFailure: saying what goes with what.
+        """
+        if self.scores and targets:
+            raise UsageFailure("--scores audits files, and a run was given too", "give one or the other")
+        if self.scores and against is None:
+            raise UsageFailure("--scores needs unseen samples beside it", "--against FILE has their scores")
+        if self.control and not self.scores:
+            raise UsageFailure(
+                "--control belongs to --scores", "runs find their retrained model in the store"
+            )
+
+
+Targets = Annotated[
+    list[str] | None,
+    argument(
+        metavar="REF",
+        help="Run ids, checkpoint files, or - for ids on stdin.",
+        autocompletion=o.complete_refs,
+    ),
+]
+Against = Annotated[
+    str | None,
+    option(
+        metavar="PART|FILE",
+        help="Where unseen samples come from: test, val or class; with --scores a file. (default: test)",
+    ),
+]
+DrawSeed = Annotated[
+    int, option(metavar="SEED", help="Seed of the balanced draw and of whatever else the attack draws.")
+]
+
+
+def _command(attack: type[OneModel]) -> Callable[..., Result]:
+    def command(
+        session: Session,
+        params: Mapping[str, Any],
+        targets: Targets = None,
+        *,
+        against: Against = None,
+        draw_seed: DrawSeed = 0,
+        verdict: VerdictOptions,
+        saved: SavedScores,
+        per_sample: PerSample,
+        data: FileData,
+        running: Running,
+    ) -> Result:
+        from deepunlearn_cli.checkpoints import refs
+
+        rule = verdict.rule(attack)
+        per_sample.check()
+        saved.check(targets or [], against)
+        if saved.scores:
+            files = saved.scores, Path(against or "")
+            return audited_files(attack.build(params), rule, per_sample, files, saved.control, draw_seed)
+        hyper = _built(attack, params, against)
+        checkpoints = data.read(targets or [], session)
+        with running.runner_for(checkpoints, session) as runner:
+            starts = [refs.resolve(ref, runner, data.wanted()) for ref in checkpoints]
+            attacks = [_recipe(start, hyper, draw_seed) for start in starts]
+            if running.dry_run:
+                return Result(tables=[plan_table(runner, attacks)])
+            return _audited(runner, hyper, attacks, rule, per_sample)
+
+    how = (inspect.getdoc(attack) or "").partition("\n\n")[0]
+    command.__doc__ = f"{attack.title}: {attack.question}\n\n{how}\n\n{CONTROLS}"
+    return command
+
+
+def _built(attack: type[OneModel], params: Mapping[str, Any], against: str | None) -> OneModel:
+    """The attack, with where its unseen samples come from.
+
+    Raises:
+        UsageFailure: from nowhere that it knows.
+    """
+    choices = [str(one) for one in attack.domains()["against"].choices]
+    if against not in (None, *choices):
+        raise UsageFailure(
+            f"--against {against} is neither {', '.join(choices[:-1])} nor {choices[-1]}",
+            "a file of scores goes with --scores FILE",
+        )
+    return attack.build({**params, **({"against": against} if against else {})})
+
+
+def _recipe(start: Start, attack: OneModel, seed: int) -> Recipe:
+    """The attack on a model; on an original as on what it is: a model that has forgotten nothing."""
+    from deepunlearn_cli.execution import recipes
+
+    target = start.recipe
+    if not target.forget:
+        target = recipes.unlearned(target, DO_NOTHING, start.forget)
+    return recipes.attack(target, attack.name(), attack.params(), seed)
+
+
+def _audited(
+    runner: Runner, attack: OneModel, attacks: Sequence[Recipe], rule: Rule, per_sample: PerSample
+) -> Result:
+    from deepunlearn_cli.studies.audit import audit
+
+    audited, failed = audit(runner, attacks, rule)
+    rows = [audit_row(one, rule) for one in audited]
+    tables = [audits.audit_table(rows, attack.name(), attack.heading(), attack.columns)] if rows else []
+    judged = [
+        Judged(row, one.findings, one.control) for row, one in zip(rows, audited, strict=True) if one.answer
+    ]
+    tables += per_sample.tables(attack.name(), attack.title, judged, _classes(runner, audited))
+    code = ExitCode.PARTLY_FAILED if failed else code_of(rule, [row["verdict"] for row in rows])
+    ids = [one.run.id for one in audited if one.answer]
+    return Result(tables=tables, ids=ids, notes=audits.answers(rows) + advice(rows), code=code)
+
+
+def _classes(runner: Runner, audited: Sequence[Audited]) -> Sequence[str]:
+    from deepunlearn_cli import data
+
+    fingerprints = {one.run.recipe.data["fingerprint"] for one in audited}
+    if len(fingerprints) != 1:
+        return ()
+    return data.load_dataset(fingerprints.pop(), runner.store.data).classes
+
+
+def _examples(name: str) -> list[str]:
+    attack = f"deepunlearn attack {name}"
+    return [
+        f"{attack} 3f9c",
+        f"{attack} clean.pt --tolerance 0.05    # exit 4 on FAIL",
+        f"{attack} 3f9c --by class --top 10 --samples exposed.csv",
+        f"{attack} 3f9c --against class    # of a removed class",
+        f"{attack} --scores forget.npz --against test.npz --fail-above 0.55",
+        f"deepunlearn unlearn --method all --ckpt orig.pt | {attack} -",
+    ]
+
+
+for _name, _attack in on_one_model().items():
+    register(attack_app, _name, *_examples(_name), declared=_attack)(_command(_attack))
