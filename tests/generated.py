@@ -84,7 +84,7 @@ WHEN = {
     "nablatau": "many pictures go, and you have validation pictures that nobody else needs",
     "scrub": "you want to stay close to the original on what is kept",
     "iu": "training again is no option: one step, no epochs",
-    "ssd": "as `iu`, cheaper; its threshold must be tuned to the model",
+    "ssd": "as `iu`; its threshold must be tuned to the model",
     "ga": "nothing but the forget set is left; easily does nothing, or too much",
     "msg": "the attack must find nothing, and accuracy may go; tune it",
     "do-nothing": "never: it is the control, and a method that does not beat it has forgotten nothing",
