@@ -76,7 +76,7 @@ def _resnet_tiny(shape: Shape) -> nn.Module:
 
 
 def _tinyvit(shape: Shape) -> nn.Module:
-    # 0.1 is the benchmark's stochastic depth (benchmark-protocol 2.2); timm's default is 0
+    # 0.1 is the benchmark's stochastic depth (`munl/models/vit11m.py` of its code); timm's default is 0
     return _timm("tiny_vit_11m_224", shape, drop_path_rate=0.1)
 
 

@@ -1,4 +1,4 @@
-"""What is generated from the code: README's tables and the completion files.
+"""What is generated from the code: the tables of README and guide, and the completion files.
 
 python tests/generated.py          rewrites them
 pytest tests/test_docs.py          fails when they are not current
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
+from docs_kit import pages
 
 from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.cli.app import app
@@ -25,7 +26,6 @@ from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.models import FORMS, MODELS
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
 COMPLETIONS = {"bash": "deepunlearn.bash", "zsh": "_deepunlearn", "fish": "deepunlearn.fish"}
 
 
@@ -46,36 +46,81 @@ def commands() -> list[tuple[str, str]]:
     return found
 
 
-def methods() -> list[list[str]]:
-    """Every method with what it reads and where it comes from."""
-    rows = []
-    for name in METHODS.names():
-        method = METHODS.get(name)
-        spelt = ", ".join(f"`{one}`" for one in (name, *method.aliases))
-        summary = (inspect.getdoc(method) or "").splitlines()[0]
-        reads, cost = ", ".join(method.needs) or "nothing", f"{method().cost():.1f}"
-        rows.append([spelt, method.title, reads, cost, summary, method.paper])
-    return rows
+def spelt(name: str) -> str:
+    """A method's name and its other spellings."""
+    return ", ".join(f"`{one}`" for one in (name, *METHODS.get(name).aliases))
+
+
+def summary(name: str) -> str:
+    """The first sentence of a method's docstring."""
+    return (inspect.getdoc(METHODS.get(name)) or "").splitlines()[0]
+
+
+def reads(name: str) -> str:
+    """The parts of the data that a method may read, in words."""
+    return ", ".join(METHODS.get(name).needs) or "nothing"
+
+
+def cost(name: str) -> str:
+    """A method's work at its defaults, in epochs of training."""
+    return f"{METHODS.get(name)().cost():.1f}"
+
+
+def methods() -> list[tuple[str, str, str, str]]:
+    """Every method with what it reads and costs."""
+    return [(spelt(n), METHODS.get(n).title, reads(n), cost(n)) for n in METHODS.names()]
+
+
+def sources() -> str:
+    """Every method with what it does and where it comes from."""
+    return "\n".join(f"- `{n}`: {summary(n)} *{METHODS.get(n).paper}*" for n in METHODS.names())
+
+
+WHEN = {
+    "retrain": "you can afford it: it is the definition, and the reference for all others",
+    "ft": "a first try; it forgets little in few epochs, and rarely does harm",
+    "srl": "forgetting must show, and some accuracy may go; costs more the more is forgotten",
+    "salun": "as `srl`, on the salient weights alone",
+    "nablatau": "many pictures go, and you have validation pictures that nobody else needs",
+    "scrub": "you want to stay close to the original on what is kept",
+    "iu": "training again is no option: one step, no epochs",
+    "ssd": "as `iu`; its threshold must be tuned to the model",
+    "ga": "nothing but the forget set is left; easily does nothing, or too much",
+    "msg": "the attack must find nothing, and accuracy may go; tune it",
+    "do-nothing": "never: it is the control, and a method that does not beat it has forgotten nothing",
+}
+
+
+def choosing() -> list[tuple[str, str, str, str]]:
+    """README's short list: the data a method needs, its cost, and when to take it."""
+    return [(f"`{n}`", reads(n), cost(n), when) for n, when in WHEN.items()]
+
+
+def plan() -> str:
+    """The plan that `bench quick` carries out."""
+    return f"```toml\n{(ROOT / 'deepunlearn_cli/studies/quick.toml').read_text('utf-8')}```"
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "commands": lambda: markdown(["command", "what it does"], commands()),
-    "methods": lambda: markdown(["name", "title", "reads", "epochs", "what it does", "source"], methods()),
+    "choosing": lambda: markdown(["method", "reads", "epochs", "when"], choosing()),
+    "methods": lambda: markdown(["name", "title", "reads", "epochs"], methods()),
+    "sources": sources,
     "attacks": lambda: markdown(
         ["name", "title", "what it does"],
         [(f"`{n}`", ATTACKS.get(n).title, ATTACKS.get(n).summary) for n in ATTACKS.names()],
     ),
-    "datasets": lambda: markdown(
-        ["name", "what it is", "files"],
-        [(f"`{row['name']}`", row["summary"], row["source"]) for row in list_families()],
+    "datasets": lambda: "\n".join(
+        f"- `{row['name']}`: {row['summary']}. Files: {row['source']}" for row in list_families()
     ),
-    "models": lambda: markdown(
-        ["name", "what it is"],
-        [(f"`{n}`", text) for n, text in {**{n: m.summary for n, m in MODELS.items()}, **FORMS}.items()],
+    "models": lambda: "\n".join(
+        f"- `{n}`: {text}" for n, text in {**{n: m.summary for n, m in MODELS.items()}, **FORMS}.items()
     ),
+    "quick": plan,
     "environment": lambda: markdown(["variable", "meaning"], [(f"`{n}`", t) for n, t in VARIABLES.items()]),
     "exit codes": lambda: markdown(["code", "meaning"], [(str(int(c)), text) for c, text in MEANING.items()]),
 }
+MARKED = re.compile(r"<!-- (?!end of )(.+?) -->\n(?:.*?\n)?<!-- end of \1 -->", re.DOTALL)
 
 
 def block(name: str) -> str:
@@ -83,13 +128,9 @@ def block(name: str) -> str:
     return f"<!-- {name} -->\n{BLOCKS[name]()}\n<!-- end of {name} -->"
 
 
-def readme(text: str) -> str:
-    """The README with every block as the code has it."""
-    for name in BLOCKS:
-        pattern = f"<!-- {name} -->.*?<!-- end of {name} -->"
-        text, count = re.subn(pattern, lambda _, name=name: block(name), text, flags=re.DOTALL)  # type: ignore[misc]
-        assert count == 1, f"README has {count} blocks named {name}"
-    return text
+def current(text: str) -> str:
+    """A page with every block as the code has it; `KeyError` for a block that nobody makes."""
+    return MARKED.sub(lambda match: block(match[1]), text)
 
 
 def completion(shell: str) -> str:
@@ -107,6 +148,7 @@ def completion(shell: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(readme(README.read_text("utf-8")), encoding="utf-8")
+    for page in pages():
+        page.path.write_text(current(page.text), encoding="utf-8")
     for shell, name in COMPLETIONS.items():
         (ROOT / "completions" / name).write_text(completion(shell), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""README, CHANGELOG and completions say what the code does."""
+"""README, guide, CHANGELOG and completions say what the code does."""
 
 from __future__ import annotations
 
@@ -10,18 +10,71 @@ from pathlib import Path
 
 import generated
 import pytest
+from docs_kit import README, Page, pages
 
 from deepunlearn_cli import __version__
 from deepunlearn_cli.cli.environment import VARIABLES
 from deepunlearn_cli.core.errors import MEANING, ExitCode
 
 PACKAGE = generated.ROOT / "deepunlearn_cli"
-TEXT = generated.README.read_text("utf-8")
+TEXT = Page(README).text
+every_page = pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+topics = pytest.mark.parametrize("page", pages()[1:], ids=lambda page: page.name)
 
 
 @pytest.mark.parametrize("name", generated.BLOCKS)
-def test_generated_block_is_current(name: str) -> None:
-    assert generated.block(name) in TEXT, "run python tests/generated.py"
+def test_generated_block_is_current_and_stands_once(name: str) -> None:
+    assert [generated.block(name) in page.text for page in pages()].count(True) == 1, (
+        "run python tests/generated.py"
+    )
+
+
+@every_page
+def test_page_has_no_block_that_nobody_makes(page: Page) -> None:
+    markers = re.findall(r"<!-- (.+?) -->", page.text)
+    assert {name.removeprefix("end of ") for name in markers} <= set(generated.BLOCKS)
+    assert len(re.findall("<!--", page.text)) == len(markers) == 2 * len(generated.MARKED.findall(page.text))
+
+
+def test_readme_is_no_longer_than_people_read() -> None:
+    assert len(TEXT.splitlines()) <= 250
+
+
+@every_page
+def test_lines_fit(page: Page) -> None:
+    long = [line for line in page.text.splitlines() if len(line) > 120 and not line.startswith(("|", "- `"))]
+    assert not long
+
+
+@topics
+def test_topic_starts_with_a_title_and_one_sentence(page: Page) -> None:
+    lines = page.text.splitlines()
+    assert re.fullmatch(r"# \S.*", lines[0])
+    summary = page.text.split("\n\n")[1].replace("\n", " ")
+    assert re.fullmatch(r"[A-Z][^#|<`*\[]*\.", summary), summary
+    assert summary.count(". ") == 0, "one sentence"
+
+
+@topics
+def test_code_of_a_topic_fits_a_terminal_of_80_columns(page: Page) -> None:
+    wide = [line for block in page.blocks for line in block.text.splitlines() if len(line) > 78]
+    assert not wide
+
+
+@every_page
+def test_links_lead_somewhere(page: Page) -> None:
+    for link in page.links:
+        file, _, anchor = link.partition("#")
+        if re.match(r"https?://", link):
+            continue
+        target = Page((page.path.parent / file).resolve() if file else page.path)
+        assert target.path.is_file(), link
+        assert not anchor or anchor in target.anchors, link
+
+
+def test_readme_leads_to_every_topic() -> None:
+    linked = {Path(link).stem for link in Page(README).links if "guide/" in link}
+    assert linked == {page.name for page in pages()[1:]}
 
 
 @pytest.mark.parametrize("shell", generated.COMPLETIONS)

@@ -87,8 +87,8 @@ Targets = Annotated[
 Against = Annotated[
     str | None,
     option(
-        metavar="test|val|class|FILE",
-        help="Where unseen samples come from; with --scores a file. (default: test)",
+        metavar="PART|FILE",
+        help="Where unseen samples come from: test, val or class; with --scores a file. (default: test)",
     ),
 ]
 DrawSeed = Annotated[
@@ -107,7 +107,7 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         verdict: VerdictOptions,
         saved: SavedScores,
         per_sample: PerSample,
-        file: FileData,
+        data: FileData,
         running: Running,
     ) -> Result:
         from deepunlearn_cli.checkpoints import refs
@@ -119,9 +119,9 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
             files = saved.scores, Path(against or "")
             return audited_files(attack.build(params), rule, per_sample, files, saved.control, draw_seed)
         hyper = _built(attack, params, against)
-        read = file.read(targets or [], session)
-        with running.runner_for(read, session) as runner:
-            starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]
+        checkpoints = data.read(targets or [], session)
+        with running.runner_for(checkpoints, session) as runner:
+            starts = [refs.resolve(ref, runner, data.wanted()) for ref in checkpoints]
             attacks = [_recipe(start, hyper, draw_seed) for start in starts]
             if running.dry_run:
                 return Result(tables=[plan_table(runner, attacks)])
@@ -138,7 +138,7 @@ def _built(attack: type[OneModel], params: Mapping[str, Any], against: str | Non
     Raises:
         UsageFailure: from nowhere that it knows.
     """
-    choices = attack.domains()["against"].choices
+    choices = [str(one) for one in attack.domains()["against"].choices]
     if against not in (None, *choices):
         raise UsageFailure(
             f"--against {against} is neither {', '.join(choices[:-1])} nor {choices[-1]}",
@@ -187,7 +187,7 @@ def _examples(name: str) -> list[str]:
     attack = f"deepunlearn attack {name}"
     return [
         f"{attack} 3f9c",
-        f"{attack} clean.pt --tolerance 0.05    # exit 4 on FAIL, 5 on INCONCLUSIVE",
+        f"{attack} clean.pt --tolerance 0.05    # exit 4 on FAIL",
         f"{attack} 3f9c --by class --top 10 --samples exposed.csv",
         f"{attack} 3f9c --against class    # of a removed class",
         f"{attack} --scores forget.npz --against test.npz --fail-above 0.55",

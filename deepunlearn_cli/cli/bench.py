@@ -11,13 +11,12 @@ from deepunlearn_cli.cli.bundles import Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
-from deepunlearn_cli.cli.ranking import check_table, store_records, stored_tables
 from deepunlearn_cli.cli.reading import read_precision, read_seeds
+from deepunlearn_cli.cli.tables import TABLES, Source, check_table
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
-from deepunlearn_cli.reporting.plans import plan_size
+from deepunlearn_cli.reporting.plan_size import plan_size
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.reporting.table import Table
     from deepunlearn_cli.studies.plan import Plan
 
 
@@ -77,9 +76,9 @@ def bench(
         judged = bench.judged(found)
         attacks = bench.attacks(judged)
         outcome = runner.ensure_all([*judged, *attacks])
-        wanted = {recipe.key for recipe in judged}
-        code = ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
-        return Result(tables=_tables(session, chosen, wanted), code=code)
+    code = ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
+    source = Source(session, among={recipe.key for recipe in judged})
+    return Result(tables=[one for name in chosen.tables for one in TABLES[name].make(source)], code=code)
 
 
 def _check_figure(plan: Plan, figure: Path | None) -> None:
@@ -106,9 +105,3 @@ def _check_names(plan: Plan, *, there: bool) -> None:
         check_table(name)
     if "sampler" in plan.sweep:
         check_sampler(plan.sweep["sampler"])
-
-
-def _tables(session: Session, plan: Plan, wanted: set[str]) -> list[Table]:
-    store = session.store()
-    found = store_records(store, None, None, wanted)
-    return [table for name in plan.tables for table in stored_tables(name, store, found)]

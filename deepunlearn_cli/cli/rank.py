@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.bundles import Only
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.ranking import FORMATS, file_records, printed, store_records, ulira_splits
+from deepunlearn_cli.cli.tables import (
+    TERMINAL,
+    FormatOption,
+    OutOption,
+    Source,
+    completer,
+    printed,
+    titles,
+)
+from deepunlearn_cli.core.errors import NotFound
+from deepunlearn_cli.reporting.clustering import LINKAGES
+from deepunlearn_cli.reporting.measures import SPLITS, find_metric, metrics_of_rank
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.reporting.records import Record
 
 
 @register(
@@ -24,27 +39,57 @@ from deepunlearn_cli.cli.ranking import FORMATS, file_records, printed, store_re
 )
 def rank(
     session: Session,
-    dataset: o.DatasetFilter = None,
-    model: o.ModelFilter = None,
+    only: Only,
     metric: Annotated[
-        str | None, option(help="retdev, indisc, tow or ulira. (default: the first two)", show_default=False)
+        str | None,
+        option(
+            metavar="NAME",
+            help=f"{', '.join(metrics_of_rank())}. (default: retdev and indisc)",
+            show_default=False,
+            autocompletion=completer(metrics_of_rank()),
+        ),
     ] = None,
-    linkage: Annotated[str, option(help="ward, average, complete or single.")] = "ward",
-    format: Annotated[str, option("--format", help=" · ".join(FORMATS))] = "table",
-    out: Annotated[Path | None, option(help="Write to this file.")] = None,
-    source: Annotated[
+    linkage: Annotated[
+        str,
+        option(metavar="NAME", help=f"{', '.join(LINKAGES)}.", autocompletion=completer(LINKAGES)),
+    ] = LINKAGES[0],
+    format: FormatOption = TERMINAL,
+    out: OutOption = None,
+    csv: Annotated[
         Path | None,
-        option("--from", help="Rank the figures of a CSV instead of the store's (README: columns)."),
+        option(
+            "--from",
+            metavar="FILE",
+            help="Rank the figures of a CSV instead of the store's; its columns are dataset, model, method, "
+            "seed, RA, FA, TA and, where known, VA, U-MIA, seconds.",
+        ),
     ] = None,
 ) -> Result:
     """Rank the methods in the store by retention deviation and by indiscernibility (Table 1)."""
-    from deepunlearn_cli.reporting.rank import BOTH
-    from deepunlearn_cli.reporting.rank import rank as ranked
+    from deepunlearn_cli.reporting.rank import PAPERS
+    from deepunlearn_cli.reporting.rank import rank as ranking
 
-    if source:
-        found = file_records(source, dataset, model)
-    else:
-        read = ulira_splits if metric == "ulira" else store_records
-        found = read(session.store(), dataset, model)
-    table = ranked(found, [metric] if metric else BOTH, linkage)
-    return printed(session, [table], format, out)
+    metrics = [metric] if metric else PAPERS
+    source = Source(session, only.dataset, only.model)
+    return printed([ranking(_records(source, metrics, csv), metrics, linkage)], format, out)
+
+
+def _records(source: Source, metrics: Sequence[str], csv: Path | None) -> list[Record]:
+    """What there is to rank: figures made elsewhere, the splits of every U-LiRA, or every model run.
+
+    Raises:
+        NotFound: an unknown metric, or no U-LiRA in the store.
+    """
+    if csv:
+        from deepunlearn_cli.reporting.csv_records import read
+
+        return read(csv, titles(), source.dataset, source.model)
+    if find_metric(metrics[0]).over != SPLITS:
+        return source.records
+    from deepunlearn_cli.reporting.ulira_records import ulira_records
+
+    rows: list[Any] = source.store.rows(kind="attack")
+    splits = ulira_records(rows, titles(), source.dataset, source.model)
+    if not splits:
+        raise NotFound("no U-LiRA in this store", "deepunlearn attack ulira --method msg,ft --dataset ...")
+    return splits

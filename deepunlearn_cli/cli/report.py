@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.bundles import Only
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument, option
-from deepunlearn_cli.cli.ranking import (
-    FORMATS,
+from deepunlearn_cli.cli.reading import read_refs
+from deepunlearn_cli.cli.tables import (
+    TABLES,
+    TERMINAL,
+    FormatOption,
+    OutOption,
+    Source,
     check_table,
+    chosen_format,
+    completer,
     printed,
-    removals,
-    store_records,
-    stored_tables,
     written,
 )
 
@@ -39,75 +44,53 @@ if TYPE_CHECKING:
 )
 def report(
     session: Session,
-    ref: Annotated[
-        str | None,
+    refs: Annotated[
+        list[str] | None,
         argument(
             metavar="RUN",
-            help="One run, beside the retrained model and the original of its seed.",
-            autocompletion=o.complete_refs,
+            help="Run ids, or - for ids on stdin: a table of each, beside its controls.",
+            autocompletion=complete_refs,
         ),
     ] = None,
     table: Annotated[
         str,
         option(
-            help="2 (run-time efficiency), scores, retention, 1 (ranking), sizes, classes, weights, or sweep."
+            metavar="NAME",
+            help=", ".join(f"{one.name} ({one.meaning})" for one in TABLES.values()) + ".",
+            autocompletion=completer(TABLES),
         ),
     ] = "2",
-    dataset: o.DatasetFilter = None,
-    model: o.ModelFilter = None,
-    format: Annotated[
-        str, option("--format", help=f"{' · '.join(FORMATS)} · html (one page of all)")
-    ] = "table",
-    out: Annotated[Path | None, option(help="Write to this file.")] = None,
+    *,
+    only: Only,
+    format: FormatOption = TERMINAL,
+    out: OutOption = None,
     database: Annotated[
         str | None, option(metavar="URL", help="Where the sweeps' studies are, if not in the store.")
     ] = None,
 ) -> Result:
-    """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps."""
-    if ref:
-        return printed(session, [_run(session, ref)], format, out)
-    if format == "html" or (out and format == "table" and out.suffix == ".html"):
-        return _page(session, dataset, model, out)
-    check_table(table, ("weights", "sweep"))
-    if table == "weights":
-        return printed(session, [_weights(session, dataset, model)], format, out)
-    if table == "sweep":
-        return printed(session, [_sweeps(session, dataset, model, database)], format, out)
-    found = store_records(session.store(), dataset, model)
-    return printed(session, stored_tables(table, session.store(), found), format, out)
+    """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps.
+
+    In html it is one page of all tables and figures, whatever --table says.
+    """
+    source = Source(session, only.dataset, only.model, database=database)
+    if refs:
+        return printed(_runs(session, read_refs(refs)), format, out)
+    if chosen_format(format, out) == "html":
+        return written(_page(source), out)
+    check_table(table)
+    return printed(TABLES[table].make(source), format, out)
 
 
-def _page(session: Session, dataset: str | None, model: str | None, out: Path | None) -> Result:
+def _page(source: Source) -> str:
     from deepunlearn_cli.cli.ulira import stored_rows
     from deepunlearn_cli.reporting.pages import report_page
 
-    store = session.store()
-    found = store_records(store, dataset, model)
-    text = report_page(found, stored_rows(store, dataset, model), removals(store, found))
-    return written(text, out)
+    splits = stored_rows(source.store, source.dataset, source.model)
+    return report_page(source.records, splits, source.removals)
 
 
-def _run(session: Session, ref: str) -> Table:
+def _runs(session: Session, refs: Sequence[str]) -> list[Table]:
     from deepunlearn_cli.reporting.one_run import run_table
 
-    store = session.store()
-    return run_table(store_records(store, None, None), store.find(ref).id)
-
-
-def _weights(session: Session, dataset: str | None, model: str | None) -> Table:
-    from deepunlearn_cli.reporting.weights import weights_table
-    from deepunlearn_cli.studies.distances import distances
-
-    with session.runner("cpu", create=False) as runner:
-        found = store_records(runner.store, dataset, model)
-        told = distances(found, runner)
-    return weights_table(found, told.runs, told.floors)
-
-
-def _sweeps(session: Session, dataset: str | None, model: str | None, database: str | None) -> Table:
-    from deepunlearn_cli.reporting.sweeps import sweep_table
-    from deepunlearn_cli.sweep import summaries
-
-    rows = summaries(session.store().studies, database)
-    wanted = [row for row in rows if dataset in (None, row["dataset"]) and model in (None, row["model"])]
-    return sweep_table(wanted)
+    source = Source(session)
+    return [run_table(source.records, source.store.find(ref).id) for ref in refs]

@@ -75,10 +75,12 @@ def _sheet(whole: Mapping[str, Any], recipe: Recipe) -> Table:
 
 
 def _section(section: str, whole: Mapping[str, Any], recipe: Recipe) -> list[tuple[str, str]]:
+    from deepunlearn_cli.execution.recipes import hyperparameters
+
     if section == "what":
         return [(name, _text(value)) for name, value in _what(recipe).items()]
     if section == "params":
-        return [(name, _text(value)) for name, value in recipe.params.items()]
+        return [(name, _text(value)) for name, value in hyperparameters(recipe).items()]
     if section == "log":
         return [(str(n), _text(entry)) for n, entry in enumerate(whole["log"], start=1)]
     if section == "files":

@@ -126,7 +126,7 @@ def _forget_sets(scene: Scene, spec: str, seeds: Sequence[int], runner: Runner) 
 
 
 def _recipes(
-    scene: Scene, role: str, params: dict[str, object], sets: Mapping[int, ForgetSet], *, track: bool
+    scene: Scene, role: str, params: Mapping[str, object], sets: Mapping[int, ForgetSet], *, track: bool
 ) -> list[Recipe]:
     """The recipes of a role; `sets` has the forget set of each seed."""
     from deepunlearn_cli.execution import recipes

@@ -36,9 +36,7 @@ class DesignOptions(Bundle):
     splits: Annotated[
         int,
         option(
-            metavar="N",
-            help="Random halves of the training data, one original each.",
-            rich_help_panel=DESIGN,
+            metavar="N", help="Random halves of the training data, one original each.", rich_help_panel=DESIGN
         ),
     ] = 16
     forget_sets: Annotated[int, option(metavar="N", help="Forget sets per half.", rich_help_panel=DESIGN)] = 4
@@ -94,19 +92,19 @@ def ulira(
     from deepunlearn_cli.studies import shadows
 
     rule, methods = verdict.rule(ULiRA), read_methods(method)
-    given = params_for(methods, read_params(p))
+    chosen = params_for(methods, read_params(p))
     originals = recipes.TRAINER.build(read_params(training)).params()
     hyper = ULiRA.build(params).params()
     if figure:
         figures.check(figure)
     data.check()
-    chosen = read_precision(precision, running.device)
+    number_format = read_precision(precision, running.device)
     with running.runner(session) as runner:
-        scene = data.scene(runner, chosen, augment=not no_augment)
+        scene = data.scene(runner, number_format, augment=not no_augment)
         plan = shadows.Design(scene, design.splits, design.forget_sets, design.share, originals)
 
         def settings(name: str, start: Recipe) -> Mapping[str, Any]:
-            return tuned(session, preset, runner.store, name, start) | given.get(name, {})
+            return tuned(session, preset, runner.store, name, start) | chosen.get(name, {})
 
         names = dict.fromkeys([*CONTROLS, *methods])
         analyses = {name: recipes.ulira(plan.models(name, settings, runner), name, hyper) for name in names}

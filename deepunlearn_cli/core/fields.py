@@ -2,6 +2,15 @@
 
 A line such as `lr: float = real(1e-3, 1e-5, 1e-1, log=True, help="learning rate")` gives the check, the
 `-p lr=...` option, the sweep's distribution, the listing, the run's key and an invalid value for tests.
+
+What a key holds must not change, or every run made before is lost to its question. So:
+
+- A field that is added to a class which people have runs of says `added=True`. At its default it is left out
+  of recipes, and their keys are those from before there was the field. Its default is what the code did until
+  then, and is final.
+- Whatever makes the same hyperparameters give other results (a new default of an `added` field too) raises
+  the class's `revision`; old runs then answer another question.
+- Another default of any other field needs nothing: recipes hold the value.
 """
 
 from __future__ import annotations
@@ -9,9 +18,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from deepunlearn_cli.core.errors import Failure, UsageFailure, unknown
+
+Value = bool | int | float | str  # of a hyperparameter: plain data
+Default = TypeVar("Default", bool, int, float, str)
 
 
 @dataclass(frozen=True)
@@ -33,18 +45,20 @@ class Domain:
     """What one field accepts (`low` to `high` inclusive, or `choices`) and how a sweep draws from it.
 
     `zero` also accepts 0 where the range does not hold it ("off"); `search=False` keeps a field out of
-    sweeps. A `Share` bounds the search only: by hand any larger value is fine.
+    sweeps; an `added` field is left out of recipes at its default. A `Share` bounds the search only: by hand
+    any larger value is fine.
     """
 
-    type: type
-    default: Any
+    type: type[Value]
+    default: Value
     help: str
     low: float = -math.inf
     high: float | Share = math.inf
     log: bool = False
     zero: bool = False
-    choices: tuple[Any, ...] = ()
+    choices: tuple[Value, ...] = ()
     search: bool = True
+    added: bool = False
 
     @property
     def limit(self) -> float:
@@ -76,7 +90,7 @@ class Domain:
         )
         return f"{self.low:g} .. {high}{' (log)' if self.log else ''}"
 
-    def read(self, name: str, value: Any) -> Any:
+    def read(self, name: str, value: object) -> Value:
         """`value` (perhaps text) as this field's type.
 
         Raises:
@@ -90,13 +104,14 @@ class Domain:
             raise self._refuse(name, value)
         return typed
 
-    def invalid(self) -> Any:
+    def invalid(self) -> Value:
         """Some value that this field must reject (for tests)."""
         return "not-a-value" if self.type is bool or self.choices else self.low - 1
 
-    def _typed(self, value: Any) -> Any:
+    def _typed(self, value: Any) -> Value:
         if self.type is bool:
-            return {"true": True, "false": False}.get(str(value).lower(), value)
+            named: Value = {"true": True, "false": False}.get(str(value).lower(), value)
+            return named
         if self.type is int and (isinstance(value, bool) or float(value) != int(float(value))):
             raise ValueError(value)
         return self.type(float(value)) if self.type is int else self.type(value)
@@ -108,14 +123,15 @@ class Domain:
             return value in self.choices
         return (self.zero and value == 0) or (math.isfinite(value) and self.low <= value <= self.limit)
 
-    def _refuse(self, name: str, value: Any) -> Failure:
+    def _refuse(self, name: str, value: object) -> Failure:
         return UsageFailure(
             f"{name}={value} is not {self.describe()}", f"-p {name}={self.default} is the default"
         )
 
 
-def _declare(domain: Domain) -> Any:
-    return field(default=domain.default, metadata={"domain": domain})
+def _declare(default: Default, domain: Domain) -> Default:
+    """A dataclass field, of the type of its default as far as type checkers know."""
+    return field(default=default, metadata={"domain": domain})
 
 
 def real(
@@ -127,27 +143,34 @@ def real(
     log: bool = False,
     zero: bool = False,
     search: bool = True,
-) -> Any:
+    added: bool = False,
+) -> float:
     """A real number in [low, high]; `log` for a log-uniform search, `zero` to accept 0 ("off") too.
 
     `high` may be a share of the original's training epochs.
     """
-    return _declare(Domain(float, default, help, low, high, log, zero, search=search))
+    domain = Domain(float, default, help, low, high, log, zero, search=search, added=added)
+    return _declare(default, domain)
 
 
-def whole(default: int, low: int, high: int | Share, *, help: str, search: bool = True) -> Any:
+def whole(
+    default: int, low: int, high: int | Share, *, help: str, search: bool = True, added: bool = False
+) -> int:
     """A whole number in [low, high]; `high` may be a share of the original's training epochs."""
-    return _declare(Domain(int, default, help, low, high, search=search))
+    return _declare(default, Domain(int, default, help, low, high, search=search, added=added))
 
 
-def choice(default: Any, choices: tuple[Any, ...], *, help: str, search: bool = True) -> Any:
+def choice(
+    default: Default, choices: tuple[Default, ...], *, help: str, search: bool = True, added: bool = False
+) -> Default:
     """One of `choices`, all of the type of `default`."""
-    return _declare(Domain(type(default), default, help, choices=choices, search=search))
+    domain = Domain(type(default), default, help, choices=choices, search=search, added=added)
+    return _declare(default, domain)
 
 
-def flag(default: bool, *, help: str, search: bool = True) -> Any:
+def flag(default: bool, *, help: str, search: bool = True, added: bool = False) -> bool:
     """True or false."""
-    return _declare(Domain(bool, default, help, search=search))
+    return _declare(default, Domain(bool, default, help, search=search, added=added))
 
 
 @dataclass(frozen=True)
@@ -166,8 +189,8 @@ class Declared:
         return {f.name: f.metadata["domain"] for f in fields(cls) if "domain" in f.metadata}
 
     @classmethod
-    def build(cls, params: Mapping[str, Any]) -> Self:
-        """An instance from names and values (texts too).
+    def build(cls, params: Mapping[str, object]) -> Self:
+        """An instance from names and values (texts too); what is not given has its default.
 
         Raises:
             NotFound: a name that is not declared, with suggestions.
@@ -175,15 +198,25 @@ class Declared:
         """
         for name in params:
             if name not in cls.domains():
-                known = ", ".join(cls.domains()) or "none"
-                raise _unknown_parameter(name, cls, known)
+                raise _unknown_parameter(name, cls)
         return cls(**params)
 
-    def params(self) -> dict[str, Any]:
+    @classmethod
+    def added(cls) -> dict[str, Value]:
+        """The fields that recipes leave out at their defaults, which these are."""
+        return {name: domain.default for name, domain in cls.domains().items() if domain.added}
+
+    def values(self) -> dict[str, Value]:
         """The values of all declared fields, as plain data."""
         return {name: getattr(self, name) for name in self.domains()}
 
+    def params(self) -> dict[str, Value]:
+        """What recipes, and so keys, hold: `values` less the `added` fields that are at their defaults."""
+        added = self.added()
+        return {name: value for name, value in self.values().items() if added.get(name) != value}
 
-def _unknown_parameter(name: str, cls: type[Declared], known: str) -> Failure:
-    failure = unknown("hyperparameter", name, cls.domains(), f"{cls.__name__} takes: {known}")
+
+def _unknown_parameter(name: str, cls: type[Declared]) -> Failure:
+    takes = ", ".join(cls.domains()) or "none"
+    failure = unknown("hyperparameter", name, cls.domains(), f"{cls.__name__} takes: {takes}")
     return UsageFailure(failure.message, failure.hint)

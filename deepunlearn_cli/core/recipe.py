@@ -46,7 +46,7 @@ class Recipe:
             its retrained model trained side by side, of which only readings are kept).
         name: public name of what acts: `original`, `retrain`, a method, an attack.
         revision: of that actor's code.
-        params: its hyperparameters, all of them.
+        params: its hyperparameters, less those added later that are at their default (`core/fields.py`).
         seed: of the run's random streams.
         data: fingerprint and split of the dataset (`fingerprint`, `val_share`, `split_seed`); of a trial
             also its `judge`, the attack that its score is made with; of tracked training, and of all that
@@ -127,5 +127,5 @@ class Recipe:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Recipe:
         """The recipe that `to_json` wrote. `KeyError` or `TypeError` if it is not one."""
-        known = {k: v for k, v in data.items() if k != "schema"}
-        return cls(**known | {"inputs": {n: cls.from_json(r) for n, r in data["inputs"].items()}})
+        named = {k: v for k, v in data.items() if k != "schema"}
+        return cls(**named | {"inputs": {n: cls.from_json(r) for n, r in data["inputs"].items()}})

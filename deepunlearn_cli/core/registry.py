@@ -48,9 +48,9 @@ class Room(Generic[Resident]):
 
     def _load(self, name: str) -> type[Resident]:
         module = import_module(f"{self.package}.{name.replace('-', '_')}")
-        found = [value for value in vars(module).values() if self._is_resident(value, module.__name__)]
-        assert len(found) == 1, f"{module.__name__} must define exactly one {self.base.__name__}, not {found}"
-        return cast("type[Resident]", found[0])
+        classes = [value for value in vars(module).values() if self._is_resident(value, module.__name__)]
+        assert len(classes) == 1, f"{module.__name__} must define one {self.base.__name__}, not {classes}"
+        return cast("type[Resident]", classes[0])
 
     def _is_resident(self, value: object, module: str) -> bool:
         return (

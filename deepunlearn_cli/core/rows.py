@@ -9,7 +9,8 @@ from typing import Any, NotRequired, TypedDict
 class IndexRow(TypedDict):
     """A run in one flat row of strict JSON data, as its manifest seals it.
 
-    Fields that came later are missing from the rows of older runs.
+    Fields that came later are missing from the rows of older runs. Every declared fact (`core.facts`) is
+    there under its name; those that code reasons about are named here.
 
     Attributes:
         id: the run's key; `base` that of its first attempt.
@@ -51,5 +52,5 @@ class IndexRow(TypedDict):
     method: NotRequired[str | None]
     augment: NotRequired[bool | None]
     reads: NotRequired[Sequence[str] | None]
-    approximate: NotRequired[bool]
+    approximate: NotRequired[bool | None]
     earlier: NotRequired[str]

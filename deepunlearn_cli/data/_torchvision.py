@@ -68,7 +68,7 @@ class TorchvisionFamily(Family):
             self._download(progress)
 
     def plan(self) -> Plan:
-        """Both parts in the benchmark's transforms (`benchmark-protocol.md`, 1.3).
+        """Both parts in the benchmark's transforms (arXiv 2410.01276, `munl/datasets` of its code).
 
         Raises:
             UsageFailure: the files are damaged.

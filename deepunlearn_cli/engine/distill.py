@@ -1,4 +1,4 @@
-"""Divergences between what a teacher and a student say."""
+"""The divergence between the predictions of a teacher and a student, and their entropy."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ def divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0) -> Te
 
     Both are logits (B, K).
     """
-    known = F.log_softmax(teacher / temperature, dim=1)
-    said = F.log_softmax(student / temperature, dim=1)
-    return F.kl_div(said, known, reduction="batchmean", log_target=True)
+    log_teacher = F.log_softmax(teacher / temperature, dim=1)
+    log_student = F.log_softmax(student / temperature, dim=1)
+    return F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)
 
 
 def entropy(logits: Tensor) -> Tensor:

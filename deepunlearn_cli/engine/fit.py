@@ -13,7 +13,7 @@ Schedule = Callable[[int, int], float]  # (epoch from 0, epochs) -> factor of th
 
 
 class Rates(Protocol):
-    """The hyperparameters of plain SGD."""
+    """The hyperparameters of SGD."""
 
     @property
     def lr(self) -> float:
@@ -25,11 +25,11 @@ class Rates(Protocol):
 
     @property
     def weight_decay(self) -> float:
-        """Coupled, as in plain SGD."""
+        """Coupled: times a weight, it is added to its gradient."""
 
 
 class Steps(Rates, Protocol):
-    """The hyperparameters of plain SGD training."""
+    """The hyperparameters of training by SGD."""
 
     @property
     def epochs(self) -> int:
@@ -59,7 +59,7 @@ def triangle(epoch: int, epochs: int) -> float:
 
 
 def stepped(rate: float) -> Schedule:
-    """Times `rate` after 50, 80 and 90 % of the epochs (SCRUB's 3, 5, 9 of 5; benchmark-protocol 4.6)."""
+    """Times `rate` after 50, 80 and 90 % of the epochs (SCRUB's milestones; the code of arXiv 2410.01276)."""
 
     def factor(epoch: int, epochs: int) -> float:
         milestones = (int(0.5 * epochs), int(0.8 * epochs), int(0.9 * epochs))

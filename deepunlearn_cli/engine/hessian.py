@@ -76,8 +76,8 @@ class HessianProducts:
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.total = sum(len(batch.y) for batch in batches)
         first, size = self._measured(batches[0])
-        self.held = size * len(batches) <= ROOM
-        self._graphs = [first, *map(self._gradients, batches[1:])] if self.held else []
+        self._keeps = size * len(batches) <= ROOM
+        self._graphs = [first, *map(self._gradients, batches[1:])] if self._keeps else []
 
     def __call__(self, vector: Sequence[Tensor]) -> list[Tensor]:
         """H v, in the order of `weights`."""
@@ -85,10 +85,10 @@ class HessianProducts:
         for gradients in self._graphs or map(self._gradients, self.batches):
             along = dot(gradients, vector)
             if along.requires_grad:  # else the loss is linear in the weights
-                found = torch.autograd.grad(
-                    along, self.weights, retain_graph=self.held, materialize_grads=True
+                product = torch.autograd.grad(
+                    along, self.weights, retain_graph=self._keeps, materialize_grads=True
                 )
-                torch._foreach_add_(sums, found)
+                torch._foreach_add_(sums, product)
         return sums
 
     def _gradients(self, batch: Batch) -> tuple[Tensor, ...]:

@@ -24,10 +24,10 @@ def linears(model: nn.Module) -> list[nn.Linear]:
 
 def kernels(model: nn.Module) -> list[Tensor]:
     """The convolution weights; those of linear layers too where convolutions hold less than half (ViTs)."""
-    found: list[Tensor] = [layer.weight for layer in convolutions(model)]
-    if share(model, found) < CONVOLUTIONAL:
-        found += [layer.weight for layer in linears(model)]
-    return found
+    weights: list[Tensor] = [layer.weight for layer in convolutions(model)]
+    if share(model, weights) < CONVOLUTIONAL:
+        weights += [layer.weight for layer in linears(model)]
+    return weights
 
 
 def matrices(model: nn.Module) -> list[Tensor]:
@@ -53,8 +53,8 @@ def stem(model: nn.Module) -> nn.Module | None:
 
 def classifier(model: nn.Module) -> nn.Module | None:
     """The last convolution or linear layer, or None."""
-    found = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    return found[-1] if found else None
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    return layers[-1] if layers else None
 
 
 def stages(model: nn.Module) -> list[nn.Module]:

@@ -9,14 +9,15 @@ import copy
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any
+from typing import Protocol
 
 from torch import nn
+from torch.optim import Optimizer
 
 from deepunlearn_cli.engine.fit import Schedule, Steps
 from deepunlearn_cli.engine.hessian import Sharpness
 from deepunlearn_cli.engine.objective import Objective
-from deepunlearn_cli.engine.task import Task
+from deepunlearn_cli.engine.task import Reading, Task
 from deepunlearn_cli.engine.track import Track, Updates
 from deepunlearn_cli.engine.weights import copied, distance, moved
 
@@ -34,12 +35,12 @@ def unlearning_errors(rate: float, way: float, eigenvalues: Sequence[float], ste
         eigenvalues: top eigenvalues of the Hessian, in the order of their readings.
         steps: t.
     """
-    found = {}
+    errors = {}
     for (sigma, form), (power, p), average in product(SIGMAS.items(), POWERS.items(), AVERAGES):
         read = [abs(value) ** form for value in (eigenvalues if not average else eigenvalues[-1:])]
         mean = math.fsum(read) / len(read)
-        found[f"e{sigma}{power}{average}"] = rate**p * way * mean * (steps - 1) / 2
-    return found
+        errors[f"e{sigma}{power}{average}"] = rate**p * way * mean * (steps - 1) / 2
+    return errors
 
 
 class Gauge:
@@ -50,7 +51,7 @@ class Gauge:
         self.sharpness = Sharpness(task.train, objective, task.stream("hessian"))
         self.eigenvalues: list[float] = []
 
-    def read(self, model: nn.Module, steps: int, rate: float) -> dict[str, Any]:
+    def read(self, model: nn.Module, steps: int, rate: float) -> Reading:
         """`way`, `eigenvalue`, `sigma` (the mean of absolute values so far), `products`, and every `e`."""
         self.eigenvalues.append(self.sharpness.eigenvalue(model))
         way = distance(copied(model), self.start)
@@ -60,31 +61,42 @@ class Gauge:
         return {"step": steps, **read, "products": self.sharpness.products, **errors}
 
 
+class Training(Steps, Protocol):
+    """What both models are trained by."""
+
+    @property
+    def annealing(self) -> Schedule:
+        """Factor of the learning rate by epoch."""
+
+    def descent(self, model: nn.Module, task: Task) -> Optimizer:
+        """What takes the steps over the weights of a model."""
+
+
 class Lockstep:
     """M, trained with the forget set, and M', without it: the same start, the same retain batches.
 
     Args:
         start: w0, to be copied.
         task: `retain` and `forget` in a fixed order.
+        objective: what both minimise.
     """
 
-    def __init__(
-        self, start: nn.Module, task: Task, hyper: Steps, schedule: Schedule, objective: Objective
-    ) -> None:
-        self.task, self.hyper, self.schedule, self.objective = task, hyper, schedule, objective
+    def __init__(self, start: nn.Module, task: Task, training: Training, objective: Objective) -> None:
+        self.task, self.training, self.objective = task, training, objective
         self.original, self.retrained = (copy.deepcopy(start).train() for _ in range(2))
         self.updates, self.gauge = Updates(self.original), Gauge(start, task, objective)
         own = copy.deepcopy(start).train()
-        self.gradient = Track(own, 0.0, hyper.batch_size, objective).gradient(task)
+        self.gradient = Track(own, 0.0, training.batch_size, objective).gradient(task)
         self.steps, self.rates, self.forget_rates = 0, 0.0, 0.0
 
-    def run(self, points: int) -> Iterator[dict[str, Any]]:
+    def run(self, points: int) -> Iterator[Reading]:
         """Train; readings at about so many evenly spaced steps, the last one included.
 
         None falls between two forget batches of an epoch, so that a reading is of whole passes over them.
         """
-        forget, retain = (part.count(self.hyper.batch_size) for part in (self.task.forget, self.task.retain))
-        total = self.hyper.epochs * (forget + retain)
+        size = self.training.batch_size
+        forget, retain = (part.count(size) for part in (self.task.forget, self.task.retain))
+        total = self.training.epochs * (forget + retain)
         marks = sorted({math.ceil(total * k / points) for k in range(1, points + 1)})
         for epoch in self._trained():
             if marks and self.steps >= marks[0]:
@@ -93,9 +105,9 @@ class Lockstep:
 
     def _trained(self) -> Iterator[int]:
         """Train; stops after every step on retain and every pass over forget, with the epoch's number."""
-        task, size = self.task, self.hyper.batch_size
-        optimizers = [task.sgd(model, self.hyper) for model in (self.original, self.retrained)]
-        for epoch in task.epochs(self.hyper.epochs, optimizers[0], self.schedule):
+        task, size = self.task, self.training.batch_size
+        optimizers = [self.training.descent(model, task) for model in (self.original, self.retrained)]
+        for epoch in task.epochs(self.training.epochs, optimizers[0], self.training.annealing):
             lr = optimizers[1].param_groups[0]["lr"] = optimizers[0].param_groups[0]["lr"]
             with self.updates.watched():
                 task.descend(optimizers[0], self.original, task.forget, size, self.objective)
@@ -112,7 +124,7 @@ class Lockstep:
         self.steps += steps
         self.rates += steps * lr
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> Reading:
         """Distances from M' of M (`v_original`) and of M unlearned by both methods, and the gauge's."""
         target = copied(self.retrained)
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 RESIDENT_SHARE = 0.5  # of the free device memory that pictures may take; the rest is the model's
 
 
-Array = NDArray[Any]
+Array = NDArray[np.generic]
 
 
 class Batch(NamedTuple):

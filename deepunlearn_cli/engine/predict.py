@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ def predict(model: nn.Module, part: Pictures, precision: str = "fp32") -> NDArra
 
 def outputs_of(
     model: nn.Module, parts: Mapping[str, Pictures], precision: str = "fp32"
-) -> dict[str, dict[str, NDArray[Any]]]:
+) -> dict[str, dict[str, NDArray[np.generic]]]:
     """Logits (n, K), labels (n,) and dataset indices (n,) of every part, the model run once over each."""
     return {
         name: {

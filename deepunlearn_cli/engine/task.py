@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -23,6 +22,8 @@ from deepunlearn_cli.engine.pictures import Batch, Pictures
 from deepunlearn_cli.engine.track import Track
 
 Network = Callable[[Tensor], Tensor]  # a model, or its compiled form
+Reading = dict[str, float]  # figures by name, one line of a run's log
+Fact = bool | float | list[str] | Reading  # about a run, beside its scores: plain data
 Loss = Tensor | Iterator[Tensor]  # the terms of a sum: one's activations are freed before the next is made
 
 
@@ -63,8 +64,8 @@ class Task:
         self.device, self.stream, self.fresh = device, stream, fresh
         self.classes, self.precision = classes, precision
         self.cost = Cost()
-        self.facts: dict[str, Any] = {}
-        self.log: list[dict[str, Any]] = []
+        self.facts: dict[str, Fact] = {}
+        self.log: list[Reading] = []
         self.warnings: list[str] = []
         self.track: Track | None = None  # of the training that made the model, for who asks for it
         self.updates: dict[str, Tensor] | None = None  # what tracked training keeps for one
@@ -108,7 +109,7 @@ class Task:
     def sgd(
         self, model: nn.Module, hyper: Rates, *, lr: float | None = None, weight_decay: float | None = None
     ) -> torch.optim.SGD:
-        """Plain SGD over all weights, with the learning rate, momentum and weight decay of `hyper`."""
+        """SGD over all weights, with the learning rate, momentum and weight decay of `hyper`."""
         return SGD(
             model.parameters(),
             lr=hyper.lr if lr is None else lr,
@@ -224,9 +225,10 @@ class Task:
         hyper: Steps,
         schedule: Schedule | None = None,
         objective: Objective = F.cross_entropy,
+        optimizer: torch.optim.Optimizer | None = None,
     ) -> None:
-        """Train `model` on `part`: the plain loop of this project."""
-        optimizer = self.sgd(model, hyper)
+        """Train `model` on `part`, by `sgd` unless given an optimiser: the plain loop of this project."""
+        optimizer = optimizer or self.sgd(model, hyper)
         network = compiled(model, self.device) if compiling() else model
         self.facts["compiled"] = compiling()
         for _ in self.epochs(hyper.epochs, optimizer, schedule):

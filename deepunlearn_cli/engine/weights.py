@@ -19,8 +19,8 @@ def copied(model: nn.Module) -> Vector:
 
 def moved(model: nn.Module, direction: Sequence[Tensor], length: float) -> Vector:
     """A model's weights + `length` times `direction`."""
-    held = [weight.detach() for weight in model.parameters()]
-    return list(torch._foreach_add(held, list(direction), alpha=length))
+    weights = [weight.detach() for weight in model.parameters()]
+    return list(torch._foreach_add(weights, list(direction), alpha=length))
 
 
 def distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:

@@ -4,16 +4,16 @@ TinyViT fills windows of 7x7 or 14x14 tokens with zeros where the picture ends (
 tokens in some stages) and does not mask them. All padding tokens of a window are one and the same vector, so
 keys and values can be the real tokens and a single padding token, whose attention bias is the log of the sum
 of exp(bias) over the padded positions: softmax over the window is exactly softmax over these. Queries of
-padded positions are thrown away in the end and need not be asked (benchmark-protocol 2.2).
+padded positions are thrown away in the end and need not be computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from timm.models.tiny_vit import TinyVitBlock
+from timm.models.tiny_vit import Attention, TinyVitBlock
 from torch import Tensor, nn
 
 
@@ -28,7 +28,7 @@ class _Span(NamedTuple):
 class UnpaddedBlock(TinyVitBlock):
     """timm's TinyVitBlock; an instance of that becomes one of this by its class alone, weights and all."""
 
-    attn: Any
+    attn: Attention
 
     def forward(self, x: Tensor) -> Tensor:
         """The block's output (B, H, W, C)."""
@@ -71,20 +71,20 @@ class UnpaddedBlock(TinyVitBlock):
         attn, shape = self.attn, (rows.real, columns.real)
         windows = _split(real[:, rows.start : rows.end, columns.start : columns.end], shape)
         padded = rows.real * columns.real < self.window_size**2
-        known = windows
+        tokens = windows
         if padded:
             repeat = windows.shape[0] // padding.shape[0]
             once = padding[:, None, :, None].expand(-1, repeat, -1, -1, -1).flatten(0, 1)
-            known = torch.cat([windows, once], dim=2)
+            tokens = torch.cat([windows, once], dim=2)
         query = windows[..., : attn.key_dim] * attn.scale
-        _, key, value = torch.split(known, [attn.key_dim, attn.key_dim, attn.val_dim], dim=3)
+        _, key, value = torch.split(tokens, [attn.key_dim, attn.key_dim, attn.val_dim], dim=3)
         chances = (query @ key.transpose(2, 3) + self._biases(shape)).softmax(dim=3)
         return _joined(chances.to(value.dtype) @ value, shape, rows, columns)
 
     def _biases(self, shape: tuple[int, int]) -> Tensor:
         """Bias (heads, n, n) among n real positions, with a last column for the padding if there is any."""
         table: Tensor = self.attn.attention_biases
-        places: Tensor = self.attn.attention_bias_idxs
+        places = self.attn.get_buffer("attention_bias_idxs")
         grid = torch.arange(self.window_size**2, device=places.device).view(self.window_size, -1)
         inside = torch.zeros_like(grid, dtype=torch.bool)
         inside[: shape[0], : shape[1]] = True

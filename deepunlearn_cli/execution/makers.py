@@ -198,7 +198,7 @@ def _lockstep(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, p
     start = materials.start(recipe, inputs["start"]) if inputs else materials.fresh(recipe, "init")
     try:
         with repeatable(recipe.seed, materials.device), task.cost.clock(materials.device):
-            pair = Lockstep(start, task, training, training.annealing, training.objective(task.classes))
+            pair = Lockstep(start, task, training, training.objective(task.classes))
             task.log = list(pair.run(training.points))
         check_finite(pair.original)
         check_finite(pair.retrained)
@@ -269,17 +269,8 @@ def warnings_of(outputs: Outputs, classes: int) -> list[str]:
 
 
 def _facts(task: Task, recipe: Recipe, materials: Materials) -> dict[str, Any]:
-    cost = task.cost
-    return {
-        **task.facts,
-        **materials.facts(),
-        "seconds": cost.seconds,
-        "work": cost.work(materials.training_size(recipe)),
-        "samples_forward": cost.forward,
-        "samples_backward": cost.backward,
-        "shared": cost.shared,
-        "version": __version__,
-    }
+    cost = task.cost.facts(materials.training_size(recipe))
+    return {**task.facts, **materials.facts(), **cost, "version": __version__}
 
 
 def _portable(model: nn.Module) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.attacks import ATTACKS, on_one_model
 from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.core.fields import Share
+from deepunlearn_cli.core.fields import Declared, Share
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods.retrain import Retrain
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.data import Dataset, ForgetSet
     from deepunlearn_cli.methods import Method
 
-TRAINER = Retrain  # originals are trained exactly as retrained models are
+TRAINER: type[Retrain] = Retrain  # originals are trained exactly as retrained models are
 TRIAL_ATTACK = "umia"
 
 
@@ -64,16 +64,10 @@ def check_exact(scene: Scene, params: Mapping[str, Any]) -> None:
     """Refuse to track a training in which steps on the forget set are not plain gradient steps.
 
     Raises:
-        UsageFailure: momentum, weight decay or augmentation; the message says why.
+        UsageFailure: they are more than that (`Training.inexact`), or of other pictures in every epoch.
     """
-    training = Retrain.build(params)
     moving = scene.augment and (scene.dataset.flip or scene.dataset.pad)
-    cures = {
-        f"momentum={training.momentum:g}": "-p momentum=0" if training.momentum else "",
-        f"weight_decay={training.weight_decay:g}": "-p weight_decay=0" if training.weight_decay else "",
-        "augmentation": "--no-augment" if moving else "",
-    }
-    if wrong := {name: cure for name, cure in cures.items() if cure}:
+    if wrong := TRAINER.build(params).inexact | ({"augmentation": "--no-augment"} if moving else {}):
         raise UsageFailure(
             f"--track is exact for plain SGD on fixed batches only, and this has {', '.join(wrong)}: "
             "its updates are more than lr times the gradient of a batch",
@@ -255,6 +249,19 @@ def training_of(start: Recipe) -> Mapping[str, Any]:
     """How an original was trained, or how a checkpoint from elsewhere is taken to have been."""
     training: Mapping[str, Any] = start.params.get("training", start.params)
     return training
+
+
+def hyperparameters(recipe: Recipe) -> dict[str, Any]:
+    """Every hyperparameter of a run by name, those too that its recipe leaves out."""
+    return _actor(recipe).added() | dict(recipe.params)
+
+
+def _actor(recipe: Recipe) -> type[Declared]:
+    """What declares a run's hyperparameters; nothing does for a checkpoint, and where the code is gone."""
+    room = ATTACKS if recipe.kind == "attack" else METHODS
+    if recipe.kind in ("train", "lockstep") or (recipe.kind == "shadow" and not recipe.inputs):
+        return TRAINER
+    return room.get(recipe.name) if recipe.name in room.names() else Declared
 
 
 def within_budget(actor: type[Method], start: Recipe) -> dict[str, Any]:

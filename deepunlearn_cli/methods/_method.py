@@ -1,11 +1,14 @@
-"""What a method is, and the ranges that most methods share (the benchmark's, one home for each)."""
+"""What a method is, and the ranges that most methods share, one home for each.
+
+They are the benchmark's: Deep Unlearn (arXiv 2410.01276), `munl/settings.py` of its released code.
+"""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from deepunlearn_cli.core.fields import TRAINING_SHARE, Declared, choice, real, whole
 
@@ -78,31 +81,31 @@ def per_step(size: int, batch_size: int) -> float:
     return size / math.ceil(size / batch_size)
 
 
-def passes(default: int, over: str = "the retain set") -> Any:
-    """Epochs: searched from 1 to 20 % of the original's (benchmark-protocol 4.0)."""
+def passes(default: int, over: str = "the retain set") -> int:
+    """Epochs: searched from 1 to 20 % of the original's."""
     return whole(default, 1, TRAINING_SHARE, help=f"passes over {over}")
 
 
-def rate(default: float, of: str = "") -> Any:
-    """Learning rate: log-uniform in [1e-5, 0.1] (benchmark-protocol 4.0)."""
+def rate(default: float, of: str = "") -> float:
+    """Learning rate: log-uniform in [1e-5, 0.1]."""
     return real(default, 1e-5, 1e-1, log=True, help=f"learning rate{of and ' '}{of}")
 
 
-def inertia(default: float) -> Any:
+def inertia(default: float) -> float:
     """Momentum: the benchmark "searches" it from 0.9 to 0.9, so it is set by hand only."""
     return real(default, 0.0, 0.999, help="SGD momentum", search=False)
 
 
-def decay(default: float, of: str = "") -> Any:
-    """Weight decay: log-uniform in [1e-5, 0.1], or 0 for none (benchmark-protocol 4.0)."""
+def decay(default: float, of: str = "") -> float:
+    """Weight decay: log-uniform in [1e-5, 0.1], or 0 for none."""
     return real(default, 1e-5, 1e-1, log=True, zero=True, help=f"weight decay{of and ' '}{of}")
 
 
-def batch(default: int) -> Any:
-    """Batch size: 64, 128 or 256 (benchmark-protocol 4.0)."""
+def batch(default: int) -> int:
+    """Batch size: 64, 128 or 256."""
     return choice(default, (64, 128, 256), help="pictures per step")
 
 
-def heat(default: float) -> Any:
-    """Temperature: (0, 5] as in benchmark-protocol 4.0, less what is too close to its division by zero."""
+def heat(default: float) -> float:
+    """Temperature: the benchmark's (0, 5], less what is too close to its division by zero."""
     return real(default, 0.1, 5.0, help="temperature of the softmax")

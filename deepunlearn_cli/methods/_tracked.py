@@ -34,14 +34,14 @@ class Tracked(Training):
 
         del model
         fresh, goal = task.fresh("init").train(), self.objective(task.classes)
-        updates, optimizer, read = Updates(fresh), task.sgd(fresh, self), self._gauge(fresh, task)
+        updates, optimizer, read = Updates(fresh), self.descent(fresh, task), self._gauge(fresh, task)
         for epoch in task.epochs(self.epochs, optimizer, self.annealing):
             with updates.watched():
                 task.descend(optimizer, fresh, task.forget, self.batch_size, goal)
             task.descend(optimizer, fresh, task.retain, self.batch_size, goal)
             read(epoch)
         task.updates = updates.named()
-        task.facts["approximate"] = not self.plain or task.forget.moving
+        task.facts["approximate"] = bool(self.inexact) or task.forget.moving
         return fresh
 
     def work(self, n: Sizes) -> float:
@@ -61,8 +61,8 @@ class Tracked(Training):
             if epoch + 1 in due:
                 mean = sum(self.lr * self.annealing(e, self.epochs) for e in range(epoch + 1)) / (epoch + 1)
                 with task.cost.aside(task.device):
-                    found = gauge.read(model, steps * (epoch + 1), mean)
-                task.log.append({"epoch": epoch + 1, **found})
-                task.facts["unlearning_error"] = found
+                    reading = gauge.read(model, steps * (epoch + 1), mean)
+                task.log.append({"epoch": epoch + 1, **reading})
+                task.facts["unlearning_error"] = reading
 
         return read

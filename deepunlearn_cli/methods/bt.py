@@ -49,8 +49,8 @@ class BadTeacher(Method):
             for shown in both.batches(self.batch_size):
                 forgotten = (shown.position >= len(kept))[:, None]
                 target = torch.where(forgotten, incompetent(shown), competent(shown))
-                said = task.forward(model, shown)
-                task.step(optimizer, divergence(target, said, self.temperature) / task.classes)
+                logits = task.forward(model, shown)
+                task.step(optimizer, divergence(target, logits, self.temperature) / task.classes)
         return model
 
     def work(self, n: Sizes) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.fields import real, whole
 from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, rate
+from deepunlearn_cli.methods._tail import train_tail
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,15 +40,7 @@ class CatastrophicForgettingK(Method):
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """Plain training of the tail."""
-        from deepunlearn_cli.engine.fit import stepped
-        from deepunlearn_cli.engine.layers import only, tail
-
-        layers = tail(model, self.blocks)
-        if not layers:
-            raise task.refuse("cfk finds no layer to train in this model")
-        with only(model, layers) as task.facts["touched_share"]:
-            task.fit(model, task.retain, self, stepped(self.decay_rate))
-        return model
+        return train_tail(model, task, self, anew=False)
 
     def work(self, n: Sizes) -> float:
         """The retain set (backward through the tail alone, which is not credited)."""

@@ -46,16 +46,16 @@ class KnowledgeDistillationEntropy(Method):
 
         teacher = task.teacher(model)
         self._reset_ends(model, task)
-        said, warmup = task.lessons(teacher, task.val), task.sgd(model, self, lr=self.warmup_lr)
+        on_val, warmup = task.lessons(teacher, task.val), task.sgd(model, self, lr=self.warmup_lr)
         for _ in task.epochs(self.warmup_epochs, warmup):
             for shown in task.val.batches(self.batch_size):
-                answers = task.forward(model, shown)
-                task.step(warmup, divergence(said(shown), answers, self.temperature))
-        known, optimizer = task.lessons(teacher, task.retain), task.sgd(model, self)
+                logits = task.forward(model, shown)
+                task.step(warmup, divergence(on_val(shown), logits, self.temperature))
+        on_retain, optimizer = task.lessons(teacher, task.retain), task.sgd(model, self)
         for _ in task.epochs(self.epochs, optimizer, cosine):
             for retain in task.retain.batches(self.batch_size):
-                answers = task.forward(model, retain)
-                task.step(optimizer, self.distillation(known(retain), answers, retain.y))
+                logits = task.forward(model, retain)
+                task.step(optimizer, self.distillation(on_retain(retain), logits, retain.y))
         return model
 
     def work(self, n: Sizes) -> float:

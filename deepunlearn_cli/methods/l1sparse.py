@@ -43,11 +43,11 @@ class L1Sparse(Method):
         for epoch in task.epochs(self.epochs, optimizer):
             for retain in task.retain.batches(self.batch_size):
                 task.backward(optimizer, task.loss(model, retain))
-                found = [weight.grad for weight in weights if weight.grad is not None]
+                gradients = [weight.grad for weight in weights if weight.grad is not None]
                 signs = torch._foreach_sign(
                     [weight.detach() for weight in weights if weight.grad is not None]
                 )
-                torch._foreach_add_(found, signs, alpha=self.penalty(epoch))
+                torch._foreach_add_(gradients, signs, alpha=self.penalty(epoch))
                 optimizer.step()
         return model
 

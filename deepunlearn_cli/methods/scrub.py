@@ -60,15 +60,16 @@ class Scrub(Method):
         from deepunlearn_cli.engine.fit import stepped
 
         teacher = task.teacher(model)
-        said, known = task.lessons(teacher, task.forget), task.lessons(teacher, task.retain)
+        on_forget, on_retain = (task.lessons(teacher, part) for part in (task.forget, task.retain))
         optimizer = task.sgd(model, self)
         history = History(task, model) if self.rewind else None
         for epoch in task.epochs(self.epochs, optimizer, stepped(FALL)):
             if epoch < self.max_steps:
                 for forget in task.forget.batches(self.forget_batch_size):
-                    task.step(optimizer, -self.distance(said(forget), task.forward(model, forget)))
+                    task.step(optimizer, -self.kld(on_forget(forget), task.forward(model, forget)))
             for retain in task.retain.batches(self.batch_size):
-                task.step(optimizer, self._closeness(known(retain), task.forward(model, retain), retain.y))
+                logits = task.forward(model, retain)
+                task.step(optimizer, self._closeness(on_retain(retain), logits, retain.y))
             if history:
                 history.remember()
         return history.rewound() if history else model
@@ -79,7 +80,7 @@ class Scrub(Method):
         looks = (self.epochs + 1) * n.forget / 3 + n.val / 3 * n.forget / n.training if self.rewind else 0
         return passes_ * 4 / 3 + looks
 
-    def distance(self, teacher: Tensor, student: Tensor) -> Tensor:
+    def kld(self, teacher: Tensor, student: Tensor) -> Tensor:
         """KLd of two batches of logits (B, K)."""
         from deepunlearn_cli.engine.distill import divergence
 
@@ -88,7 +89,7 @@ class Scrub(Method):
     def _closeness(self, teacher: Tensor, student: Tensor, labels: Tensor) -> Tensor:
         from torch.nn import functional as F
 
-        return self.gamma * F.cross_entropy(student, labels) + self.alpha * self.distance(teacher, student)
+        return self.gamma * F.cross_entropy(student, labels) + self.alpha * self.kld(teacher, student)
 
 
 class History:

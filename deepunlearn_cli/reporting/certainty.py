@@ -15,9 +15,9 @@ from string import ascii_lowercase
 
 from deepunlearn_cli.core.recipe import stream_seed
 from deepunlearn_cli.reporting.clustering import LINKAGES
-from deepunlearn_cli.reporting.cohort import Cohort, Key, is_control
+from deepunlearn_cli.reporting.groups import GROUP_NAMES, Counts, Groups, clustered, dense_ranks, groups
 from deepunlearn_cli.reporting.measures import Measure
-from deepunlearn_cli.reporting.standings import GROUP_NAMES, Board, dense_ranks, grouped, standings
+from deepunlearn_cli.reporting.pairs import MethodKey, Pair, is_control
 
 RESAMPLES = 100
 MOST = 100  # methods and configurations that are resampled
@@ -25,7 +25,7 @@ LEAST_SEEDS = 3  # two can only be drawn in three ways: an interval from them wo
 CONFIDENCE = 0.9  # of a rank's interval
 APART = 0.95  # share of draws in which one method must be ahead to be told from another
 
-Counts = tuple[int, int, int]
+Draw = dict[MethodKey, tuple[Counts, float]]  # counts of groups, and the mean of the last pair
 
 
 @dataclass(frozen=True)
@@ -41,65 +41,61 @@ class Firmness:
     letters: str
 
 
+UNKNOWN_FIRMNESS = Firmness(None, None, None, "")
+
+
 @dataclass(frozen=True)
-class _Table:
-    """What resampling needs of a pair: seeds, values per method and seed, and who failed."""
+class _Figures:
+    """What resampling needs of a pair: seeds, figures per method and seed (less is better), who failed."""
 
     seeds: int
-    values: Mapping[Key, Sequence[float]]
-    failed: Sequence[Key]
+    by_method: Mapping[MethodKey, Sequence[float]]
+    failed: Sequence[MethodKey]
 
 
 def firmness(
-    compared: Sequence[Cohort], measure: Measure, boards: Sequence[Board], linkage: str
-) -> dict[Key, Firmness]:
+    compared: Sequence[Pair], measure: Measure, grouped: Sequence[Groups], linkage: str
+) -> dict[MethodKey, Firmness]:
     """Every ranked method's firmness; no intervals or letters with fewer than three seeds.
 
     Nothing for a crowd of configurations (an unmarked search, say): everybody would share every letter.
     """
-    keys = sorted({key for board in boards for key, standing in board.items() if standing.group})
+    keys = sorted({key for one in grouped for key, method in one.items() if method.group})
     if len(keys) > MOST:
         return {}
-    tables = [_table(cohort, measure, board) for cohort, board in zip(compared, boards, strict=True)]
-    kept = _kept(compared, measure, boards)
-    if not keys or min(table.seeds for table in tables) < LEAST_SEEDS:
+    figures = [_figures(pair, measure, one) for pair, one in zip(compared, grouped, strict=True)]
+    kept = _kept(compared, measure, grouped)
+    if not keys or min(one.seeds for one in figures) < LEAST_SEEDS:
         return {key: Firmness(None, None, kept.get(key), "") for key in keys}
-    draws = [_draw(tables, measure, linkage, number) for number in range(RESAMPLES)]
-    ranks = [dense_ranks({key: counts for key, (counts, _) in draw.items()}) for draw in draws]
-    letters = _letters(keys, draws, single=len(tables) == 1)
+    draws = [_draw(figures, linkage, number) for number in range(RESAMPLES)]
+    ranks = [dense_ranks({key: counts[:3] for key, (counts, _) in draw.items()}) for draw in draws]
+    letters = _letters(keys, draws, single=len(compared) == 1)
     return {key: _firm([rank[key] for rank in ranks], kept.get(key), letters[key]) for key in keys}
 
 
-def _table(cohort: Cohort, measure: Measure, board: Board) -> _Table:
-    seeds = list(cohort.retrained)
-    values = {
-        key: [_value(cohort, measure, key, seed) for seed in seeds]
-        for key, standing in board.items()
-        if standing.group not in (None, "F")
+def _figures(pair: Pair, measure: Measure, grouped: Groups) -> _Figures:
+    sign = 1 if measure.lower else -1
+    by_method = {
+        key: [sign * measure.of(pair.methods[key][seed], run) for seed, run in pair.retrained.items()]
+        for key, method in grouped.items()
+        if method.group not in (None, "F")
     }
-    return _Table(len(seeds), values, [key for key, standing in board.items() if standing.group == "F"])
+    failed = [key for key, method in grouped.items() if method.group == "F"]
+    return _Figures(len(pair.retrained), by_method, failed)
 
 
-def _value(cohort: Cohort, measure: Measure, key: Key, seed: int) -> float:
-    run = cohort.methods[key][seed]
-    return measure.of(run, run if measure.alone else cohort.retrained[seed])
-
-
-def _draw(
-    tables: Sequence[_Table], measure: Measure, linkage: str, number: int
-) -> dict[Key, tuple[Counts, float]]:
-    """One resample: every method's counts of groups, and its mean (of the last pair) with less better."""
+def _draw(figures: Sequence[_Figures], linkage: str, number: int) -> Draw:
+    """One resample of the seeds of every pair."""
     chance = random.Random(stream_seed(number, "bootstrap"))
-    counts: dict[Key, list[int]] = {}
-    means: dict[Key, float] = {}
-    for table in tables:
-        chosen = [chance.randrange(table.seeds) for _ in range(table.seeds)]
-        sign = 1 if measure.lower else -1
-        here = {key: sign * sum(row[i] for i in chosen) / table.seeds for key, row in table.values.items()}
-        for key, group in (grouped(here, linkage) | dict.fromkeys(table.failed, "F")).items():
+    counts: dict[MethodKey, list[int]] = {}
+    means: dict[MethodKey, float] = {}
+    for pair in figures:
+        drawn = [chance.randrange(pair.seeds) for _ in range(pair.seeds)]
+        here = {key: sum(of[i] for i in drawn) / pair.seeds for key, of in pair.by_method.items()}
+        for key, group in (clustered(here, linkage) | dict.fromkeys(pair.failed, "F")).items():
             counts.setdefault(key, [0, 0, 0, 0])[GROUP_NAMES.index(group)] += 1
         means |= here
-    return {key: ((c[0], c[1], c[2]), means.get(key, math.inf)) for key, c in counts.items()}
+    return {key: ((c[0], c[1], c[2], c[3]), means.get(key, math.inf)) for key, c in counts.items()}
 
 
 def _firm(ranks: Sequence[int], kept: float | None, letters: str) -> Firmness:
@@ -108,23 +104,21 @@ def _firm(ranks: Sequence[int], kept: float | None, letters: str) -> Firmness:
     return Firmness(ordered[outside], ordered[-1 - outside], kept, letters)
 
 
-def _kept(compared: Sequence[Cohort], measure: Measure, boards: Sequence[Board]) -> dict[Key, float]:
+def _kept(compared: Sequence[Pair], measure: Measure, grouped: Sequence[Groups]) -> dict[MethodKey, float]:
     """Share of pairs and linkages in which a method's group is the one shown."""
-    same: dict[Key, list[bool]] = {}
-    for cohort, shown in zip(compared, boards, strict=True):
+    same: dict[MethodKey, list[bool]] = {}
+    for pair, shown in zip(compared, grouped, strict=True):
         for linkage in LINKAGES:
-            for key, standing in standings(cohort, measure, linkage).items():
-                if standing.group and not is_control(key):
-                    same.setdefault(key, []).append(standing.group == shown[key].group)
-    return {key: sum(found) / len(found) for key, found in same.items()}
+            for key, method in groups(pair, measure, linkage).items():
+                if method.group and not is_control(key):
+                    same.setdefault(key, []).append(method.group == shown[key].group)
+    return {key: sum(hits) / len(hits) for key, hits in same.items()}
 
 
-def _letters(
-    keys: Sequence[Key], draws: Sequence[Mapping[Key, tuple[Counts, float]]], *, single: bool
-) -> dict[Key, str]:
+def _letters(keys: Sequence[MethodKey], draws: Sequence[Draw], *, single: bool) -> dict[MethodKey, str]:
     """Compact letters: methods in order, a letter for each longest run whose ends cannot be told apart."""
     scores = {key: [_score(draw[key], single=single) for draw in draws] for key in keys}
-    middle = {key: sorted(held)[len(held) // 2] for key, held in scores.items()}
+    middle = {key: sorted(ours)[len(ours) // 2] for key, ours in scores.items()}
     order = sorted(keys, key=lambda key: (middle[key], key))
     apart = {
         (one, other): sum(a < b for a, b in zip(scores[one], scores[other], strict=True))
@@ -142,11 +136,11 @@ def _letters(
 
 
 def _spelt(place: int, runs: Sequence[tuple[int, int]]) -> str:
-    held = [i for i, (start, end) in enumerate(runs) if start <= place <= end]
-    return "".join(ascii_lowercase[i % len(ascii_lowercase)] for i in held)
+    ours = [i for i, (start, end) in enumerate(runs) if start <= place <= end]
+    return "".join(ascii_lowercase[i % len(ascii_lowercase)] for i in ours)
 
 
 def _score(drawn: tuple[Counts, float], *, single: bool) -> tuple[float, ...]:
     """Less is better: the mean within one pair, the counts over several."""
-    (best, middle, worst), mean = drawn
+    (best, middle, worst, _), mean = drawn
     return (mean,) if single else (-best, -middle, -worst)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN
+from deepunlearn_cli.reporting.table import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +25,6 @@ MOST_CELLS = 20  # classes; a map of more has no room for numbers
 CONTROL, METHOD, MEAN = "0.6", "C0", "C3"  # grey for controls
 HUES = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")  # of methods side by side: none of them grey
 GROUPS = {"G1": "#2c7fb8", "G2": "#a1dab4", "G3": "#ffe08a", "F": "#d7301f", None: "#ffffff"}
-
-Row = Mapping[str, Any]
 
 
 def check(path: Path) -> None:
@@ -136,9 +136,9 @@ def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> F
     """
     figure, (axis,) = _canvas(1, 1, 1.2 + ROW * len(rows))
     for y, row in enumerate(rows):
-        held = {one["pair"]: one for one in row["pairs"]}
+        by_pair = {one["pair"]: one for one in row["pairs"]}
         for x, (pair, name, _) in enumerate(columns):
-            group = held.get(pair, {}).get(f"{name}_group")
+            group = by_pair.get(pair, {}).get(f"{name}_group")
             axis.barh(y, 1, 0.92, x, color=GROUPS[group], edgecolor="white")
             dark: dict[str, Any] = {"color": "white"} if group in ("G1", "F") else {}
             axis.text(x + 0.5, y, group or "", ha="center", va="center", fontsize=7, **dark)
@@ -151,20 +151,30 @@ def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> F
     return figure
 
 
-def size_curves(panels: Mapping[str, Sequence[Row]], shares: Sequence[float], title: str) -> Figure:
-    """Measures against the share that is forgotten with their deviations over seeds, a line per method.
+@dataclass(frozen=True)
+class Panel:
+    """A part of a figure: rows with `method`, `label`, `control`, `SHARE_mean` and `SHARE_sd`, times `scale`.
 
-    Panels are rows by the measure's title; rows have `measure`, `method`, `label`, `control`, `SHARE_mean`
-    and `SHARE_sd`.
+    `linear`: up to where the axis is, logarithmic above; 0 for a linear one.
     """
+
+    title: str
+    rows: Sequence[Row]
+    scale: float = 1
+    linear: float = 0
+
+
+def size_curves(panels: Sequence[Panel], shares: Sequence[float], title: str) -> Figure:
+    """Measures against the share that is forgotten with their deviations over seeds, a line per method."""
     figure, axes = _canvas(math.ceil(len(panels) / 2), 2, 1.2 + 2.6 * math.ceil(len(panels) / 2))
-    for axis, (name, rows) in zip(axes, panels.items(), strict=False):
-        for number, row in enumerate(rows):
-            _curve(axis, row, shares, (number - len(rows) / 2) * DODGE, HUES[number % len(HUES)])
-        if rows[0]["measure"] == "RetDev":  # a method that breaks the model is a hundred times off
-            axis.set_yscale("symlog", linthresh=0.1)
-            axis.set_ylim(bottom=-0.005)
-        axis.set_title(name, fontsize=8)
+    for axis, panel in zip(axes, panels, strict=False):
+        for number, row in enumerate(panel.rows):
+            shift = (number - len(panel.rows) / 2) * DODGE
+            _curve(axis, row, shares, panel.scale, shift, HUES[number % len(HUES)])
+        if panel.linear:  # a method that breaks the model is a hundred times off
+            axis.set_yscale("symlog", linthresh=panel.linear)
+            axis.set_ylim(bottom=-panel.linear / 20)
+        axis.set_title(panel.title, fontsize=8)
         axis.set_xticks(range(len(shares)), [f"{100 * share:g} %" for share in shares], fontsize=7)
         axis.tick_params(axis="y", labelsize=7)
         _bare(axis, "top", "right")
@@ -177,9 +187,9 @@ def size_curves(panels: Mapping[str, Sequence[Row]], shares: Sequence[float], ti
     return figure
 
 
-def _curve(axis: Axes, row: Row, shares: Sequence[float], shift: float, colour: str) -> None:
-    means = [row[f"{share:g}_mean"] for share in shares]
-    errors = [0 if math.isnan(sd := row[f"{share:g}_sd"]) else sd for share in shares]
+def _curve(axis: Axes, row: Row, shares: Sequence[float], scale: float, shift: float, colour: str) -> None:
+    means = [scale * row[f"{share:g}_mean"] for share in shares]
+    errors = [0 if math.isnan(sd := row[f"{share:g}_sd"]) else scale * sd for share in shares]
     places = [place + shift for place in range(len(shares))]
     reference = row["method"] == RETRAIN
     look: dict[str, Any] = {"color": "black" if reference else CONTROL if row["control"] else colour}

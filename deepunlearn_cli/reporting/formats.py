@@ -1,4 +1,8 @@
-"""Tables as text: what people paste (markdown, latex, html), and what programs read (csv, json, tsv)."""
+"""Tables as text: what people paste (markdown, latex, html), and what programs read (csv, json, tsv).
+
+Each format is declared once, in `FORMATS`: `--format`, its help and completion, and what `--out` makes of a
+file's suffix derive from that list.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +11,71 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.errors import unknown
-from deepunlearn_cli.reporting.table import Table
+from deepunlearn_cli.reporting.table import Row, Table
 
 LATEX = {"±": r"$\pm$", "≈": r"$\approx$", "\u2013": "--"}  # pdflatex knows none of them by itself
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a table becomes text, and the suffix of files that hold such text.
+
+    `stacks`: whether tables of one schema become one, so that a file has one header line.
+    """
+
+    name: str
+    text: Callable[[Table], str]
+    suffix: str = ""
+    stacks: bool = False
 
 
 def render(table: Table, format: str) -> str:
     """The table as text without a last newline.
 
-    `markdown`, `latex`, `html` and `tsv` (with a header line) hold the cells that people see; `csv` and
-    `json` (one object per line, NaN and infinity as null) hold the plain values of every row.
+    `markdown`, `github`, `latex`, `html` and `tsv` (with a header line) hold the cells that people see; `csv`
+    and `json` (one object per line, NaN and infinity as null) hold the plain values of every row.
 
     Raises:
         NotFound: an unknown format, with suggestions.
     """
-    if format not in FORMATS:
-        raise unknown("format", format, FORMATS, f"formats: {', '.join(FORMATS)}")
-    return FORMATS[format](table).rstrip("\n")
+    return find_format(format).text(table).rstrip("\n")
+
+
+def find_format(name: str) -> Format:
+    """A format by name.
+
+    Raises:
+        NotFound: an unknown one, with suggestions.
+    """
+    if name not in FORMATS:
+        raise unknown("format", name, FORMATS, f"formats: {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def format_of(path: Path) -> str:
+    """The format that a file's suffix stands for; `tsv` for any other."""
+    return next((one.name for one in FORMATS.values() if one.suffix and one.suffix == path.suffix), "tsv")
+
+
+def render_all(tables: Sequence[Table], format: str) -> str:
+    """Several tables as one text."""
+    chosen = find_format(format)
+    return "\n".join(render(table, format) for table in (stacked(tables) if chosen.stacks else tables))
 
 
 def stacked(tables: Sequence[Table]) -> list[Table]:
-    """Tables with those of one schema made one, so that a file has one header line."""
-    held: dict[str, Table] = {}
+    """Tables with those of one schema made one."""
+    whole: dict[str, Table] = {}
     for table in tables:
-        first = held.get(table.name, replace(table, rows=[]))
-        held[table.name] = replace(first, rows=[*first.rows, *table.rows])
-    return list(held.values())
+        first = whole.get(table.name, replace(table, rows=[]))
+        whole[table.name] = replace(first, rows=[*first.rows, *table.rows])
+    return list(whole.values())
 
 
 def _tabulated(style: str) -> Callable[[Table], str]:
@@ -46,10 +85,15 @@ def _tabulated(style: str) -> Callable[[Table], str]:
         aligned = ["right" if column.right else "left" for column in table.columns]
         body = _flat(table)
         return tabulate(
-            body, table.headers(), style, disable_numparse=True, colalign=aligned if body else None
+            body, _headers(table), style, disable_numparse=True, colalign=aligned if body else None
         )
 
     return text
+
+
+def _headers(table: Table) -> list[str]:
+    """The headers, each on one line."""
+    return [" ".join(header.split()) for header in table.headers()]
 
 
 def _flat(table: Table) -> list[list[str]]:
@@ -62,6 +106,16 @@ def _markdown(table: Table) -> str:
     return "\n\n".join([body, "\n".join(f"- {note}" for note in table.notes)]) if table.notes else body
 
 
+def _github(table: Table) -> str:
+    """For a job's summary (`>> $GITHUB_STEP_SUMMARY`): markdown under a heading, pipes in cells escaped."""
+    columns = [replace(column, text=partial(_escaped, column.text)) for column in table.columns]
+    return f"### {table.title or table.name}\n\n{_markdown(replace(table, columns=columns))}"
+
+
+def _escaped(text: Callable[[Row], str], row: Row) -> str:
+    return text(row).replace("|", "\\|")
+
+
 def _latex(table: Table) -> str:
     text = _tabulated("latex_booktabs")(table)
     for sign, command in LATEX.items():
@@ -70,7 +124,7 @@ def _latex(table: Table) -> str:
 
 
 def _tsv(table: Table) -> str:
-    return "\n".join("\t".join(line) for line in [table.headers(), *_flat(table)])
+    return "\n".join("\t".join(line) for line in [_headers(table), *_flat(table)])
 
 
 def _csv(table: Table) -> str:
@@ -94,7 +148,7 @@ def _json(table: Table) -> str:
     return "\n".join(_json_line({"schema": table.name, **row}) for row in table.rows)
 
 
-def _json_line(row: Mapping[str, Any]) -> str:
+def _json_line(row: Row) -> str:
     try:
         return _STRICT.encode(row)
     except (ValueError, TypeError):  # NaN, or NumPy's numbers: rare, and far slower to look for than to meet
@@ -114,11 +168,15 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-FORMATS: Mapping[str, Callable[[Table], str]] = {
-    "markdown": _markdown,
-    "latex": _latex,
-    "html": _tabulated("html"),
-    "csv": _csv,
-    "json": _json,
-    "tsv": _tsv,
+FORMATS = {
+    one.name: one
+    for one in (
+        Format("markdown", _markdown, ".md"),
+        Format("github", _github),
+        Format("latex", _latex, ".tex"),
+        Format("html", _tabulated("html"), ".html"),
+        Format("csv", _csv, ".csv", stacks=True),
+        Format("json", _json, ".json"),
+        Format("tsv", _tsv, ".tsv"),
+    )
 }

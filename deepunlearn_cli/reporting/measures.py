@@ -1,40 +1,122 @@
-"""Measures of a record, alone or against the retrained model of the same seed; NaN where unknown."""
+"""Measures of a run, alone or compared with the retrained model of its seed: each is declared once, here.
+
+Columns, `rank --metric` and its help, notes, sheets of one run and panels of figures derive from `MEASURES`:
+a new measure is an entry in it.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice, permutations
+from typing import TYPE_CHECKING, TypeVar
 
-from deepunlearn_cli.evaluation.metrics import indiscernibility, retention, retention_deviation
-from deepunlearn_cli.reporting.cohort import Cohort, Runs, Spread, spread
-from deepunlearn_cli.reporting.records import Kind, Record
+from deepunlearn_cli.core.errors import unknown
+from deepunlearn_cli.evaluation import divergence, metrics
 
-NOISE_SHARE = 0.95  # of the retrained models' own differences that count as noise
-NOISE_MODELS = 50  # retrained models that are compared; enough for a quantile, and quick
+if TYPE_CHECKING:
+    from deepunlearn_cli.core.shared import Outputs
+    from deepunlearn_cli.reporting.records import Kind, Record
 
-Against = Callable[[Record, Record], float]
+Figure = Callable[["Record", "Record"], float]  # of a run and the retrained model of its seed
+Reduced = TypeVar("Reduced")
+
+# where a measure is shown: Table 1, the tables of scores and of retention, those and the figure by size of
+# the forget set, and the sheet of one run
+RANK, SCORES, RETENTION, SIZES, PANEL, SHEET = "rank", "scores", "retention", "sizes", "panel", "sheet"
+SEEDS, SPLITS = "seeds", "splits"  # what a mean is over
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number per run and how people see it; `lower` says that less is better."""
+    """A figure per run, and everything that is known of it.
 
+    Attributes:
+        name: its one spelling in JSON fields; `--metric`, Table 1 and Table 2 write it in small letters.
+        title: what people read in a header.
+        meaning: what it is, its unit and which value is best; behind the title in a sheet of one run.
+        of: the figure of a run, given the retrained model of its seed; NaN where unknown.
+        digits: behind the point, of the figure times `scale` (100 for percent).
+        lower: whether less is better.
+        alone: whether it needs no retrained model.
+        noisy: whether a figure as small as between retrained models of two seeds is marked as noise.
+        signed: whether people see its sign and no deviation.
+        ratio: whether it is a ratio to the retrained model, so that a difference from it says nothing.
+        outputs: whether it looks at outputs; no table reads those of all runs unless asked for it.
+        over: what a mean is over, `SEEDS` or `SPLITS`.
+        shown: where.
+        absent: what to say of a run without a figure, and the command that cures it; `{id}` is the run.
+        undefined: why a retrained model allows no figure, or nothing.
+        symlog: on a figure's axis, up to where the scale is linear (0: everywhere).
+    """
+
+    name: str
     title: str
-    of: Against
+    meaning: str
+    of: Figure
     digits: int
-    scale: float = 1  # 100 for percent
+    scale: float = 1
     lower: bool = True
-    alone: bool = False  # needs no retrained model
+    alone: bool = False
+    noisy: bool = False
+    signed: bool = False
+    ratio: bool = False
+    outputs: bool = False
+    over: str = SEEDS
+    shown: Sequence[str] = ()
+    absent: str = ""
+    undefined: Callable[[Record], str] = lambda retrained: ""
+    symlog: float = 0
 
-    def spread(self, runs: Runs, retrained: Runs) -> Spread:
-        """Mean and deviation over the usable runs, each held against the retrained model of its seed."""
-        return spread(
-            (run.id, self.of(run, run if self.alone else retrained[seed]))
-            for seed, run in runs.items()
-            if run.usable and (self.alone or seed in retrained)
-        )
+    @property
+    def key(self) -> str:
+        """The name in `--metric`, and in the fields of Table 1 and Table 2."""
+        return self.name.lower()
+
+    @property
+    def heading(self) -> str:
+        """Title and meaning."""
+        return f"{self.title}, {self.meaning}"
+
+    def unknown(self, run: Record) -> bool:
+        """Whether a run lacks the figure, of a measure that stands alone."""
+        return math.isnan(self.of(run, run))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def score(name: str) -> Figure:
+    """A figure that a record has under this name."""
+    return lambda run, _: _number(getattr(run, name))
+
+
+def attacked(kind: Kind) -> Figure:
+    """Accuracy (0..1) of a kind of U-MIA."""
+    return lambda run, _: _number(run.umias.get(kind))
+
+
+def gap(name: str) -> Figure:
+    """An accuracy less the retrained model's."""
+    return lambda run, reference: _number(getattr(run, name)) - _number(getattr(reference, name))
+
+
+def on_outputs(reduce: Callable[[Outputs], Reduced], compare: Callable[[Reduced, Reduced], float]) -> Figure:
+    """A figure of what two models said; outputs are read when it is asked for, NaN where there are none.
+
+    `reduce` takes from a run's outputs what is needed and nothing more: it stays in memory for a while.
+    """
+
+    def figure(run: Record, reference: Record) -> float:
+        reader = run.reader
+        return math.nan if reader is None else reader.figure(reduce, compare, run.id, reference.id)
+
+    return figure
+
+
+def _ratio(name: str) -> Figure:
+    return lambda run, reference: metrics.retention(getattr(run, name), getattr(reference, name))
 
 
 def accuracies(record: Record) -> dict[str, float | None]:
@@ -42,91 +124,127 @@ def accuracies(record: Record) -> dict[str, float | None]:
     return {"RA": record.RA, "FA": record.FA, "TA": record.TA}
 
 
-def _share(name: str) -> Against:
-    return lambda run, _: _number(getattr(run, name))
+def _retention_deviation(run: Record, reference: Record) -> float:
+    return metrics.retention_deviation(accuracies(run), accuracies(reference))
 
 
-def attacked(run: Record, kind: Kind) -> float:
-    """Accuracy (0..1) of a kind of U-MIA."""
-    return _number(run.umias.get(kind))
-
-
-def _gap(name: str) -> Against:
-    return lambda run, reference: _number(getattr(run, name)) - _number(getattr(reference, name))
-
-
-def _ratio(name: str) -> Against:
-    return lambda run, reference: retention(getattr(run, name), getattr(reference, name))
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def comparable(run: Record, reference: Record) -> bool:
-    """Whether the seconds of two runs may be compared: one device, and nobody else on it."""
-    return run is reference or (run.device == reference.device and not run.shared and not reference.shared)
-
-
-def _speed(run: Record, reference: Record) -> float:
-    """RTE in seconds; NaN where they cannot be compared, or for a run that did no work (the original)."""
-    worked = run.work != 0
-    return _over(reference.seconds, run.seconds) if worked and comparable(run, reference) else math.nan
-
-
-def _over(ours: float | None, theirs: float | None) -> float:
-    return ours / theirs if ours and theirs else math.nan
+def _without_retention(retrained: Record) -> str:
+    return "" if all(accuracies(retrained).values()) else "a retrained model has an accuracy of 0"
 
 
 def _tug_of_war(run: Record, reference: Record) -> float:
     """(1 - |dRA|) (1 - |dFA|) (1 - |dTA|), 1 is best (Zhao et al. 2024, arXiv 2406.01257)."""
-    gaps = (_gap(name)(run, reference) for name in ("RA", "FA", "TA"))
-    return math.prod(1 - abs(gap) for gap in gaps)
+    return math.prod(1 - abs(gap(name)(run, reference)) for name in ("RA", "FA", "TA"))
 
 
-RETDEV = Measure("RetDev", lambda run, ref: retention_deviation(accuracies(run), accuracies(ref)), 3)
-TOW = Measure("ToW", _tug_of_war, 3, lower=False)
-INDISC = Measure("Indisc", lambda run, _: indiscernibility(_number(run.umia)), 3, lower=False, alone=True)
-RTE = Measure("RTE", _speed, 2, lower=False)
-RTE_WORK = Measure("RTE work", lambda run, ref: _over(ref.work, run.work), 2, lower=False)
-ULIRA = Measure("U-LiRA", _share("ulira"), 3, alone=True)
-UMIA = Measure("U-MIA", _share("umia"), 1, 100, alone=True)
-UMIA_ENTROPY = Measure("U-MIA entropy", lambda run, _: attacked(run, ("test", "entropy")), 1, 100, alone=True)
-WORK = Measure("work", _share("work"), 2, alone=True)
-ACCURACIES = {name: Measure(name, _share(name), 1, 100, alone=True) for name in ("RA", "FA", "VA", "TA")}
-GAPS = {f"d{name}": Measure(f"d{name}", _gap(name), 1, 100) for name in ("FA", "TA")}
-RETENTIONS = {f"{name[0]}R": Measure(f"{name[0]}R", _ratio(name), 3) for name in ("RA", "FA", "TA")}
+def comparable(run: Record, reference: Record) -> bool:
+    """Whether the seconds of two runs may be compared: one device, and nobody else on it."""
+    ours, theirs = run.facts, reference.facts
+    alone = not ours.get("shared") and not theirs.get("shared")
+    return run is reference or (alone and ours.get("device") == theirs.get("device"))
 
 
-def noise(cohort: Cohort, measure: Measure) -> float:
-    """How large |measure| gets between retrained models of different seeds, in 95 % of the ordered pairs.
+def _speed(run: Record, reference: Record) -> float:
+    """RTE in seconds; NaN where they cannot be compared, or for a run that did no work (do-nothing)."""
+    worked = run.facts.get("work") != 0
+    return _times_less("seconds")(run, reference) if worked and comparable(run, reference) else math.nan
 
-    NaN with fewer than two retrained models.
+
+def _times_less(fact: str) -> Figure:
+    def figure(run: Record, reference: Record) -> float:
+        ours, theirs = run.facts.get(fact), reference.facts.get(fact)
+        return float(theirs / ours) if ours and theirs else math.nan
+
+    return figure
+
+
+NOT_ATTACKED = "not attacked yet; deepunlearn attack umia {id}"
+NO_OUTPUTS = "no outputs are kept of {id} or of its retrained model"
+
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        Measure("RA", "RA", "accuracy on retain, %", score("RA"), 1, 100, alone=True, shown=(SCORES, SHEET)),
+        Measure("FA", "FA", "accuracy on forget, %", score("FA"), 1, 100, alone=True, shown=(SCORES, SHEET)),
+        Measure(
+            "VA", "VA", "accuracy on validation, %", score("VA"), 1, 100, alone=True, shown=(SCORES, SHEET)
+        ),
+        Measure("TA", "TA", "accuracy on test, %", score("TA"), 1, 100, alone=True, shown=(SCORES, SHEET)),
+        Measure(
+            "dFA", "dFA", "FA less the retrained model's, in points", gap("FA"), 1, 100,
+            noisy=True, signed=True, shown=(SCORES, SIZES),
+        ),
+        Measure(
+            "dTA", "dTA", "TA less the retrained model's, in points", gap("TA"), 1, 100,
+            noisy=True, signed=True, shown=(SCORES, SIZES),
+        ),
+        Measure("RR", "RR", "RA over the retrained model's, 1 is best", _ratio("RA"), 3,
+                ratio=True, shown=(RETENTION,)),
+        Measure("FR", "FR", "FA over the retrained model's, 1 is best", _ratio("FA"), 3,
+                ratio=True, shown=(RETENTION,)),
+        Measure("TR", "TR", "TA over the retrained model's, 1 is best", _ratio("TA"), 3,
+                ratio=True, shown=(RETENTION,)),
+        Measure(
+            "RetDev", "RetDev", "retention deviation, 0 is best", _retention_deviation, 3,
+            noisy=True, shown=(RANK, SCORES, RETENTION, SIZES, PANEL, SHEET),
+            undefined=_without_retention, symlog=0.1,
+        ),
+        Measure("ToW", "ToW", "tug of war, 1 is best", _tug_of_war, 3, lower=False, shown=(RANK, SHEET)),
+        Measure(
+            "UMIA", "U-MIA", "accuracy of the attack, %, 50 is guessing", score("umia"), 1, 100, alone=True,
+            shown=(SCORES, SIZES, PANEL, SHEET), absent=NOT_ATTACKED,
+        ),
+        Measure(
+            "UMIA_entropy", "U-MIA entropy", "accuracy of the attack, %, 50 is guessing",
+            attacked(("test", "entropy")), 1, 100, alone=True, shown=(SIZES, PANEL),
+        ),
+        Measure(
+            "Indisc", "Indisc", "indiscernibility, 1 is best",
+            lambda run, _: metrics.indiscernibility(_number(run.umia)), 3, lower=False, alone=True,
+            shown=(RANK, RETENTION, SHEET), absent=NOT_ATTACKED,
+        ),
+        Measure(
+            "work", "work", "in epochs of training", lambda run, _: _number(run.facts.get("work")), 2,
+            alone=True, shown=(SIZES, PANEL),
+        ),
+        Measure(
+            "RTE", "RTE", "seconds of retraining by its own", _speed, 2, lower=False, ratio=True,
+            shown=(RETENTION, SHEET),
+        ),
+        Measure(
+            "RTE_work", "RTE work", "the same in work", _times_less("work"), 2, lower=False, ratio=True,
+            shown=(SHEET,),
+        ),
+        Measure(
+            "JS", "JS", "divergence of outputs on forget, bits, 0 is best",
+            on_outputs(divergence.on_forget, divergence.jensen_shannon), 4,
+            noisy=True, outputs=True, shown=(RANK, SHEET), absent=NO_OUTPUTS,
+        ),
+        Measure(
+            "ULiRA", "U-LiRA", "accuracy of the attack in a split, 0.5 is guessing", score("ulira"), 3,
+            alone=True, over=SPLITS, shown=(RANK,),
+        ),
+    )
+}  # fmt: skip
+
+
+def measures_of(place: str) -> list[Measure]:
+    """The measures that are shown there, in order."""
+    return [measure for measure in MEASURES.values() if place in measure.shown]
+
+
+def metrics_of_rank() -> dict[str, Measure]:
+    """What `rank --metric` takes, by key."""
+    return {measure.key: measure for measure in measures_of(RANK)}
+
+
+def find_metric(name: str) -> Measure:
+    """The measure to rank by.
+
+    Raises:
+        NotFound: an unknown one, with suggestions.
     """
-    pairs = permutations(islice(cohort.retrained.values(), NOISE_MODELS), 2)
-    return _quantile(abs(measure.of(one, other)) for one, other in pairs)
-
-
-def _quantile(values: Iterable[float]) -> float:
-    ordered = sorted(value for value in values if math.isfinite(value))
-    return ordered[math.ceil(NOISE_SHARE * len(ordered)) - 1] if ordered else math.nan
-
-
-def undefined(cohort: Cohort) -> bool:
-    """Whether retention has no meaning here: a retrained model has an accuracy of 0."""
-    return any(not value for run in cohort.retrained.values() for value in accuracies(run).values())
-
-
-SCORES: Mapping[str, Measure] = {
-    **ACCURACIES,
-    **RETENTIONS,
-    "RetDev": RETDEV,
-    "ToW": TOW,
-    "Indisc": INDISC,
-    "UMIA": UMIA,
-    "UMIA_entropy": UMIA_ENTROPY,
-    "work": WORK,
-    "RTE": RTE,
-    "RTE_work": RTE_WORK,
-    **GAPS,
-}
+    known = metrics_of_rank()
+    if name.lower() not in known:
+        raise unknown("metric", name, known, f"metrics: {', '.join(known)}")
+    return known[name.lower()]

@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
 from textwrap import fill
-from typing import Any
 
 from deepunlearn_cli import __version__
 from deepunlearn_cli.evaluation.removal import Removal
 from deepunlearn_cli.reporting import figures
-from deepunlearn_cli.reporting.classes import class_tables
+from deepunlearn_cli.reporting.efficiency import efficiency_table
+from deepunlearn_cli.reporting.forget_sizes import several_sizes, size_tables
 from deepunlearn_cli.reporting.formats import render
-from deepunlearn_cli.reporting.rank import BOTH, MEASURES, rank
+from deepunlearn_cli.reporting.measures import MEASURES, PANEL, Measure, find_metric
+from deepunlearn_cli.reporting.rank import PAPERS, rank
 from deepunlearn_cli.reporting.records import Record
-from deepunlearn_cli.reporting.report import report
-from deepunlearn_cli.reporting.sizes import several_sizes, size_tables
-from deepunlearn_cli.reporting.table import Table
+from deepunlearn_cli.reporting.removed_classes import class_tables
+from deepunlearn_cli.reporting.scores import scores_table
+from deepunlearn_cli.reporting.table import Fields, Row, Table
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto;
@@ -32,15 +33,6 @@ footer { color: #777; font-size: 13px }
 @media print { body { margin: 0; max-width: none } h2 { break-after: avoid } svg { break-inside: avoid } }
 """
 
-PANELS = {
-    "RetDev": "RetDev (0 is best; linear to 0.1, then logarithmic)",
-    "UMIA": "U-MIA (0.5 is guessing)",
-    "UMIA_entropy": "U-MIA on the entropy",
-    "work": "work, in epochs of training",
-}  # of the figure against the forget size
-
-Row = Mapping[str, Any]
-
 
 def report_page(
     records: Sequence[Record], ulira: Sequence[Row], removals: Mapping[str, Removal] | None = None
@@ -53,15 +45,15 @@ def report_page(
         removals: what models say of removed classes, by run id.
 
     Raises:
-        NotFound: as `rank` and `report`.
+        NotFound: as `rank` and `efficiency_table`.
         UsageFailure: matplotlib is not installed.
     """
     figures.check_installed()
-    ranking, efficiency = rank(records), report(records, "2")
+    ranking, efficiency = rank(records), efficiency_table(records)
     sections = [
         _section(ranking, [*_trade_offs(ranking), _group_map(ranking)]),
         _section(efficiency, _speeds(efficiency)),
-        _section(report(records, "scores"), []),
+        _section(scores_table(records), []),
         *(_sizes(size_tables(records)) if several_sizes(records) else []),
         *([_removed(table) for table in class_tables(records, removals)] if removals else []),
         *([_ulira(ulira)] if ulira else []),
@@ -94,7 +86,9 @@ def _trade_offs(ranking: Table) -> list[str]:
 
 def _group_map(ranking: Table) -> str:
     rows, pairs = [row for row in ranking.rows if not row["control"]], _pairs(ranking.rows)
-    columns = [(pair, name, f"{MEASURES[name].title}\n{fill(pair, 18)}") for name in BOTH for pair in pairs]
+    columns = [
+        (pair, name, f"{find_metric(name).title}\n{fill(pair, 18)}") for name in PAPERS for pair in pairs
+    ]
     return figures.inline(figures.group_map(rows, columns), "Groups by retention and indiscernibility")
 
 
@@ -119,8 +113,9 @@ def _sizes(tables: Sequence[Table]) -> list[str]:
     """The tables of every dataset and model, and after its last table the figure."""
     sections = []
     for pair, group in groupby(tables, key=lambda table: table.rows[0]["pair"]):
-        *others, last = held = list(group)
-        panels = {PANELS[name]: table.rows for table in held if (name := table.rows[0]["measure"]) in PANELS}
+        *others, last = whole = list(group)
+        measures = [(MEASURES[table.rows[0]["measure"]], table) for table in whole]
+        panels = [_panel(measure, table) for measure, table in measures if PANEL in measure.shown]
         shares = [float(name.removesuffix("_mean")) for name in last.rows[0] if name.endswith("_mean")]
         drawn = figures.inline(
             figures.size_curves(panels, shares, f"Against the share that is forgotten: {pair}"),
@@ -128,6 +123,11 @@ def _sizes(tables: Sequence[Table]) -> list[str]:
         )
         sections += [*(_section(table, []) for table in others), _section(last, [drawn])]
     return sections
+
+
+def _panel(measure: Measure, table: Table) -> figures.Panel:
+    axis = f" (linear to {measure.symlog:g}, then logarithmic)" if measure.symlog else ""
+    return figures.Panel(f"{measure.heading}{axis}", table.rows, measure.scale, measure.symlog)
 
 
 def _removed(table: Table) -> str:
@@ -139,7 +139,7 @@ def _pairs(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(one["pair"] for row in rows for one in row["pairs"]))
 
 
-def _of_pair(rows: Sequence[Row], pair: str) -> list[dict[str, Any]]:
+def _of_pair(rows: Sequence[Row], pair: str) -> list[Fields]:
     return [
         dict(one) | {"label": row["label"], "control": row["control"]}
         for row in rows

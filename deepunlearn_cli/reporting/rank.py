@@ -6,189 +6,153 @@ Deep Unlearn (arXiv 2410.01276), section 2 and table 1. It does not state its li
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from deepunlearn_cli.core.errors import unknown
-from deepunlearn_cli.reporting.cells import measure_column, method_column, runs_column
-from deepunlearn_cli.reporting.certainty import Firmness, firmness
+from deepunlearn_cli.reporting.certainty import UNKNOWN_FIRMNESS, Firmness, firmness
 from deepunlearn_cli.reporting.clustering import LINKAGES, check_linkage
-from deepunlearn_cli.reporting.cohort import (
-    UNKNOWN,
-    Cohort,
-    Key,
-    Spread,
-    cohorts,
-    identity,
-    referenced,
-)
-from deepunlearn_cli.reporting.measures import INDISC, RETDEV, TOW, ULIRA, Measure
+from deepunlearn_cli.reporting.columns import measure_column, method_column, runs_column
+from deepunlearn_cli.reporting.groups import GROUP_NAMES, Counts, Groups, dense_ranks, groups
+from deepunlearn_cli.reporting.measures import Measure, find_metric
+from deepunlearn_cli.reporting.pairs import MethodKey, Pair, identity, pairs, with_retrained
 from deepunlearn_cli.reporting.rank_notes import firm_notes, rank_notes
 from deepunlearn_cli.reporting.records import Record
-from deepunlearn_cli.reporting.standings import GROUP_NAMES, Board, Standing, dense_ranks, standings
-from deepunlearn_cli.reporting.table import Column, Table
+from deepunlearn_cli.reporting.spreads import NO_SPREAD
+from deepunlearn_cli.reporting.table import UNKNOWN, Column, Fields, Row, Table
 
-__all__ = ["dense_ranks", "rank"]
-
-MEASURES: Mapping[str, Measure] = {"retdev": RETDEV, "indisc": INDISC, "tow": TOW, "ulira": ULIRA}
-BOTH = ("retdev", "indisc")  # the paper's two
-
-Row = dict[str, Any]
+PAPERS = ("retdev", "indisc")  # the measures of the paper's Table 1
 
 
-def rank(records: Sequence[Record], metrics: Sequence[str] = BOTH, linkage: str = LINKAGES[0]) -> Table:
+@dataclass(frozen=True)
+class Ranking:
+    """What one measure says of every method: groups by pair, their counts, the rank, and how firm it is."""
+
+    measure: Measure
+    groups: Sequence[Groups]
+    counts: dict[MethodKey, Counts]
+    ranks: dict[MethodKey, int]
+    firmness: dict[MethodKey, Firmness]
+
+
+def rank(records: Sequence[Record], metrics: Sequence[str] = PAPERS, linkage: str = LINKAGES[0]) -> Table:
     """Methods by how often each measure puts them into the best group, over all pairs in `records`.
 
-    F: no usable model for some seed that has a retrained model. The original and the retrained models are
+    F: no usable model for some seed that has a retrained model. The do-nothing and the retrained models are
     shown as controls, without a rank.
 
     Raises:
         NotFound: no records, no pair with a retrained model, or an unknown measure.
         UsageFailure: an unknown linkage.
     """
-    measures = {name: _measure(name) for name in metrics}
+    measures = [find_metric(name) for name in metrics]
     check_linkage(linkage)
-    found = cohorts(records)
-    compared = referenced(found)
-    boards = {
-        name: [standings(cohort, one, linkage) for cohort in compared] for name, one in measures.items()
-    }
-    firm = {name: firmness(compared, one, boards[name], linkage) for name, one in measures.items()}
-    rows = _rows(compared, boards, firm)
-    notes = [*rank_notes(found, compared, boards, linkage), *firm_notes(rows, measures)]
-    return Table("deepunlearn.rank/1", _title(compared), _columns(measures, len(compared) == 1), rows, notes)
+    every = pairs(records)
+    compared = with_retrained(every)
+    rankings = [_ranking(measure, compared, linkage) for measure in measures]
+    methods = {key: next(iter(runs.values())) for pair in compared for key, runs in pair.methods.items()}
+    rows = [_row(key, sample, compared, rankings) for key, sample in methods.items()]
+    rows.sort(key=lambda row: _order(row, measures))
+    grouped = {ranking.measure.name: ranking.groups for ranking in rankings}
+    notes = [*rank_notes(every, compared, measures, grouped, linkage), *firm_notes(rows, measures)]
+    where = compared[0].label if len(compared) == 1 else f"{len(compared)} pairs"
+    columns = _columns(measures, single=len(compared) == 1)
+    return Table("deepunlearn.rank/1", f"Table 1: ranking on {where}", columns, rows, notes)
 
 
-def _measure(name: str) -> Measure:
-    if name not in MEASURES:
-        raise unknown("metric", name, MEASURES, f"metrics: {', '.join(MEASURES)}")
-    return MEASURES[name]
+def _ranking(measure: Measure, compared: Sequence[Pair], linkage: str) -> Ranking:
+    grouped = [groups(pair, measure, linkage) for pair in compared]
+    counts = _counts(grouped)
+    ranks = dense_ranks({key: count[:3] for key, count in counts.items()})
+    return Ranking(measure, grouped, counts, ranks, firmness(compared, measure, grouped, linkage))
 
 
-def _rows(
-    compared: Sequence[Cohort],
-    boards: Mapping[str, Sequence[Board]],
-    firm: Mapping[str, Mapping[Key, Firmness]],
-) -> list[Row]:
-    samples = {key: next(iter(runs.values())) for cohort in compared for key, runs in cohort.methods.items()}
-    counts = {name: _counts(samples, held) for name, held in boards.items()}
-    ranks = {
-        name: dense_ranks({key: count[:3] for key, count in held.items() if any(count)})
-        for name, held in counts.items()
-    }
-    rows = []
-    for key, record in samples.items():
-        row = identity(record) | _facts(key, compared)
-        for name, held in boards.items():
-            row |= _measured(
-                name, [board.get(key) for board in held], counts[name][key], ranks[name].get(key)
-            )
-            row |= _firm(name, firm[name].get(key))
-        rows.append(row | {"pairs": _pairs(key, compared, boards)})
-    return sorted(rows, key=_order(tuple(boards)))
-
-
-def _counts(keys: Mapping[Key, Record], held: Sequence[Board]) -> dict[Key, tuple[int, int, int, int]]:
-    counts = {key: [0, 0, 0, 0] for key in keys}
-    for board in held:
-        for key, standing in board.items():
-            if standing.group:
-                counts[key][GROUP_NAMES.index(standing.group)] += 1
+def _counts(grouped: Sequence[Groups]) -> dict[MethodKey, Counts]:
+    """Of every method that is in a group somewhere."""
+    counts: dict[MethodKey, list[int]] = {}
+    for one in grouped:
+        for key, method in one.items():
+            if method.group:
+                counts.setdefault(key, [0, 0, 0, 0])[GROUP_NAMES.index(method.group)] += 1
     return {key: (g1, g2, g3, failed) for key, (g1, g2, g3, failed) in counts.items()}
 
 
-def _facts(key: Key, compared: Sequence[Cohort]) -> Row:
-    runs = [cohort.methods[key] for cohort in compared if key in cohort.methods]
-    good = sum(run.usable for by_seed in runs for run in by_seed.values())
-    return {"n": good, "failed": sum(map(len, runs)) - good, "n_pairs": len(runs)}
+def _row(key: MethodKey, sample: Record, compared: Sequence[Pair], rankings: Sequence[Ranking]) -> Fields:
+    runs = [run for pair in compared for run in pair.methods.get(key, {}).values()]
+    good = sum(run.usable for run in runs)
+    n_pairs = sum(key in pair.methods for pair in compared)
+    row = identity(sample) | {"n": good, "failed": len(runs) - good, "n_pairs": n_pairs}
+    for ranking in rankings:
+        row |= _by_measure(key, ranking)
+    return row | {"pairs": _by_pair(key, compared, rankings)}
 
 
-def _measured(
-    name: str, held: Sequence[Standing | None], count: tuple[int, int, int, int], place: int | None
-) -> Row:
+def _by_measure(key: MethodKey, ranking: Ranking) -> Fields:
     """One measure's part of a row; mean and deviation for a single pair only, as datasets do not add up."""
-    known = [standing for standing in held if standing]
-    one = known[0].spread if len(held) == 1 else Spread(math.nan, math.nan, ())
+    name, firm = ranking.measure.key, ranking.firmness.get(key, UNKNOWN_FIRMNESS)
+    known = [grouped[key] for grouped in ranking.groups if key in grouped]
+    counts = ranking.counts.get(key, (0, 0, 0, 0))
     return {
-        f"{name}_rank": place,
-        **{f"{name}_{group}": n for group, n in zip(GROUP_NAMES, count, strict=True)},
-        **one.fields(name),
-        f"{name}_near": all(standing.near for standing in known),
+        f"{name}_rank": ranking.ranks.get(key),
+        **{f"{name}_{group}": count for group, count in zip(GROUP_NAMES, counts, strict=True)},
+        **(known[0].spread if len(ranking.groups) == 1 else NO_SPREAD).fields(name),
+        f"{name}_near": all(grouped.near for grouped in known),
+        f"{name}_rank_low": firm.low,
+        f"{name}_rank_high": firm.high,
+        f"{name}_kept": firm.kept,
+        f"{name}_letters": firm.letters,
     }
 
 
-def _firm(name: str, found: Firmness | None) -> Row:
-    known = found or Firmness(None, None, None, "")
-    return {
-        f"{name}_rank_low": known.low,
-        f"{name}_rank_high": known.high,
-        f"{name}_kept": known.kept,
-        f"{name}_letters": known.letters,
-    }
+def _by_pair(key: MethodKey, compared: Sequence[Pair], rankings: Sequence[Ranking]) -> list[Fields]:
+    rows = []
+    for place, pair in enumerate(compared):
+        if key in pair.methods:
+            ours = {ranking.measure.key: ranking.groups[place][key] for ranking in rankings}
+            row: Fields = {"pair": pair.label} | {f"{name}_group": one.group for name, one in ours.items()}
+            for name, one in ours.items():
+                row |= one.spread.fields(name)
+            rows.append(row)
+    return rows
 
 
-def _pairs(key: Key, compared: Sequence[Cohort], boards: Mapping[str, Sequence[Board]]) -> list[Row]:
-    return [
-        {"pair": cohort.label}
-        | {f"{name}_group": held[i][key].group for name, held in boards.items()}
-        | {
-            field: value
-            for name, held in boards.items()
-            for field, value in held[i][key].spread.fields(name).items()
-        }
-        for i, cohort in enumerate(compared)
-        if key in cohort.methods
-    ]
+def _order(row: Row, measures: Sequence[Measure]) -> tuple[bool | float | str, ...]:
+    """Controls last; by rank, then by mean, then by name."""
+    if row["control"]:
+        return True, row["label"]
+    ranks = [row[f"{measure.key}_rank"] or math.inf for measure in measures]
+    means = [row[f"{measure.key}_mean"] * (1 if measure.lower else -1) for measure in measures]
+    known = [math.inf if math.isnan(mean) else mean for mean in means]
+    return False, *ranks, *known, row["label"], row["method"]
 
 
-def _order(names: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:
-    def place(row: Row) -> tuple[Any, ...]:
-        if row["control"]:
-            return True, row["label"]
-        means = [row[f"{name}_mean"] * (1 if MEASURES[name].lower else -1) for name in names]
-        return (
-            False,
-            *(row[f"{name}_rank"] or math.inf for name in names),
-            *(math.inf if math.isnan(mean) else mean for mean in means),
-            row["label"],
-            row["method"],
-        )
-
-    return place
-
-
-def _title(compared: Sequence[Cohort]) -> str:
-    where = compared[0].label if len(compared) == 1 else f"{len(compared)} pairs"
-    return f"Table 1: ranking on {where}"
-
-
-def _columns(measures: Mapping[str, Measure], single: bool) -> list[Column]:
+def _columns(measures: Sequence[Measure], *, single: bool) -> list[Column]:
     columns = [method_column(), runs_column()]
-    for name, measure in measures.items():
-        shown = [measure_column(name, measure), _group(name, measure)] if single else [_count(name, measure)]
-        columns += [*shown, _place(name, measure)]
+    for measure in measures:
+        shown = [measure_column(measure.key, measure), _group(measure)] if single else [_count(measure)]
+        columns += [*shown, _place(measure)]
     return columns
 
 
-def _place(name: str, measure: Measure) -> Column:
-    def cell(row: Mapping[str, Any]) -> str:
-        place, low, high = (row[f"{name}_rank{end}"] for end in ("", "_low", "_high"))
-        spread = f" ({low}\u2013{high})" if low is not None and low != high else ""
-        return f"{place}{spread} {row[f'{name}_letters']}".rstrip() if place else UNKNOWN
+def _group(measure: Measure) -> Column:
+    def text(row: Row) -> str:
+        return next((group for group in GROUP_NAMES if row[f"{measure.key}_{group}"]), UNKNOWN)
 
-    return Column(f"{measure.title} rank", cell)
+    return Column(f"{measure.title} group", text)
 
 
-def _group(name: str, measure: Measure) -> Column:
-    def cell(row: Mapping[str, Any]) -> str:
-        return next((group for group in GROUP_NAMES if row[f"{name}_{group}"]), UNKNOWN)
+def _count(measure: Measure) -> Column:
+    def text(row: Row) -> str:
+        counts = [row[f"{measure.key}_{group}"] for group in GROUP_NAMES]
+        near = "≈" if row[f"{measure.key}_near"] else ""
+        return "/".join(map(str, counts)) + near if any(counts) else UNKNOWN
 
-    return Column(f"{measure.title} group", cell)
+    return Column(f"{measure.title} {'/'.join(GROUP_NAMES)}", text)
 
 
-def _count(name: str, measure: Measure) -> Column:
-    def cell(row: Mapping[str, Any]) -> str:
-        counts = [row[f"{name}_{group}"] for group in GROUP_NAMES]
-        return ("/".join(map(str, counts)) + ("≈" if row[f"{name}_near"] else "")) if any(counts) else UNKNOWN
+def _place(measure: Measure) -> Column:
+    def text(row: Row) -> str:
+        place, low, high = (row[f"{measure.key}_rank{end}"] for end in ("", "_low", "_high"))
+        interval = f" ({low}\u2013{high})" if low is not None and low != high else ""
+        return f"{place}{interval} {row[f'{measure.key}_letters']}".rstrip() if place else UNKNOWN
 
-    return Column(f"{measure.title} {'/'.join(GROUP_NAMES)}", cell)
+    return Column(f"{measure.title} rank", text)

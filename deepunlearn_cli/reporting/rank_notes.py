@@ -4,43 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from deepunlearn_cli.reporting.certainty import LEAST_SEEDS, MOST, RESAMPLES
-from deepunlearn_cli.reporting.cohort import (
-    UNKNOWN,
-    Cohort,
-    Key,
-    common_notes,
-    is_control,
-    left_out,
-    shortened,
-)
-from deepunlearn_cli.reporting.measures import RETDEV, Measure, noise, undefined
-from deepunlearn_cli.reporting.standings import Board, missing
+from deepunlearn_cli.reporting.groups import Groups, missing
+from deepunlearn_cli.reporting.measures import Measure
+from deepunlearn_cli.reporting.pairs import MethodKey, Pair, common_notes, is_control, left_out, shortened
+from deepunlearn_cli.reporting.spreads import noise
+from deepunlearn_cli.reporting.table import UNKNOWN, Row
 
 
 def rank_notes(
-    found: Sequence[Cohort], compared: Sequence[Cohort], boards: Mapping[str, Sequence[Board]], linkage: str
+    every: Sequence[Pair],
+    compared: Sequence[Pair],
+    measures: Sequence[Measure],
+    grouped: Mapping[str, Sequence[Groups]],
+    linkage: str,
 ) -> list[str]:
-    """Everything that a reader must know to trust Table 1, a sentence each."""
-    failed = [text for cohort in compared for key in cohort.methods for text in _failure(cohort, key)]
+    """Everything that a reader must know to trust Table 1, a sentence each; `grouped` by measure's name."""
+    failed = [text for pair in compared for key in pair.methods for text in _failure(pair, key)]
+    of_measures = [note for one in measures for note in _measure_notes(one, compared, grouped[one.name])]
     return [
-        *left_out(found),
+        *left_out(every),
         *shortened(failed),
-        *(_noise_notes(compared) if "retdev" in boards else []),
-        *(_attack_notes(compared, boards["indisc"]) if "indisc" in boards else []),
+        *of_measures,
         *_partial(compared),
         _clustering(linkage),
-        *common_notes(found),
+        *common_notes(every),
     ]
 
 
-def firm_notes(rows: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure]) -> list[str]:
+def firm_notes(rows: Sequence[Row], measures: Sequence[Measure]) -> list[str]:
     """How to read intervals and letters, and whose group hangs on the linkage."""
     notes = []
-    drawn = "splits" if "ulira" in measures else "seeds"
-    if any(row[f"{name}_rank_low"] is not None for row in rows for name in measures):
+    drawn = measures[0].over
+    if any(row[f"{one.key}_rank_low"] is not None for row in rows for one in measures):
         notes.append(
             f"rank (90 % interval over {RESAMPLES} draws of the {drawn}) and letters: methods that share a "
             "letter cannot be told apart"
@@ -50,70 +47,84 @@ def firm_notes(rows: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure
             f"no rank intervals: they take {LEAST_SEEDS} {drawn}, and say more with ten; and at most {MOST} "
             "configurations"
         )
-    for name, measure in measures.items():
-        shaky = [row for row in rows if (row[f"{name}_kept"] or 1) < 1]
-        said = ", ".join(f"{row['label']} {row[f'{name}_kept']:.0%}" for row in shaky)
+    for one in measures:
+        shaky = [row for row in rows if (row[f"{one.key}_kept"] or 1) < 1]
+        shares = ", ".join(f"{row['label']} {row[f'{one.key}_kept']:.0%}" for row in shaky)
         if shaky:
-            notes.append(f"{measure.title} groups that hang on the linkage (share of all four): {said}")
+            notes.append(f"{one.title} groups that hang on the linkage (share of all four): {shares}")
     return notes
 
 
-def _failure(cohort: Cohort, key: Key) -> list[str]:
-    if is_control(key) or not (seeds := missing(cohort, key)):
+def _failure(pair: Pair, key: MethodKey) -> list[str]:
+    if is_control(key) or not (seeds := missing(pair, key)):
         return []
-    runs = cohort.methods[key]
+    runs = pair.methods[key]
     why = [f"{s} ({runs[s].reason or 'no finite scores'})" if s in runs else f"{s} (not run)" for s in seeds]
     label = next(iter(runs.values())).label
-    return [f"F: {label} on {cohort.label} has no usable model for seed {', '.join(why)}"]
+    return [f"F: {label} on {pair.label} has no usable model for seed {', '.join(why)}"]
 
 
-def _noise_notes(compared: Sequence[Cohort]) -> list[str]:
+def _measure_notes(measure: Measure, compared: Sequence[Pair], grouped: Sequence[Groups]) -> list[str]:
+    """What a measure brings to the table: where it has no meaning, what its noise is, who lacks a figure."""
     blank = [
-        f"RetDev is undefined on {c.label}: a retrained model has an accuracy of 0"
-        for c in compared
-        if undefined(c)
+        f"{measure.title} is undefined on {pair.label}: {why}"
+        for pair in compared
+        if (why := next(filter(None, map(measure.undefined, pair.retrained.values())), ""))
     ]
+    return [
+        *shortened(blank),
+        *(_noise_notes(measure, compared) if measure.noisy else []),
+        *(_absent(measure, compared, grouped) if measure.absent else []),
+    ]
+
+
+def _noise_notes(measure: Measure, compared: Sequence[Pair]) -> list[str]:
     lone = [
-        f"no retrain-to-retrain noise on {c.label}: it takes retrained models of two seeds"
-        for c in compared
-        if len(c.retrained) < 2
+        f"no retrain-to-retrain noise on {pair.label}: it takes retrained models of two seeds"
+        for pair in compared
+        if len(pair.retrained) < 2
     ]
-    return [*shortened(blank), *shortened(lone), *_floors(compared)]
+    return [*shortened(lone), *_floors(measure, compared)]
 
 
-def _floors(compared: Sequence[Cohort]) -> list[str]:
-    floors = sorted(floor for c in compared if not math.isnan(floor := noise(c, RETDEV)))
+def _floors(measure: Measure, compared: Sequence[Pair]) -> list[str]:
+    floors = sorted(floor for pair in compared if not math.isnan(floor := noise(pair, measure)))
     if not floors:
         return []
-    told = f"{floors[0]:.4f}" + (f" to {floors[-1]:.4f}, by pair" if len(floors) > 1 else "")
+    span = f"{floors[0]:.4f}" + (f" to {floors[-1]:.4f}, by pair" if len(floors) > 1 else "")
     everywhere = " on every pair" if len(compared) > 1 else ""
     return [
-        f"≈ RetDev within retrain-to-retrain noise{everywhere}: what 95 % of the pairs of retrained models "
-        f"of two seeds stay within ({told})"
+        f"≈ {measure.title} within retrain-to-retrain noise{everywhere}: what 95 % of the pairs of retrained "
+        f"models of two seeds stay within ({span})"
     ]
 
 
-def _attack_notes(compared: Sequence[Cohort], boards: Sequence[Board]) -> list[str]:
+def _absent(measure: Measure, compared: Sequence[Pair], grouped: Sequence[Groups]) -> list[str]:
+    """The runs without a figure that keep a method out of the groups."""
     ids = [
         run.id
-        for cohort, board in zip(compared, boards, strict=True)
-        for key, standing in board.items()
-        if standing.group is None and standing.spread.n < len(cohort.retrained)
-        for run in cohort.methods[key].values()
-        if run.usable and run.seed in cohort.retrained and run.umia is None
+        for pair, one in zip(compared, grouped, strict=True)
+        for key, method in one.items()
+        if method.group is None and method.spread.n < len(pair.retrained)
+        for run in pair.methods[key].values()
+        if run.usable and run.seed in pair.retrained and run.id not in method.spread.ids
     ]
     more = f" (and {len(ids) - 1} more)" if len(ids) > 1 else ""
-    return [f"Indisc {UNKNOWN}: not attacked yet; deepunlearn attack umia {ids[0]}{more}"] if ids else []
+    return [f"{measure.title} {UNKNOWN}: {measure.absent.format(id=ids[0])}{more}"] if ids else []
 
 
-def _partial(compared: Sequence[Cohort]) -> list[str]:
+def _partial(compared: Sequence[Pair]) -> list[str]:
     """Counts over fewer pairs cannot be compared with counts over all."""
-    keys = {key: next(iter(runs.values())).label for c in compared for key, runs in c.methods.items()}
-    held = {keys[key]: sum(key in c.methods for c in compared) for key in keys if not is_control(key)}
+    labels = {key: next(iter(runs.values())).label for p in compared for key, runs in p.methods.items()}
+    counts = {
+        label: sum(key in pair.methods for pair in compared)
+        for key, label in labels.items()
+        if not is_control(key)
+    }
     return shortened(
         [
             f"{label} has runs on {n} of {len(compared)} pairs only"
-            for label, n in held.items()
+            for label, n in counts.items()
             if n < len(compared)
         ]
     )
@@ -122,5 +133,5 @@ def _partial(compared: Sequence[Cohort]) -> list[str]:
 def _clustering(linkage: str) -> str:
     return (
         f"groups: agglomerative clustering of the means over seeds, {linkage} linkage; G1 best, "
-        "F failed for a seed; rank by (G1, G2, G3) counts; original and retrain are controls"
+        "F failed for a seed; rank by (G1, G2, G3) counts; do nothing and retrained are controls"
     )

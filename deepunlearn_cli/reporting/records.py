@@ -7,19 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from deepunlearn_cli.core.facts import FACTS
 from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
+from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.specs import across_runs
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.reporting.outputs import Reader
 
 APPROXIMATE = " (approximate)"  # behind the title of a method whose track did not meet its assumptions
 
-Row = Mapping[str, Any]
-Pair = tuple[
-    str, str
-]  # setting (data, model, precision, training) and forget set, or how each seed draws its own
+# setting (data, model, precision, training) and forget set, or how each seed draws its own
+PairKey = tuple[str, str]
 Kind = tuple[str, str]  # of a U-MIA: what it is against, and the feature that it looks at
 
+DEFAULT = "default"  # stands for a hyperparameter that recipes leave out at its default
 PAPERS: Kind = ("test", "loss")  # the attack that ranks
 
 
@@ -27,14 +31,14 @@ PAPERS: Kind = ("test", "loss")  # the attack that ranks
 class Record:
     """One model run with its scores and the attacks on it.
 
-    Accuracies and attack results are shares (0..1) or None; `seconds` is wall time and `work` epochs of
-    training. `method` is the public name, `config` tells several configurations of it in a pair apart.
+    Accuracies and attack results are shares (0..1) or None; `facts` are those that are declared
+    (`core.facts`). `method` is the public name, `config` tells several configurations of it in a pair apart.
     `umia` and its interval are the paper's attack, the one that ranks; `umias` has the accuracy of every
-    kind of U-MIA, that one too.
+    kind of U-MIA, that one too. `reader` gives the outputs of runs to measures that look at them.
     """
 
     id: str
-    pair: Pair
+    pair_key: PairKey
     dataset: str
     model: str
     forget_label: str
@@ -53,13 +57,10 @@ class Record:
     umia_low: float | None = None
     umia_high: float | None = None
     umia_cv: str = ""
-    seconds: float | None = None
-    work: float | None = None
-    device: str = ""
-    shared: bool = False
-    reads: tuple[str, ...] = ()  # the parts of the data that its method saw
     ulira: float | None = None  # of one split of U-LiRA: such a record has nothing else
     umias: Mapping[Kind, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    reader: Reader | None = None
 
     @cached_property
     def usable(self) -> bool:
@@ -74,7 +75,11 @@ class Record:
 
 
 def records(
-    rows: Iterable[Row], titles: Mapping[str, str], dataset: str | None = None, model: str | None = None
+    rows: Iterable[IndexRow],
+    titles: Mapping[str, str],
+    dataset: str | None = None,
+    model: str | None = None,
+    reader: Reader | None = None,
 ) -> list[Record]:
     """The model runs (unlearned, retrained, do-nothing) among index rows, newest attempt of each.
 
@@ -84,57 +89,65 @@ def records(
     attacks = _attacks(row for row in current if row["kind"] == "attack")
     runs = [row for row in current if _is_model(row) and _wanted(row, dataset, model)]
     drawn = _drawn(runs)
-    runs = [
-        {**row, **drawn[pair]} if (pair := (row["setting"], row["forget"])) in drawn else row for row in runs
-    ]
+    runs = [_named(row, drawn[key]) if (key := _pair_key(row)) in drawn else row for row in runs]
     configs = _configs(runs)
-    return [_record(row, titles, configs.get(row["id"], ""), attacks.get(row["id"], {})) for row in runs]
+    return [
+        _record(row, titles, configs.get(row["id"], ""), attacks.get(row["id"], {}), reader) for row in runs
+    ]
 
 
-def _newest_attempts(rows: Iterable[Row]) -> list[Row]:
-    newest: dict[str, Row] = {}
+def _pair_key(row: IndexRow) -> PairKey:
+    return row["setting"], row["forget"] or ""
+
+
+def _named(row: IndexRow, draw: str) -> IndexRow:
+    return {**row, "forget": draw, "forget_label": draw}
+
+
+def _newest_attempts(rows: Iterable[IndexRow]) -> list[IndexRow]:
+    newest: dict[str, IndexRow] = {}
     for row in rows:
-        held = newest.setdefault(row["base"], row)
-        if row["attempt"] > held["attempt"]:
+        known = newest.setdefault(row["base"], row)
+        if row["attempt"] > known["attempt"]:
             newest[row["base"]] = row
     return list(newest.values())
 
 
-def _is_model(row: Row) -> bool:
+def _is_model(row: IndexRow) -> bool:
     """Whether a run made a model that has (or pretends to have) forgotten something."""
     return bool(row["forget"]) and (row["kind"] == "unlearn" or row["name"] == RETRAIN)
 
 
-def _wanted(row: Row, dataset: str | None, model: str | None) -> bool:
+def _wanted(row: IndexRow, dataset: str | None, model: str | None) -> bool:
     return dataset in (None, row["dataset"]) and model in (None, row["model"])
 
 
-def _drawn(rows: Sequence[Row]) -> dict[Pair, dict[str, str]]:
+def _drawn(rows: Sequence[IndexRow]) -> dict[PairKey, str]:
     """By setting and forget set, of random draws made with the run's own seed: what they are called together.
 
     The draws of all seeds are one question, answered once per seed. A draw that runs of other seeds share
     is a forget set like any other.
     """
-    held: dict[Pair, list[Row]] = defaultdict(list)
+    groups: dict[PairKey, list[IndexRow]] = defaultdict(list)
     for row in rows:
-        held[row["setting"], row["forget"]].append(row)
+        groups[_pair_key(row)].append(row)
     return {
-        pair: {"forget": name, "forget_label": name}
-        for pair, group in held.items()
+        key: name
+        for key, group in groups.items()
         if len({row["seed"] for row in group}) == 1
         for row in group
         if (name := across_runs(row["forget_label"] or "", row["seed"]))
     }
 
 
-def _attacks(rows: Iterable[Row]) -> dict[str, dict[Kind, Row]]:
+def _attacks(rows: Iterable[IndexRow]) -> dict[str, dict[Kind, IndexRow]]:
     """The U-MIA run to quote of each kind, by model run: k-fold before shuffle, then the newest."""
-    chosen: dict[str, dict[Kind, Row]] = defaultdict(dict)
+    quoted: dict[str, dict[Kind, IndexRow]] = defaultdict(dict)
     for row in rows:
         if row["name"] == "umia" and row["status"] == "done":
-            of, kind = chosen[row["target"]], _kind(row["params"])
-            of[kind] = max(of[kind], row, key=_preference) if kind in of else row
-    return chosen
+            of_run, kind = quoted[row["target"]], _kind(row["params"])
+            of_run[kind] = max(of_run[kind], row, key=_preference) if kind in of_run else row
+    return quoted
 
 
 def _kind(params: Mapping[str, Any]) -> Kind:
@@ -142,29 +155,29 @@ def _kind(params: Mapping[str, Any]) -> Kind:
     return params.get("against", PAPERS[0]), params.get("feature", PAPERS[1])
 
 
-def _preference(row: Row) -> tuple[bool, float, str]:
+def _preference(row: IndexRow) -> tuple[bool, float, str]:
     return row["params"].get("cv") == "kfold", row["created"], row["id"]
 
 
-def _configs(runs: Sequence[Row]) -> dict[str, str]:
+def _configs(runs: Sequence[IndexRow]) -> dict[str, str]:
     """By run id: the hyperparameters that differ between runs of one method in one pair, as text."""
-    cells: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    groups: dict[tuple[PairKey, str], list[IndexRow]] = defaultdict(list)
     for row in runs:
         if row["name"] not in CONTROLS:
-            cells[row["setting"], row["forget"], row["name"]].append(row)
+            groups[_pair_key(row), row["name"]].append(row)
     texts: dict[str, str] = {}
-    for cell in cells.values():
-        chosen = {row["id"]: _chosen(row) for row in cell}
-        names = _differing(list(chosen.values()))
-        short = {name: _shortened(one.get(name) for one in chosen.values()) for name in names}
-        texts |= {run_id: _config(one, short) for run_id, one in chosen.items()} if names else {}
+    for group in groups.values():
+        choices = {row["id"]: _choices(row) for row in group}
+        names = _differing(list(choices.values()))
+        short = {name: _shortened(one.get(name, DEFAULT) for one in choices.values()) for name in names}
+        texts |= {run_id: _config(one, short) for run_id, one in choices.items()} if names else {}
     return texts
 
 
-def _chosen(row: Row) -> Mapping[str, Any]:
+def _choices(row: IndexRow) -> Mapping[str, Any]:
     """Everything about an unlearning run that its user chose: hyperparameters, augmentation, precision."""
-    chosen = {"augment": row.get("augment"), "precision": row["precision"], "earlier": row.get("earlier")}
-    return {**row["params"], **chosen}
+    more = {"augment": row.get("augment"), "precision": row["precision"], "earlier": row.get("earlier")}
+    return {**row["params"], **more}
 
 
 def _differing(params: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -175,7 +188,7 @@ def _differing(params: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _config(params: Mapping[str, Any], short: Mapping[str, Mapping[str, str]]) -> str:
-    return " ".join(f"{name}={texts[repr(params.get(name))]}" for name, texts in short.items())
+    return " ".join(f"{name}={texts[repr(params.get(name, DEFAULT))]}" for name, texts in short.items())
 
 
 def _shortened(values: Iterable[Any]) -> dict[str, str]:
@@ -192,15 +205,22 @@ def _rounded(value: Any, digits: int) -> str:
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
-def _record(row: Row, titles: Mapping[str, str], config: str, attacks: Mapping[Kind, Row]) -> Record:
+def _record(
+    row: IndexRow,
+    titles: Mapping[str, str],
+    config: str,
+    attacks: Mapping[Kind, IndexRow],
+    reader: Reader | None,
+) -> Record:
     scores = row["scores"]
-    papers = attacks.get(PAPERS, _NO_ATTACK)
+    papers = attacks.get(PAPERS)
+    umia = papers["scores"] if papers else _NOTHING
     return Record(
         id=row["id"],
-        pair=(row["setting"], row["forget"]),
+        pair_key=_pair_key(row),
         dataset=row["dataset"],
         model=row["model"],
-        forget_label=row["forget_label"],
+        forget_label=row["forget_label"] or "",
         method=row["name"],
         title=titles.get(row["name"], row["name"]) + (APPROXIMATE if row.get("approximate") else ""),
         config=config,
@@ -212,17 +232,14 @@ def _record(row: Row, titles: Mapping[str, str], config: str, attacks: Mapping[K
         FA=scores.get("FA"),
         VA=scores.get("VA"),
         TA=scores.get("TA"),
-        umia=papers["scores"].get("accuracy"),
-        umia_low=papers["scores"].get("accuracy_low"),
-        umia_high=papers["scores"].get("accuracy_high"),
-        umia_cv=papers["params"].get("cv", ""),
-        seconds=row["seconds"],
-        work=row["work"],
-        device=row["device"],
-        shared=row["shared"],
-        reads=tuple(row.get("reads") or ()),
+        umia=umia.get("accuracy"),
+        umia_low=umia.get("accuracy_low"),
+        umia_high=umia.get("accuracy_high"),
+        umia_cv=papers["params"].get("cv", "") if papers else "",
         umias={kind: attack["scores"]["accuracy"] for kind, attack in attacks.items()},
+        facts={name: row.get(name) for name in FACTS},
+        reader=reader,
     )
 
 
-_NO_ATTACK: Row = {"scores": {}, "params": {}}
+_NOTHING: Mapping[str, Any] = {}

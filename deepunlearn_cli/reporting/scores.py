@@ -5,30 +5,22 @@ Both have the same rows with every measure (for csv and json); people see the co
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from deepunlearn_cli.reporting.cells import measure_column, method_column, runs_column
-from deepunlearn_cli.reporting.cohort import (
-    UNKNOWN,
-    Cohort,
-    Runs,
-    cohorts,
-    common_notes,
-    identity,
-    shortened,
+from deepunlearn_cli.reporting.columns import (
+    letter_notes,
+    lettered_method_column,
+    measure_column,
+    runs_column,
 )
-from deepunlearn_cli.reporting.measures import GAPS, RETDEV, SCORES, Measure, noise
+from deepunlearn_cli.reporting.measures import MEASURES, RETENTION, SCORES, SEEDS, Measure, measures_of
+from deepunlearn_cli.reporting.pairs import Pair, Runs, common_notes, identity, pairs, shortened
 from deepunlearn_cli.reporting.records import Record
-from deepunlearn_cli.reporting.table import Column, Table
+from deepunlearn_cli.reporting.spreads import measured, noise
+from deepunlearn_cli.reporting.table import Fields, Table
 
-NOISY: Mapping[str, Measure] = {
-    **GAPS,
-    "RetDev": RETDEV,
-}  # measures that retrained models have among themselves
-
-Row = dict[str, Any]
+# every measure of a run that needs no outputs: reading those of a whole store takes minutes
+RECORDED = [one for one in MEASURES.values() if one.over == SEEDS and not one.outputs]
 
 
 def scores_table(records: Sequence[Record]) -> Table:
@@ -37,10 +29,7 @@ def scores_table(records: Sequence[Record]) -> Table:
     Raises:
         NotFound: no records.
     """
-    columns = [measure_column(name, SCORES[name]) for name in ("RA", "FA", "VA", "TA")]
-    columns += [_gap_column(name) for name in GAPS]
-    columns += [measure_column(name, SCORES[name]) for name in ("RetDev", "UMIA")]
-    return _table(records, "accuracies", columns)
+    return _table(records, "accuracies", measures_of(SCORES))
 
 
 def retention_table(records: Sequence[Record]) -> Table:
@@ -49,89 +38,65 @@ def retention_table(records: Sequence[Record]) -> Table:
     Raises:
         NotFound: no records.
     """
-    names = ("RR", "FR", "TR", "RetDev", "Indisc", "RTE")
-    return _table(records, "retention", [measure_column(name, SCORES[name]) for name in names])
+    return _table(records, "retention", measures_of(RETENTION))
 
 
-def _table(records: Sequence[Record], what: str, measured: Sequence[Column]) -> Table:
-    found = cohorts(records)
-    rows = [row for cohort in found for row in score_rows(cohort)]
-    where = found[0].label if len(found) == 1 else f"{len(found)} pairs"
-    columns = [*first_columns(found), runs_column(), *measured]
-    return Table("deepunlearn.report.scores/1", f"Scores ({what}) on {where}", columns, rows, _notes(found))
+def _table(records: Sequence[Record], what: str, shown: Sequence[Measure]) -> Table:
+    every = pairs(records)
+    rows = [row for pair in every for row in score_rows(pair)]
+    where = every[0].label if len(every) == 1 else f"{len(every)} pairs"
+    columns = [lettered_method_column(every), runs_column()]
+    columns += [measure_column(measure.name, measure) for measure in shown]
+    title = f"Scores ({what}) on {where}"
+    return Table("deepunlearn.report.scores/1", title, columns, rows, _notes(every, shown))
 
 
-def first_columns(found: Sequence[Cohort]) -> list[Column]:
-    """The method; with several pairs their letter stands before it, and the notes tell what it means."""
-    if len(found) == 1:
-        return [method_column()]
-    letters = {cohort.label: _letter(i) for i, cohort in enumerate(found)}
-    named = method_column()
-    return [Column(named.header, lambda row: f"{letters[row['pair']]} {named.cell(row)}")]
-
-
-def letter_notes(found: Sequence[Cohort]) -> list[str]:
-    """What the letters of `first_columns` mean."""
-    return [f"{_letter(i)}: {cohort.label}" for i, cohort in enumerate(found)] if len(found) > 1 else []
-
-
-def _letter(index: int) -> str:
-    return chr(ord("A") + index) if index < 26 else str(index + 1)
-
-
-def score_rows(cohort: Cohort) -> list[Row]:
+def score_rows(pair: Pair) -> list[Fields]:
     """A row per method with every measure and where it lies within the noise, controls last."""
-    floors = {name: noise(cohort, measure) for name, measure in NOISY.items()}
-    rows = [_row(cohort, runs, floors) for runs in cohort.methods.values()]
+    floors = {one.name: noise(pair, one) for one in RECORDED if one.noisy}
+    rows = [_row(pair, runs, floors) for runs in pair.methods.values()]
     return sorted(rows, key=lambda row: (row["control"], row["label"]))
 
 
-def _row(cohort: Cohort, runs: Runs, floors: Mapping[str, float]) -> Row:
+def _row(pair: Pair, runs: Runs, floors: Mapping[str, float]) -> Fields:
     good = sum(run.usable for run in runs.values())
-    row = {"pair": cohort.label, **identity(next(iter(runs.values()))), "n": good, "failed": len(runs) - good}
-    for name, measure in SCORES.items():
-        row |= measure.spread(runs, cohort.retrained).fields(name)
-    near = {f"{name}_near": not row["control"] and abs(row[f"{name}_mean"]) <= floors[name] for name in NOISY}
-    return row | near
+    row = {"pair": pair.label, **identity(next(iter(runs.values()))), "n": good, "failed": len(runs) - good}
+    for measure in RECORDED:
+        row |= measured(measure, runs, pair.retrained).fields(measure.name)
+    for name, floor in floors.items():
+        row[f"{name}_near"] = not row["control"] and abs(row[f"{name}_mean"]) <= floor
+    return row
 
 
-def _gap_column(name: str) -> Column:
-    """A signed mean in percentage points, without its deviation (csv and json have it)."""
-
-    def cell(row: Mapping[str, Any]) -> str:
-        mean = row[f"{name}_mean"]
-        return UNKNOWN if math.isnan(mean) else f"{100 * mean:+.1f}" + ("≈" if row[f"{name}_near"] else "")
-
-    return Column(name, cell, right=True)
-
-
-def _notes(found: Sequence[Cohort]) -> list[str]:
+def _notes(every: Sequence[Pair], shown: Sequence[Measure]) -> list[str]:
     bare = [
-        f"no usable retrained model for {c.label}; {c.retrain_command()}" for c in found if not c.retrained
+        f"no usable retrained model for {pair.label}; {pair.retrain_command()}"
+        for pair in every
+        if not pair.retrained
     ]
     return [
-        *letter_notes(found),
+        *letter_notes(every),
         "accuracies and U-MIA in percent, mean±sd over seeds; gaps (dFA, dTA) in points against the "
         "retrained model of the same seed; ≈ within 95 % of the differences between two retrained models",
         *shortened(bare),
-        *_failures(found),
-        *_unattacked(found),
-        *common_notes(found),
+        *_failures(every),
+        *(note for measure in shown if measure.absent for note in _absent(every, measure)),
+        *common_notes(every),
     ]
 
 
-def _failures(found: Sequence[Cohort]) -> list[str]:
+def _failures(every: Sequence[Pair]) -> list[str]:
     failed = [
-        f"{run.label} seed {run.seed} on {cohort.label} is left out: {run.reason or 'no finite scores'}"
-        for cohort in found
-        for runs in cohort.methods.values()
-        for run in runs.values()
+        f"{run.label} seed {run.seed} on {pair.label} is left out: {run.reason or 'no finite scores'}"
+        for pair in every
+        for run in pair.runs()
         if not run.usable
     ]
     return shortened(failed)
 
 
-def _unattacked(found: Sequence[Cohort]) -> list[str]:
-    runs = [run for cohort in found for by_seed in cohort.methods.values() for run in by_seed.values()]
-    ids = [run.id for run in runs if run.usable and run.umia is None]
-    return [f"{len(ids)} models not attacked yet; deepunlearn attack umia {ids[0]}"] if ids else []
+def _absent(every: Sequence[Pair], measure: Measure) -> list[str]:
+    """How many usable runs have no figure of a measure that stands alone, and the cure for the first."""
+    runs = [run for pair in every for run in pair.runs() if run.usable]
+    ids = [run.id for run in runs if measure.alone and measure.unknown(run)]
+    return [f"{len(ids)} models {measure.absent.format(id=ids[0])}"] if ids else []

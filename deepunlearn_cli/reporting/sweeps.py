@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from deepunlearn_cli.reporting.cohort import UNKNOWN
-from deepunlearn_cli.reporting.table import Column, Table
+from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
 
-Row = Mapping[str, Any]
 SHOWN = 3  # hyperparameters, of those that mattered most
 
 

@@ -1,4 +1,4 @@
-"""Tables as data: rows for machines, columns that say how people see them, and the formats to print in."""
+"""Tables as data: rows for machines, and columns that say how people see them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+# Rows of plain values by field. The names are made of those of measures and facts (`RetDev_mean`), so that no
+# type lists them.
+Row = Mapping[str, Any]
+Fields = dict[str, Any]  # of a row that is being made
+
+UNKNOWN = "\u2013"  # an en dash
+
 
 @dataclass(frozen=True)
 class Column:
-    """A header and the cell it makes of a row."""
+    """A header and the text it makes of a row."""
 
     header: str
-    cell: Callable[[Mapping[str, Any]], str]
+    text: Callable[[Row], str]
     right: bool = False  # numbers are aligned to the right
 
 
@@ -26,7 +33,7 @@ class Table:
     name: str  # the JSON schema's name
     title: str
     columns: Sequence[Column]
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Row]
     notes: Sequence[str] = field(default_factory=tuple)
 
     def headers(self) -> list[str]:
@@ -35,4 +42,4 @@ class Table:
 
     def cells(self) -> list[list[str]]:
         """The body as people see it, a list of texts per row."""
-        return [[column.cell(row) for column in self.columns] for row in self.rows]
+        return [[column.text(row) for column in self.columns] for row in self.rows]

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.reporting.records import Record
-
-Row = Mapping[str, Any]
 
 
 def ulira_records(
-    rows: Iterable[Row], titles: Mapping[str, str], dataset: str | None = None, model: str | None = None
+    rows: Iterable[IndexRow], titles: Mapping[str, str], dataset: str | None = None, model: str | None = None
 ) -> list[Record]:
     """The accuracy of the attack in every split, of every analysis among index rows; `seed` is the split.
 
     Analyses of one dataset, model and training make a pair, whatever their numbers of models; the ranking
     takes the newest of a method. Those of 0/1 correctness are another measure and left out.
     """
-    found = [row for row in rows if row["name"] == "ulira" and row["status"] == "done" and _ours(row)]
-    wanted = [row for row in found if dataset in (None, row["dataset"]) and model in (None, row["model"])]
+    analyses = [row for row in rows if row["name"] == "ulira" and row["status"] == "done" and _ours(row)]
+    wanted = [row for row in analyses if dataset in (None, row["dataset"]) and model in (None, row["model"])]
     return [
         _record(row, split, accuracy, titles)
         for row in wanted
@@ -28,15 +26,15 @@ def ulira_records(
     ]
 
 
-def _ours(row: Row) -> bool:
+def _ours(row: IndexRow) -> bool:
     return bool(row["params"].get("statistic", "confidence") == "confidence")
 
 
-def _record(row: Row, split: int, accuracy: float, titles: Mapping[str, str]) -> Record:
-    method = row["method"]
+def _record(row: IndexRow, split: int, accuracy: float, titles: Mapping[str, str]) -> Record:
+    method = row["method"] or ""
     return Record(
         id=row["id"],
-        pair=(row["setting"], ""),
+        pair_key=(row["setting"], ""),
         dataset=row["dataset"],
         model=row["model"],
         forget_label="U-LiRA",

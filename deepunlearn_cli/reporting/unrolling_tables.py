@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from deepunlearn_cli.reporting.cells import spread_cell
-from deepunlearn_cli.reporting.cohort import UNKNOWN, spread
-from deepunlearn_cli.reporting.table import Column, Table
+from deepunlearn_cli.reporting.columns import spread_text
+from deepunlearn_cli.reporting.spreads import spread
+from deepunlearn_cli.reporting.table import UNKNOWN, Column, Fields, Row, Table
 
-Row = dict[str, Any]
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[Row]
 
 SETTING = ("dataset", "model", "pretrain", "lr", "gamma")
 LAST = ("v", "v_amnesiac", "v_original", "sigma", "e")  # read after the last step
@@ -69,21 +67,21 @@ def _by_setting(runs: Rows) -> Table:
 HEADERS = {"v_amnesiac": "v amn.", "v_original": "v orig.", "sigma": "sigma", "e": "e"}
 
 
-def _setting(group: Rows) -> Row:
+def _setting(group: Rows) -> Fields:
     errors = [name for name in group[0]["readings"][-1] if name == "e" or name.startswith("e_")]
     last = {name: [(run["id"], run["readings"][-1][name]) for run in group] for name in (*LAST, *errors)}
     scores = {name: [(run["id"], run[name]) for run in group] for name in ("TA", "TA_retrained")}
     over = {name: [(run["id"], how(run)) for run in group] for name, how in OVER_STEPS.items()}
     figures = {**last, **scores, **over}
-    told = {k: value for name, pairs in figures.items() for k, value in spread(pairs).fields(name).items()}
-    return {name: group[0][name] for name in SETTING} | {"n": len(group)} | told
+    spreads = {k: value for name, ones in figures.items() for k, value in spread(ones).fields(name).items()}
+    return {name: group[0][name] for name in SETTING} | {"n": len(group)} | spreads
 
 
-def _over_steps(measure: Callable[..., float], against: str) -> Callable[[Mapping[str, Any]], float]:
-    def found(run: Mapping[str, Any]) -> float:
+def _over_steps(measure: Callable[..., float], against: str) -> Callable[[Row], float]:
+    def correlation(run: Row) -> float:
         return measure(*([reading[name] for reading in run["readings"]] for name in ("e", against)))
 
-    return found
+    return correlation
 
 
 OVER_STEPS = {
@@ -133,7 +131,7 @@ CORRELATIONS = {
 }
 
 
-def _correlated(group: Rows, lr: float | None) -> Row:
+def _correlated(group: Rows, lr: float | None) -> Fields:
     last = [run["readings"][-1] for run in group]
     column = {name: [one[name] for one in last] for name in ("e", "e_power1", "v", "v_original")}
     named = {name: group[0][name] for name in ("dataset", "model", "pretrain")}
@@ -150,7 +148,7 @@ def _by_gamma(runs: Rows) -> Table:
     rows = []
     for group in _grouped(runs, ("dataset", "model", "pretrain", "lr")):
         plain = {run["seed"]: run for run in group if run["gamma"] == 0}
-        rows += [_gain(held, plain) for held in _grouped(group, SETTING) if held[0]["gamma"] and plain]
+        rows += [_gain(one, plain) for one in _grouped(group, SETTING) if one[0]["gamma"] and plain]
     columns = [
         *_setting_columns(runs, ("lr", "gamma")),
         _spread_column("dTA", "dTA", 1, 100),
@@ -169,24 +167,24 @@ def _by_gamma(runs: Rows) -> Table:
 GAINS = {"v": "v", "v_amnesiac": "v amn.", "v_original": "v orig.", "sigma": "sigma", "e": "e"}
 
 
-def _gain(held: Rows, plain: Mapping[int, Mapping[str, Any]]) -> Row:
-    pairs = [(run, plain[run["seed"]]) for run in held if run["seed"] in plain]
+def _gain(penalised: Rows, plain: Mapping[int, Row]) -> Fields:
+    pairs = [(run, plain[run["seed"]]) for run in penalised if run["seed"] in plain]
     ratios = {
         name: [(run["id"], run["readings"][-1][name] / one["readings"][-1][name]) for run, one in pairs]
         for name in GAINS
     }
     figures = {"dTA": [(run["id"], run["TA"] - one["TA"]) for run, one in pairs], **ratios}
-    told = {k: value for name, found in figures.items() for k, value in spread(found).fields(name).items()}
+    spreads = {k: value for name, ones in figures.items() for k, value in spread(ones).fields(name).items()}
     lower = sum(ratio < 1 for _, ratio in ratios["v"])
-    return {name: held[0][name] for name in SETTING} | {"n": len(pairs), "lower": lower} | told
+    return {name: penalised[0][name] for name in SETTING} | {"n": len(pairs), "lower": lower} | spreads
 
 
-def _grouped(runs: Rows, names: Sequence[str]) -> list[list[Mapping[str, Any]]]:
+def _grouped(runs: Rows, names: Sequence[str]) -> list[list[Row]]:
     """Runs by what they share in these settings, in order."""
-    held: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    groups: dict[tuple[object, ...], list[Row]] = {}
     for run in sorted(runs, key=lambda run: (*(run[name] for name in SETTING), run["seed"])):
-        held.setdefault(tuple(run[name] for name in names), []).append(run)
-    return list(held.values())
+        groups.setdefault(tuple(run[name] for name in names), []).append(run)
+    return list(groups.values())
 
 
 def _setting_columns(runs: Rows, names: Sequence[str]) -> list[Column]:
@@ -201,7 +199,7 @@ def _setting_columns(runs: Rows, names: Sequence[str]) -> list[Column]:
 
 
 def _spread_column(name: str, title: str, digits: int, scale: float = 1) -> Column:
-    return Column(title, lambda row: spread_cell(row, name, digits, scale), right=True)
+    return Column(title, lambda row: spread_text(row, name, digits, scale), right=True)
 
 
 def _mean_column(name: str, title: str) -> Column:
@@ -209,11 +207,11 @@ def _mean_column(name: str, title: str) -> Column:
     return Column(title, lambda row: f"{row[f'{name}_mean']:.3g}", right=True)
 
 
-def _with_deviation(row: Mapping[str, Any]) -> str:
+def _with_deviation(row: Row) -> str:
     """The mean v and its deviation to three digits, below 0.1 to two: tables fit 100 columns."""
     mean = row["v_mean"]
     size = math.floor(math.log10(mean)) if 0 < mean < math.inf else 0
-    return spread_cell(row, "v", max(0, (2 if size >= -1 else 1) - size))
+    return spread_text(row, "v", max(0, (2 if size >= -1 else 1) - size))
 
 
 def _number_column(name: str, title: str) -> Column:

@@ -15,12 +15,13 @@ import re
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deepunlearn_cli.core.facts import FACTS
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.store import manifest
@@ -30,7 +31,7 @@ Runs = Mapping[str, tuple[int, IndexRow]]  # by id: time of change of the run's 
 
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 SHARD = re.compile(r"[0-9a-f]{2}")
-LAYOUT = 0xDE1005  # raise it when rows or tables change: files with another number are rebuilt
+TABLE = "CREATE TABLE shards (name TEXT PRIMARY KEY, mtime INTEGER, crc INTEGER, runs BLOB)"
 RACY_NS = (
     2_000_000_000  # a folder younger than this may change again within one tick of the file system's clock
 )
@@ -41,6 +42,14 @@ FILTERS = (
 )  # fmt: skip
 
 
+def layout(fields: Iterable[str]) -> int:
+    """The number (31 bits) of an index whose rows have these fields; a file with another is rebuilt."""
+    return zlib.crc32(" ".join((TABLE, *fields)).encode()) >> 1
+
+
+LAYOUT = layout((*IndexRow.__annotations__, *FACTS))
+
+
 def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> IndexRow:
     """A run in one flat row, plus `params` and `scores` as dicts; strict JSON data."""
     target = next((recipe.inputs[n] for n in ("target", "original", "start") if n in recipe.inputs), None)
@@ -48,8 +57,7 @@ def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> 
     labels = {"dataset": recipe.labels.get("dataset", ""), "forget_label": recipe.labels.get("forget")}
     labels["method"] = recipe.labels.get("method")
     done = {"status": facts.get("status", "done")}
-    told = {n: facts.get(n) for n in ("reason", "created", "seconds", "work", "device", "shared", "reads")}
-    told["approximate"] = bool(facts.get("approximate"))
+    told = {name: facts.get(name) for name in ("reason", "created", *FACTS)}
     asked = {"model": recipe.model, "forget": recipe.forget, "precision": recipe.precision}
     asked["augment"] = recipe.data.get("augment")
     keys = {"id": recipe.key, "base": recipe.base.key, "target": target.key if target else ""}
@@ -140,9 +148,7 @@ class Index:
         temporary = self.path.with_name(f".index-{os.getpid()}-{os.urandom(4).hex()}.sqlite")
         try:
             with closing(sqlite3.connect(temporary, isolation_level=None)) as db:
-                db.execute(
-                    "CREATE TABLE shards (name TEXT PRIMARY KEY, mtime INTEGER, crc INTEGER, runs BLOB)"
-                )
+                db.execute(TABLE)
                 db.execute(f"PRAGMA user_version = {LAYOUT}")
                 _write(db, shards)
             temporary.replace(self.path)

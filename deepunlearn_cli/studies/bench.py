@@ -155,7 +155,7 @@ def size(plan: Plan, seeds: int) -> Iterator[RunCount]:
     sets = [_sizes(spec) for spec in plan.forget_specs]
     each = seeds * len(sets)
     for setup in plan.setups:
-        epochs = recipes.TRAINER.build(setup.training).params()["epochs"]
+        epochs = recipes.TRAINER.build(setup.training).epochs
         once = _mean(_work(name, plan, epochs, sizes) for name in methods for sizes in sets)
         retrained = each if RETRAIN in actors or plan.sweep else 0
         counts = {

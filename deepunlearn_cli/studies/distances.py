@@ -18,7 +18,7 @@ from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.runner import Runner
-from deepunlearn_cli.reporting.records import Pair, Record
+from deepunlearn_cli.reporting.records import PairKey, Record
 from deepunlearn_cli.store import Run
 
 if TYPE_CHECKING:
@@ -38,19 +38,19 @@ class Distances:
     """
 
     runs: Mapping[str, Figures]
-    floors: Mapping[Pair, Sequence[tuple[str, float]]]
+    floors: Mapping[PairKey, Sequence[tuple[str, float]]]
 
 
 def distances(records: Sequence[Record], runner: Runner) -> Distances:
     """Weight distances of all usable runs that have a retrained model of their seed."""
     from deepunlearn_cli.engine.weights import distance
 
-    pairs: dict[Pair, list[Record]] = defaultdict(list)
+    pairs: dict[PairKey, list[Record]] = defaultdict(list)
     for record in records:
         if record.usable:
-            pairs[record.pair].append(record)
+            pairs[record.pair_key].append(record)
     runs: dict[str, Figures] = {}
-    floors: dict[Pair, list[tuple[str, float]]] = {}
+    floors: dict[PairKey, list[tuple[str, float]]] = {}
     for pair, group in pairs.items():
         reader = _Reader(runner)
         held = {one.seed: reader.weights(one.id) for one in group if one.method == RETRAIN}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -65,7 +65,7 @@ class Question:
     @cached_property
     def defaults(self) -> dict[str, Any]:
         """Every hyperparameter of the first trial: the fixed ones as given, the others at their defaults."""
-        return dict(self.runs[0].params) | dict(self.fixed)
+        return METHODS.get(self.method).build(dict(self.runs[0].params) | dict(self.fixed)).values()
 
     @cached_property
     def space(self) -> dict[str, Any]:
@@ -103,8 +103,13 @@ class Question:
 
     def trials(self, params: Mapping[str, Any], fresh: int = 0) -> list[Recipe]:
         """The trial of these hyperparameters on each original; `fresh` 1, 2, ... on seeds of their own."""
-        whole = METHODS.get(self.method).build(params).params()
-        return [recipes.trial(run, whole, run.seed + FRESH_STEP * fresh) for run in self.runs]
+        runs = self.unlearned(params)
+        return [recipes.trial(run, run.params, run.seed + FRESH_STEP * fresh) for run in runs]
+
+    def unlearned(self, params: Mapping[str, Any]) -> list[Recipe]:
+        """The ordinary run of these hyperparameters on each original."""
+        held = METHODS.get(self.method).build(params).params()
+        return [replace(run, params=held) for run in self.runs]
 
     def losses(self, scores: Sequence[Mapping[str, Any]]) -> Losses:
         """The four losses, averaged over the originals."""

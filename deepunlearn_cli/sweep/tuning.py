@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,9 +141,7 @@ def _tuned(study: Study, candidates: list[Candidate], store: Store) -> TunedMeth
 def _make_models(tuned: Sequence[TunedMethod], runner: Runner) -> None:
     """The ordinary runs of the chosen settings, all in one batch."""
     owners = {
-        (recipe := replace(run, params=dict(one.preset.params))).key: (recipe, one)
-        for one in tuned
-        for run in one.question.runs
+        recipe.key: (recipe, one) for one in tuned for recipe in one.question.unlearned(one.preset.params)
     }
     outcome = runner.ensure_all([recipe for recipe, _ in owners.values()])
     for run in outcome.runs:
@@ -193,7 +191,7 @@ def _all_of(runner: Runner, recipes: Sequence[Recipe]) -> list[Run]:
 
 
 def _typed(method: str, fixed: Mapping[str, Any]) -> dict[str, Any]:
-    values = METHODS.get(method).build(fixed).params()
+    values = METHODS.get(method).build(fixed).values()
     return {name: values[name] for name in fixed}
 
 

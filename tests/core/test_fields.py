@@ -74,6 +74,19 @@ def test_values_are_plain_and_frozen():
         sample.lr = 1.0
 
 
+@dataclass(frozen=True)
+class Grown(Sample):
+    warmup: int = whole(0, 0, 10, help="epochs", added=True)
+
+
+def test_recipes_leave_an_added_field_out_at_its_default():
+    assert Grown().values() == Sample().params() | {"warmup": 0}
+    assert Grown().params() == Grown.build({"warmup": "0"}).params() == Sample().params()
+    assert Grown(warmup=2).params() == Sample().params() | {"warmup": 2}
+    assert Grown.build(Sample(lr=0.05).params()) == Grown(lr=0.05)
+    assert Grown.added() == {"warmup": 0}
+
+
 def test_words_for_people():
     domains = Sample.domains()
     assert domains["lr"].describe() == "a number from 1e-05 to 0.1 or 0"

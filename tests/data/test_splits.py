@@ -18,7 +18,7 @@ from deepunlearn_cli.data import (
     split,
 )
 
-# sizes and first indices of the benchmark's own splits: benchmark-protocol.md, 1.1
+# sizes and first indices of the benchmark's own splits: arXiv 2410.01276, `munl/datasets/splits.py` of its code
 MNIST = (60_000, 70_000)
 UTKFACE = (18_967, 23_708)
 SIZES = {MNIST: (10_000, 9_000, 51_000, 45_900, 5_100), CIFAR: (10_000, 7_500, 42_500, 38_250, 4_250)}

@@ -1,12 +1,34 @@
-"""torch's optimisers, bit for bit, without its compiler."""
+"""torch's optimisers, bit for bit, without its compiler.
+
+If one of these fails after an update of torch: it wraps its functions in another way. Where it no longer loads
+the compiler by itself, engine/optimizers.py can go, and `Task` take `torch.optim`.
+"""
 
 from __future__ import annotations
+
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
 
 from deepunlearn_cli.engine import optimizers
+from deepunlearn_cli.engine.optimizers import bare
+
+STEPS = """
+import sys
+import torch
+from deepunlearn_cli.engine import optimizers
+weight = torch.nn.Parameter(torch.ones(2))
+for optimizer in {made}:
+    optimizer.zero_grad(set_to_none=True)
+    weight.square().sum().backward()
+    optimizer.step()
+print("torch._dynamo" in sys.modules)
+"""
+OURS = "optimizers.SGD([weight], lr=0.1, fused=True), optimizers.Adam([weight], lr=0.1, fused=True)"
+TORCHS = ["torch.optim.SGD([weight], lr=0.1, fused=True)", "torch.optim.Adam([weight], lr=0.1, fused=True)"]
 
 
 def trained(cls: type[torch.optim.Optimizer], **settings: float) -> nn.Module:
@@ -24,18 +46,42 @@ def trained(cls: type[torch.optim.Optimizer], **settings: float) -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    ("name", "settings"),
+    ("name", "settings", "torchs"),
     [
-        ("SGD", {}),
-        ("SGD", {"momentum": 0.9, "weight_decay": 0.1}),
-        ("Adam", {"weight_decay": 0.1}),
-        ("Adam", {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+        ("SGD", {}, torch.optim.SGD),
+        ("SGD", {"momentum": 0.9, "weight_decay": 0.1}, torch.optim.SGD),
+        ("Adam", {"weight_decay": 0.1}, torch.optim.Adam),
+        ("Adam", {"weight_decay": 0.1, "decoupled_weight_decay": True}, torch.optim.AdamW),
     ],
 )
-def test_weights_are_those_of_torch(name, settings):
-    ours, theirs = (trained(getattr(room, name), **settings) for room in (optimizers, torch.optim))
+def test_weights_are_those_of_torch(name, settings, torchs):
+    cls = getattr(optimizers, name)
+    ours = trained(cls, **settings)
+    theirs = trained(torchs, **{n: v for n, v in settings.items() if n != "decoupled_weight_decay"})
     assert torch.equal(ours.weight, theirs.weight)
     assert torch.equal(ours.bias, theirs.bias)
-    assert not torch.equal(
-        ours.weight, trained(getattr(optimizers, name), **settings | {"weight_decay": 0.2}).weight
-    )
+    assert not torch.equal(ours.weight, trained(cls, **settings | {"weight_decay": 0.2}).weight)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        torch.optim.Optimizer.add_param_group,
+        torch.optim.Optimizer.zero_grad,
+        torch.optim.SGD.step,
+        torch.optim.Adam.step,
+    ],
+    ids=lambda function: function.__qualname__,
+)
+def test_what_torch_wraps_is_found_below(wrapped):
+    inner = bare(wrapped)
+    assert inner is not wrapped
+    assert inner.__qualname__ == wrapped.__qualname__
+    assert not hasattr(inner, "__wrapped__")
+    assert inner.__code__.co_filename.startswith(str(torch.optim.__path__[0]))
+
+
+@pytest.mark.parametrize(("made", "loads"), [(f"[{OURS}]", False), *((f"[{one}]", True) for one in TORCHS)])
+def test_only_torchs_own_load_its_compiler(made, loads):
+    done = subprocess.run([sys.executable, "-c", STEPS.format(made=made)], capture_output=True, text=True)
+    assert done.stdout.strip() == str(loads), done.stderr

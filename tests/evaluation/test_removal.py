@@ -11,7 +11,7 @@ from synthetic import attack, joined, run, width
 from deepunlearn_cli.attacks.umia import UMIA
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.evaluation.removal import Removal, distance, removals
-from deepunlearn_cli.reporting.classes import class_tables
+from deepunlearn_cli.reporting.removed_classes import class_tables
 
 CLASSES = 4
 

@@ -1,4 +1,4 @@
-"""What must be true of single methods (methods.md section 7, benchmark-protocol section 4)."""
+"""What must be true of single methods, by their own papers and by Deep Unlearn (arXiv 2410.01276)."""
 
 from __future__ import annotations
 

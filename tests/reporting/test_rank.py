@@ -8,8 +8,9 @@ from synthetic import TITLES, attack, cell, joined, run
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.reporting.clustering import LINKAGES, clusters
-from deepunlearn_cli.reporting.cohort import UNKNOWN
-from deepunlearn_cli.reporting.rank import dense_ranks, rank
+from deepunlearn_cli.reporting.groups import dense_ranks
+from deepunlearn_cli.reporting.rank import rank
+from deepunlearn_cli.reporting.table import UNKNOWN
 from deepunlearn_cli.reporting.ulira_records import ulira_records
 
 # arXiv 2410.01276, table 1: G1/G2/G3/F and printed rank, for RetDev and for indiscernibility

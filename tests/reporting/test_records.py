@@ -26,10 +26,11 @@ def test_a_retrained_checkpoint_counts_as_retrained():
 def test_scores_attacks_and_facts_are_joined():
     msg = run("msg", 3, device="H200", shared=True)
     [record] = joined([attack(msg, 0.55), attack(msg, 0.51, params={"against": "val"}), msg])
-    assert (record.RA, record.TA, record.seed, record.device, record.shared) == (0.99, 0.9, 3, "H200", True)
+    assert (record.RA, record.TA, record.seed) == (0.99, 0.9, 3)
+    assert (record.facts["device"], record.facts["shared"], record.facts["work"]) == ("H200", True, 5.0)
     found = (record.umia, record.umia_low, record.umia_high, record.umias["val", "loss"])
     assert found == pytest.approx((0.55, 0.53, 0.57, 0.51))
-    assert (record.title, record.label, record.pair) == ("MSG", "MSG", ("s0", "f0"))
+    assert (record.title, record.label, record.pair_key) == ("MSG", "MSG", ("s0", "f0"))
 
 
 def test_a_name_without_a_title_is_its_own():
@@ -72,6 +73,11 @@ def test_only_differing_hyperparameters_are_named():
         "FT",
         "retrained",
     ]
+
+
+def test_a_hyperparameter_that_recipes_leave_out_reads_default():
+    rows = [run("msg", params={"lr": 0.1}), run("msg", params={"lr": 0.1, "warmup": 2})]
+    assert [record.config for record in joined(rows)] == ["warmup=default", "warmup=2"]
 
 
 def test_configs_are_told_apart_within_a_pair_only():

@@ -10,11 +10,13 @@ import pytest
 from synthetic import WIDTH, attack, by_label, cell, joined, run, width
 
 from deepunlearn_cli.core.errors import NotFound
-from deepunlearn_cli.reporting.cohort import UNKNOWN
+from deepunlearn_cli.reporting.efficiency import AVERAGE, efficiency_table
 from deepunlearn_cli.reporting.formats import FORMATS, render
 from deepunlearn_cli.reporting.rank import rank
-from deepunlearn_cli.reporting.report import AVERAGE, TABLES, report
+from deepunlearn_cli.reporting.scores import retention_table, scores_table
+from deepunlearn_cli.reporting.table import UNKNOWN, Column, Table
 
+TABLES = (rank, efficiency_table, scores_table, retention_table)
 # arXiv 2410.01276, table 2 (ResNet18): CIFAR-10, CIFAR-100, MNIST, Fashion-MNIST, UTKFace, mean
 TABLE_2 = {
     "MSG": (6.80, 4.49, 4.29, 3.32, 7.57, 5.29),
@@ -43,7 +45,7 @@ def pair(seeds=3, **changes):
 
 
 def test_table_2s_averages_follow_from_its_rows():
-    averages = by_label(report(joined(list(paper_rows())), "2"), AVERAGE)
+    averages = by_label(efficiency_table(joined(list(paper_rows()))), AVERAGE)
     for name, row in TABLE_2.items():
         assert averages[name]["rte_mean"] == pytest.approx(row[-1], abs=0.0051)
         assert averages[name]["rte_work_mean"] == pytest.approx(row[-1], abs=0.0051)
@@ -54,7 +56,7 @@ def test_table_2s_averages_follow_from_its_rows():
 def test_run_time_efficiency_per_seed():
     rows = pair()
     rows = [row | {"seconds": 50.0} if row["id"].startswith("retrain-1") else row for row in rows]
-    table = report(joined(rows))
+    table = efficiency_table(joined(rows))
     found = by_label(table)
     assert found["MSG"]["rte_mean"] == pytest.approx((5 + 2.5 + 5) / 3)
     assert found["MSG"]["rte_sd"] == pytest.approx(math.sqrt(2.5**2 / 3))
@@ -68,7 +70,7 @@ def test_run_time_efficiency_per_seed():
 @pytest.mark.parametrize("change", [{"device": "other"}, {"shared": True}])
 @pytest.mark.parametrize(("whose", "count", "text"), [("msg-0", 1, "5.00±0.00*"), ("msg", 3, "*")])
 def test_seconds_are_compared_only_where_they_can_be(change, whose, count, text):
-    table = report(joined([row | change if row["id"].startswith(whose) else row for row in pair()]))
+    table = efficiency_table(joined([row | change if row["id"].startswith(whose) else row for row in pair()]))
     [i] = [i for i, row in enumerate(table.rows) if row["label"] == "MSG"]
     assert table.cells()[i][2] == text
     assert len(table.rows[i]["incomparable"]) == count
@@ -76,20 +78,31 @@ def test_seconds_are_compared_only_where_they_can_be(change, whose, count, text)
     assert any(note.startswith(f"* {count} run") for note in table.notes)
 
 
+def test_a_declared_fact_is_a_column_where_some_run_has_it():
+    assert "host MB" not in efficiency_table(joined(pair())).headers()
+    rows = [row | {"peak_memory": 4e6 * (1 + row["seed"])} if row["name"] == "msg" else row for row in pair()]
+    table = efficiency_table(joined(rows))
+    column = table.headers().index("host MB")
+    assert {cells[0]: cells[column] for cells in table.cells()} == {
+        "FT": UNKNOWN, "MSG": "8±4", "do nothing": UNKNOWN, "retrained": UNKNOWN,
+    }  # fmt: skip
+    assert by_label(table)["MSG"]["peak_memory_mean"] == 8e6
+
+
 def test_a_shared_retrain_is_still_one():
     rows = [row | {"shared": True} if row["name"] == "retrain" else row for row in pair()]
-    found = by_label(report(joined(rows)))
+    found = by_label(efficiency_table(joined(rows)))
     assert found["retrained"]["rte_mean"] == 1
     assert math.isnan(found["MSG"]["rte_mean"])
 
 
 def test_runs_without_a_retrained_model_of_their_seed_are_left_out():
     rows = [row for row in pair() if not row["id"].startswith("retrain-2")]
-    assert by_label(report(joined(rows)))["MSG"]["rte_n"] == 2
+    assert by_label(efficiency_table(joined(rows)))["MSG"]["rte_n"] == 2
 
 
 def test_scores_against_the_same_seed():
-    table = report(joined(pair()), "scores")
+    table = scores_table(joined(pair()))
     found = by_label(table)
     assert found["MSG"]["dTA_mean"] == pytest.approx(-0.099)
     assert found["MSG"]["dFA_mean"] == found["retrained"]["RetDev_mean"] == 0
@@ -103,12 +116,12 @@ def test_scores_against_the_same_seed():
 
 def test_scores_without_retrained_models_still_show_accuracies():
     rows = [row for row in pair() if row["name"] != "retrain"]
-    table = report(joined(rows), "scores")
+    table = scores_table(joined(rows))
     assert by_label(table)["MSG"]["TA_mean"] == pytest.approx(0.8)
     assert math.isnan(by_label(table)["MSG"]["RetDev_mean"])
     assert any("train --role retrain" in note for note in table.notes)
     with pytest.raises(NotFound, match="no usable retrained"):
-        report(joined(rows), "2")
+        efficiency_table(joined(rows))
 
 
 def test_failed_runs_are_counted_and_named():
@@ -116,20 +129,20 @@ def test_failed_runs_are_counted_and_named():
         row | {"status": "failed", "reason": "diverged"} if row["id"].startswith("msg-1") else row
         for row in pair()
     ]
-    table = report(joined(rows), "scores")
+    table = scores_table(joined(rows))
     [cells] = [cells for cells in table.cells() if cells[0] == "MSG"]
     assert cells[1] == "2/3"
     assert any("MSG seed 1" in note and "diverged" in note for note in table.notes)
 
 
 def test_one_seed_is_printed_without_deviation():
-    table = report(joined(pair(seeds=1)), "scores")
+    table = scores_table(joined(pair(seeds=1)))
     assert not any("±" in cell for cells in table.cells() for cell in cells)
     assert math.isnan(by_label(table)["MSG"]["RA_sd"])
 
 
 def test_several_pairs_are_told_apart_by_letters():
-    table = report(joined([*pair(), *pair(setting="s1", dataset="mnist")]), "scores")
+    table = scores_table(joined([*pair(), *pair(setting="s1", dataset="mnist")]))
     assert [cells[0] for cells in table.cells()][:5] == [
         "A FT",
         "A MSG",
@@ -141,13 +154,13 @@ def test_several_pairs_are_told_apart_by_letters():
 
 
 def test_pairs_of_one_name_stay_apart():
-    table = report(joined([*pair(), *pair(setting="s1")]))
+    table = efficiency_table(joined([*pair(), *pair(setting="s1")]))
     assert len({row["pair"] for row in table.rows}) == 3
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("make", TABLES)
 @pytest.mark.parametrize("pairs", [1, 9])
-def test_tables_fit_a_terminal(name, pairs):
+def test_tables_fit_a_terminal(make, pairs):
     rows = []
     for i in range(pairs):
         place = {
@@ -173,33 +186,34 @@ def test_tables_fit_a_terminal(name, pairs):
                 for s in range(10)
             ]
             rows += many + [attack(one, 0.1 * (s % 9)) for s, one in enumerate(many)]
-    assert width(report(joined(rows), name)) <= WIDTH
+    for number, row in enumerate(rows):
+        row |= {"peak_memory": 1e8 * (1 + number % 20), "peak_device_memory": 2e9 * (1 + number % 20)}
+    table = make(joined(rows))
+    assert width(table) <= WIDTH, table.cells()[:9]
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_the_order_of_records_does_not_matter(name):
+@pytest.mark.parametrize("make", TABLES)
+def test_the_order_of_records_does_not_matter(make):
     rows = [*pair(), *pair(setting="s1", dataset="mnist")]
-    plain = report(joined(rows), name)
+    plain = make(joined(rows))
     random.Random(0).shuffle(rows)
-    assert str(report(joined(rows), name).rows) == str(plain.rows)
+    assert str(make(joined(rows)).rows) == str(plain.rows)
 
 
-def test_unknown_tables_and_no_records_are_not_found():
-    with pytest.raises(NotFound, match="table"):
-        report(joined(pair()), "score")
-    for name in TABLES:
+def test_no_records_are_not_found():
+    for make in TABLES:
         with pytest.raises(NotFound):
-            report([], name)
+            make([])
 
 
 def test_every_figure_names_its_runs():
-    for row in report(joined(pair()), "scores").rows:
+    for row in scores_table(joined(pair())).rows:
         assert len(row["TA_runs"]) == row["TA_n"] == 3
 
 
 def test_json_is_one_object_per_line_without_nan():
-    for name in TABLES:
-        table = report(joined(pair(seeds=1)), name)
+    for make in TABLES:
+        table = make(joined(pair(seeds=1)))
         lines = [json.loads(line, parse_constant=pytest.fail) for line in render(table, "json").split("\n")]
         assert {line["schema"] for line in lines} == {table.name}
         assert len(lines) == len(table.rows)
@@ -207,7 +221,7 @@ def test_json_is_one_object_per_line_without_nan():
 
 
 def test_csv_holds_plain_values():
-    table = report(joined(pair()), "scores")
+    table = scores_table(joined(pair()))
     lines = list(csv.DictReader(io.StringIO(render(table, "csv"))))
     assert float(lines[0]["TA_mean"]) == table.rows[0]["TA_mean"]
     assert lines[0]["TA_runs"].split() != []
@@ -215,7 +229,7 @@ def test_csv_holds_plain_values():
 
 def test_tsv_has_a_header_and_one_line_per_row():
     rows = [*pair(), *(run("kde", params={"learning_rate": lr}) for lr in (0.1, 0.2))]
-    lines = render(report(joined(rows), "scores"), "tsv").split("\n")
+    lines = render(scores_table(joined(rows)), "tsv").split("\n")
     assert len(lines) == 1 + 6
     assert len({line.count("\t") for line in lines}) == 1
 
@@ -230,8 +244,18 @@ def test_formats_render_every_table_even_without_rows(name):
     render(replace(table, rows=[]), name)
 
 
+def test_a_job_s_summary_has_a_heading_and_no_loose_pipes():
+    rows = [{"name": "a|b", "n": 1}, {"name": "c", "n": 2}]
+    columns = [Column("name", lambda row: row["name"]), Column("n", lambda row: str(row["n"]), right=True)]
+    lines = render(Table("x/1", "Title", columns, rows, ["a note"]), "github").split("\n")
+    assert lines[:2] == ["### Title", ""]
+    assert len({line.replace("\\|", "").count("|") for line in lines[2:6]}) == 1
+    assert "a\\|b" in lines[4]
+    assert lines[6:] == ["", "- a note"]
+
+
 def test_markdown_and_latex():
-    table = report(joined(pair()), "2")
+    table = efficiency_table(joined(pair()))
     assert render(table, "markdown").startswith("| method")
     assert r"$\pm$" in render(table, "latex")
     assert "±" not in render(table, "latex")

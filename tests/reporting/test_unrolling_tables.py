@@ -11,7 +11,7 @@ from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.reporting.figures import unrolling_figure
 from deepunlearn_cli.reporting.formats import FORMATS, render
 from deepunlearn_cli.reporting.unrolling_tables import pearson, spearman, unrolling_tables
-from deepunlearn_cli.reporting.weights import weights_table
+from deepunlearn_cli.reporting.weight_distances import weights_table
 
 ERRORS = ("e", "e_now", "e_power1", "e_sqrt")
 
@@ -100,7 +100,7 @@ def weights(seeds=3):
         for record in found
         if record.method != "retrain"
     }
-    return found, told, {found[0].pair: [("a/b", 10.0), ("a/c", 12.0)]}
+    return found, told, {found[0].pair_key: [("a/b", 10.0), ("a/c", 12.0)]}
 
 
 def test_weights_are_read_beside_the_original_and_other_seeds():

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from store_kit import in_processes, put, recipe, settle
 
+from deepunlearn_cli.core.facts import FACTS
+from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.store import index as index_room
 from deepunlearn_cli.store.index import Index
@@ -18,6 +20,13 @@ from deepunlearn_cli.store.index import Index
 @pytest.fixture
 def store(tmp_path) -> Store:
     return Store.open(tmp_path / "store", create=True)
+
+
+def test_the_layout_s_number_follows_from_the_row_s_fields():
+    fields = [*IndexRow.__annotations__, *FACTS]
+    assert index_room.layout(fields) == index_room.LAYOUT
+    assert index_room.layout([*fields, "another"]) != index_room.LAYOUT
+    assert 0 < index_room.LAYOUT < 2**31  # what SQLite's user_version holds
 
 
 def test_rows_say_what_is_needed(store):
@@ -37,8 +46,8 @@ def test_rows_say_what_is_needed(store):
         "params": {"epochs": 2, "lr": 0.1}, "setting": made.setting, "dataset": "digits", "model": "cnn",
         "forget": "f" * 64, "forget_label": "random:0.1", "method": None, "precision": "fp32", "augment": True,
             "status": "failed",
-        "reason": "diverged", "created": 5.0, "target": recipe().key, "seconds": 2.0, "work": 1.5,
-        "device": None, "shared": True, "reads": None, "approximate": False, "earlier": "", "scores": {"test": 0.5},
+        "reason": "diverged", "created": 5.0, "target": recipe().key, "earlier": "", "scores": {"test": 0.5},
+        **dict.fromkeys(FACTS), "seconds": 2.0, "work": 1.5, "shared": True,
     }  # fmt: skip
 
 

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.engine import hessian
-from deepunlearn_cli.engine.fit import constant
 from deepunlearn_cli.engine.hessian import PRODUCTS, Sharpness
 from deepunlearn_cli.engine.lockstep import Lockstep, unlearning_errors
 from deepunlearn_cli.engine.objective import Objective, paper_gamma, sd_loss, spread
@@ -74,10 +73,10 @@ def readings(
     momentum: float = 0.0,
     **sizes: int,
 ) -> list[dict[str, float]]:
-    plain = {"lr": LR, "momentum": momentum, "weight_decay": 0, "batch_size": BATCH}
-    hyper = Retrain.build({"epochs": epochs, **plain})
+    plain = {"lr": LR, "momentum": momentum, "weight_decay": 0, "batch_size": BATCH, "schedule": "constant"}
+    training = Retrain.build({"epochs": epochs, **plain})
     model = build()
-    return list(Lockstep(model, task_of(model, **sizes), hyper, constant, objective).run(points))
+    return list(Lockstep(model, task_of(model, **sizes), training, objective).run(points))
 
 
 @pytest.mark.parametrize("build", [mlp, lambda: tiny_bn()])

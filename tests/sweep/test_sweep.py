@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from sweep_kit import Formula, order, question, scores_of, store, unlearning
 
 from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.core.fields import Share
+from deepunlearn_cli.core.fields import Share, whole
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.reporting.sweeps import candidates_table, sweep_table
 from deepunlearn_cli.sweep import SAMPLERS, losses, search, space, tunable
@@ -87,6 +89,22 @@ def test_a_default_outside_its_range_is_searched_from_the_nearest_value():
     assert off.params(off.nearest_to_defaults)["weight_decay"] == 0.0
     other = off.nearest_to_defaults | {"lr": 0.05}
     assert off.params(other)["weight_decay"] == 1e-5
+
+
+def test_a_field_that_was_added_is_searched_and_left_out_of_recipes_at_its_default(monkeypatch):
+    @dataclass(frozen=True)
+    class Grown(METHODS.get("ft")):
+        warmup: int = whole(0, 0, 4, help="epochs", added=True)
+
+    before = question("ft")
+    keys = [recipe.key for recipe in before.trials(before.defaults)]
+    monkeypatch.setattr("deepunlearn_cli.sweep.question.METHODS", SimpleNamespace(get=lambda name: Grown))
+    asked = question("ft")
+    assert asked.defaults == before.defaults | {"warmup": 0}
+    assert asked.nearest_to_defaults["warmup"] == 0
+    assert [recipe.key for recipe in asked.trials(asked.defaults)] == keys
+    assert asked.unlearned(asked.defaults) == list(asked.runs)
+    assert asked.unlearned({**asked.defaults, "warmup": 1})[0].params["warmup"] == 1
 
 
 def test_the_key_is_the_question_and_nothing_else():

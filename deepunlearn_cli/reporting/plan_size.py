@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from deepunlearn_cli.reporting.cohort import UNKNOWN
-from deepunlearn_cli.reporting.table import Column, Table
-
-Row = Mapping[str, Any]
+from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
 
 MODEL_KINDS = ("search trials", "models")  # what the paper counts as its unlearned models
 

@@ -37,8 +37,8 @@ def read(path: Path, titles: Mapping[str, str], dataset: str | None, model: str 
     if missing:
         raise UsageFailure(f"{path} lacks the columns {', '.join(missing)}", f"columns: {', '.join(COLUMNS)}")
     scale = {name: _scale([_number(row, name, line, path) for line, row in rows]) for name in SHARES}
-    found = [_record(row, line, path, titles, scale) for line, row in rows]
-    wanted = [r for r in found if dataset in (None, r.dataset) and model in (None, r.model)]
+    records = [_record(row, line, path, titles, scale) for line, row in rows]
+    wanted = [r for r in records if dataset in (None, r.dataset) and model in (None, r.model)]
     if wanted and not any(r.method == RETRAIN for r in wanted):
         raise UsageFailure(f"{path} has no row of method {RETRAIN}", "add one per seed: it is the reference")
     return wanted
@@ -54,7 +54,7 @@ def _record(
     method = name if name.lower() not in titles else name.lower()
     return Record(
         id=f"line-{line}",
-        pair=(f"{row['dataset']} {row['model']}", ""),
+        pair_key=(f"{row['dataset']} {row['model']}", ""),
         dataset=row["dataset"],
         model=row["model"],
         forget_label="",
@@ -70,8 +70,7 @@ def _record(
         VA=shares["VA"],
         TA=shares["TA"],
         umia=shares["U-MIA"],
-        seconds=_number(row, "seconds", line, path),
-        device=row.get("device") or "",
+        facts={"seconds": _number(row, "seconds", line, path), "device": row.get("device") or ""},
     )
 
 

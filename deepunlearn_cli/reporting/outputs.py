@@ -1,0 +1,43 @@
+"""What models said, read when a figure first asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from deepunlearn_cli.core.errors import NotFound
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.core.shared import Outputs
+
+KEPT = 32  # runs whose reduced outputs stay in memory: the retrained models of a pair, and a few more
+
+Reduced = TypeVar("Reduced")
+
+
+class Reader:
+    """Outputs by run id. Figures are kept; of outputs, only what measures reduce them to, of `KEPT` runs."""
+
+    def __init__(self, read: Callable[[str], Outputs]) -> None:
+        """`read` gives a run's outputs, or raises `NotFound` where it keeps none."""
+        self._read = read
+        self._reduced = lru_cache(maxsize=KEPT)(self._reduce)
+        self.figure = cache(self._figure)
+
+    def _figure(
+        self,
+        reduce: Callable[[Outputs], Reduced],
+        compare: Callable[[Reduced, Reduced], float],
+        run_id: str,
+        reference_id: str,
+    ) -> float:
+        """`compare` of two runs' reduced outputs; NaN where one keeps none."""
+        run, reference = self._reduced(reduce, run_id), self._reduced(reduce, reference_id)
+        return float("nan") if run is None or reference is None else compare(run, reference)
+
+    def _reduce(self, reduce: Callable[[Outputs], Any], run_id: str) -> Any:
+        try:
+            return reduce(self._read(run_id))
+        except (NotFound, KeyError):  # no outputs, or not of that part: there is nothing to tell
+            return None

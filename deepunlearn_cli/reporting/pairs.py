@@ -1,0 +1,159 @@
+"""Pairs: the runs of one dataset, model and forget set, with the retrained models they are compared with."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from deepunlearn_cli.core.errors import Failure, NotFound
+from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
+from deepunlearn_cli.reporting.records import PairKey, Record
+from deepunlearn_cli.reporting.table import Fields
+
+Runs = dict[int, Record]  # by seed
+MethodKey = tuple[str, str]  # method and config
+
+NOTES = 5  # of one sort before the rest is counted
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One dataset, model and forget set. `methods` holds the runs per method and config, one per seed.
+
+    The controls are among them; `retrained` holds the usable retrained models. `older` counts runs that a
+    newer one of the same method, config and seed replaced.
+    """
+
+    key: PairKey
+    label: str
+    retrained: Runs
+    methods: dict[MethodKey, Runs]
+    older: int
+
+    @property
+    def any(self) -> Record:
+        """Some record, for what all share."""
+        return next(self.runs())
+
+    def runs(self) -> Iterator[Record]:
+        """Every run, method by method."""
+        for runs in self.methods.values():
+            yield from runs.values()
+
+    def retrain_command(self) -> str:
+        """What makes the retrained models that are missing here."""
+        run = self.any
+        seeds = sorted({record.seed for record in self.runs()})
+        place = f"--dataset {run.dataset} --model {run.model} --forget {run.forget_label}"
+        return f"deepunlearn train --role retrain {place} --seeds {','.join(map(str, seeds))}"
+
+
+def pairs(records: Sequence[Record]) -> list[Pair]:
+    """Records by pair, in an order that does not depend on theirs.
+
+    Raises:
+        NotFound: no records.
+    """
+    if not records:
+        raise NotFound(
+            "no unlearned or retrained model matches",
+            "deepunlearn runs lists the store; deepunlearn bench quick fills it",
+        )
+    groups: dict[PairKey, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.pair_key].append(record)
+    labels = _labels({key: group[0] for key, group in groups.items()})
+    made = [_pair(key, labels[key], group) for key, group in groups.items()]
+    return sorted(made, key=lambda pair: (pair.label, pair.key))
+
+
+def _labels(samples: dict[PairKey, Record]) -> dict[PairKey, str]:
+    """Names for people; pairs of equal names (other training, precision or split) get their hash too."""
+    plain = {key: f"{r.dataset} {r.model} {r.forget_label}" for key, r in samples.items()}
+    count = Counter(plain.values())
+    return {
+        key: name if count[name] == 1 else f"{name} #{key[0][:4]}{key[1][:4]}" for key, name in plain.items()
+    }
+
+
+def _pair(key: PairKey, label: str, group: Sequence[Record]) -> Pair:
+    methods: dict[MethodKey, Runs] = defaultdict(dict)
+    for record in group:
+        runs = methods[record.method, record.config]
+        known = runs.setdefault(record.seed, record)
+        if (record.created, record.id) > (known.created, known.id):
+            runs[record.seed] = record
+    ordered = {method: dict(sorted(methods[method].items())) for method in sorted(methods)}
+    retrained = {seed: run for seed, run in ordered.get((RETRAIN, ""), {}).items() if run.usable}
+    return Pair(key, label, retrained, ordered, len(group) - sum(map(len, ordered.values())))
+
+
+def is_control(method: MethodKey) -> bool:
+    """Whether the runs are the do-nothing control or the retrained models."""
+    return method[0] in CONTROLS
+
+
+def no_retrain(pair: Pair) -> Failure:
+    """What to raise where a pair cannot be compared."""
+    return NotFound(f"no usable retrained model for {pair.label}", pair.retrain_command())
+
+
+def with_retrained(every: Sequence[Pair]) -> list[Pair]:
+    """The pairs that have a retrained model to be compared with.
+
+    Raises:
+        NotFound: none has.
+    """
+    compared = [pair for pair in every if pair.retrained]
+    if not compared:
+        raise no_retrain(every[0])
+    return compared
+
+
+def left_out(every: Sequence[Pair]) -> list[str]:
+    """A note for each pair without a retrained model, with the command that makes it."""
+    bare = (pair for pair in every if not pair.retrained)
+    return shortened(
+        [f"left out: {p.label} has no usable retrained model; {p.retrain_command()}" for p in bare]
+    )
+
+
+def common_notes(every: Sequence[Pair]) -> list[str]:
+    """What a reader of any table of these pairs must know."""
+    older = sum(pair.older for pair in every)
+    styles = {run.umia_cv for pair in every for run in pair.runs()} - {""}
+    notes = [f"{older} older runs of the same method, configuration and seed are left out"] if older else []
+    if len(styles) > 1:
+        notes.append(
+            f"U-MIA was cross-validated in several ways ({', '.join(sorted(styles))}): compare with care"
+        )
+    return [*notes, *_steered(every)]
+
+
+def _steered(every: Sequence[Pair]) -> list[str]:
+    """Validation data are no held-out data for a method that reads them."""
+    titles = {run.title for pair in every for run in pair.runs() if "val" in (run.facts.get("reads") or ())}
+    if not titles:
+        return []
+    several = "reads" if len(titles) == 1 else "read"
+    return [
+        f"{', '.join(sorted(titles))} {several} the validation set by design: RetDev and Indisc judge on "
+        "test data, which no method sees; VA and an attack against val are not held out there"
+    ]
+
+
+def identity(record: Record) -> Fields:
+    """Who a row is about, for machines."""
+    return {
+        "label": record.label,
+        "method": record.method,
+        "config": record.config,
+        "control": record.method in CONTROLS,
+    }
+
+
+def shortened(notes: Sequence[str]) -> list[str]:
+    """The first few notes of one sort, and how many more there are."""
+    more = len(notes) - NOTES
+    return [*notes[:NOTES], f"... and {more} more of this sort (--json has all)"] if more > 0 else list(notes)

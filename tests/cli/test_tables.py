@@ -1,0 +1,72 @@
+"""The one list of tables: `report --table`, plans, help and completion go by it; so do formats and metrics."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from cli_kit import ok, refused
+
+from deepunlearn_cli.cli.tables import TABLES, TERMINAL
+from deepunlearn_cli.reporting.formats import FORMATS
+from deepunlearn_cli.reporting.measures import metrics_of_rank
+
+PLAN = f"""
+datasets = ["digits"]
+models = ["resnet-tiny"]
+methods = ["ft", "do-nothing", "retrain"]
+seeds = "0-1"
+attacks = []
+tables = {[name for name in TABLES if name not in ("sizes", "classes")]}
+[training]
+epochs = 1
+[sweep]
+trials = 2
+originals = 1
+confirm = 0
+"""
+SCHEMAS = {"rank", "report.rte", "report.scores", "report.weights", "report.sweep"}
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """A store, and what a plan that asks for every table of it said."""
+    home = tmp_path_factory.mktemp("tables")
+    plan = home / "plan.toml"
+    plan.write_text(PLAN.replace("'", '"'))
+    return home / "store", ok("bench", plan, "--store", home / "store", "--json")
+
+
+def test_a_plan_may_ask_for_every_table(planned):
+    _, said = planned
+    assert {row["schema"] for row in said.json} == {f"deepunlearn.{name}/1" for name in SCHEMAS}
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if name not in ("sizes", "classes")])
+def test_report_prints_what_the_plan_printed(planned, name):
+    store, said = planned
+    rows = ok("report", "--table", name, "--store", store, "--json").json
+    assert rows
+    assert all(row in said.json for row in rows)
+
+
+@pytest.mark.parametrize("name", [one for one in FORMATS if one != "html"])
+def test_every_format_of_the_list_prints(planned, name, tmp_path):
+    store, _ = planned
+    text = ok("report", "--store", store, "--format", name).out
+    assert "FT" in text or "ft" in text
+    suffix = FORMATS[name].suffix
+    if suffix:
+        ok("report", "--store", store, "--out", tmp_path / f"x{suffix}")
+        assert (tmp_path / f"x{suffix}").read_text().strip() == text.strip()
+
+
+def test_help_names_what_there_is():
+    report, rank = (re.sub(r"[\s│]+", " ", ok(name, "--help").out) for name in ("report", "rank"))
+    assert all(f"{choice.name} ({choice.meaning})" in report for choice in TABLES.values())
+    assert " · ".join((TERMINAL, *FORMATS)) in report
+    assert ", ".join(metrics_of_rank()) in rank
+
+
+def test_a_misspelt_table_is_not_found(tmp_path):
+    refused("report", "--table", "score", "--store", tmp_path, code=3, says=("scores",))
