@@ -26,6 +26,7 @@ Reduced = TypeVar("Reduced")
 # the forget set, and the sheet of one run
 RANK, SCORES, RETENTION, SIZES, PANEL, SHEET = "rank", "scores", "retention", "sizes", "panel", "sheet"
 SEEDS, SPLITS = "seeds", "splits"  # what a mean is over
+PAPERS = ("retdev", "indisc")  # what the paper's Table 1 ranks by
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,12 @@ class Measure:
     def heading(self) -> str:
         """Title and meaning."""
         return f"{self.title}, {self.meaning}"
+
+    @property
+    def axis(self) -> str:
+        """What people read beside an axis."""
+        scale = f"\n(linear to {self.symlog:g}, then logarithmic)" if self.symlog else ""
+        return f"{self.heading}{scale}"
 
     def unknown(self, run: Record) -> bool:
         """Whether a run lacks the figure, of a measure that stands alone."""
