@@ -46,7 +46,6 @@ def _locksteps(
     scene = bench.scene(cell)
     loss = {"loss": "sd", "gamma": gamma} if gamma else {"loss": "ce"}
     base = {**cell.training, **loss}
-    recipes.check_exact(scene, base)
     before = {**base, "epochs": pretrain} if pretrain else None
     for (seed, _), forget in bench.forget_sets(scene).items():
         yield recipes.lockstep(scene, base | dict(rate), seed, forget, before)
