@@ -121,11 +121,11 @@ def test_all_verdicts(place, monkeypatch, low, high, code):
 
 def test_an_audit_is_held_against_the_retrained_model_once_there_is_one(place):
     alone = place.ok("attack", "umia", place.ids["ft"], "--json").json
-    assert [row["method"] for row in alone] == ["ft", "original"]
+    assert [row["method"] for row in alone] == ["ft", "do-nothing"]
     assert alone[0]["reference"] == "holdout"
     place.ok("unlearn", "--method", "retrain", "--ckpt", place.ids["original"])
     beside = place.ok("attack", "umia", place.ids["ft"], "--json").json
-    assert [row["method"] for row in beside] == ["ft", "retrain", "original"]
+    assert [row["method"] for row in beside] == ["ft", "retrain", "do-nothing"]
     assert beside[0]["reference"] == "retrained"
     gap = beside[0]["accuracy"] - beside[1]["accuracy"]
     assert beside[0]["gap"] == pytest.approx(gap, abs=0.02)  # pooled over samples, not over folds
@@ -170,7 +170,7 @@ def test_retrain_of_a_checkpoint_is_its_control(place, tmp_path):
     (clean,) = ok(*UNLEARN, "--ckpt", place.orig, "--store", other).lines
     (retrained,) = ok("unlearn", "--method", "retrain", "--ckpt", place.orig, "--store", other).lines
     said = ok("attack", "umia", clean, "--store", other, "--json").json
-    assert [row["method"] for row in said] == ["ft", "retrain", "original"]
+    assert [row["method"] for row in said] == ["ft", "retrain", "do-nothing"]
     assert retrained in [row["target"] for row in said]
     mine = place.ok(
         "train", "--dataset", "digits", "--model", "resnet-tiny", "-p", "epochs=1", "--role", "retrain"

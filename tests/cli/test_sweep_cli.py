@@ -46,7 +46,7 @@ def test_from_search_to_preset_to_unlearning(place):
     other = place.ok(
         "unlearn",
         "--method",
-        "ft,original",
+        "ft,do-nothing",
         "--ckpt",
         place.ids["original"],
         "--preset",

@@ -132,11 +132,11 @@ def test_leaving_ends_the_workers_and_lets_them_clean_up(tmp_path) -> None:
 
 
 OWNER = """
-import sys, test_crew
+import sys, test_processes
 from deepunlearn_cli.system.processes import Crew
 if __name__ == "__main__":
     with Crew(2) as crew:
-        for event in crew.run(test_crew.guard, [(sys.argv[1],), (sys.argv[1],)]):
+        for event in crew.run(test_processes.guard, [(sys.argv[1],), (sys.argv[1],)]):
             print(event, flush=True)
 """
 
