@@ -74,6 +74,7 @@ def compositions() -> dict[str, Recipe]:
         "attack umia": recipes.attack(ft, "umia"),
         "attack umia with settings": recipes.attack(ft, "umia", {"against": "val", "cv": "shuffle"}, 3),
         "attack ulira": recipes.ulira({"0/0": recipes.shadow(HALF, "ft", FORGET)}, "ft"),
+        "attack ks": recipes.attack(ft, "ks"),
     }
 
 
@@ -99,6 +100,7 @@ KEYS = {
     "attack umia": "d7ef71e03346e806",
     "attack umia with settings": "7d8806b6648a45ce",
     "attack ulira": "efd0e945921b03f8",
+    "attack ks": "3dadd8c6101d5824",
 }
 OF_METHODS = {
     "amnesiac": "4c12d0bd5e39c28d",
