@@ -55,6 +55,7 @@ def bench(
     running: Running,
 ) -> Result:
     """Train, search, unlearn, attack and rank as a plan says; what is in the store is not made again."""
+    from deepunlearn_cli.cli.progress import search_teller
     from deepunlearn_cli.studies import plan as plans
     from deepunlearn_cli.studies.bench import Bench, to_make
 
@@ -69,11 +70,10 @@ def bench(
             return unrolled(bench, figure, dry_run=running.dry_run)
         if running.dry_run:
             return Result(tables=[plan_size(list(to_make(bench)))])
-        teller = getattr(runner.reporter, "standing", lambda _: None)
-        found, failures = bench.tuned(teller, session.console.note)
+        settings, failures = bench.tuned(search_teller(runner), session.console.note)
         for failure in failures:
             session.console.warn(f"{failure.message}; {failure.hint}")
-        judged = bench.judged(found)
+        judged = bench.judged(settings)
         attacks = bench.attacks(judged)
         outcome = runner.ensure_all([*judged, *attacks])
     code = ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK

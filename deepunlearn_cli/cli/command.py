@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Store
 
-EXAMPLE_WIDTH = 76  # columns: 80 less a margin and the backslash that ends a broken line
+EXAMPLE_WIDTH = 78  # columns: 80 less the margins of help
+GLUE = "\N{NO-BREAK SPACE}"
 DEFAULT_STORE = Path("deepunlearn-store")
 
 StoreOption = Annotated[
@@ -116,9 +118,11 @@ def register(
 
 def _fitted(example: str) -> str:
     """An example that a narrow terminal shows as it can be typed: broken where a shell goes on."""
-    return " \\\n".join(
-        textwrap.wrap(example, EXAMPLE_WIDTH, subsequent_indent="    ", break_on_hyphens=False)
-    )
+    if len(example) <= EXAMPLE_WIDTH:
+        return example
+    whole = re.sub(r"(-[\w-]+) (?=[^-|#])", rf"\1{GLUE}", example)  # an option stays with its value
+    lines = textwrap.wrap(whole, EXAMPLE_WIDTH - 2, subsequent_indent="    ", break_on_hyphens=False)
+    return " \\\n".join(lines).replace(GLUE, " ")
 
 
 def _reflowed(body: Body) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.reporting.table import Column, Table
-from deepunlearn_cli.store.index import row
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
@@ -35,6 +34,8 @@ class PlanStep(TypedDict):
 
 def run_table(runs: Sequence[Run], title: str = "") -> Table:
     """Runs as rows."""
+    from deepunlearn_cli.store.index import row
+
     return row_table([row(run.recipe, run.scores, run.facts) for run in runs], title)
 
 

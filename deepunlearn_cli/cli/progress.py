@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli.console import Console, stderr
-from deepunlearn_cli.execution.runner import Reporter
+from deepunlearn_cli.execution.runner import Reporter, Runner
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.errors import RunFailed
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.store import Run
     from deepunlearn_cli.sweep import StudyProgress
+
+
+def search_teller(runner: Runner) -> Callable[[StudyProgress], None]:
+    """What a search tells its progress to; nobody where the reporter shows no searches."""
+    return runner.reporter.searched if isinstance(runner.reporter, Bars) else lambda _: None
 
 
 def describe(recipe: Recipe) -> str:
@@ -72,7 +78,7 @@ class Bars(Reporter):
         else:
             self._reused += 1
             self._tally()
-        if made and run.recipe.kind != "trial":  # of those, `standing` tells more
+        if made and run.recipe.kind != "trial":  # of those, `searched` tells more
             self._made += 1
             self._say(f"{self._count()}{run.id} {describe(run.recipe)} {run.facts.get('seconds', 0.0):.1f} s")
         for warning in run.facts.get("warnings", ()):
@@ -88,7 +94,7 @@ class Bars(Reporter):
             self._console.warn(f"{failure.message} ({describe(recipe)}); {failure.hint}")
         self._warned.add(failure.message)
 
-    def standing(self, of: StudyProgress) -> None:
+    def searched(self, of: StudyProgress) -> None:
         """Show how far a search is."""
         best = "" if of.best is None else f"best {of.best:.4f}"
         if self._bars:

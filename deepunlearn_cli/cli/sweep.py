@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +22,7 @@ from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 if TYPE_CHECKING:
     from deepunlearn_cli.core.errors import Failure
     from deepunlearn_cli.execution.runner import Runner
-    from deepunlearn_cli.sweep import Order, Search, StudyProgress, TunedMethod
+    from deepunlearn_cli.sweep import Order, Search, TunedMethod
     from deepunlearn_cli.sweep.question import Question
 
 PANEL = "Search"
@@ -144,6 +144,7 @@ def sweep(
     """
     from deepunlearn_cli import sweep as sweeps
     from deepunlearn_cli.checkpoints import refs
+    from deepunlearn_cli.cli.progress import search_teller
 
     fixed, search = _fixed(method, read_params(p)), searching.search()
     _check_out(out, list(fixed))
@@ -156,7 +157,7 @@ def sweep(
             return Result(tables=[plan_table(runner, sweeps.references(starts))], notes=[note])
         questions = sweeps.questions(runner, starts, search, fixed)
         order = searching.order(questions, runner, seconds)
-        given_up = sweeps.search(order, running.jobs, runner, _teller(runner))
+        given_up = sweeps.search(order, running.jobs, runner, search_teller(runner))
         tuned, failures = sweeps.conclude(order, runner, searching.confirm, session.console.note)
         return _result(session, order, tuned, [*given_up, *failures], out)
 
@@ -179,11 +180,6 @@ def _check_out(out: Path | None, methods: list[str]) -> None:
         raise UsageFailure("--out takes one preset, and this makes several", "they are kept in the store too")
     if out and (out.suffix != ".toml" or not out.absolute().parent.is_dir()):
         raise UsageFailure(f"--out {out} is no .toml file in a folder that exists", "--out msg.toml, say")
-
-
-def _teller(runner: Runner) -> Callable[[StudyProgress], None]:
-    """Progress to whoever reports; silence where nobody shows searches."""
-    return getattr(runner.reporter, "standing", lambda _: None)
 
 
 def _result(

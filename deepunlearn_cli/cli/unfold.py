@@ -12,6 +12,8 @@ from deepunlearn_cli.cli.parameter import option
 if TYPE_CHECKING:
     from deepunlearn_cli.core.fields import Declared, Domain
 
+METAVARS = {int: "N", float: "X"}
+
 
 class Bundle:
     """Base of classes whose fields are options (`Annotated[type, option(...)]`) that belong together.
@@ -86,5 +88,7 @@ def _hyperparameters(domains: Mapping[str, Domain]) -> list[inspect.Parameter]:
 
 def _hyperparameter(name: str, domain: Domain) -> inspect.Parameter:
     kind: Any = Literal[domain.choices] if domain.choices else domain.type
-    described = option(f"--{name.replace('_', '-')}", help=f"{domain.help[0].upper()}{domain.help[1:]}.")
+    choices = f" ({', '.join(map(str, domain.choices))})" if domain.choices else ""
+    text = f"{domain.help[0].upper()}{domain.help[1:]}{choices}."
+    described = option(f"--{name.replace('_', '-')}", metavar=METAVARS.get(domain.type, "NAME"), help=text)
     return parameter(name, Annotated[kind, described], domain.default)
