@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
@@ -16,6 +17,7 @@ from deepunlearn_cli.reporting.formats import FORMATS, format_of, render_all
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
+    from deepunlearn_cli.core.rows import IndexRow
     from deepunlearn_cli.core.shared import Outputs
     from deepunlearn_cli.evaluation.removal import Removal
     from deepunlearn_cli.reporting.records import PairKey, Record
@@ -74,10 +76,14 @@ class Source:
         from deepunlearn_cli.reporting.outputs import Reader
         from deepunlearn_cli.reporting.records import records
 
-        rows: list[Any] = self.store.rows()
+        rows, known = self.store.rows(), titles()
         if self.among is not None:
             rows = [row for row in rows if row["kind"] == "attack" or row["id"] in self.among]
-        return records(rows, titles(), self.dataset, self.model, Reader(partial(_outputs, self.store)))
+        strangers = Counter(row["name"] for row in rows if _is_strange(row, known))
+        for name, count in strangers.items():
+            self.session.console.warn(f"left out: {count} runs of {name}, which is no method of this version")
+        rows = [row for row in rows if not _is_strange(row, known)]
+        return records(rows, known, self.dataset, self.model, Reader(partial(_outputs, self.store)))
 
     @cached_property
     def removals(self) -> dict[str, Removal]:
@@ -119,6 +125,11 @@ class Source:
             and self.model in (None, row["model"])
             and (ours is None or (row["dataset"], row["model"]) in ours)
         ]
+
+
+def _is_strange(row: IndexRow, known: Collection[str]) -> bool:
+    """Whether a run was unlearned by what is no method here: nobody knows if it is a control."""
+    return row["kind"] == "unlearn" and row["name"] not in known
 
 
 def _outputs(store: Store, run_id: str) -> Outputs:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+import store_kit
 from cli_kit import ok, refused
 
 from deepunlearn_cli.cli.tables import TABLES, TERMINAL
 from deepunlearn_cli.reporting.formats import FORMATS
 from deepunlearn_cli.reporting.measures import metrics_of_rank
+from deepunlearn_cli.store import Store
 
 PLAN = f"""
 datasets = ["digits"]
@@ -70,3 +72,15 @@ def test_help_names_what_there_is():
 
 def test_a_misspelt_table_is_not_found(tmp_path):
     refused("report", "--table", "score", "--store", tmp_path, code=3, says=("scores",))
+
+
+def test_what_is_no_method_here_is_left_out_and_told(tmp_path):
+    store = Store.open(tmp_path / "store", create=True)
+    scores = {"RA": 0.9, "FA": 0.9, "VA": 0.9, "TA": 0.9}
+    start = store_kit.recipe()
+    for name, kind in (("retrain", "train"), ("ft", "unlearn"), ("gone", "unlearn")):
+        inputs = {"original": start} if kind == "unlearn" else {}
+        store_kit.put(store, scores=scores, kind=kind, name=name, forget="f0", inputs=inputs)
+    said = ok("rank", "--json", "--store", store.root)
+    assert sorted(row["method"] for row in said.json) == ["ft", "retrain"]
+    assert "left out: 1 runs of gone, which is no method of this version" in said.err
