@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from deepunlearn_cli.attacks import ATTACKS
-from deepunlearn_cli.reporting.table import Column, Table
+from deepunlearn_cli.reporting.table import Column, Row, Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.core.rows import IndexRow
     from deepunlearn_cli.execution.runner import Runner, Step
     from deepunlearn_cli.store import Run
-
-Row = Mapping[str, Any]
 
 
 class PlanStep(TypedDict):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from deepunlearn_cli.core.score import Score
-from deepunlearn_cli.reporting.table import Column, Table
-
-Row = Mapping[str, Any]
+from deepunlearn_cli.reporting.table import Column, Row, Table
 
 LAYOUT = 3  # of an audit's row, whichever the attack
 SHORT_ID = 8  # digits of an id that are shown; any unambiguous prefix is accepted

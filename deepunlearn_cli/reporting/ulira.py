@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.score import Score
-from deepunlearn_cli.reporting.table import Column, Table
+from deepunlearn_cli.reporting.table import Column, Row, Table
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Row = Mapping[str, Any]
 
 BARS = " ▁▂▃▄▅▆▇█"
 BINS = 25  # of per-sample accuracy, 0 to 1: 4 points each
