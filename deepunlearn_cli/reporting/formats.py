@@ -136,7 +136,7 @@ def _csv(table: Table) -> str:
     return text.getvalue()
 
 
-def _csv_cell(value: Any) -> Any:
+def _csv_cell(value: object) -> object:
     """Text of a plain value: empty for unknown, lists of texts joined by spaces, anything deeper as JSON."""
     value = _plain(value)
     if isinstance(value, list) and all(isinstance(part, str) for part in value):

@@ -174,13 +174,13 @@ def _configs(runs: Sequence[IndexRow]) -> dict[str, str]:
     return texts
 
 
-def _choices(row: IndexRow) -> Mapping[str, Any]:
+def _choices(row: IndexRow) -> Mapping[str, object]:
     """Everything about an unlearning run that its user chose: hyperparameters, augmentation, precision."""
     more = {"augment": row.get("augment"), "precision": row["precision"], "earlier": row.get("earlier")}
     return {**row["params"], **more}
 
 
-def _differing(params: Sequence[Mapping[str, Any]]) -> list[str]:
+def _differing(params: Sequence[Mapping[str, object]]) -> list[str]:
     first = params[0]
     others = [other for other in params if other != first]
     names = set(first).union(*others)
@@ -191,7 +191,7 @@ def _config(params: Mapping[str, Any], short: Mapping[str, Mapping[str, str]]) -
     return " ".join(f"{name}={texts[repr(params.get(name, DEFAULT))]}" for name, texts in short.items())
 
 
-def _shortened(values: Iterable[Any]) -> dict[str, str]:
+def _shortened(values: Iterable[object]) -> dict[str, str]:
     """By its `repr`, a text for each value: as few digits as keep all of them apart, three at least."""
     distinct = {repr(value): value for value in values}
     for digits in range(3, 18):
@@ -201,7 +201,7 @@ def _shortened(values: Iterable[Any]) -> dict[str, str]:
     return {key: str(value) for key, value in distinct.items()}
 
 
-def _rounded(value: Any, digits: int) -> str:
+def _rounded(value: object, digits: int) -> str:
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 

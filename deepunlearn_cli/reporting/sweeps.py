@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
 
@@ -71,5 +70,5 @@ def _importances(row: Row) -> str:
     return " ".join(f"{name} {share:.0%}" for name, share in first) or UNKNOWN
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
