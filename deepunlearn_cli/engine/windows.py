@@ -84,7 +84,7 @@ class UnpaddedBlock(TinyVitBlock):
     def _biases(self, shape: tuple[int, int]) -> Tensor:
         """Bias (heads, n, n) among n real positions, with a last column for the padding if there is any."""
         table: Tensor = self.attn.attention_biases
-        places = self.attn.get_buffer("attention_bias_idxs")
+        places: Tensor = self.attn.attention_bias_idxs  # type: ignore[assignment]  # a buffer
         grid = torch.arange(self.window_size**2, device=places.device).view(self.window_size, -1)
         inside = torch.zeros_like(grid, dtype=torch.bool)
         inside[: shape[0], : shape[1]] = True

@@ -61,7 +61,7 @@ def original(scene: Scene, params: Mapping[str, Any], seed: int, tracked: Forget
 
 
 def check_exact(scene: Scene, params: Mapping[str, Any]) -> None:
-    """Refuse to track a training in which steps on the forget set are not plain gradient steps.
+    """Refuse to unroll a training in which steps on the forget set are not plain gradient steps.
 
     Raises:
         UsageFailure: they are more than that (`Training.inexact`), or of other pictures in every epoch.
@@ -69,9 +69,9 @@ def check_exact(scene: Scene, params: Mapping[str, Any]) -> None:
     moving = scene.augment and (scene.dataset.flip or scene.dataset.pad)
     if wrong := TRAINER.build(params).inexact | ({"augmentation": "--no-augment"} if moving else {}):
         raise UsageFailure(
-            f"--track is exact for plain SGD on fixed batches only, and this has {', '.join(wrong)}: "
+            f"unrolling is exact for plain SGD on fixed batches only, and this has {', '.join(wrong)}: "
             "its updates are more than lr times the gradient of a batch",
-            f"add {' '.join(wrong.values())}, or --approximate to track it all the same, labelled so",
+            f"add {' '.join(wrong.values())}; --track --approximate tracks it all the same, labelled so",
         )
 
 
@@ -145,7 +145,11 @@ def lockstep(
 
     Args:
         before: of an ordinary training on all pictures whose weights both start from; None for new weights.
+
+    Raises:
+        UsageFailure: the training is not plain SGD.
     """
+    check_exact(scene, params)
     start = original(scene, params, seed, tracked=forget)
     return replace(
         start,

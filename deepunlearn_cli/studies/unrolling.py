@@ -65,7 +65,6 @@ def _locksteps(
     scene = bench.scene(setup)
     loss = {"loss": "sd", "gamma": gamma} if gamma else {"loss": "ce"}
     base = {**setup.training, **loss}
-    recipes.check_exact(scene, base)
     before = {**base, "epochs": pretrain} if pretrain else None
     for (seed, _), forget in bench.forget_sets(scene).items():
         yield recipes.lockstep(scene, base | dict(rate), seed, forget, before)

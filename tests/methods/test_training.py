@@ -19,6 +19,7 @@ from deepunlearn_cli.methods.retrain import Retrain
 
 PLAIN = {"lr": 0.01, "momentum": 0, "weight_decay": 0, "epochs": 1, "batch_size": 16, "points": 0}
 
+FORGET = ForgetSet("random:0.1", np.arange(8), "1" * 64)
 SCENE = recipes.Scene(dataset(), "cnn", 0.15, 123)
 
 
@@ -65,11 +66,17 @@ def test_adamw_is_torchs():
     assert not tiny.same(ours, sgd)
 
 
-def test_tracking_adamw_is_refused_by_name_and_may_be_approximate():
-    with pytest.raises(UsageFailure, match="optimizer=adamw") as refused:
-        recipes.check_exact(SCENE, PLAIN | {"optimizer": "adamw"})
-    assert "-p optimizer=sgd" in refused.value.hint
-    recipes.check_exact(SCENE, PLAIN)
+@pytest.mark.parametrize("name", ["optimizer=adamw", "momentum=0.9", "weight_decay=0.1"])
+def test_tracking_and_lockstep_refuse_what_is_not_plain_by_name(name):
+    params = PLAIN | dict([name.split("=")])
+    for refusing in (recipes.check_exact, lambda *given: recipes.lockstep(*given, 0, FORGET)):
+        with pytest.raises(UsageFailure, match=f"this has {name}:") as refused:
+            refusing(SCENE, params)
+        assert f"-p {name.partition('=')[0]}=" in refused.value.hint
+        refusing(SCENE, PLAIN)
+
+
+def test_a_track_of_adamw_is_approximate():
     task = tiny.task("cnn", ("retain", "forget"), 0)
     unlearn(nn.Module(), Tracked.build(PLAIN | {"optimizer": "adamw"}), task)
     assert task.facts["approximate"]
@@ -77,8 +84,7 @@ def test_tracking_adamw_is_refused_by_name_and_may_be_approximate():
 
 def test_the_retrained_model_takes_the_originals_optimiser():
     start = recipes.original(SCENE, {"optimizer": "adamw"}, 0)
-    forget = ForgetSet("random:0.1", np.arange(8), "1" * 64)
-    assert recipes.retrained(start, forget).params["optimizer"] == "adamw"
+    assert recipes.retrained(start, FORGET).params["optimizer"] == "adamw"
 
 
 def trained(kind: str, cls: type[Retrain]) -> nn.Module:
