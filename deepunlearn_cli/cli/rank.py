@@ -22,7 +22,7 @@ from deepunlearn_cli.cli.tables import (
 )
 from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.reporting.clustering import LINKAGES
-from deepunlearn_cli.reporting.measures import SPLITS, find_metric, metrics_of_rank
+from deepunlearn_cli.reporting.measures import PAPERS, SPLITS, find_metric, metrics_of_rank
 
 if TYPE_CHECKING:
     from deepunlearn_cli.reporting.records import Record
@@ -44,7 +44,7 @@ def rank(
         str | None,
         option(
             metavar="NAME",
-            help=f"{', '.join(metrics_of_rank())}. (default: retdev and indisc)",
+            help=f"{', '.join(metrics_of_rank())}. (default: {' and '.join(PAPERS)})",
             show_default=False,
             autocompletion=completer(metrics_of_rank()),
         ),
@@ -66,7 +66,6 @@ def rank(
     ] = None,
 ) -> Result:
     """Rank the methods in the store by retention deviation and by indiscernibility (Table 1)."""
-    from deepunlearn_cli.reporting.rank import PAPERS
     from deepunlearn_cli.reporting.rank import rank as ranking
 
     metrics = [metric] if metric else PAPERS

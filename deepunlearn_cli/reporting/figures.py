@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN
+from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.table import Row
 
 if TYPE_CHECKING:
@@ -87,25 +88,24 @@ def _ridge(axis: Axes, row: Row) -> None:
     _bare(axis, "top", "left", "right")
 
 
-def trade_off(rows: Sequence[Row], title: str) -> Figure:
-    """Retention deviation against indiscernibility with their deviations over seeds, a dot per method.
+def trade_off(rows: Sequence[Row], title: str, x: Measure, y: Measure) -> Figure:
+    """Two measures with their deviations over seeds, a dot per method.
 
-    Rows have `label`, `control`, and `retdev` and `indisc` with `_mean` and `_sd`.
+    Rows have `label`, `control`, and of both measures `KEY_mean` and `KEY_sd`.
     """
     figure, (axis,) = _canvas(1, 1, 4.4)
-    known = [row for row in rows if math.isfinite(row["retdev_mean"]) and math.isfinite(row["indisc_mean"])]
+    known = [row for row in rows if all(math.isfinite(row[f"{one.key}_mean"]) for one in (x, y))]
     for row in known:
-        errors = [0 if math.isnan(row[f"{name}_sd"]) else row[f"{name}_sd"] for name in ("retdev", "indisc")]
+        place = (row[f"{x.key}_mean"], row[f"{y.key}_mean"])
+        x_error, y_error = (0 if math.isnan(sd := row[f"{one.key}_sd"]) else sd for one in (x, y))
         colour = CONTROL if row["control"] else METHOD
-        axis.errorbar(
-            row["retdev_mean"], row["indisc_mean"], errors[1], errors[0], "o", color=colour, elinewidth=0.7
-        )
-        place = (row["retdev_mean"], row["indisc_mean"])
+        axis.errorbar(*place, y_error, x_error, "o", color=colour, elinewidth=0.7)
         axis.annotate(row["label"], place, (4, 3), textcoords="offset points", fontsize=7)
-    axis.set_xlabel("RetDev (0 is best; scale: linear to 0.1, then logarithmic)")
-    axis.set_xscale("symlog", linthresh=0.1)
-    axis.set_xlim(left=-0.005)
-    axis.set_ylabel("indiscernibility (1 is best)")
+    axis.set_xlabel(x.axis)
+    axis.set_ylabel(y.axis)
+    if x.symlog:
+        axis.set_xscale("symlog", linthresh=x.symlog)
+        axis.set_xlim(left=-x.symlog / 20)
     axis.set_title(title, fontsize=9)
     _bare(axis, "top", "right")
     figure.tight_layout()
@@ -153,15 +153,10 @@ def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> F
 
 @dataclass(frozen=True)
 class Panel:
-    """A part of a figure: rows with `method`, `label`, `control`, `SHARE_mean` and `SHARE_sd`, times `scale`.
+    """A part of a figure: a measure's rows with `method`, `label`, `control`, `SHARE_mean` and `SHARE_sd`."""
 
-    `linear`: up to where the axis is, logarithmic above; 0 for a linear one.
-    """
-
-    title: str
+    measure: Measure
     rows: Sequence[Row]
-    scale: float = 1
-    linear: float = 0
 
 
 def size_curves(panels: Sequence[Panel], shares: Sequence[float], title: str) -> Figure:
@@ -170,11 +165,11 @@ def size_curves(panels: Sequence[Panel], shares: Sequence[float], title: str) ->
     for axis, panel in zip(axes, panels, strict=False):
         for number, row in enumerate(panel.rows):
             shift = (number - len(panel.rows) / 2) * DODGE
-            _curve(axis, row, shares, panel.scale, shift, HUES[number % len(HUES)])
-        if panel.linear:  # a method that breaks the model is a hundred times off
-            axis.set_yscale("symlog", linthresh=panel.linear)
-            axis.set_ylim(bottom=-panel.linear / 20)
-        axis.set_title(panel.title, fontsize=8)
+            _curve(axis, row, shares, panel.measure.scale, shift, HUES[number % len(HUES)])
+        if panel.measure.symlog:  # a method that breaks the model is a hundred times off
+            axis.set_yscale("symlog", linthresh=panel.measure.symlog)
+            axis.set_ylim(bottom=-panel.measure.symlog / 20)
+        axis.set_title(panel.measure.axis, fontsize=8)
         axis.set_xticks(range(len(shares)), [f"{100 * share:g} %" for share in shares], fontsize=7)
         axis.tick_params(axis="y", labelsize=7)
         _bare(axis, "top", "right")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from deepunlearn_cli.core.errors import unknown
 from deepunlearn_cli.evaluation import divergence, metrics
+from deepunlearn_cli.evaluation.efficacy import mia_efficacy
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.shared import Outputs
@@ -25,6 +26,7 @@ Reduced = TypeVar("Reduced")
 # the forget set, and the sheet of one run
 RANK, SCORES, RETENTION, SIZES, PANEL, SHEET = "rank", "scores", "retention", "sizes", "panel", "sheet"
 SEEDS, SPLITS = "seeds", "splits"  # what a mean is over
+PAPERS = ("retdev", "indisc")  # what the paper's Table 1 ranks by
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,12 @@ class Measure:
     def heading(self) -> str:
         """Title and meaning."""
         return f"{self.title}, {self.meaning}"
+
+    @property
+    def axis(self) -> str:
+        """What people read beside an axis."""
+        scale = f"\n(linear to {self.symlog:g}, then logarithmic)" if self.symlog else ""
+        return f"{self.heading}{scale}"
 
     def unknown(self, run: Record) -> bool:
         """Whether a run lacks the figure, of a measure that stands alone."""
@@ -219,6 +227,16 @@ MEASURES = {
             "JS", "JS", "divergence of outputs on forget, bits, 0 is best",
             on_outputs(divergence.on_forget, divergence.jensen_shannon), 4,
             noisy=True, outputs=True, shown=(RANK, SHEET), absent=NO_OUTPUTS,
+        ),
+        Measure(
+            "MIA_efficacy", "MIA-efficacy", "% of forget called unseen",
+            on_outputs(mia_efficacy, lambda run, _: run), 1, 100, alone=True, outputs=True, shown=(SHEET,),
+            absent=NO_OUTPUTS,
+        ),
+        Measure(
+            "MIA_gap", "MIA gap", "of MIA-efficacy to the retrained model's, in points, 0 is best",
+            on_outputs(mia_efficacy, lambda run, reference: abs(run - reference)), 1, 100,
+            noisy=True, outputs=True, shown=(RANK,), absent=NO_OUTPUTS,
         ),
         Measure(
             "ULiRA", "U-LiRA", "accuracy of the attack in a split, 0.5 is guessing", score("ulira"), 3,

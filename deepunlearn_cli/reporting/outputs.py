@@ -11,7 +11,7 @@ from deepunlearn_cli.core.errors import NotFound
 if TYPE_CHECKING:
     from deepunlearn_cli.core.shared import Outputs
 
-KEPT = 32  # runs whose reduced outputs stay in memory: the retrained models of a pair, and a few more
+KEPT = 64  # runs whose reduced outputs stay in memory: the retrained models of a pair, and a few more
 
 Reduced = TypeVar("Reduced")
 

@@ -13,8 +13,8 @@ from deepunlearn_cli.reporting import figures
 from deepunlearn_cli.reporting.efficiency import efficiency_table
 from deepunlearn_cli.reporting.forget_sizes import several_sizes, size_tables
 from deepunlearn_cli.reporting.formats import render
-from deepunlearn_cli.reporting.measures import MEASURES, PANEL, Measure, find_metric
-from deepunlearn_cli.reporting.rank import PAPERS, rank
+from deepunlearn_cli.reporting.measures import MEASURES, PANEL, PAPERS, find_metric
+from deepunlearn_cli.reporting.rank import rank
 from deepunlearn_cli.reporting.records import Record
 from deepunlearn_cli.reporting.removed_classes import class_tables
 from deepunlearn_cli.reporting.scores import scores_table
@@ -77,7 +77,7 @@ def _section(table: Table, drawn: Sequence[str]) -> str:
 def _trade_offs(ranking: Table) -> list[str]:
     return [
         figures.inline(
-            figures.trade_off(_of_pair(ranking.rows, pair), pair),
+            figures.trade_off(_of_pair(ranking.rows, pair), pair, *map(find_metric, PAPERS)),
             f"Retention deviation against indiscernibility, {escape(pair)}",
         )
         for pair in _pairs(ranking.rows)
@@ -115,7 +115,7 @@ def _sizes(tables: Sequence[Table]) -> list[str]:
     for pair, group in groupby(tables, key=lambda table: table.rows[0]["pair"]):
         *others, last = whole = list(group)
         measures = [(MEASURES[table.rows[0]["measure"]], table) for table in whole]
-        panels = [_panel(measure, table) for measure, table in measures if PANEL in measure.shown]
+        panels = [figures.Panel(measure, table.rows) for measure, table in measures if PANEL in measure.shown]
         shares = [float(name.removesuffix("_mean")) for name in last.rows[0] if name.endswith("_mean")]
         drawn = figures.inline(
             figures.size_curves(panels, shares, f"Against the share that is forgotten: {pair}"),
@@ -123,11 +123,6 @@ def _sizes(tables: Sequence[Table]) -> list[str]:
         )
         sections += [*(_section(table, []) for table in others), _section(last, [drawn])]
     return sections
-
-
-def _panel(measure: Measure, table: Table) -> figures.Panel:
-    axis = f" (linear to {measure.symlog:g}, then logarithmic)" if measure.symlog else ""
-    return figures.Panel(f"{measure.heading}{axis}", table.rows, measure.scale, measure.symlog)
 
 
 def _removed(table: Table) -> str:

@@ -13,14 +13,12 @@ from deepunlearn_cli.reporting.certainty import UNKNOWN_FIRMNESS, Firmness, firm
 from deepunlearn_cli.reporting.clustering import LINKAGES, check_linkage
 from deepunlearn_cli.reporting.columns import measure_column, method_column, runs_column
 from deepunlearn_cli.reporting.groups import GROUP_NAMES, Counts, Groups, dense_ranks, groups
-from deepunlearn_cli.reporting.measures import Measure, find_metric
+from deepunlearn_cli.reporting.measures import PAPERS, Measure, find_metric
 from deepunlearn_cli.reporting.pairs import MethodKey, Pair, identity, pairs, with_retrained
 from deepunlearn_cli.reporting.rank_notes import firm_notes, rank_notes
 from deepunlearn_cli.reporting.records import Record
 from deepunlearn_cli.reporting.spreads import NO_SPREAD
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Fields, Row, Table
-
-PAPERS = ("retdev", "indisc")  # the measures of the paper's Table 1
 
 
 @dataclass(frozen=True)

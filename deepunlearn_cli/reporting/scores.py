@@ -74,9 +74,10 @@ def _notes(every: Sequence[Pair], shown: Sequence[Measure]) -> list[str]:
         for pair in every
         if not pair.retrained
     ]
+    gaps = ", ".join(measure.title for measure in RECORDED if measure.signed)
     return [
         *letter_notes(every),
-        "accuracies and U-MIA in percent, mean±sd over seeds; gaps (dFA, dTA) in points against the "
+        f"accuracies and U-MIA in percent, mean±sd over seeds; gaps ({gaps}) in points against the "
         "retrained model of the same seed; ≈ within 95 % of the differences between two retrained models",
         *shortened(bare),
         *_failures(every),

@@ -67,8 +67,8 @@ def _pair(row: Row) -> str:
 
 
 def _importances(row: Row) -> str:
-    found = list(row["importances"].items())[:SHOWN]
-    return " ".join(f"{name} {share:.0%}" for name, share in found) or UNKNOWN
+    first = list(row["importances"].items())[:SHOWN]
+    return " ".join(f"{name} {share:.0%}" for name, share in first) or UNKNOWN
 
 
 def _short(value: Any) -> str:
