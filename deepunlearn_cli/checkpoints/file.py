@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 
@@ -28,13 +28,35 @@ PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, L
 EXPORT = "save it with torch.save(model.state_dict(), FILE)"
 
 
+class ClaimedForget(TypedDict):
+    """A forget set in a file: its spec, for people, and what it holds."""
+
+    spec: str
+    indices: list[int]
+
+
+class Claims(TypedDict, total=False):
+    """What a file of ours says about itself; a file from elsewhere says nothing.
+
+    Attributes:
+        recipe: of the run, as `Recipe.to_json` gives it.
+        dataset: its spec, with absolute paths.
+        image_size: None where pictures are not square.
+    """
+
+    recipe: Mapping[str, Any]
+    dataset: str
+    image_size: int | None
+    forget: ClaimedForget
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Weights by name, and what the file claims about itself (empty for files from elsewhere)."""
 
     path: Path
     weights: dict[str, Tensor]
-    claims: dict[str, Any]
+    claims: Claims
 
     @cached_property
     def sha256(self) -> str:
@@ -142,8 +164,8 @@ def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
         odd = [name for name, value in inner.items() if not isinstance(value, torch.Tensor)]
         if inner and not odd:
             return _without_prefix(dict(inner))
-        found = f"entry {odd[0]!r} is a {type(inner[odd[0]]).__name__}" if odd else "it is empty"
-        raise UsageFailure(f"{path} is not a state dict of tensors: {found}", EXPORT)
+        fault = f"entry {odd[0]!r} is a {type(inner[odd[0]]).__name__}" if odd else "it is empty"
+        raise UsageFailure(f"{path} is not a state dict of tensors: {fault}", EXPORT)
     raise UsageFailure(f"{path} holds a {type(content).__name__}, not a state dict", EXPORT)
 
 
@@ -154,7 +176,7 @@ def _without_prefix(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return weights
 
 
-def _parsed(claims: Any, path: Path) -> dict[str, Any]:
+def _parsed(claims: str, path: Path) -> Claims:
     try:
         parsed = json.loads(claims)
     except (TypeError, ValueError):
@@ -163,7 +185,7 @@ def _parsed(claims: Any, path: Path) -> dict[str, Any]:
         raise UsageFailure(
             f"{path}: its description is not readable", "give --dataset --model --forget yourself"
         )
-    return parsed
+    return cast("Claims", parsed)  # as far as whoever reads it can check
 
 
 def _first_line(error: Exception) -> str:

@@ -29,14 +29,14 @@ def admit(file: Checkpoint, recipe: Recipe, runner: Runner) -> Run:
 def _judge(file: Checkpoint, recipe: Recipe, runner: Runner) -> Run:
     from deepunlearn_cli.execution import makers
 
-    model = runner.shop.fresh(recipe, "init")
+    model = runner.materials.fresh(recipe, "init")
     _load_strictly(model, file)
-    outputs = runner.shop.outputs(recipe, model)
-    classes = runner.shop.dataset(recipe).num_classes
+    outputs = runner.materials.outputs(recipe, model)
+    classes = runner.materials.dataset(recipe).num_classes
     facts = {
         "status": "done",
         "created": time.time(),
-        **runner.shop.facts(),
+        **runner.materials.facts(),
         "warnings": makers.warnings_of(outputs, classes),
     }
     scores = makers.score(outputs)

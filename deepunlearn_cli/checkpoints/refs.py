@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepunlearn_cli import data, models
-from deepunlearn_cli.checkpoints.file import Checkpoint, looks_like_file, read
+from deepunlearn_cli.checkpoints.file import Checkpoint, Claims, looks_like_file, read
 from deepunlearn_cli.checkpoints.foreign import admit
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
@@ -18,6 +18,8 @@ from deepunlearn_cli.execution import recipes
 if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Run
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def original(start: Start) -> Start:
     return start
 
 
-def claims_of(recipe: Recipe, start: Start) -> dict[str, Any]:
+def claims_of(recipe: Recipe, start: Start) -> Claims:
     """What a file of ours says about itself, so that `unlearn --ckpt FILE` needs nothing else."""
     height, width, _ = start.dataset.image_shape
     return {
@@ -218,22 +220,22 @@ def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wan
 
 
 def _split_as(claimed: Recipe | None, wanted: Wanted, scene: recipes.Scene) -> recipes.Scene:
-    said = dict(claimed.data) if claimed else {}
-    if said and not wanted.dataset and said["fingerprint"] != scene.dataset.fingerprint:
+    data_claims = dict(claimed.data) if claimed else {}
+    if data_claims and not wanted.dataset and data_claims["fingerprint"] != scene.dataset.fingerprint:
         raise UsageFailure(
             f"the checkpoint was trained on other pictures than {scene.dataset.name} holds now",
             f"--dataset {scene.dataset.name} uses it all the same",
         )
     return replace(
         scene,
-        val_share=_first(wanted.val_share, said.get("val_share"), scene.val_share),
-        split_seed=_first(wanted.split_seed, said.get("split_seed"), scene.split_seed),
+        val_share=_first(wanted.val_share, data_claims.get("val_share"), scene.val_share),
+        split_seed=_first(wanted.split_seed, data_claims.get("split_seed"), scene.split_seed),
         precision=claimed.precision if claimed else scene.precision,
-        augment=said.get("augment", scene.augment),
+        augment=data_claims.get("augment", scene.augment),
     )
 
 
-def _first(*values: Any) -> Any:
+def _first(*values: Value | None) -> Value:
     return next(value for value in values if value is not None)
 
 
@@ -257,10 +259,10 @@ def _checkpoint_recipe(
 def _claimed_forget(
     file: Checkpoint, recipe: Recipe, dataset: data.Dataset, wanted: Wanted, runner: Runner
 ) -> data.ForgetSet:
-    said = file.claims.get("forget")
-    if wanted.forget or not said:
+    claim = file.claims.get("forget")
+    if wanted.forget or not claim:
         return _forget_of(recipe, dataset, wanted.forget, runner)
     split = data.split(dataset, recipe.data["val_share"], recipe.data["split_seed"])
-    forget = data.forget_from(said["spec"], said["indices"], dataset, split)
+    forget = data.forget_from(claim["spec"], claim["indices"], dataset, split)
     data.save_forget(forget, runner.store.data)
     return forget

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
@@ -17,7 +17,6 @@ from deepunlearn_cli.reporting.plans import plan_size
 
 if TYPE_CHECKING:
     from deepunlearn_cli.reporting.table import Table
-    from deepunlearn_cli.studies.bench import Bench
     from deepunlearn_cli.studies.plan import Plan
 
 
@@ -56,7 +55,7 @@ def bench(
 ) -> Result:
     """Train, search, unlearn, attack and rank as a plan says; what is in the store is not made again."""
     from deepunlearn_cli.studies import plan as plans
-    from deepunlearn_cli.studies.bench import Bench
+    from deepunlearn_cli.studies.bench import Bench, to_make
 
     chosen = plans.load(plan)
     seeds = o.read_seeds(chosen.seeds)
@@ -68,7 +67,7 @@ def bench(
         if chosen.unrolling:
             return unrolled(bench, figure, dry_run=dry_run)
         if dry_run:
-            return Result(tables=[plan_size(_sized(bench))])
+            return Result(tables=[plan_size(list(to_make(bench)))])
         teller = getattr(runner.reporter, "standing", lambda _: None)
         found, failures = bench.tuned(teller, session.console.note)
         for failure in failures:
@@ -92,30 +91,15 @@ def _check_figure(plan: Plan, figure: Path | None) -> None:
         figures.check(figure)
 
 
-def _sized(bench: Bench) -> list[dict[str, Any]]:
-    """The plan's size with what is there and the seconds that the rest may take."""
-    from deepunlearn_cli.studies.bench import ATTACKS, seconds_per_epoch, size, there
-
-    held, pace = there(bench), seconds_per_epoch(bench.runner)
-    rows = []
-    for row in size(bench.plan, len(bench.seeds)):
-        count = min(row["runs"], held[row["dataset"], row["model"], row["kind"]])
-        missing = 0 if row["kind"] == ATTACKS else row["runs"] - count
-        each = pace.get((row["dataset"], row["model"])) if missing else 0.0
-        seconds = None if each is None else missing * row["epochs"] * each
-        rows.append(row | {"there": count, "seconds": seconds})
-    return rows
-
-
 def _check_names(plan: Plan, *, there: bool) -> None:
     """Refuse names that there are not; a dataset's files must be there only to run the plan."""
     from deepunlearn_cli import data, models
     from deepunlearn_cli.sweep import check_sampler
 
-    for pair in plan.pairs:
+    for setup in plan.setups:
         if there:
-            data.check_spec(pair.dataset)
-        models.check_name(pair.model)
+            data.check_spec(setup.dataset)
+        models.check_name(setup.model)
     for name in plan.tables:
         check_table(name)
     if "sampler" in plan.sweep:

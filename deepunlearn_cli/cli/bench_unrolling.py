@@ -27,7 +27,7 @@ def unrolled(bench: Bench, figure: Path | None, *, dry_run: bool) -> Result:
         return Result(code=code)
     from deepunlearn_cli.reporting.unrolling_tables import unrolling_tables
 
-    rows = unrolling.told(outcome.runs)
+    rows = unrolling.rows(outcome.runs)
     if figure:
         figures.save(figures.unrolling_figure(rows), figure)
     notes = [f"wrote {figure}"] if figure else []

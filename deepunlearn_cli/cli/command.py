@@ -70,14 +70,14 @@ class Session:
             UsageFailure: fewer than one.
         """
         from deepunlearn_cli.cli.progress import Bars
-        from deepunlearn_cli.execution.pool import Fleet
+        from deepunlearn_cli.execution.pool import PoolRunner
         from deepunlearn_cli.execution.runner import Runner
 
         if jobs < 1:
             raise UsageFailure(f"--jobs {jobs} is not 1 or more", "--jobs 2 makes two runs at a time")
         store = self.store(create=create)
         with Bars(self.console) as bars:
-            yield Fleet(store, device, bars, jobs) if jobs > 1 else Runner(store, device, bars)
+            yield PoolRunner(store, device, bars, jobs) if jobs > 1 else Runner(store, device, bars)
 
     def bars(self) -> Bars:
         """Progress for work that is not a run."""

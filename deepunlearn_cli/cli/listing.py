@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.reporting.table import Column, Table
@@ -12,10 +12,25 @@ from deepunlearn_cli.store.index import row
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.core.rows import IndexRow
     from deepunlearn_cli.execution.runner import Runner, Step
     from deepunlearn_cli.store import Run
 
 Row = Mapping[str, Any]
+
+
+class PlanStep(TypedDict):
+    """A run that a command needs: its `state` (`made`, `failed` or `make`), and the disk that it takes."""
+
+    state: str
+    id: str
+    kind: str
+    name: str
+    dataset: str
+    model: str
+    seed: int
+    params: Mapping[str, Any]
+    megabytes: float
 
 
 def run_table(runs: Sequence[Run], title: str = "") -> Table:
@@ -23,7 +38,7 @@ def run_table(runs: Sequence[Run], title: str = "") -> Table:
     return row_table([row(run.recipe, run.scores, run.facts) for run in runs], title)
 
 
-def row_table(rows: Sequence[Row], title: str = "") -> Table:
+def row_table(rows: Sequence[IndexRow], title: str = "") -> Table:
     """Index rows as a table: what it is, how good it is, what it cost."""
     columns = [
         Column("id", lambda r: str(r["id"])),
@@ -55,7 +70,7 @@ def plan_table(runner: Runner, recipes: Sequence[Recipe]) -> Table:
     return Table("deepunlearn.plan/1", "", columns, rows, [_plan_note(rows)])
 
 
-def _step(step: Step, size: int) -> dict[str, Any]:
+def _step(step: Step, size: int) -> PlanStep:
     recipe = step.recipe
     return {
         "state": step.state,
@@ -70,7 +85,7 @@ def _step(step: Step, size: int) -> dict[str, Any]:
     }
 
 
-def _plan_note(rows: Sequence[Row]) -> str:
+def _plan_note(rows: Sequence[PlanStep]) -> str:
     to_make = [r for r in rows if r["state"] == "make"]
     there = len(rows) - len(to_make)
     return (

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.errors import RunFailed
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.store import Run
-    from deepunlearn_cli.sweep import Standing
+    from deepunlearn_cli.sweep import StudyProgress
 
 
 def describe(recipe: Recipe) -> str:
@@ -88,7 +88,7 @@ class Bars(Reporter):
             self._console.warn(f"{failure.message} ({describe(recipe)}); {failure.hint}")
         self._warned.add(failure.message)
 
-    def standing(self, of: Standing) -> None:
+    def standing(self, of: StudyProgress) -> None:
         """Show how far a search is."""
         best = "" if of.best is None else f"best {of.best:.4f}"
         if self._bars:

@@ -19,7 +19,7 @@ from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 if TYPE_CHECKING:
     from deepunlearn_cli.core.errors import Failure
     from deepunlearn_cli.execution.runner import Runner
-    from deepunlearn_cli.sweep import Order, Search, Standing, Tuned
+    from deepunlearn_cli.sweep import Order, Search, StudyProgress, TunedMethod
 
 PANEL = "Search"
 
@@ -149,13 +149,17 @@ def _check(counts: dict[str, tuple[int, int]], search: Search, methods: list[str
         raise UsageFailure(f"--out {out} is no .toml file in a folder that exists", "--out msg.toml, say")
 
 
-def _teller(runner: Runner) -> Callable[[Standing], None]:
+def _teller(runner: Runner) -> Callable[[StudyProgress], None]:
     """Progress to whoever reports; silence where nobody shows searches."""
     return getattr(runner.reporter, "standing", lambda _: None)
 
 
 def _result(
-    session: Session, order: Order, tuned: Sequence[Tuned], failures: Sequence[Failure], out: Path | None
+    session: Session,
+    order: Order,
+    tuned: Sequence[TunedMethod],
+    failures: Sequence[Failure],
+    out: Path | None,
 ) -> Result:
     """Candidates of every method, ids of the chosen models; a failure of the only method is that failure."""
     from deepunlearn_cli.reporting.sweeps import candidates_table
@@ -173,7 +177,7 @@ def _result(
     return Result(tables=[candidates_table(rows)], ids=ids, notes=_notes(order, tuned, out), code=code)
 
 
-def _rows(tuned: Tuned) -> Iterator[dict[str, Any]]:
+def _rows(tuned: TunedMethod) -> Iterator[dict[str, Any]]:
     about = {"study": tuned.question.key, "method": tuned.question.method, "trials": tuned.trials}
     about["tuned"] = [*tuned.question.domains, *tuned.question.fixed]
     for candidate in tuned.candidates:
@@ -181,7 +185,7 @@ def _rows(tuned: Tuned) -> Iterator[dict[str, Any]]:
         yield about | asdict(candidate) | {"preset": str(tuned.path), "runs": runs}
 
 
-def _notes(order: Order, tuned: Sequence[Tuned], out: Path | None) -> list[str]:
+def _notes(order: Order, tuned: Sequence[TunedMethod], out: Path | None) -> list[str]:
     behind = [f"{one.question.method} {one.trials}" for one in tuned if one.trials < order.wanted]
     return [
         *(

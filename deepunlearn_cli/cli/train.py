@@ -89,7 +89,7 @@ def train(
         spec = forget or data.DEFAULT_FORGET
         sets = {seed: refs.forget_for(scene.data, opened, for_run(spec, seed), runner) for seed in numbers}
         wanted = _recipes(scene, role, params, sets, track=track)
-        if size := runner.shop.track_size(wanted[0]) if track else 0:
+        if size := runner.materials.track_size(wanted[0]) if track else 0:
             session.console.note(f"the track of each original takes {size / 1e6:,.1f} MB beside its weights")
         start = refs.Start(wanted[0], opened, sets[numbers[0]], data.portable(dataset))
         claims = refs.claims_of(wanted[0], start)

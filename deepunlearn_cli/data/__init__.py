@@ -6,14 +6,13 @@ May import: `core`, `system`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.registry import Room
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.data._cache import find, keep, load_dataset
 from deepunlearn_cli.data._dataset import Dataset
-from deepunlearn_cli.data._family import Family, raw_folder
+from deepunlearn_cli.data._family import Family, FamilyRow, raw_folder
 from deepunlearn_cli.data._forget import (
     DEFAULT_FORGET,
     ForgetSet,
@@ -78,9 +77,9 @@ def open_dataset(
         UsageFailure: files that cannot be used as they are.
     """
     family = _family(spec, home, image_size, offline)
-    found = find(home, family.key(family.stamp()))
-    if found:
-        return found
+    known = find(home, family.key(family.stamp()))
+    if known:
+        return known
     report = progress or _silent
     family.fetch(report)
     keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())
@@ -105,15 +104,19 @@ def portable(spec: str) -> str:
     return f"{name}:{Path(argument).expanduser().absolute()}" if colon else spec
 
 
-def list_families() -> list[dict[str, Any]]:
-    """The families as plain rows: name, summary, size (pixels or None), classes (count or None), source."""
-    rows = []
-    for name in FAMILIES.names():
-        kind = FAMILIES.get(name)
-        spec = f"{name}:{kind.takes}" if kind.takes else name
-        facts = {"summary": kind.summary, "size": kind.size, "classes": kind.classes, "source": kind.source}
-        rows.append({"name": spec, **facts})
-    return rows
+def list_families() -> list[FamilyRow]:
+    """The families as plain rows, by name."""
+    return [_row(name, FAMILIES.get(name)) for name in FAMILIES.names()]
+
+
+def _row(name: str, kind: type[Family]) -> FamilyRow:
+    return {
+        "name": f"{name}:{kind.takes}" if kind.takes else name,
+        "summary": kind.summary,
+        "size": kind.size,
+        "classes": kind.classes,
+        "source": kind.source,
+    }
 
 
 def _family(spec: str, home: Path, image_size: int | None, offline: bool) -> Family:

@@ -37,8 +37,8 @@ def find(home: Path, key: str) -> Dataset | None:
     """The dataset decoded earlier from the source with this key; None if there is none, or a damaged one."""
     try:
         entry = json.loads(_source(home, key).read_text("utf-8"))
-        found = _read(home / entry["fingerprint"])
-        return found and replace(found, name=entry["name"], paths=tuple(entry["paths"]))
+        dataset = _read(home / entry["fingerprint"])
+        return dataset and replace(dataset, name=entry["name"], paths=tuple(entry["paths"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -53,10 +53,10 @@ def load_dataset(fingerprint: str, home: Path) -> Dataset:
     cure = "name the dataset again (`--dataset ...`): it is decoded once more"
     if not (home / fingerprint).is_dir():
         raise NotFound(f"no decoded dataset {fingerprint[:16]} in {home}", cure)
-    found = _read(home / fingerprint)
-    if found is None:
+    dataset = _read(home / fingerprint)
+    if dataset is None:
         raise StoreCorrupt(f"decoded dataset {fingerprint[:16]} in {home} is damaged", cure)
-    return found
+    return dataset
 
 
 def keep(home: Path, plan: Plan, keys: Iterable[str], progress: Progress) -> Dataset:

@@ -33,13 +33,13 @@ def read_entries(file: Path) -> list[Entry]:
         raise NotFound(f"no file {file}", f"indices:FILE names a file: {FORMS}")
     readers = {".csv": _csv, ".npy": _npy, ".json": _json}
     try:
-        found = readers.get(file.suffix.lower(), _txt)(file)
+        values = readers.get(file.suffix.lower(), _txt)(file)
     except (OSError, ValueError, EOFError, csv.Error) as error:
         reason = "it is not text" if isinstance(error, UnicodeDecodeError) else str(error)
         raise UsageFailure(f"cannot read {file}: {' '.join(reason.split())}", f"expected {FORMS}") from None
-    if not found:
+    if not values:
         raise UsageFailure(f"{file} is empty", f"expected {FORMS}")
-    return [_entry(value) for value in found]
+    return [_entry(value) for value in values]
 
 
 def to_indices(entries: list[Entry], dataset: Dataset, file: Path) -> list[int]:

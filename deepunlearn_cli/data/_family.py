@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 import numpy as np
 
@@ -52,6 +52,23 @@ class Plan:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     paths: tuple[str, ...] = ()
+
+
+class FamilyRow(TypedDict):
+    """A family as a plain row.
+
+    Attributes:
+        name: as a spec is written: `digits`, `folder:PATH`.
+        size: height and width in pixels; None for the pictures' own.
+        classes: how many; None for the source's own.
+        source: where the files come from.
+    """
+
+    name: str
+    summary: str
+    size: int | None
+    classes: int | None
+    source: str
 
 
 class Family(ABC):

@@ -117,12 +117,12 @@ def load_forget(sha256: str, home: Path) -> ForgetSet:
         raise NotFound(f"no forget set {sha256[:16]} in {path.parent}", "give it again with --forget")
     try:
         with np.load(path, allow_pickle=False) as kept:
-            found = forget_by_index(str(kept["spec"]), kept["indices"].astype(np.int64))
+            forget = forget_by_index(str(kept["spec"]), kept["indices"].astype(np.int64))
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, ZlibError):
-        found = None
-    if found is None or found.sha256 != sha256:
+        forget = None
+    if forget is None or forget.sha256 != sha256:
         raise StoreCorrupt(f"forget set {path} is damaged", "remove the file and give --forget again")
-    return found
+    return forget
 
 
 def _place(home: Path, sha256: str) -> Path:
@@ -212,11 +212,11 @@ def _fault(
 
 
 def _not_trained(indices: list[int], given: dict[int, Entry], split: Split, file: Path) -> Failure | None:
-    tested, held = set(split.test.tolist()), set(split.val.tolist())
+    tested, in_val = set(split.test.tolist()), set(split.val.tolist())
     wrong = [given[index] for index in indices if index in tested]
     if wrong:
         return offending(file, wrong, "of the test part, never trained on", "leave them out")
-    wrong = [given[index] for index in indices if index in held]
+    wrong = [given[index] for index in indices if index in in_val]
     if wrong:
         cure = "--val-share 0 trains on all of the official training part"
         return offending(file, wrong, "of the validation part, not trained on", cure)

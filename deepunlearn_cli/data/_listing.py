@@ -43,8 +43,8 @@ def digest(files: Iterable[File]) -> str:
 
 
 def _walk(folder: str, prefix: str, extensions: tuple[str, ...]) -> Iterator[File]:
-    with os.scandir(folder) as found:
-        entries = sorted((e for e in found if not e.name.startswith(".")), key=lambda e: e.name)
+    with os.scandir(folder) as scan:
+        entries = sorted((e for e in scan if not e.name.startswith(".")), key=lambda e: e.name)
     for entry in entries:
         if entry.name.lower().endswith(extensions) and entry.is_file():
             facts = entry.stat()

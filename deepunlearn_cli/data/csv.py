@@ -83,9 +83,9 @@ class Csv(Family):
             raise NotFound(f"no file {self.file}", LAYOUT)
         places = [self.file, *(self._place(line) for line in self.lines)]
         files = [_looked_up(place) for place in places]
-        missing = [line for line, found in zip(self.lines, files[1:], strict=True) if found is None]
+        missing = [line for line, file in zip(self.lines, files[1:], strict=True) if file is None]
         self._refuse_lines("name pictures that are not there", missing)
-        return [str(self.file.resolve()), digest(found for found in files if found)]
+        return [str(self.file.resolve()), digest(file for file in files if file)]
 
     def plan(self) -> Plan:
         """Raises `UsageFailure` for pictures that cannot be used."""
@@ -122,13 +122,13 @@ class Csv(Family):
 
     def _column(self, header: Sequence[str], names: tuple[str, ...]) -> int:
         """The one column with one of these names."""
-        found = [column for column, name in enumerate(header) if name in names]
-        if not found:
+        columns = [column for column, name in enumerate(header) if name in names]
+        if not columns:
             raise self._refused(f"has no column {' or '.join(names)}, only {', '.join(header)}")
-        if len(found) > 1:
-            several = " and ".join(header[column] for column in found)
+        if len(columns) > 1:
+            several = " and ".join(header[column] for column in columns)
             raise self._refused(f"has several columns for the {names[0]}: {several}")
-        return found[0]
+        return columns[0]
 
     def _check(self, lines: Sequence[Line], parts: tuple[str, ...]) -> None:
         self._refuse_lines("lack a path or a label", [x for x in lines if x.path == "." or not x.label])

@@ -100,15 +100,15 @@ class Folder(Family):
         names = [path[depth] for path in split]
         classes = tuple(sorted(set(names)))
         for part in self.parts or ("",):
-            held = {name for name, path in zip(names, split, strict=True) if not part or path[0] == part}
-            self._check_classes(self.folder / part, held, set(classes))
+            present = {name for name, path in zip(names, split, strict=True) if not part or path[0] == part}
+            self._check_classes(self.folder / part, present, set(classes))
         numbers = {name: number for number, name in enumerate(classes)}
         return np.array([numbers[name] for name in names], dtype=np.int64), classes
 
-    def _check_classes(self, place: Path, held: set[str], classes: set[str]) -> None:
+    def _check_classes(self, place: Path, present: set[str], classes: set[str]) -> None:
         """Every class, empty class folders included, must have pictures in this part."""
         folders = {e.name for e in place.iterdir() if e.is_dir() and not e.name.startswith(".")}
-        lacking = sorted((folders | classes) - held)
+        lacking = sorted((folders | classes) - present)
         if lacking:
             raise UsageFailure(
                 f"{len(lacking)} classes have no pictures in {place}: {', '.join(lacking[:5])}",

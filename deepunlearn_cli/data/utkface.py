@@ -40,8 +40,8 @@ class UtkFace(Family):
     @cached_property
     def files(self) -> list[File]:
         """The pictures, sorted by name."""
-        found = listing(self.folder, (".jpg",)) if self.folder.is_dir() else []
-        return sorted(found, key=lambda file: PurePosixPath(file.path).name)
+        files = listing(self.folder, (".jpg",)) if self.folder.is_dir() else []
+        return sorted(files, key=lambda file: PurePosixPath(file.path).name)
 
     def stamp(self) -> str:
         """Digest of the listing."""
@@ -81,10 +81,12 @@ class UtkFace(Family):
     def _ages(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
         """Ages in years, file by file."""
         names = [PurePosixPath(file.path).name for file in self.files]
-        found = [re.match(r"(\d{1,3})_", name) for name in names]
-        self._refuse([n for n, age in zip(names, found, strict=True) if not age], "have no age in their name")
+        matches = [re.match(r"(\d{1,3})_", name) for name in names]
+        self._refuse(
+            [n for n, age in zip(names, matches, strict=True) if not age], "have no age in their name"
+        )
         self._refuse([n for n, count in Counter(names).items() if count > 1], "are there more than once")
-        return np.array([int(age[1]) for age in found if age], dtype=np.int64)
+        return np.array([int(age[1]) for age in matches if age], dtype=np.int64)
 
     def _refuse(self, names: list[str], fault: str) -> None:
         if names:

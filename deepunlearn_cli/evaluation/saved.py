@@ -31,8 +31,8 @@ def read(path: Path) -> Part:
 
 def _arrays(path: Path) -> Part:
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as held:
-            return {name: held[name] for name in ("logits", "labels", "values", "index") if name in held}
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in ("logits", "labels", "values", "index") if name in file}
     if path.suffix == ".npy":
         return {"values": np.load(path, allow_pickle=False)}
     return {"values": np.loadtxt(path, dtype=np.float64, ndmin=1, delimiter=",")}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from deepunlearn_cli.engine.task import Task
     from deepunlearn_cli.engine.track import Track
-    from deepunlearn_cli.execution.materials import Workshop
+    from deepunlearn_cli.execution.materials import Materials
     from deepunlearn_cli.methods import Method
     from deepunlearn_cli.store import Run
 
@@ -42,32 +42,32 @@ class Product:
     log: list[dict[str, Any]] = field(default_factory=list)
 
 
-Judge = Callable[["nn.Module", "Task", Recipe, "Workshop"], Product]
-Maker = Callable[[Recipe, Mapping[str, "Run"], "Workshop", Progress], Product]
+Judge = Callable[["nn.Module", "Task", Recipe, "Materials"], Product]
+Maker = Callable[[Recipe, Mapping[str, "Run"], "Materials", Progress], Product]
 
 
-def make(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+def make(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
     """The answer to a recipe whose inputs are there.
 
     A recipe that gives no usable model, and never will, is answered too: status `failed`, with the reason.
     """
-    return MAKERS[recipe.kind](recipe, inputs, shop, progress)
+    return MAKERS[recipe.kind](recipe, inputs, materials, progress)
 
 
-def _train(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+def _train(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
     del inputs
     trainer = Tracked if recipe.repeats and not recipe.forget else Retrain
-    return _model_run(recipe, trainer.build(recipe.params), {}, _kept, shop, progress)
+    return _model_run(recipe, trainer.build(recipe.params), {}, _kept, materials, progress)
 
 
-def _unlearn(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+def _unlearn(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
     method = METHODS.get(recipe.name).build(recipe.params)
-    return _model_run(recipe, method, inputs, _kept, shop, progress)
+    return _model_run(recipe, method, inputs, _kept, materials, progress)
 
 
-def _trial(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+def _trial(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
     method = METHODS.get(recipe.name).build(recipe.params)
-    return _model_run(recipe, method, inputs, _tried, shop, progress)
+    return _model_run(recipe, method, inputs, _tried, materials, progress)
 
 
 def _model_run(
@@ -75,32 +75,32 @@ def _model_run(
     method: Method,
     inputs: Mapping[str, Run],
     judge: Judge,
-    shop: Workshop,
+    materials: Materials,
     progress: Progress,
 ) -> Product:
     from torch import nn
 
     from deepunlearn_cli.library import unlearn
 
-    task = shop.task(recipe, method.reads, progress)
+    task = materials.task(recipe, method.reads, progress)
     task.facts["reads"] = list(method.reads)
     start = inputs.get("original")
     if method.tracked:
-        task.track = _track(recipe, inputs, shop)
+        task.track = _track(recipe, inputs, materials)
         task.facts["approximate"] = task.track.mixed or inputs["original"].facts.get("approximate", False)
     try:
-        model = shop.start(recipe, start) if start else nn.Module()  # training starts from nothing
-        return judge(unlearn(model, method, task, seed=recipe.seed), task, recipe, shop)
+        model = materials.start(recipe, start) if start else nn.Module()  # training starts from nothing
+        return judge(unlearn(model, method, task, seed=recipe.seed), task, recipe, materials)
     except RunFailed as failure:
-        return _failed(failure, task, recipe, shop)
+        return _failed(failure, task, recipe, materials)
 
 
-def _failed(failure: RunFailed, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+def _failed(failure: RunFailed, task: Task, recipe: Recipe, materials: Materials) -> Product:
     why = {"status": "failed", "reason": failure.message, "hint": failure.hint}
-    return Product(scores={}, facts=_facts(task, recipe, shop) | why, log=task.log)
+    return Product(scores={}, facts=_facts(task, recipe, materials) | why, log=task.log)
 
 
-def _track(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop) -> Track:
+def _track(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials) -> Track:
     """The track of the original's training, or what an earlier checkpoint allows to say of it."""
     from copy import deepcopy
 
@@ -108,28 +108,28 @@ def _track(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop) -> Track:
 
     start, earlier = recipe.inputs["original"], inputs.get("earlier")
     training = Retrain.build(training_of(start))
-    first = deepcopy(shop.start(recipe, earlier)) if earlier else shop.fresh(start, "init")
-    goal = training.objective(shop.dataset(recipe).num_classes)
+    first = deepcopy(materials.start(recipe, earlier)) if earlier else materials.fresh(start, "init")
+    goal = training.objective(materials.dataset(recipe).num_classes)
     updates = None if earlier else inputs["original"].track()
     return Track(first.train(), training.rate, training.batch_size, goal, earlier is not None, updates)
 
 
-def _kept(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+def _kept(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """Weights and outputs are kept, for whatever comes next."""
-    return _product(task, recipe, shop, shop.outputs(recipe, model), _portable(model))
+    return _product(task, recipe, materials, materials.outputs(recipe, model), _portable(model))
 
 
 def _product(
     task: Task,
     recipe: Recipe,
-    shop: Workshop,
+    materials: Materials,
     outputs: Outputs,
     weights: dict[str, Tensor] | None = None,
 ) -> Product:
     warnings = task.warnings + warnings_of(outputs, task.classes)
     return Product(
         scores=score(outputs),
-        facts=_facts(task, recipe, shop) | {"warnings": warnings},
+        facts=_facts(task, recipe, materials) | {"warnings": warnings},
         weights=weights,
         track=task.updates,
         outputs=outputs,
@@ -137,11 +137,11 @@ def _product(
     )
 
 
-def _tried(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+def _tried(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """Scores only, and none that needs a test picture."""
-    outputs = shop.outputs(recipe, model, without=("test",))
+    outputs = materials.outputs(recipe, model, without=("test",))
     against = {"umia_val": _judged(recipe.data["judge"], outputs)}
-    return Product(scores=score(outputs) | against, facts=_facts(task, recipe, shop))
+    return Product(scores=score(outputs) | against, facts=_facts(task, recipe, materials))
 
 
 def _judged(judge: Mapping[str, Any], outputs: Outputs) -> float:
@@ -149,67 +149,69 @@ def _judged(judge: Mapping[str, Any], outputs: Outputs) -> float:
     return float(attack.run({"target": lambda: outputs}, judge["seed"]).scores[attack.headline()])
 
 
-def _shadow(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+def _shadow(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
     start = inputs.get("original")
     if start is None:  # an original or retrained model of U-LiRA
         judge = _overheard if recipe.forget else _halfway
-        return _model_run(recipe, Retrain.build(recipe.params), {}, judge, shop, progress)
+        return _model_run(recipe, Retrain.build(recipe.params), {}, judge, materials, progress)
     method = METHODS.get(recipe.name).build(recipe.params)
     if not method.changes_weights:
-        return _as_it_was(recipe, start, shop)
-    return _model_run(recipe, method, inputs, _overheard, shop, progress)
+        return _as_it_was(recipe, start, materials)
+    return _model_run(recipe, method, inputs, _overheard, materials, progress)
 
 
-def _halfway(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+def _halfway(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """An original of U-LiRA: its weights, to start from, and what it says of either half."""
-    outputs = shop.outputs(recipe, model, without=("val", "test"))
-    return _product(task, recipe, shop, outputs, _portable(model))
+    outputs = materials.outputs(recipe, model, without=("val", "test"))
+    return _product(task, recipe, materials, outputs, _portable(model))
 
 
-def _overheard(model: nn.Module, task: Task, recipe: Recipe, shop: Workshop) -> Product:
+def _overheard(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """An unlearned or retrained model of U-LiRA: what it says of the forgotten and of the never seen."""
-    return _product(task, recipe, shop, shop.outputs(recipe, model, without=("retain", "val", "test")))
+    return _product(
+        task, recipe, materials, materials.outputs(recipe, model, without=("retain", "val", "test"))
+    )
 
 
-def _as_it_was(recipe: Recipe, start: Run, shop: Workshop) -> Product:
+def _as_it_was(recipe: Recipe, start: Run, materials: Materials) -> Product:
     """The do-nothing control of U-LiRA: its outputs are those of its original."""
     import numpy as np
 
-    given, forgotten = start.outputs(), shop.indices(recipe)["forget"]
+    given, forgotten = start.outputs(), materials.indices(recipe)["forget"]
     chosen = np.isin(given["retain"]["index"], forgotten)
     outputs = {
         "forget": {name: array[chosen] for name, array in given["retain"].items()},
         "never": given["never"],
     }
-    facts = {**shop.facts(), "seconds": 0.0, "work": 0.0, "shared": False, "version": __version__}
+    facts = {**materials.facts(), "seconds": 0.0, "work": 0.0, "shared": False, "version": __version__}
     return Product(scores=score(outputs), facts=facts, outputs=outputs)
 
 
-def _lockstep(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+def _lockstep(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
     """An original and its retrained model side by side: readings over steps, and both test accuracies."""
     from deepunlearn_cli.engine.device import repeatable
     from deepunlearn_cli.engine.lockstep import Lockstep
     from deepunlearn_cli.engine.predict import check_finite
 
     training = Retrain.build(recipe.params)
-    task = shop.task(recipe, Tracked.needs, progress)
-    start = shop.start(recipe, inputs["start"]) if inputs else shop.fresh(recipe, "init")
+    task = materials.task(recipe, Tracked.needs, progress)
+    start = materials.start(recipe, inputs["start"]) if inputs else materials.fresh(recipe, "init")
     try:
-        with repeatable(recipe.seed, shop.device), task.cost.clock(shop.device):
+        with repeatable(recipe.seed, materials.device), task.cost.clock(materials.device):
             pair = Lockstep(start, task, training, training.annealing, training.objective(task.classes))
             task.log = list(pair.run(training.points))
         check_finite(pair.original)
         check_finite(pair.retrained)
     except RunFailed as failure:
-        return _failed(failure, task, recipe, shop)
+        return _failed(failure, task, recipe, materials)
     rest = ("retain", "forget", "val")
     models = {"TA": pair.original, "TA_retrained": pair.retrained}
-    accuracies = {name: score(shop.outputs(recipe, m, without=rest))["TA"] for name, m in models.items()}
-    return Product(scores=accuracies | task.log[-1], facts=_facts(task, recipe, shop), log=task.log)
+    accuracies = {name: score(materials.outputs(recipe, m, without=rest))["TA"] for name, m in models.items()}
+    return Product(scores=accuracies | task.log[-1], facts=_facts(task, recipe, materials), log=task.log)
 
 
-def _attack(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
-    del shop, progress
+def _attack(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
+    del materials, progress
     start = time.perf_counter()
     sources = {name: run.outputs for name, run in inputs.items()}
     findings = ATTACKS.get(recipe.name).build(recipe.params).run(sources, recipe.seed)
@@ -229,7 +231,9 @@ def _leaks(recipe: Recipe, inputs: Mapping[str, Run]) -> list[str]:
     ]
 
 
-def _checkpoint(recipe: Recipe, inputs: Mapping[str, Run], shop: Workshop, progress: Progress) -> Product:
+def _checkpoint(
+    recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress
+) -> Product:
     raise NotFound(
         f"the weights of checkpoint {recipe.key} are not in this store",
         "give the file itself with --ckpt FILE",
@@ -264,13 +268,13 @@ def warnings_of(outputs: Outputs, classes: int) -> list[str]:
     return [f"retain accuracy is {retain:.1%}, at chance for {classes} classes: the model is not usable"]
 
 
-def _facts(task: Task, recipe: Recipe, shop: Workshop) -> dict[str, Any]:
+def _facts(task: Task, recipe: Recipe, materials: Materials) -> dict[str, Any]:
     cost = task.cost
     return {
         **task.facts,
-        **shop.facts(),
+        **materials.facts(),
         "seconds": cost.seconds,
-        "work": cost.work(shop.training_size(recipe)),
+        "work": cost.work(materials.training_size(recipe)),
         "samples_forward": cost.forward,
         "samples_backward": cost.backward,
         "shared": cost.shared,

@@ -1,4 +1,4 @@
-"""The workshop: turns the names in a recipe into pictures on the device, models and tasks."""
+"""Materials: turns the names in a recipe into pictures on the device, models and tasks."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Indices = dict[str, NDArray[np.int64]]
 STARTS_KEPT = 3  # originals at hand on the device: a sweep starts from the same few again and again
 
 
-class Workshop:
+class Materials:
     """Everything a maker needs on one device; datasets are opened and moved there once.
 
     Args:
-        sharing: how many workshops of ours share the device's memory, this one included.
+        sharing: how many processes of ours share the device's memory, this one included.
     """
 
     def __init__(self, home: Path, device: torch.device, sharing: int = 1) -> None:
@@ -51,10 +51,10 @@ class Workshop:
 
     def indices(self, recipe: Recipe) -> Indices:
         """Dataset indices of each part; without a forget set, `retain` is the whole training split."""
-        asked = canonical([dict(recipe.data), recipe.forget])
-        if asked not in self._indices:
-            self._indices[asked] = self._drawn(recipe)
-        return self._indices[asked]
+        key = canonical([dict(recipe.data), recipe.forget])
+        if key not in self._indices:
+            self._indices[key] = self._drawn(recipe)
+        return self._indices[key]
 
     def _drawn(self, recipe: Recipe) -> Indices:
         split = data.split(self.dataset(recipe), recipe.data["val_share"], recipe.data["split_seed"])
@@ -84,11 +84,11 @@ class Workshop:
     def size(self, recipe: Recipe) -> int:
         """Bytes that a run keeps: the model's weights; logits, label and index of every picture."""
         dataset = self.dataset(recipe)
-        said = len(dataset) * (4 * dataset.num_classes + 8)
+        outputs = len(dataset) * (4 * dataset.num_classes + 8)
         if recipe.kind == "shadow" and recipe.forget:
-            return said  # at most: only what U-LiRA reads
+            return outputs  # at most: only what U-LiRA reads
         weights: int = sum(value.nbytes for value in self.fresh(recipe, "init").state_dict().values())
-        return weights + said + self.track_size(recipe)
+        return weights + outputs + self.track_size(recipe)
 
     def track_size(self, recipe: Recipe) -> int:
         """Bytes of the track that a run keeps: a number for each weight, for a tracked original only."""

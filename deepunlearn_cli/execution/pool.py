@@ -1,4 +1,4 @@
-"""A fleet: the runs of a batch, several at a time, each in a worker process with its share of the threads."""
+"""A pool: the runs of a batch, several at a time, each in a worker process with its share of the threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deepunlearn_cli.core.errors import Failure, RunFailed
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner, Step, usable
 from deepunlearn_cli.store import Run, Store
-from deepunlearn_cli.system.processes import Asked, Crew, Desk, Event, Lost, Told
+from deepunlearn_cli.system.processes import Asked, Event, Link, Lost, ProcessPool, Told
 
 LONGEST_FIRST = (
     "checkpoint",
@@ -25,7 +25,7 @@ LONGEST_FIRST = (
 PROGRESS_SECONDS = 0.1  # between two words of a worker on the same run
 
 
-class Fleet(Runner):
+class PoolRunner(Runner):
     """A runner whose batches are made by `jobs` worker processes at a time; single runs it makes itself.
 
     Each worker has the machine's threads divided by `jobs`, however few runs there are: results depend on the
@@ -48,40 +48,47 @@ class Fleet(Runner):
         steps = self.plan(recipes)
         self.reporter.planned(sum(step.state == "make" for step in steps))
         batch = _Batch(self, recipes, steps)
-        with Crew(self.jobs) as crew:
-            batch.make(crew, min(self.jobs, len(batch.todo)))
+        with ProcessPool(self.jobs) as pool:
+            batch.make(pool, min(self.jobs, len(batch.todo)))
         return batch.outcome()
 
 
 class _Batch:
-    """Where a batch stands: what is still to do, what each worker has in hand, what became of the rest."""
+    """Where a batch stands.
 
-    def __init__(self, runner: Fleet, recipes: Sequence[Recipe], steps: Sequence[Step]) -> None:
+    Attributes:
+        todo: by key, what no worker has begun.
+        running: by worker, what it is making; `idle`: workers that wait, in the order of their asking.
+        seen: workers that have asked at least once.
+        settled: by key, what became of it.
+    """
+
+    def __init__(self, runner: PoolRunner, recipes: Sequence[Recipe], steps: Sequence[Step]) -> None:
         self.store, self.reporter, self.device = runner.store, runner.reporter, runner.device
-        self.asked_for = recipes
+        self.recipes = recipes
         self.todo = {step.recipe.key: step.recipe for step in steps if step.state == "make"}
-        self.hands: dict[int, Recipe] = {}
+        self.running: dict[int, Recipe] = {}
         self.idle: dict[int, None] = {}
         self.seen: set[int] = set()
-        self.fates: dict[str, Run | RunFailed] = {}
+        self.settled: dict[str, Run | RunFailed] = {}
         for step in steps:
             if step.state != "make":
                 self._settle(step.recipe.key)
 
-    def make(self, crew: Crew, workers: int) -> None:
+    def make(self, pool: ProcessPool, workers: int) -> None:
         """Have everything made that can be."""
         arguments = (str(self.store.root), self.device)
-        for event in crew.run(work, [arguments] * workers):
+        for event in pool.run(work, [arguments] * workers):
             self._take(event)
             if isinstance(event, Lost) and self.todo:
-                crew.start(work, *arguments)
-            self._assign(crew)
+                pool.start(work, *arguments)
+            self._assign(pool)
 
     def outcome(self) -> Outcome:
         """What became of the recipes, in the order in which they were asked for."""
-        fates = [(recipe, self.fates[recipe.key]) for recipe in self.asked_for]
-        failures = [(recipe, fate) for recipe, fate in fates if isinstance(fate, RunFailed)]
-        return Outcome([fate for _, fate in fates if isinstance(fate, Run)], failures)
+        results = [(recipe, self.settled[recipe.key]) for recipe in self.recipes]
+        failures = [(recipe, result) for recipe, result in results if isinstance(result, RunFailed)]
+        return Outcome([result for _, result in results if isinstance(result, Run)], failures)
 
     def _take(self, event: Event) -> None:
         match event:
@@ -93,25 +100,25 @@ class _Batch:
             case Lost(worker, reason):
                 self._lost(worker, reason)
 
-    def _assign(self, crew: Crew) -> None:
+    def _assign(self, pool: ProcessPool) -> None:
         for worker in list(self.idle):
             recipe = self._next()
             if recipe:
-                self.hands[worker] = self.todo.pop(recipe.key)
-                crew.give(worker, recipe.to_json())
+                self.running[worker] = self.todo.pop(recipe.key)
+                pool.give(worker, recipe.to_json())
             elif not self.todo:
-                crew.dismiss(worker)
+                pool.dismiss(worker)
             if recipe or not self.todo:
                 del self.idle[worker]
 
     def _next(self) -> Recipe | None:
         """The first of the longest kind whose inputs are there."""
-        ready = (r for r in self.todo.values() if all(i.key in self.fates for i in r.inputs.values()))
+        ready = (r for r in self.todo.values() if all(i.key in self.settled for i in r.inputs.values()))
         return min(ready, key=lambda recipe: LONGEST_FIRST.index(recipe.kind), default=None)
 
     def _hear(self, worker: int, words: tuple[Any, ...]) -> None:
         """What a worker's runner reports of the run in hand, and in the end what became of it."""
-        recipe = self.hands[worker]
+        recipe = self.running[worker]
         match words:
             case ("started",):
                 self.reporter.started(recipe)
@@ -122,12 +129,12 @@ class _Batch:
             case ("stopped",):
                 self.reporter.stopped(recipe)
             case ("ended", made):
-                del self.hands[worker]
+                del self.running[worker]
                 self._settle(recipe.key, made)
 
     def _lost(self, worker: int, reason: str) -> None:
         self.idle.pop(worker, None)
-        recipe = self.hands.pop(worker, None)
+        recipe = self.running.pop(worker, None)
         if recipe:
             self.reporter.stopped(recipe)
             why = f"{recipe.name} (run {recipe.key}) was not made: its worker process was {reason}"
@@ -142,7 +149,7 @@ class _Batch:
         run = self.store.get(key)
         assert run
         try:
-            self.fates[key] = usable(run)
+            self.settled[key] = usable(run)
         except RunFailed as failure:
             self._fail(key, failure)
         else:
@@ -150,43 +157,43 @@ class _Batch:
 
     def _fail(self, key: str, failure: RunFailed) -> None:
         """A run failed, and with it every run that would start from it."""
-        self.fates[key] = failure
-        lame = [r for r in self.todo.values() if any(i.key == key for i in r.inputs.values())]
-        for recipe in self.asked_for:
+        self.settled[key] = failure
+        blocked = [r for r in self.todo.values() if any(i.key == key for i in r.inputs.values())]
+        for recipe in self.recipes:
             if recipe.key == key:
                 self.reporter.failed(recipe, failure)
-        for recipe in lame:
+        for recipe in blocked:
             del self.todo[recipe.key]
             self._fail(recipe.key, failure)
 
 
-class _Wire(Reporter):
+class _LinkReporter(Reporter):
     """Tells a worker's owner what the worker's runner reports."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk, self._told = desk, 0.0
+    def __init__(self, link: Link) -> None:
+        self._link, self._told = link, 0.0
 
     def started(self, recipe: Recipe) -> None:
-        self._desk.tell(("started",))
+        self._link.tell(("started",))
 
     def waiting(self, recipe: Recipe) -> None:
-        self._desk.tell(("waiting",))
+        self._link.tell(("waiting",))
 
     def stopped(self, recipe: Recipe) -> None:
-        self._desk.tell(("stopped",))
+        self._link.tell(("stopped",))
 
     def progress(self, done: float, total: float, text: str, recipe: Recipe | None = None) -> None:
         if time.monotonic() - self._told > PROGRESS_SECONDS:
             self._told = time.monotonic()
-            self._desk.tell(("progress", done, total, text))
+            self._link.tell(("progress", done, total, text))
 
 
-def work(desk: Desk, store: str, device: str) -> None:
+def work(link: Link, store: str, device: str) -> None:
     """A worker: makes the runs it is given as recipes, in the store at this place, on this device."""
-    runner = Runner(Store.open(store, create=False), device, _Wire(desk), sharing=desk.crew)
-    for item in desk.items():
+    runner = Runner(Store.open(store, create=False), device, _LinkReporter(link), sharing=link.workers)
+    for item in link.items():
         recipe = Recipe.from_json(item)
         known = runner.store.get(recipe.key)
         with suppress(RunFailed):  # it is on record, where the owner finds it
             runner.ensure(recipe)
-        desk.tell(("ended", known is None))
+        link.tell(("ended", known is None))

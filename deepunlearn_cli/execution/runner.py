@@ -14,7 +14,7 @@ from deepunlearn_cli.core.recipe import Recipe
 
 if TYPE_CHECKING:
     from deepunlearn_cli.data import Dataset
-    from deepunlearn_cli.execution.materials import Workshop
+    from deepunlearn_cli.execution.materials import Materials
     from deepunlearn_cli.store import Run, Store
 
 
@@ -75,13 +75,13 @@ class Runner:
         self._sizes: dict[tuple[str, str, str, bool], int] = {}
 
     @cached_property
-    def shop(self) -> Workshop:
+    def materials(self) -> Materials:
         """Data and models on the device; the first use imports torch and settles it on the machine."""
         from deepunlearn_cli.engine.device import pick_device, settle
-        from deepunlearn_cli.execution.materials import Workshop
+        from deepunlearn_cli.execution.materials import Materials
 
         settle()
-        return Workshop(self.store.data, pick_device(self.device), self.sharing)
+        return Materials(self.store.data, pick_device(self.device), self.sharing)
 
     def dataset(self, spec: str, *, image_size: int | None = None, offline: bool = False) -> Dataset:
         """A dataset by its spec, decoded into the store if it is not there yet."""
@@ -131,7 +131,7 @@ class Runner:
         if recipe.kind in ("attack", "lockstep"):
             return 0
         if kind not in self._sizes:
-            self._sizes[kind] = self.shop.size(recipe)
+            self._sizes[kind] = self.materials.size(recipe)
         return self._sizes[kind]
 
     def another(self, recipe: Recipe) -> Recipe:
@@ -158,7 +158,7 @@ class Runner:
         inputs = {name: self.store.get(needed.key) for name, needed in recipe.inputs.items()}
         progress = partial(self.reporter.progress, recipe=recipe)
         with self.reporting(recipe):
-            product = make(recipe, {k: v for k, v in inputs.items() if v}, self.shop, progress)
+            product = make(recipe, {k: v for k, v in inputs.items() if v}, self.materials, progress)
             facts = {"status": "done", "created": time.time(), **product.facts}
             return self.store.put(
                 recipe,

@@ -221,7 +221,7 @@ def answer_map(rows: Sequence[Row], title: str) -> Figure:
 def unrolling_figure(runs: Sequence[Row]) -> Figure:
     """Unlearning error against verification error, a panel per start: lines over steps end in a dot.
 
-    Rows are those of `unrolling.told`; colours are learning rates, sizes of dots gammas.
+    Rows are those of `unrolling.rows`; colours are learning rates, sizes of dots gammas.
     """
     starts = sorted({run["pretrain"] for run in runs})
     rates, gammas = (sorted({run[name] for run in runs}) for name in ("lr", "gamma"))

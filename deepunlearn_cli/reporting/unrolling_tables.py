@@ -40,7 +40,7 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> float:
 def unrolling_tables(runs: Rows) -> list[Table]:
     """Three tables: by setting, across runs, and by gamma against none.
 
-    `runs` are rows of `unrolling.told`: settings, `TA`, `TA_retrained`, and `readings` over steps.
+    `runs` are rows of `unrolling.rows`: settings, `TA`, `TA_retrained`, and `readings` over steps.
     """
     return [_by_setting(runs), _across(runs), _by_gamma(runs)]
 

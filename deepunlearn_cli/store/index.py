@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.run import plain
 
-Row = dict[str, Any]
+Runs = Mapping[str, tuple[int, IndexRow]]  # by id: time of change of the run's folder (ns), row
 
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 SHARD = re.compile(r"[0-9a-f]{2}")
@@ -40,7 +41,7 @@ FILTERS = (
 )  # fmt: skip
 
 
-def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> Row:
+def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> IndexRow:
     """A run in one flat row, plus `params` and `scores` as dicts; strict JSON data."""
     target = next((recipe.inputs[n] for n in ("target", "original", "start") if n in recipe.inputs), None)
     named = {name: getattr(recipe, name) for name in ("attempt", "kind", "name", "seed", "params", "setting")}
@@ -53,7 +54,7 @@ def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> 
     asked["augment"] = recipe.data.get("augment")
     keys = {"id": recipe.key, "base": recipe.base.key, "target": target.key if target else ""}
     keys["earlier"] = recipe.inputs["earlier"].key if "earlier" in recipe.inputs else ""
-    flat: Row = plain(keys | named | labels | asked | done | told | {"scores": scores})
+    flat: IndexRow = plain(keys | named | labels | asked | done | told | {"scores": scores})
     return flat
 
 
@@ -66,7 +67,7 @@ class Shard:
 
     name: str
     mtime: int
-    runs: Mapping[str, tuple[int, Row]]
+    runs: Runs
 
 
 class Index:
@@ -76,7 +77,7 @@ class Index:
         self.path = path
         self.runs_dir = runs_dir
 
-    def rows(self, **filters: str | None) -> list[Row]:
+    def rows(self, **filters: str | None) -> list[IndexRow]:
         """Rows that equal every filter given (`id` is a prefix; None means any), by creation time and id.
 
         Raises:
@@ -87,8 +88,8 @@ class Index:
         wanted = {name: value for name, value in filters.items() if value is not None}
         with _no_collector():
             rows = [row for shard in self._shards() for _, row in shard.runs.values()]
-            found = [row for row in rows if _matches(row, wanted)] if wanted else rows
-            return sorted(found, key=lambda row: (row["created"] or 0.0, row["id"]))
+            chosen = [row for row in rows if _matches(row, wanted)] if wanted else rows
+            return sorted(chosen, key=lambda row: (row["created"] or 0.0, row["id"]))
 
     def refresh(self, shard: str) -> None:
         """Take up a change of one shard if that is quickly done; the next reader does it otherwise."""
@@ -125,7 +126,7 @@ class Index:
                 packed = db.execute(query, (shard,)).fetchall()
         except (sqlite3.Error, OSError):
             return None
-        return {found.name: found for found in map(_unpack, packed) if found}
+        return {shard.name: shard for shard in map(_unpack, packed) if shard}
 
     def _record(self, shards: Sequence[Shard], stored: Mapping[str, Shard] | None, timeout: float) -> None:
         with suppress(sqlite3.Error, OSError):  # a read-only or busy index: the answer is right all the same
@@ -161,9 +162,10 @@ def shard_names(runs_dir: Path) -> list[str]:
         return []
 
 
-def _scan(folder: Path, known: Mapping[str, tuple[int, Row]]) -> tuple[dict[str, tuple[int, Row]], bool]:
+def _scan(folder: Path, known: Runs) -> tuple[Runs, bool]:
     """The runs in a shard's folder, read from their manifests unless known; and whether all could be read."""
-    runs, complete = {}, True
+    runs: dict[str, tuple[int, IndexRow]] = {}
+    complete = True
     for entry in os.scandir(folder):
         if RUN_ID.fullmatch(entry.name):
             try:
@@ -177,9 +179,10 @@ def _scan(folder: Path, known: Mapping[str, tuple[int, Row]]) -> tuple[dict[str,
     return runs, complete
 
 
-def _matches(row: Row, wanted: Mapping[str, str]) -> bool:
+def _matches(row: Mapping[str, object], wanted: Mapping[str, str]) -> bool:
     return all(
-        row["id"].startswith(value) if name == "id" else row[name] == value for name, value in wanted.items()
+        str(row[name]).startswith(value) if name == "id" else row[name] == value
+        for name, value in wanted.items()
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.recipe import Recipe, canonical
+from deepunlearn_cli.core.rows import IndexRow
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
@@ -29,10 +30,10 @@ class Problem:
         return " ".join(part for part in (self.id, self.file, self.what) if part)
 
 
-def write(folder: Path, row: Mapping[str, Any]) -> None:
+def write(folder: Path, row: IndexRow) -> None:
     """Seal a folder: flush every file to disk, then write the manifest, the last file of a run."""
     files = {name: _describe(folder / name) for name in file_names(folder)}
-    sealed = {"schema": SCHEMA, "files": files, "row": dict(row)}
+    sealed = {"schema": SCHEMA, "files": files, "row": row}
     text = json.dumps(sealed | {"seal": _seal(sealed)}, ensure_ascii=False)
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     flush(folder / MANIFEST)
@@ -46,9 +47,9 @@ def read(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def row_of(folder: Path) -> dict[str, Any]:
+def row_of(folder: Path) -> IndexRow:
     """The index row of a run. Raises one of `UNREADABLE` for a manifest that is not this folder's."""
-    row: dict[str, Any] = read(folder)["row"]
+    row: IndexRow = read(folder)["row"]
     if row["id"] != folder.name:
         raise ValueError(folder)
     return row

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.store import manifest, marker
-from deepunlearn_cli.store.index import RUN_ID, Index, Row, row, shard_names
+from deepunlearn_cli.store.index import RUN_ID, Index, row, shard_names
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
 from deepunlearn_cli.store.run import Run, write_files
 from deepunlearn_cli.system.locks import held_here, hold, is_free
@@ -75,7 +76,7 @@ class Store:
         """The index of the runs."""
         return Index(self.root / "index.sqlite", self.runs)
 
-    def rows(self, **filters: str | None) -> list[Row]:
+    def rows(self, **filters: str | None) -> list[IndexRow]:
         """Index rows by creation time, filtered as in `Index.rows`: `rows(kind="unlearn", name="msg")`."""
         return self.index.rows(**filters)
 
@@ -166,21 +167,21 @@ class Store:
 
     def leftovers(self) -> list[Path]:
         """What killed processes left: hidden folders, locks and index files that nobody holds."""
-        found = (path for shard in shard_names(self.runs) for path in (self.runs / shard).glob(".*"))
-        ours = ((path, LEFTOVER.fullmatch(path.name)) for path in found)
+        hidden = (path for shard in shard_names(self.runs) for path in (self.runs / shard).glob(".*"))
+        ours = ((path, LEFTOVER.fullmatch(path.name)) for path in hidden)
         stale = sorted(path for path, name in ours if name and is_free(self._lock(name[1])))
         return [*stale, *sorted(self.root.glob(".index-*")), *sorted(self.root.glob(f".{marker.MARKER}-*"))]
 
     def remove_leftovers(self) -> list[Path]:
         """Delete what killed processes left; returns the paths that were there."""
-        found = self.leftovers()
-        for path in found:
+        leftovers = self.leftovers()
+        for path in leftovers:
             if path.parent == self.root:
                 path.unlink(missing_ok=True)
             elif path.exists():
                 with suppress(BlockingIOError), self._alone(path.name[1:17], _give_up):
                     pass  # entering removes them
-        return [path for path in found if not path.exists()]
+        return [path for path in leftovers if not path.exists()]
 
     def verify(self, ids: Sequence[str] | None = None, progress: Progress | None = None) -> list[Problem]:
         """Compare every byte of the given runs (default: all) with their manifests.
@@ -188,13 +189,15 @@ class Store:
         Leftovers of killed processes are no problem.
         """
         names = self.ids() if ids is None else list(ids)
-        found: list[Problem] = []
+        problems: list[Problem] = []
         for done, key in enumerate(names, start=1):
             place = self._place(key)
-            found += manifest.problems(place) if place.is_dir() else [Problem(key, "", "is not in the store")]
+            problems += (
+                manifest.problems(place) if place.is_dir() else [Problem(key, "", "is not in the store")]
+            )
             if progress:
                 progress(done, len(names), "verifying")
-        return found
+        return problems
 
     def _place(self, key: str) -> Path:
         if not RUN_ID.fullmatch(key):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from deepunlearn_cli import data
 from deepunlearn_cli.checkpoints import refs
@@ -15,18 +15,17 @@ from deepunlearn_cli.core.specs import for_run, likely_share
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._method import CIFAR10, Sizes
-from deepunlearn_cli.studies.plan import Cell, Plan
+from deepunlearn_cli.studies.plan import Plan, Setup, Tuning
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.execution.runner import Runner
-    from deepunlearn_cli.sweep import Standing, Tuned
+    from deepunlearn_cli.sweep import StudyProgress, TunedMethod
 
-Row = dict[str, Any]
-Tell = Callable[["Standing"], None]
+TunedParams = Mapping[tuple[str, str], Mapping[str, Any]]  # hyperparameters by (setup, method)
+Tell = Callable[["StudyProgress"], None]
 Say = Callable[[str], None]
 
-DEFAULT_SWEEP: Mapping[str, Any] = {"trials": 100, "originals": 3, "sampler": "tpe", "confirm": 3}
 ORIGINALS, RETRAINED, TRIALS, MODELS, ATTACKS = "originals", "retrained", "search trials", "models", "attacks"
 
 
@@ -46,98 +45,117 @@ class Bench:
     precision: str
     workers: int = 1
 
-    def scene(self, cell: Cell) -> recipes.Scene:
-        """What a pair is trained on; decodes its dataset if need be."""
+    def scene(self, setup: Setup) -> recipes.Scene:
+        """What a setup is trained on; decodes its dataset if need be."""
         plan = self.plan
-        dataset = self.runner.dataset(cell.dataset, image_size=plan.image_size)
+        dataset = self.runner.dataset(setup.dataset, image_size=plan.image_size)
         return recipes.Scene(
-            dataset, cell.model, plan.val_share, plan.split_seed, self.precision, plan.augment
+            dataset, setup.model, plan.val_share, plan.split_seed, self.precision, plan.augment
         )
 
     def forget_sets(self, scene: recipes.Scene) -> dict[tuple[int, str], data.ForgetSet]:
-        """Every forget set of a pair, by the seed of the run and the spec for it."""
+        """Every forget set of a setup, by the seed of the run and the spec for it."""
         specs = {spec for seed in self.seeds for spec in self._specs(seed)}
         sets = {spec: refs.forget_for(scene.data, scene.dataset, spec, self.runner) for spec in specs}
         return {(seed, spec): sets[spec] for seed in self.seeds for spec in self._specs(seed)}
 
-    def starts(self, cell: Cell) -> list[refs.Start]:
-        """Every original of a pair with every forget set."""
-        scene = self.scene(cell)
-        source = data.portable(cell.dataset)
+    def starts(self, setup: Setup) -> list[refs.Start]:
+        """Every original of a setup with every forget set."""
+        scene = self.scene(setup)
+        source = data.portable(setup.dataset)
         return [
-            refs.Start(recipes.original(scene, cell.training, seed), scene.dataset, forget, source)
+            refs.Start(recipes.original(scene, setup.training, seed), scene.dataset, forget, source)
             for (seed, _), forget in self.forget_sets(scene).items()
         ]
 
-    def judged(self, found: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[Recipe]:
-        """Every model to be judged; `found` holds tuned hyperparameters by (pair's model key, method)."""
+    def judged(self, tuned: TunedParams) -> list[Recipe]:
+        """Every model to be judged."""
         return [
             recipes.unlearned(
                 start.recipe,
                 method,
                 start.forget,
-                {**found.get((self._name(cell), method), {}), **self.plan.params.get(method, {})},
+                {**tuned.get((self._name(setup), method), {}), **self.plan.params.get(method, {})},
                 augment=self.plan.augment_unlearning,
             )
-            for cell in self.plan.pairs
-            for start in self.starts(cell)
+            for setup in self.plan.setups
+            for start in self.starts(setup)
             for method in self.plan.method_names
         ]
 
     def attacks(self, judged: Sequence[Recipe]) -> list[Recipe]:
         """Every attack of the plan on every model of the plan."""
-        asked = self.plan.attack_settings
-        return [recipes.attack(target, name, settings) for target in judged for name, settings in asked]
+        each = self.plan.attack_settings
+        return [recipes.attack(target, name, settings) for target in judged for name, settings in each]
 
-    def tuned(self, tell: Tell, say: Say) -> tuple[dict[tuple[str, str], Mapping[str, Any]], list[Failure]]:
-        """Search every pair's methods; what was found by (pair, method), and what failed."""
-        found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    def tuned(self, tell: Tell, say: Say) -> tuple[TunedParams, list[Failure]]:
+        """Search every setup's methods, if the plan says so; what came of it, and what failed."""
+        params: dict[tuple[str, str], Mapping[str, Any]] = {}
         failures: list[Failure] = []
-        for cell in self.plan.pairs if self.plan.sweep else ():
-            tuned, failed = self._search(cell, tell, say)
-            found |= {(self._name(cell), one.question.method): one.preset.params for one in tuned}
+        if self.plan.tuning is None:
+            return params, failures
+        for setup in self.plan.setups:
+            methods, failed = self._tune(setup, self.plan.tuning, tell, say)
+            params |= {(self._name(setup), one.question.method): one.preset.params for one in methods}
             failures += failed
-        return found, failures
+        return params, failures
 
-    def _search(self, cell: Cell, tell: Tell, say: Say) -> tuple[list[Tuned], list[Failure]]:
+    def _tune(
+        self, setup: Setup, tuning: Tuning, tell: Tell, say: Say
+    ) -> tuple[list[TunedMethod], list[Failure]]:
         from deepunlearn_cli import sweep
 
-        asked: dict[str, Any] = {**DEFAULT_SWEEP, **self.plan.sweep}
-        starts = self.starts(cell)[: asked["originals"]]
+        starts = self.starts(setup)[: tuning.originals]
         self.runner.ensure_all([start.recipe for start in starts])
         methods = [name for name in self.plan.method_names if name in sweep.tunable()]
         fixed = {name: self.plan.params.get(name, {}) for name in methods}
-        questions = sweep.questions(self.runner, starts, sweep.Search(asked["sampler"]), fixed)
+        questions = sweep.questions(self.runner, starts, sweep.Search(tuning.sampler), fixed)
         root, device = str(self.runner.store.root), self.runner.device
-        order = sweep.Order(tuple(questions), root, None, device, asked["trials"], None, PATIENCE)
+        order = sweep.Order(tuple(questions), root, None, device, tuning.trials, None, PATIENCE)
         given_up = sweep.search(order, self.workers, self.runner, tell)
-        tuned, failures = sweep.conclude(order, self.runner, asked["confirm"], say)
+        tuned, failures = sweep.conclude(order, self.runner, tuning.confirm, say)
         return tuned, [*given_up, *failures]
 
     def _specs(self, seed: int) -> list[str]:
         return [for_run(spec, seed) for spec in self.plan.forget_specs]
 
     @staticmethod
-    def _name(cell: Cell) -> str:
-        return f"{cell.dataset} {cell.model}"
+    def _name(setup: Setup) -> str:
+        return f"{setup.dataset} {setup.model}"
 
 
 PATIENCE = 10  # failed trials in a row that end a method's search
 
 
-def size(plan: Plan, seeds: int) -> Iterator[Row]:
-    """How many runs of each kind every pair takes, from the plan alone, with their mean work in epochs.
+class RunCount(TypedDict):
+    """How many runs of one kind a setup takes, and the mean work of one in `epochs` of training."""
+
+    dataset: str
+    model: str
+    kind: str
+    runs: int
+    epochs: float
+
+
+class RunsToMake(RunCount):
+    """The same, with how many are `there`, and the `seconds` that the others may take (None: unknown)."""
+
+    there: int
+    seconds: float | None
+
+
+def size(plan: Plan, seeds: int) -> Iterator[RunCount]:
+    """How many runs of each kind every setup takes, from the plan alone.
 
     Work is that of the methods' defaults: a search tries longer and shorter ones.
     """
     actors = {name: METHODS.get(name) for name in plan.method_names}
     methods = [name for name, actor in actors.items() if not actor.control]
-    asked = {**DEFAULT_SWEEP, **plan.sweep}
-    tried = asked["trials"] * asked["originals"] if plan.sweep else 0
+    tried = plan.tuning.trials * plan.tuning.originals if plan.tuning else 0
     sets = [_sizes(spec) for spec in plan.forget_specs]
     each = seeds * len(sets)
-    for cell in plan.pairs:
-        epochs = recipes.TRAINER.build(cell.training).params()["epochs"]
+    for setup in plan.setups:
+        epochs = recipes.TRAINER.build(setup.training).params()["epochs"]
         once = _mean(_work(name, plan, epochs, sizes) for name in methods for sizes in sets)
         retrained = each if RETRAIN in actors or plan.sweep else 0
         counts = {
@@ -150,8 +168,8 @@ def size(plan: Plan, seeds: int) -> Iterator[Row]:
         for kind, (count, work) in counts.items():
             if count:
                 yield {
-                    "dataset": cell.dataset,
-                    "model": cell.model,
+                    "dataset": setup.dataset,
+                    "model": setup.model,
                     "kind": kind,
                     "runs": count,
                     "epochs": work,
@@ -180,18 +198,28 @@ def _work(method: str, plan: Plan, training_epochs: int, sizes: Sizes) -> float:
 def there(bench: Bench) -> Counter[tuple[str, str, str]]:
     """How many of these runs the store holds, by dataset, model and kind.
 
-    Pairs whose data are not at hand count nothing; models of a plan with a search are not known before it.
+    Setups whose data are not at hand count nothing; models of a plan with a search are not known before it.
     """
-    found: Counter[tuple[str, str, str]] = Counter()
-    for cell in bench.plan.pairs:
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for setup in bench.plan.setups:
         try:
-            starts = bench.starts(cell)
+            starts = bench.starts(setup)
         except Failure:
             continue
-        recipes = {(kind, recipe.key) for kind, recipe in _recipes(bench, starts)}
-        held = [kind for kind, key in recipes if bench.runner.store.get(key)]
-        found.update((cell.dataset, cell.model, kind) for kind in held)
-    return found
+        keys = {(kind, recipe.key) for kind, recipe in _recipes(bench, starts)}
+        kinds = [kind for kind, key in keys if bench.runner.store.get(key)]
+        counts.update((setup.dataset, setup.model, kind) for kind in kinds)
+    return counts
+
+
+def to_make(bench: Bench) -> Iterator[RunsToMake]:
+    """The plan's size with what the store holds, and how long the rest may take by the runs in it."""
+    counts, pace = there(bench), seconds_per_epoch(bench.runner)
+    for row in size(bench.plan, len(bench.seeds)):
+        count = min(row["runs"], counts[row["dataset"], row["model"], row["kind"]])
+        missing = 0 if row["kind"] == ATTACKS else row["runs"] - count
+        each = pace.get((row["dataset"], row["model"])) if missing else 0.0
+        yield {**row, "there": count, "seconds": None if each is None else missing * row["epochs"] * each}
 
 
 def _recipes(bench: Bench, starts: Sequence[refs.Start]) -> Iterator[tuple[str, Recipe]]:
@@ -212,7 +240,7 @@ def seconds_per_epoch(runner: Runner) -> dict[tuple[str, str], float]:
     totals: dict[tuple[str, str], list[float]] = {}
     for row in runner.store.rows(status="done"):
         if row["seconds"] and row["work"] and not row["shared"] and row["kind"] in ("train", "unlearn"):
-            held = totals.setdefault((row["dataset"], row["model"]), [0.0, 0.0])
-            held[0] += row["seconds"]
-            held[1] += row["work"]
+            total = totals.setdefault((row["dataset"], row["model"]), [0.0, 0.0])
+            total[0] += row["seconds"]
+            total[1] += row["work"]
     return {pair: seconds / work for pair, (seconds, work) in totals.items()}

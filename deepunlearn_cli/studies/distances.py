@@ -88,8 +88,8 @@ class _Reader:
     def weights(self, run_id: str) -> Weights:
         run = self.runner.store.find(run_id)
         self._names = self._names or self._trainable(run.recipe)
-        held = run.weights()
-        return [held[name] for name in self._names]
+        weights = run.weights()
+        return [weights[name] for name in self._names]
 
     def figures(self, run_id: str, retrained: Weights) -> Figures:
         from deepunlearn_cli.engine.weights import distance
@@ -104,8 +104,10 @@ class _Reader:
         }
 
     def _errors(self, original: str) -> Figures:
-        told = self.runner.store.find(original).facts.get("unlearning_error", {})
-        return {name: value for name, value in told.items() if name.startswith("e") and name != "eigenvalue"}
+        errors = self.runner.store.find(original).facts.get("unlearning_error", {})
+        return {
+            name: value for name, value in errors.items() if name.startswith("e") and name != "eigenvalue"
+        }
 
     def _trainable(self, recipe: Recipe) -> list[str]:
-        return [name for name, _ in self.runner.shop.fresh(recipe, "init").named_parameters()]
+        return [name for name, _ in self.runner.materials.fresh(recipe, "init").named_parameters()]

@@ -18,18 +18,27 @@ from deepunlearn_cli.methods import METHODS, for_any_original
 
 BUILT_IN = "deepunlearn_cli.studies"
 CELL = ("datasets", "models", "training")
-SWEEP = ("trials", "originals", "sampler", "confirm")
 TABLES = ("1", "2")  # what a plan prints unless it says so
 UNROLLING = ("lrs", "gammas", "pretrain_epochs")
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One dataset-model pair of a plan, with the training of its originals."""
+class Setup:
+    """A model on a dataset, and how its originals are trained."""
 
     dataset: str
     model: str
     training: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How a plan tunes its methods: `trials` on each of so many `originals`, the best `confirm` run again."""
+
+    trials: int = 100
+    originals: int = 3
+    sampler: str = "tpe"
+    confirm: int = 3
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,7 @@ class Plan:
         tables: what is printed at the end, by the names that `report --table` takes.
         augment: of the originals; `augment_unlearning` of the methods (the released benchmark: false).
         params: hyperparameters by method.
-        sweep: `trials` on each of so many `originals`, by `sampler`, the best `confirm` run again; the
-            methods are then run with what was found. Empty for none.
+        sweep: the fields of `Tuning`; the methods are then run with what was found. Empty for none.
         unrolling: of the study of Unrolling SGD, which takes the place of methods and attacks: lists of
             `lrs`, `gammas` (paper form) and `pretrain_epochs`. Empty for none.
     """
@@ -72,6 +80,11 @@ class Plan:
     unrolling: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def tuning(self) -> Tuning | None:
+        """The search that comes before the methods, if there is one."""
+        return Tuning(**self.sweep) if self.sweep else None
+
+    @property
     def method_names(self) -> list[str]:
         """Public names of the methods, `all` spelt out, each once."""
         every = "all" in self.methods
@@ -81,8 +94,8 @@ class Plan:
     @property
     def forget_specs(self) -> list[str]:
         """Every forget set as asked for, each once."""
-        asked = [self.forget] if isinstance(self.forget, str) else self.forget
-        return list(dict.fromkeys(asked))
+        specs = [self.forget] if isinstance(self.forget, str) else self.forget
+        return list(dict.fromkeys(specs))
 
     @property
     def attack_settings(self) -> list[tuple[str, Mapping[str, Any]]]:
@@ -91,16 +104,16 @@ class Plan:
         return [(one["name"], {k: v for k, v in one.items() if k != "name"}) for one in tables]
 
     @property
-    def pairs(self) -> list[Cell]:
-        """Every dataset-model pair with its training, each once."""
+    def setups(self) -> list[Setup]:
+        """Every model on every dataset with its training, each once."""
         own = {"datasets": self.datasets, "models": self.models}
-        found = {
-            (dataset, model): Cell(dataset, model, dict(self.training) | dict(cell.get("training", {})))
+        setups = {
+            (dataset, model): Setup(dataset, model, dict(self.training) | dict(cell.get("training", {})))
             for cell in (own, *self.cells)
             for dataset in cell["datasets"]
             for model in cell["models"]
         }
-        return list(found.values())
+        return list(setups.values())
 
 
 def built_in() -> list[str]:
@@ -133,7 +146,7 @@ def _plan(content: Mapping[str, Any], name: str) -> Plan:
     _check_keys(content, [item.name for item in fields(Plan)], f"plan {name}")
     plan = Plan(**content)
     _check_types(plan, name)
-    if not plan.pairs:
+    if not plan.setups:
         missing = "models" if plan.datasets else "datasets"
         raise UsageFailure(f"plan {name} names no {missing}", f'{missing} = ["..."]')
     return plan
@@ -151,8 +164,8 @@ def _check_types(plan: Plan, name: str) -> None:
     _check_unrolling(plan, name)
     for method in (*plan.method_names, *plan.params):
         METHODS.get(method).build(plan.params.get(method, {}))
-    for pair in plan.pairs:
-        recipes.TRAINER.build(pair.training)
+    for setup in plan.setups:
+        recipes.TRAINER.build(setup.training)
 
 
 def _check_cell(cell: Mapping[str, Any], name: str) -> None:
@@ -162,7 +175,7 @@ def _check_cell(cell: Mapping[str, Any], name: str) -> None:
 
 
 def _check_sweep(sweep: Mapping[str, Any], name: str) -> None:
-    _check_keys(sweep, SWEEP, f"plan {name}: sweep")
+    _check_keys(sweep, [item.name for item in fields(Tuning)], f"plan {name}: sweep")
     for key, least in (("trials", 1), ("originals", 1), ("confirm", 0)):
         value = sweep.get(key, least)
         if not isinstance(value, int) or value < least:
@@ -197,22 +210,22 @@ def _check_attacks(plan: Plan, name: str) -> None:
 
 
 def _check_unrolling(plan: Plan, name: str) -> None:
-    asked = plan.unrolling
-    _check_keys(asked, UNROLLING, f"plan {name}: unrolling")
-    for key in asked if asked else ():
-        if not isinstance(asked[key], list) or not asked[key]:
+    study = plan.unrolling
+    _check_keys(study, UNROLLING, f"plan {name}: unrolling")
+    for key in study if study else ():
+        if not isinstance(study[key], list) or not study[key]:
             raise UsageFailure(f"plan {name}: unrolling {key} is not a list of numbers", f"{key} = [...]")
-    if asked and len(plan.forget_specs) > 1:
+    if study and len(plan.forget_specs) > 1:
         raise UsageFailure(
             f"plan {name}: a study of Unrolling SGD is of one forget set", "give each its plan"
         )
-    if asked and "gammas" not in asked:
+    if study and "gammas" not in study:
         raise UsageFailure(f"plan {name}: unrolling names no gammas", "gammas = [0.0, 0.5]")
-    for lr in asked.get("lrs", ()):
+    for lr in study.get("lrs", ()):
         recipes.TRAINER.build({"lr": lr})
-    for gamma in asked.get("gammas", ()):
+    for gamma in study.get("gammas", ()):
         recipes.TRAINER.build({"loss": "sd", "gamma": gamma} if gamma else {})
-    for epochs in asked.get("pretrain_epochs", ()):
+    for epochs in study.get("pretrain_epochs", ()):
         recipes.TRAINER.build({"epochs": epochs} if epochs else {})
 
 

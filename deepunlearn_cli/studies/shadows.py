@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, TypedDict
 
 from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
@@ -88,7 +88,23 @@ def attack(runner: Runner, analyses: Mapping[str, Recipe]) -> Iterator[Analysis]
             yield Analysis(method, runner.ensure(analysis))
 
 
-def plan(runner: Runner, analyses: Mapping[str, Recipe]) -> list[dict[str, Any]]:
+class ModelCount(TypedDict):
+    """How many models of one role (`original`, or a method) there must be, and what the missing ones take.
+
+    Attributes:
+        seconds_each: None where no run tells; so `seconds` of all that are missing.
+    """
+
+    models: str
+    needed: int
+    there: int
+    to_make: int
+    seconds_each: float | None
+    seconds: float | None
+    megabytes: float
+
+
+def plan(runner: Runner, analyses: Mapping[str, Recipe]) -> list[ModelCount]:
     """Originals, then every method: how many models there are, how many are missing, and what those may take.
 
     Seconds are the median of runs of the same name, dataset and model in the store; None if there is none.
@@ -99,7 +115,7 @@ def plan(runner: Runner, analyses: Mapping[str, Recipe]) -> list[dict[str, Any]]
     return [_row(runner, role, chosen) for role, chosen in roles.items()]
 
 
-def _row(runner: Runner, role: str, recipes: Sequence[Recipe]) -> dict[str, Any]:
+def _row(runner: Runner, role: str, recipes: Sequence[Recipe]) -> ModelCount:
     missing = [recipe for recipe in recipes if runner.store.get(recipe.key) is None]
     each = _seconds(runner, recipes[0])
     return {

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.studies.bench import Bench
-from deepunlearn_cli.studies.plan import Cell
+from deepunlearn_cli.studies.plan import Setup
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
 
-Row = dict[str, Any]
+
+class LockstepRow(TypedDict):
+    """A lockstep: its settings, and what it found.
+
+    Attributes:
+        pretrain: epochs of training on everything before it; 0 for new weights.
+        TA, TA_retrained: accuracies (0..1) on test pictures, of the original and of the retrained model.
+        readings: over steps, by the names of `Lockstep.run`.
+    """
+
+    id: str
+    dataset: str
+    model: str
+    pretrain: int
+    lr: float
+    gamma: float
+    seed: int
+    TA: float
+    TA_retrained: float
+    readings: list[Mapping[str, float]]
 
 
 def locksteps(bench: Bench) -> list[Recipe]:
@@ -27,37 +46,37 @@ def locksteps(bench: Bench) -> list[Recipe]:
     Raises:
         UsageFailure: a plan without that table, or whose training is not plain SGD.
     """
-    asked = bench.plan.unrolling
-    if not asked:
+    study = bench.plan.unrolling
+    if not study:
         raise UsageFailure("the plan has no [unrolling] table", "deepunlearn bench unrolling has one")
     return [
         recipe
-        for cell in bench.plan.pairs
+        for setup in bench.plan.setups
         for pretrain, lr, gamma in product(
-            asked.get("pretrain_epochs", [0]), asked.get("lrs", [cell.training.get("lr")]), asked["gammas"]
+            study.get("pretrain_epochs", [0]), study.get("lrs", [setup.training.get("lr")]), study["gammas"]
         )
-        for recipe in _locksteps(bench, cell, pretrain, {"lr": lr} if lr else {}, gamma)
+        for recipe in _locksteps(bench, setup, pretrain, {"lr": lr} if lr else {}, gamma)
     ]
 
 
 def _locksteps(
-    bench: Bench, cell: Cell, pretrain: int, rate: Mapping[str, float], gamma: float
+    bench: Bench, setup: Setup, pretrain: int, rate: Mapping[str, float], gamma: float
 ) -> Iterator[Recipe]:
-    scene = bench.scene(cell)
+    scene = bench.scene(setup)
     loss = {"loss": "sd", "gamma": gamma} if gamma else {"loss": "ce"}
-    base = {**cell.training, **loss}
+    base = {**setup.training, **loss}
     recipes.check_exact(scene, base)
     before = {**base, "epochs": pretrain} if pretrain else None
     for (seed, _), forget in bench.forget_sets(scene).items():
         yield recipes.lockstep(scene, base | dict(rate), seed, forget, before)
 
 
-def told(runs: Iterable[Run]) -> list[Row]:
-    """What the runs found: settings, `TA` and `TA_retrained` (0..1), and their readings over steps."""
-    return [_told(run) for run in runs]
+def rows(runs: Iterable[Run]) -> list[LockstepRow]:
+    """What the runs of locksteps found."""
+    return [_row(run) for run in runs]
 
 
-def _told(run: Run) -> Row:
+def _row(run: Run) -> LockstepRow:
     recipe = run.recipe
     start = recipe.inputs.get("start")
     return {

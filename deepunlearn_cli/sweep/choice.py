@@ -118,5 +118,5 @@ def importances(study: OptunaStudy) -> dict[str, float]:
     if len(complete) < 2 or len({losses.norm(t.user_attrs["losses"]) for t in complete}) < 2:
         return {}
     with warnings.catch_warnings(action="ignore"):  # of experimental features
-        found = get_param_importances(study, target=lambda trial: losses.norm(trial.user_attrs["losses"]))
-    return {name: float(share) for name, share in found.items()}
+        shares = get_param_importances(study, target=lambda trial: losses.norm(trial.user_attrs["losses"]))
+    return {name: float(share) for name, share in shares.items()}

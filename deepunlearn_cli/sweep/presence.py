@@ -7,10 +7,10 @@ import platform
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from deepunlearn_cli.system.locks import hold, is_free
 
@@ -22,11 +22,19 @@ DEAD_SECONDS = 60.0  # without a beat, by the clock of who listens: clocks of tw
 CLAIM_SECONDS = 10.0  # a live worker puts its name to a trial within milliseconds
 
 
+class Claim(TypedDict):
+    """Who works on a trial: a machine since its last start, a lock there (None: no locks), and a name."""
+
+    host: str
+    lock: str | None
+    id: str
+
+
 class Presence:
     """A worker's name, for the trials that it claims."""
 
     def __init__(self, lock: Path | None) -> None:
-        self.claim = {"host": _host(), "lock": str(lock) if lock else None, "id": uuid.uuid4().hex}
+        self.claim: Claim = {"host": _host(), "lock": str(lock) if lock else None, "id": uuid.uuid4().hex}
 
     @contextmanager
     def beating(self, trial: Trial) -> Iterator[None]:
@@ -56,13 +64,13 @@ class Watch:
     """What was last heard of each running trial, and when."""
 
     def __init__(self) -> None:
-        self._heard: dict[int, tuple[Any, float]] = {}
+        self._heard: dict[int, tuple[tuple[str | None, int | None], float]] = {}
 
-    def is_dead(self, number: int, worker: Mapping[str, Any] | None, beat: int | None) -> bool:
+    def is_dead(self, number: int, worker: Claim | None, beat: int | None) -> bool:
         """Whether the worker of a running trial is certainly, or after a minute's silence probably, dead."""
         if worker and worker["host"] == _host() and worker["lock"]:
             return is_free(Path(worker["lock"]))
-        sign = (worker and worker["id"], beat)
+        sign = (worker["id"] if worker else None, beat)
         last, since = self._heard.setdefault(number, (sign, time.monotonic()))
         if sign != last:
             self._heard[number] = sign, time.monotonic()

@@ -30,16 +30,16 @@ class Preset:
         """Why these settings may not suit an original: another dataset or model, another method revision."""
         here = {"dataset": start.labels.get("dataset", ""), "model": start.model}
         there = {name: self.provenance.get(name, "unknown") for name in here}
-        found = []
+        doubts = []
         if here != there:
             tuned, used = (f"{pair['dataset']} {pair['model']}" for pair in (there, here))
-            found.append(f"the preset of {self.method} was tuned on {tuned}, not on {used}")
+            doubts.append(f"the preset of {self.method} was tuned on {tuned}, not on {used}")
         revision = METHODS.get(self.method).revision
         if revision != self.revision:
-            found.append(
+            doubts.append(
                 f"{self.method} has changed since its preset was tuned ({self.revision} → {revision})"
             )
-        return found
+        return doubts
 
 
 def write(preset: Preset, path: Path) -> None:
@@ -78,8 +78,8 @@ def read(path: Path) -> Preset:
         preset = Preset(**{"provenance": {}} | content)
         name, params = METHODS.public_name(preset.method), dict(preset.params)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, ValueError, AttributeError) as error:
-        said = str(error).splitlines()[0]
-        raise UsageFailure(f"{path} is not a preset: {said}", "deepunlearn sweep writes presets") from None
+        reason = str(error).splitlines()[0]
+        raise UsageFailure(f"{path} is not a preset: {reason}", "deepunlearn sweep writes presets") from None
     METHODS.get(name).build(params)
     return preset
 

@@ -52,15 +52,15 @@ class Question:
             UsageFailure: nothing is left to search.
         """
         every = METHODS.get(self.method).domains()
-        found = {
+        domains = {
             name: self._resolved(domain)
             for name, domain in every.items()
             if domain.search and name not in self.fixed
         }
-        if not found:
+        if not domains:
             hint = f"deepunlearn methods {self.method} shows what may be searched"
             raise UsageFailure(f"{self.method} has no hyperparameter to tune", hint)
-        return found
+        return domains
 
     @cached_property
     def defaults(self) -> dict[str, Any]:

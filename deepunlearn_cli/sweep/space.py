@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from deepunlearn_cli.core.errors import UsageFailure, unknown
 from deepunlearn_cli.core.fields import Domain, Share
 from deepunlearn_cli.core.recipe import stream_seed
 
 if TYPE_CHECKING:
+    from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial, TrialState
 
     from deepunlearn_cli.sweep.question import Question
 
 SEED_LIMIT = 2**32  # NumPy's
+Space: TypeAlias = "dict[str, BaseDistribution]"
 
 
-def distributions(domains: Mapping[str, Domain]) -> dict[str, BaseDistribution]:
+def distributions(domains: Mapping[str, Domain]) -> Space:
     """Each declared hyperparameter as Optuna draws from it."""
     return {name: _distribution(domain) for name, domain in domains.items()}
 
@@ -82,23 +85,27 @@ def sampler(question: Question) -> BaseSampler:
     class Numbered(BaseSampler):
         _inner = SAMPLERS[question.sampler](0)
 
-        def before_trial(self, study: Any, trial: Any) -> None:
+        def before_trial(self, study: Study, trial: FrozenTrial) -> None:
             seed = stream_seed(question.seed, f"sampler/{trial.number}") % SEED_LIMIT
             self._inner = SAMPLERS[question.sampler](seed)
             self._inner.before_trial(study, trial)
 
-        def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
+        def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Space:
             return self._inner.infer_relative_search_space(study, trial) if trial.number else {}
 
-        def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
+        def sample_relative(self, study: Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
             return self._inner.sample_relative(study, trial, search_space) if trial.number else {}
 
-        def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
+        def sample_independent(
+            self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+        ) -> Any:
             if trial.number == 0:
                 return question.nearest_to_defaults[param_name]
             return self._inner.sample_independent(study, trial, param_name, param_distribution)
 
-        def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
+        def after_trial(
+            self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+        ) -> None:
             self._inner.after_trial(study, trial, state, values)
 
     return Numbered()

@@ -39,9 +39,9 @@ def journal_of(folder: Path, name: str) -> str:
 
 def shown(address: str) -> str:
     """The address without its password."""
-    scheme, found, rest = address.partition("://")
+    scheme, separator, rest = address.partition("://")
     user, at, place = rest.rpartition("@")
-    return f"{scheme}://{user.partition(':')[0]}@{place}" if found and at else address
+    return f"{scheme}://{user.partition(':')[0]}@{place}" if separator and at else address
 
 
 def _journal(path: Path) -> BaseStorage:

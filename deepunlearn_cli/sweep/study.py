@@ -30,7 +30,7 @@ RETRIES = 2  # of a trial whose worker died: a third death is the trial's own do
 
 
 @dataclass(frozen=True)
-class Standing:
+class StudyProgress:
     """How far a study is. `best` is the smallest norm, `last` that of the newest trial, or why it failed."""
 
     key: str
@@ -85,7 +85,7 @@ class Study:
         """How many trials there are in whatever state; the number of the next one."""
         return len(self._study.get_trials(deepcopy=False))
 
-    def standing(self, wanted: int) -> Standing:
+    def standing(self, wanted: int) -> StudyProgress:
         """How far the study is."""
         points, failed = self.points(), list(filter(_diverged, self._trials("FAIL")))
         norms = [point.norm for point in points]
@@ -93,7 +93,7 @@ class Study:
         if failed and (not points or failed[-1].number > points[-1].number):
             last = str(failed[-1].user_attrs["reason"])
         name = self.question
-        return Standing(
+        return StudyProgress(
             name.key, name.method, len(points), len(failed), wanted, min(norms, default=None), last
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.sweep import losses
@@ -16,11 +16,69 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-Row = dict[str, Any]
-ABOUT = ("method", "dataset", "model", "forget", "setting", "originals", "sampler", "seed", "label")
+
+class About(TypedDict):
+    """What a study asked, as it was written down with it; `originals` are ids of runs."""
+
+    method: str
+    dataset: str
+    model: str
+    forget: str
+    setting: str
+    originals: list[str]
+    sampler: str
+    seed: int
+    label: str
 
 
-def summaries(studies: Path, address: str | None = None) -> list[Row]:
+class Point(TypedDict):
+    """A trial: its four losses, their norm, and all its hyperparameters."""
+
+    trial: int
+    norm: float
+    dRA: float
+    dFA: float
+    dVA: float
+    discernibility: float
+    params: Mapping[str, Any]
+
+
+class Best(TypedDict):
+    """The setting that a study came to; every field is None before its first complete trial.
+
+    Attributes:
+        trial: its number; None also for defaults that were not searched.
+        searched: norm of the losses of its own trial; `confirmed` on fresh seeds (None: not done).
+        confirmed_defaults: the same of the defaults.
+    """
+
+    trial: int | None
+    params: Mapping[str, Any] | None
+    searched: float | None
+    confirmed: float | None
+    confirmed_sd: float | None
+    confirmed_defaults: float | None
+
+
+class StudyRow(About, Best):
+    """A study: what it asked, how far it is, what it found.
+
+    Attributes:
+        tuned: names of the hyperparameters that were searched or fixed by hand.
+        trials: how many are complete; `failed`: how many gave no usable model.
+        importances: by hyperparameter, its share in what the trials differ by.
+        pareto: the trials that no other beats in all four losses.
+    """
+
+    study: str
+    tuned: list[str]
+    trials: int
+    failed: int
+    importances: Mapping[str, float]
+    pareto: list[Point]
+
+
+def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
     """A row per study with complete trials: best setting, importances, the Pareto set of the four losses.
 
     Args:
@@ -33,12 +91,12 @@ def summaries(studies: Path, address: str | None = None) -> list[Row]:
     """
     storages = [open_storage(address)] if address else [open_storage(one) for one in _journals(studies)]
     rows = [_row(study) for storage in storages for study in _studies(storage)]
-    found = [row for row in rows if row["trials"]]
-    if not found:
+    begun = [row for row in rows if row["trials"]]
+    if not begun:
         raise NotFound(
             "no study with complete trials", "deepunlearn sweep --method NAME --ckpt REF makes one"
         )
-    return sorted(found, key=lambda row: (row["dataset"], row["model"], row["method"], row["study"]))
+    return sorted(begun, key=lambda row: (row["dataset"], row["model"], row["method"], row["study"]))
 
 
 def _journals(studies: Path) -> list[str]:
@@ -56,20 +114,26 @@ def _studies(storage: BaseStorage) -> Iterator[OptunaStudy]:
             yield study
 
 
-def _row(study: OptunaStudy) -> Row:
+def _row(study: OptunaStudy) -> StudyRow:
     attrs = study.user_attrs
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
     failed = sum(trial.state.name == "FAIL" and "reason" in trial.user_attrs for trial in trials)
     points = [tuple(trial.user_attrs["losses"]) for trial in complete]
-    about = {"study": study.study_name, **{name: attrs.get(name) for name in ABOUT}}
-    about["tuned"] = [*attrs["space"]["domains"], *attrs["fixed"]]
-    counts = {"trials": len(complete), "failed": failed}
-    front = [_point(complete[i], attrs) for i in losses.pareto(points)]
-    return about | counts | _best(complete, attrs) | {"importances": importances(study), "pareto": front}
+    about = cast("About", {name: attrs.get(name) for name in About.__annotations__})
+    return {
+        "study": study.study_name,
+        **about,
+        "tuned": [*attrs["space"]["domains"], *attrs["fixed"]],
+        "trials": len(complete),
+        "failed": failed,
+        **_best(complete, attrs),
+        "importances": importances(study),
+        "pareto": [_point(complete[i], attrs) for i in losses.pareto(points)],
+    }
 
 
-def _best(complete: list[FrozenTrial], attrs: Mapping[str, Any]) -> Row:
+def _best(complete: list[FrozenTrial], attrs: Mapping[str, Any]) -> Best:
     """The setting chosen on fresh seeds, or the best trial of a study that was not confirmed yet."""
     candidates = attrs.get("candidates", [])
     chosen = next((one for one in candidates if one["chosen"]), None)
@@ -77,17 +141,27 @@ def _best(complete: list[FrozenTrial], attrs: Mapping[str, Any]) -> Row:
     if chosen is None and complete:
         best = min((_point(trial, attrs) for trial in complete), key=lambda point: point["norm"])
         chosen = {"params": best["params"], "searched": best["norm"], "trial": best["trial"]}
-    names = ("trial", "params", "searched", "confirmed", "confirmed_sd")
-    return {name: (chosen or {}).get(name) for name in names} | {"confirmed_defaults": usual}
+    known = chosen or {}
+    return {
+        "trial": known.get("trial"),
+        "params": known.get("params"),
+        "searched": known.get("searched"),
+        "confirmed": known.get("confirmed"),
+        "confirmed_sd": known.get("confirmed_sd"),
+        "confirmed_defaults": usual,
+    }
 
 
-def _point(trial: FrozenTrial, attrs: Mapping[str, Any]) -> Row:
-    of = trial.user_attrs["losses"]
+def _point(trial: FrozenTrial, attrs: Mapping[str, Any]) -> Point:
+    ra, fa, va, discernibility = trial.user_attrs["losses"]
     usual = dict(trial.params) == attrs["nearest"]
     params = attrs["defaults"] if usual else {**attrs["defaults"], **trial.params}
     return {
         "trial": trial.number,
-        "norm": losses.norm(of),
-        **dict(zip(losses.NAMES, of, strict=True)),
+        "norm": losses.norm((ra, fa, va, discernibility)),
+        "dRA": ra,
+        "dFA": fa,
+        "dVA": va,
+        "discernibility": discernibility,
         "params": params,
     }

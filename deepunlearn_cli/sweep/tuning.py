@@ -38,7 +38,7 @@ class Search:
 
 
 @dataclass
-class Tuned:
+class TunedMethod:
     """What became of a method: its candidates, its preset and where that is, its models on the originals."""
 
     question: Question
@@ -109,7 +109,7 @@ def questions(
 
 def conclude(
     order: Order, runner: Runner, confirm: int, say: Callable[[str], None]
-) -> tuple[list[Tuned], list[Failure]]:
+) -> tuple[list[TunedMethod], list[Failure]]:
     """Choose, write the preset, and make the chosen setting's model on each original, for every study.
 
     Args:
@@ -126,19 +126,19 @@ def conclude(
         candidates = choose(studies, runner, confirm)
         tuned = [_tuned(study, few, runner.store) for study, few in zip(studies, candidates, strict=True)]
     _make_models(tuned, runner)
-    found = {study.question.key for study in studies}
-    missing = [question for question in order.questions if question.key not in found]
+    concluded = {study.question.key for study in studies}
+    missing = [question for question in order.questions if question.key not in concluded]
     return tuned, [_nothing(question) for question in missing]
 
 
-def _tuned(study: Study, candidates: list[Candidate], store: Store) -> Tuned:
+def _tuned(study: Study, candidates: list[Candidate], store: Store) -> TunedMethod:
     trials, path = study.done(), store.studies / f"{study.question.key}.toml"
     preset = _preset(study.question, trials, candidates)
     presets.write(preset, path)
-    return Tuned(study.question, trials, candidates, preset, path, [], [])
+    return TunedMethod(study.question, trials, candidates, preset, path, [], [])
 
 
-def _make_models(tuned: Sequence[Tuned], runner: Runner) -> None:
+def _make_models(tuned: Sequence[TunedMethod], runner: Runner) -> None:
     """The ordinary runs of the chosen settings, all in one batch."""
     owners = {
         (recipe := replace(run, params=dict(one.preset.params))).key: (recipe, one)

@@ -14,8 +14,8 @@ from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.storage import journal_of, open_storage
-from deepunlearn_cli.sweep.study import Standing, Study
-from deepunlearn_cli.system.processes import Crew, Desk, Lost, Told
+from deepunlearn_cli.sweep.study import Study, StudyProgress
+from deepunlearn_cli.system.processes import Link, Lost, ProcessPool, Told
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.2  # between looks at trials that others are running
 LOSSES_BORNE = 10  # worker processes that may die in a row before a sweep gives up
 
-Tell = Callable[[Standing], None]
+Tell = Callable[[StudyProgress], None]
 
 
 @dataclass(frozen=True)
@@ -81,25 +81,25 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
         if workers == 1:
             _Worker(order, studies, begun, runner, tell).work()
         else:
-            _with_crew(order, begun, workers, tell)
-        found = (_given_up(study, since, order) for study, since in zip(studies, begun, strict=True))
-        return [failure for failure in found if failure]
+            _in_processes(order, begun, workers, tell)
+        failures = (_given_up(study, since, order) for study, since in zip(studies, begun, strict=True))
+        return [failure for failure in failures if failure]
 
 
-def serve(desk: Desk, order: Order, begun: Sequence[int]) -> None:
+def serve(link: Link, order: Order, begun: Sequence[int]) -> None:
     """The main function of a worker process."""
     store = Store(Path(order.store))
     with present(store.studies) as presence:
         worker = _Worker(
-            order, order.open(presence), begun, Runner(store, order.device, sharing=desk.crew), desk.tell
+            order, order.open(presence), begun, Runner(store, order.device, sharing=link.workers), link.tell
         )
         worker.work()
 
 
-def _with_crew(order: Order, begun: Sequence[int], workers: int, tell: Tell) -> None:
+def _in_processes(order: Order, begun: Sequence[int], workers: int, tell: Tell) -> None:
     borne = 0
-    with Crew(workers) as crew:
-        for event in crew.run(serve, [(order, begun)] * workers):
+    with ProcessPool(workers) as pool:
+        for event in pool.run(serve, [(order, begun)] * workers):
             if isinstance(event, Told):
                 borne = 0
                 tell(event.message)
@@ -107,15 +107,17 @@ def _with_crew(order: Order, begun: Sequence[int], workers: int, tell: Tell) -> 
                 borne += 1
                 if borne > LOSSES_BORNE:
                     raise Failure(f"{borne} worker processes died: {event.reason}", "try fewer --workers")
-                crew.start(serve, order, begun)
+                pool.start(serve, order, begun)
 
 
 def _given_up(study: Study, since: int, order: Order) -> RunFailed | None:
     reasons = study.failures(since)
     if len(reasons) < order.patience or study.done() >= order.wanted:
         return None
-    said = f"{study.question.method}: the last {len(reasons)} trials failed, the newest because {reasons[0]}"
-    return RunFailed(said, f"the same command tries {order.patience} more; -p NAME=VALUE fixes a value")
+    message = (
+        f"{study.question.method}: the last {len(reasons)} trials failed, the newest because {reasons[0]}"
+    )
+    return RunFailed(message, f"the same command tries {order.patience} more; -p NAME=VALUE fixes a value")
 
 
 class _Worker:

@@ -1,16 +1,16 @@
-"""A crew: worker processes that share the machine's threads, report to their owner, and never outlive it.
+"""A pool: worker processes that share the machine's threads, report to their owner, and never outlive it.
 
-    def work(desk: Desk, store: str) -> int:        # a function of a module, so that it can be named
-        for item in desk.items():                   # asks for one item at a time until dismissed
-            desk.tell(f"did {item}")
+    def work(link: Link, store: str) -> int:        # a function of a module, so that it can be named
+        for item in link.items():                   # asks for one item at a time until dismissed
+            link.tell(f"did {item}")
         return 42
 
-    with Crew(2) as crew:                           # leaving it, by an exception too, ends every worker
+    with ProcessPool(2) as pool:                    # leaving it, by an exception too, ends every worker
         for _ in range(2):
-            crew.start(work, "store")
-        for event in crew.events():                 # until every worker has ended
+            pool.start(work, "store")
+        for event in pool.events():                 # until every worker has ended
             if isinstance(event, Asked):
-                crew.give(event.worker, todo.pop()) if todo else crew.dismiss(event.worker)
+                pool.give(event.worker, todo.pop()) if todo else pool.dismiss(event.worker)
 
 Workers start from nothing (`spawn`): they inherit no torch, no CUDA context, no thread pool. Arguments,
 items, messages and results are pickled: plain data (a recipe as JSON, the store's address), never a model.
@@ -90,15 +90,15 @@ class RemoteTraceback(Exception):
         return f"in a worker process:\n{self.args[0]}"
 
 
-class Desk:
-    """A worker's place: what it is given, and where it reports. For the worker's main thread only.
+class Link:
+    """A worker's link to its owner: what it is given, and where it reports. For its main thread only.
 
     Attributes:
-        crew: how many workers share the machine, this one included.
+        workers: how many share the machine, this one included.
     """
 
-    def __init__(self, crew: int, line: Connection, inbox: SimpleQueue[tuple[str, Any]]) -> None:
-        self.crew, self._line, self._inbox = crew, line, inbox
+    def __init__(self, workers: int, line: Connection, inbox: SimpleQueue[tuple[str, Any]]) -> None:
+        self.workers, self._line, self._inbox = workers, line, inbox
 
     def tell(self, message: Any) -> None:
         """Send a message to the owner, who gets it as `Told`."""
@@ -114,22 +114,22 @@ class Desk:
             yield item
 
 
-class Crew:
+class ProcessPool:
     """Up to `size` worker processes at a time, each with its share of the machine's threads."""
 
     def __init__(self, size: int) -> None:
         self.size, self.threads = size, machine.share(size)
         self._workers: dict[int, tuple[SpawnProcess, Connection]] = {}
-        self._hired = 0
+        self._started = 0
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> ProcessPool:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.stop()
 
     def start(self, work: Callable[..., Any], *arguments: Any) -> int:
-        """Start a worker that calls `work(desk, *arguments)`; gives its number, which is never used again."""
+        """Start a worker that calls `work(link, *arguments)`; gives its number, which is never used again."""
         mine, theirs = get_context("spawn").Pipe()
         process = get_context("spawn").Process(
             target=_serve, args=(theirs, self.size, work, arguments), daemon=True
@@ -137,9 +137,9 @@ class Crew:
         with _environment(dict.fromkeys(machine.THREAD_VARIABLES, str(self.threads))), _deaf_to_ctrl_c():
             process.start()
         theirs.close()
-        self._hired += 1
-        self._workers[self._hired] = process, mine
-        return self._hired
+        self._started += 1
+        self._workers[self._started] = process, mine
+        return self._started
 
     def give(self, worker: int, item: Any) -> None:
         """The item that an idle worker asked for. If it has just died, `Lost` follows."""
@@ -225,7 +225,7 @@ def _reason(code: int | None) -> str:
     return f"ended with exit code {code}"
 
 
-def _serve(line: Connection, crew: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _serve(line: Connection, workers: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """The main function of a worker process."""
     machine.collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -233,7 +233,7 @@ def _serve(line: Connection, crew: int, work: Callable[..., Any], arguments: tup
     inbox: SimpleQueue[tuple[str, Any]] = SimpleQueue()
     Thread(target=_listen, args=(line, inbox), daemon=True).start()
     try:
-        last = "ended", work(Desk(crew, line, inbox), *arguments)
+        last = "ended", work(Link(workers, line, inbox), *arguments)
     except Stopped:
         machine.leave(STOPPED)
     except Exception as error:  # noqa: BLE001 - the owner raises it

@@ -22,14 +22,14 @@ from pathlib import Path
 from deepunlearn_cli import data
 from deepunlearn_cli.checkpoints.refs import Start, forget_for
 from deepunlearn_cli.execution import recipes
-from deepunlearn_cli.execution.pool import Fleet
+from deepunlearn_cli.execution.pool import PoolRunner
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import SAMPLERS, Order, Search, questions, search
 from deepunlearn_cli.sweep.choice import choose
 from deepunlearn_cli.sweep.presence import present
 from deepunlearn_cli.sweep.question import Question
-from deepunlearn_cli.sweep.study import Standing, Study
+from deepunlearn_cli.sweep.study import Study, StudyProgress
 
 NEAR = 1.1  # times the best value of all samplers
 
@@ -42,7 +42,7 @@ def main(words: Sequence[str]) -> None:
     options = parsed(words)
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(options.store or folder), create=True)
-        runner = Fleet(store, "auto", None, options.workers) if options.workers > 1 else Runner(store)
+        runner = PoolRunner(store, "auto", None, options.workers) if options.workers > 1 else Runner(store)
         asked = [one for seed in range(options.seeds) for one in ask(runner, options, seed)]
         order = Order(tuple(asked), str(store.root), None, "auto", options.trials, None, 100)
         began = time.perf_counter()
@@ -145,7 +145,7 @@ class Progress:
     def __init__(self) -> None:
         self._count, self._began = 0, time.perf_counter()
 
-    def __call__(self, of: Standing) -> None:
+    def __call__(self, of: StudyProgress) -> None:
         self._count += 1
         if self._count % 100 == 0:
             print(f"{self._count} trials, {time.perf_counter() - self._began:.0f} s", file=sys.stderr)

@@ -35,7 +35,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(Store.open(Path(folder), create=True))
         start = original(runner, dataset, model, int(epochs))
-        print(f"{method} on {dataset} {model}, {trials} trials, {runner.shop.facts()['device']}")
+        print(f"{method} on {dataset} {model}, {trials} trials, {runner.materials.facts()['device']}")
         overhead(runner, start, method, int(trials))
         rates = {workers: rate(runner, start, method, int(trials), workers) for workers in (1, 2)}
         print(f"two workers against one: {rates[2] / rates[1]:.2f} times the trials per minute")
@@ -77,13 +77,13 @@ class Clock:
     """Counts the seconds of a runner's prediction passes."""
 
     def __init__(self, runner: Runner) -> None:
-        self.seconds, self._predict, self._shop = 0.0, runner.shop.outputs, runner.shop
-        runner.shop.outputs = self  # type: ignore[method-assign]
+        self.seconds, self._predict, self._materials = 0.0, runner.materials.outputs, runner.materials
+        runner.materials.outputs = self  # type: ignore[method-assign]
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         began = time.perf_counter()
         outputs = self._predict(*arguments, **named)
-        synchronize(self._shop.device)
+        synchronize(self._materials.device)
         self.seconds += time.perf_counter() - began
         return outputs
 

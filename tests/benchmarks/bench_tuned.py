@@ -23,10 +23,10 @@ from deepunlearn_cli.checkpoints.refs import Start, forget_for
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.evaluation import metrics
 from deepunlearn_cli.execution import recipes
-from deepunlearn_cli.execution.pool import Fleet
+from deepunlearn_cli.execution.pool import PoolRunner
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
-from deepunlearn_cli.sweep import Order, Search, Tuned, conclude, questions, search, tunable
+from deepunlearn_cli.sweep import Order, Search, TunedMethod, conclude, questions, search, tunable
 
 
 def main(words: Sequence[str]) -> None:
@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> None:
     options = parsed(words)
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(options.store or folder), create=True)
-        runner = Fleet(store, "auto", None, options.workers) if options.workers > 1 else Runner(store)
+        runner = PoolRunner(store, "auto", None, options.workers) if options.workers > 1 else Runner(store)
         starts = originals(runner, options)
         began = time.perf_counter()
         tuned = tune(runner, options, starts[: options.tune_on])
@@ -76,7 +76,7 @@ def originals(runner: Runner, options: argparse.Namespace) -> list[Start]:
     return starts
 
 
-def tune(runner: Runner, options: argparse.Namespace, starts: Sequence[Start]) -> list[Tuned]:
+def tune(runner: Runner, options: argparse.Namespace, starts: Sequence[Start]) -> list[TunedMethod]:
     """Every method's preset."""
     names = tunable() if options.methods == "all" else options.methods.split(",")
     asked = questions(runner, starts, Search(options.sampler), {name: {} for name in names})
@@ -88,7 +88,7 @@ def tune(runner: Runner, options: argparse.Namespace, starts: Sequence[Start]) -
     return tuned
 
 
-def judge(runner: Runner, tuned: Sequence[Tuned], starts: Sequence[Start]) -> None:
+def judge(runner: Runner, tuned: Sequence[TunedMethod], starts: Sequence[Start]) -> None:
     """Print RetDev and indiscernibility of defaults and presets."""
     print("| method | RetDev defaults | RetDev tuned | Indisc defaults | Indisc tuned | no worse in RetDev |")
     print("| --- | --- | --- | --- | --- | --- |")

@@ -46,7 +46,7 @@ def test_from_search_to_preset_to_unlearning(place):
     other = place.ok(
         "unlearn",
         "--method",
-        "ft,original",
+        "ft,do-nothing",
         "--ckpt",
         place.ids["original"],
         "--preset",
@@ -82,9 +82,9 @@ def test_trials_keep_scores_without_test_data_and_no_model(place):
 
 
 def test_no_test_picture_is_looked_at(place, monkeypatch):
-    from deepunlearn_cli.execution.materials import Workshop
+    from deepunlearn_cli.execution.materials import Materials
 
-    whole, asked = Workshop.indices, []
+    whole, asked = Materials.indices, []
 
     def indices(self, recipe):
         parts = whole(self, recipe)
@@ -94,8 +94,10 @@ def test_no_test_picture_is_looked_at(place, monkeypatch):
         def __getattr__(self, name):
             raise AssertionError(f"test pictures were asked for ({name})")
 
-    monkeypatch.setattr(Workshop, "indices", indices)
-    monkeypatch.setattr(Workshop, "task", lambda *a, task=Workshop.task: asked.append(a[1].kind) or task(*a))
+    monkeypatch.setattr(Materials, "indices", indices)
+    monkeypatch.setattr(
+        Materials, "task", lambda *a, task=Materials.task: asked.append(a[1].kind) or task(*a)
+    )
     place.ok(*SWEEP, "--ckpt", place.ids["original"])
     assert asked.count("trial") >= 6
 

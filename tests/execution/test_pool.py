@@ -16,7 +16,7 @@ from deepunlearn_cli.checkpoints.refs import forget_for
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import recipes
-from deepunlearn_cli.execution.pool import Fleet
+from deepunlearn_cli.execution.pool import PoolRunner
 from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner
 from deepunlearn_cli.store import Run, Store
 
@@ -72,17 +72,17 @@ def alone(tmp_path_factory) -> tuple[Store, list[Recipe], Notes, Outcome]:
     import torch
 
     torch.set_num_threads(1)
-    store, recipes = batch(tmp_path_factory.mktemp("fleet") / "alone")
+    store, recipes = batch(tmp_path_factory.mktemp("pool") / "alone")
     notes = Notes()
     return store, recipes, notes, Runner(store, "cpu", notes).ensure_all(recipes)
 
 
-def test_a_fleet_does_what_one_runner_does(tmp_path, alone) -> None:
+def test_a_pool_does_what_one_runner_does(tmp_path, alone) -> None:
     """Runs, bits, scores, failures, their order and their messages; at the same number of threads."""
     _, recipes, expected, reference = alone
     together, _ = batch(tmp_path / "together")
     notes = Notes()
-    outcome = Fleet(together, "cpu", notes, 2).ensure_all(recipes)
+    outcome = PoolRunner(together, "cpu", notes, 2).ensure_all(recipes)
     assert [run.id for run in outcome.runs] == [run.id for run in reference.runs]
     assert len(outcome.runs) == 5
     assert [r.key for r, _ in outcome.failures] == [r.key for r, _ in reference.failures]
@@ -109,8 +109,8 @@ def test_a_fleet_does_what_one_runner_does(tmp_path, alone) -> None:
 def test_a_batch_that_is_there_needs_no_worker(alone, monkeypatch) -> None:
     store, recipes, _, reference = alone
     notes, expected = Notes(), Notes()
-    monkeypatch.setattr("deepunlearn_cli.system.processes.Crew.start", None)
-    outcome = Fleet(store, "cpu", notes, 2).ensure_all(recipes)
+    monkeypatch.setattr("deepunlearn_cli.system.processes.ProcessPool.start", None)
+    outcome = PoolRunner(store, "cpu", notes, 2).ensure_all(recipes)
     again = Runner(store, "cpu", expected).ensure_all(recipes)
     assert outcome.runs == again.runs == reference.runs
     assert [str(f) for _, f in outcome.failures] == [str(f) for _, f in again.failures]
@@ -123,7 +123,7 @@ def test_what_is_no_failed_run_stops_the_batch(tmp_path, monkeypatch) -> None:
     store, recipes = batch(tmp_path / "store")
     bad = Recipe.from_json(recipes[0].to_json() | {"params": {"epochs": 0}})
     with pytest.raises(UsageFailure, match="epochs"):
-        Fleet(store, "cpu", Notes(), 2).ensure_all([bad])
+        PoolRunner(store, "cpu", Notes(), 2).ensure_all([bad])
     assert store.leftovers() == []
 
 
@@ -164,7 +164,7 @@ def training(pid: int) -> bool:
     ("number", "code", "early"),
     [(signal.SIGINT, 130, False), (signal.SIGTERM, 143, True), (signal.SIGKILL, None, False)],
 )
-def test_stopping_a_fleet_leaves_no_orphan_and_no_half_run(tmp_path, number, code, early) -> None:
+def test_stopping_a_pool_leaves_no_orphan_and_no_half_run(tmp_path, number, code, early) -> None:
     """`early`: while the workers still load their libraries."""
     store = tmp_path / "store"
     words = (*LONG, "--seeds", "0-3", "--jobs", "2", "--store", store)

@@ -25,7 +25,7 @@ def write(tmp_path, text):
 def test_figures_from_elsewhere_are_ranked(tmp_path):
     rows = ok("rank", "--from", write(tmp_path, HEAD + LINES), "--json").json
     found = {row["label"]: row for row in rows}
-    assert set(found) == {"FT", "Their Own", "Retrain"}
+    assert set(found) == {"FT", "Their Own", "Retrained"}
     by_hand = abs(100 / 99.9 - 1) + abs(84.8 / 87.3 - 1) + abs(82.8 / 86.9 - 1)
     by_hand += abs(100 / 99.9 - 1) + abs(84.9 / 87.5 - 1) + abs(82.7 / 86.8 - 1)
     assert found["FT"]["retdev_mean"] == pytest.approx(by_hand / 2)

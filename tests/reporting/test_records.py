@@ -70,7 +70,7 @@ def test_only_differing_hyperparameters_are_named():
         "MSG decay=0 lr=0.1",
         "MSG decay=1 lr=0.01",
         "FT",
-        "retrain",
+        "retrained",
     ]
 
 

@@ -43,7 +43,7 @@ def test_the_dry_run_of_the_paper_needs_no_data(tmp_path):
 
 @pytest.mark.parametrize("name", plans.built_in())
 def test_built_in_plans_load(name):
-    assert plans.load(name).pairs
+    assert plans.load(name).setups
 
 
 def test_a_plan_is_carried_out_once(tmp_path):
@@ -91,8 +91,8 @@ def test_cells_have_a_training_of_their_own(tmp_path):
         'training = { epochs = 9 }\n[[cells]]\ndatasets = ["digits"]\nmodels = ["resnet-tiny"]\n'
         "training = { batch_size = 32 }\n"
     )
-    (pair,) = plans.load(str(plan)).pairs
-    assert pair.training == {"epochs": 9, "batch_size": 32}
+    (setup,) = plans.load(str(plan)).setups
+    assert setup.training == {"epochs": 9, "batch_size": 32}
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_cuda_needs_its_driver(platform, driver, expected, monkeypatch):
 
 FAULTS = """
 import ctypes, resource
-from deepunlearn_cli import machine
+from deepunlearn_cli.system import machine
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.free.argtypes = [ctypes.c_void_p]

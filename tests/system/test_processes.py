@@ -13,24 +13,24 @@ import pytest
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.system import machine
-from deepunlearn_cli.system.processes import Asked, Crew, Desk, Ended, Lost, RemoteTraceback, Told
+from deepunlearn_cli.system.processes import Asked, Ended, Link, Lost, ProcessPool, RemoteTraceback, Told
 
 
-def double(desk: Desk, base: int) -> int:
+def double(link: Link, base: int) -> int:
     count = 0
-    for item in desk.items():
-        desk.tell((item, base + 2 * item))
+    for item in link.items():
+        link.tell((item, base + 2 * item))
         count += 1
     return count
 
 
-def look(desk: Desk) -> dict[str, object]:
+def look(link: Link) -> dict[str, object]:
     heavy = [name for name in ("torch", "numpy") if name in sys.modules]
     variables = {name: os.environ.get(name) for name in machine.THREAD_VARIABLES}
-    return {"crew": desk.crew, "heavy": heavy, **variables}
+    return {"workers": link.workers, "heavy": heavy, **variables}
 
 
-def fail(desk: Desk) -> None:
+def fail(link: Link) -> None:
     raise UsageFailure("no such thing", "try another")
 
 
@@ -39,21 +39,21 @@ class Odd(Exception):
         super().__init__(f"{first} {second}")
 
 
-def fail_oddly(desk: Desk) -> None:
+def fail_oddly(link: Link) -> None:
     raise Odd("cannot", "travel")
 
 
-def die(desk: Desk) -> None:
-    for item in desk.items():
+def die(link: Link) -> None:
+    for item in link.items():
         os.kill(os.getpid(), item)
 
 
-def guard(desk: Desk, place: str, seconds: float = 60) -> None:
+def guard(link: Link, place: str, seconds: float = 60) -> None:
     """Holds a file as the store's makers hold their folders."""
     mine = Path(place) / str(os.getpid())
     mine.touch()
     try:
-        desk.tell("at work")
+        link.tell("at work")
         time.sleep(seconds)
     finally:
         mine.unlink()
@@ -61,11 +61,11 @@ def guard(desk: Desk, place: str, seconds: float = 60) -> None:
 
 def test_every_item_is_done_once_by_whoever_is_free() -> None:
     todo, heard, ended = list(range(20)), [], []
-    with Crew(2) as crew:
-        for event in crew.run(double, [(100,), (100,)]):
+    with ProcessPool(2) as pool:
+        for event in pool.run(double, [(100,), (100,)]):
             match event:
                 case Asked(worker):
-                    crew.give(worker, todo.pop(0)) if todo else crew.dismiss(worker)
+                    pool.give(worker, todo.pop(0)) if todo else pool.dismiss(worker)
                 case Told(_, message):
                     heard.append(message)
                 case Ended(_, result):
@@ -78,36 +78,36 @@ def test_every_item_is_done_once_by_whoever_is_free() -> None:
 def test_threads_are_divided_before_anything_is_imported(monkeypatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(machine, "cores", lambda: 7)
-    with Crew(2) as crew:
-        (event,) = crew.run(look, [()])
+    with ProcessPool(2) as pool:
+        (event,) = pool.run(look, [()])
     assert isinstance(event, Ended)
-    assert event.result == {"crew": 2, "heavy": [], **dict.fromkeys(machine.THREAD_VARIABLES, "3")}
+    assert event.result == {"workers": 2, "heavy": [], **dict.fromkeys(machine.THREAD_VARIABLES, "3")}
     assert "OMP_NUM_THREADS" not in os.environ
 
 
 def test_what_a_worker_raises_its_owner_raises() -> None:
-    with pytest.raises(UsageFailure, match="no such thing") as caught, Crew(2) as crew:
-        list(crew.run(fail, [()]))
+    with pytest.raises(UsageFailure, match="no such thing") as caught, ProcessPool(2) as pool:
+        list(pool.run(fail, [()]))
     assert caught.value.hint == "try another"
     assert isinstance(caught.value.__cause__, RemoteTraceback)
     assert "in fail" in str(caught.value.__cause__)
-    with pytest.raises(RuntimeError, match="Odd: cannot travel"), Crew(2) as crew:
-        list(crew.run(fail_oddly, [()]))
+    with pytest.raises(RuntimeError, match="Odd: cannot travel"), ProcessPool(2) as pool:
+        list(pool.run(fail_oddly, [()]))
 
 
 @pytest.mark.parametrize(
     ("number", "says"), [(signal.SIGKILL, "memory"), (signal.SIGSEGV, "SIGSEGV"), (signal.SIGTERM, "143")]
 )
 def test_a_dead_worker_is_lost_and_the_others_go_on(number, says) -> None:
-    with Crew(2) as crew:
-        doomed, other = crew.start(die), crew.start(double, 0)
+    with ProcessPool(2) as pool:
+        doomed, other = pool.start(die), pool.start(double, 0)
         lost, told = [], []
-        for event in crew.events():
+        for event in pool.events():
             match event:
                 case Asked(worker) if worker == doomed:
-                    crew.give(worker, number)
+                    pool.give(worker, number)
                 case Asked(worker):
-                    crew.give(worker, 1) if not (told and lost) else crew.dismiss(worker)
+                    pool.give(worker, 1) if not (told and lost) else pool.dismiss(worker)
                 case Told(_, message):
                     told.append(message)
                 case Lost(worker, reason):
@@ -119,9 +119,9 @@ def test_a_dead_worker_is_lost_and_the_others_go_on(number, says) -> None:
 
 
 def test_leaving_ends_the_workers_and_lets_them_clean_up(tmp_path) -> None:
-    with pytest.raises(KeyboardInterrupt), Crew(2) as crew:
+    with pytest.raises(KeyboardInterrupt), ProcessPool(2) as pool:
         ready = 0
-        for event in crew.run(guard, [(str(tmp_path),), (str(tmp_path),)]):
+        for event in pool.run(guard, [(str(tmp_path),), (str(tmp_path),)]):
             ready += isinstance(event, Told)
             if ready == 2:
                 pids = [int(path.name) for path in tmp_path.iterdir()]
@@ -133,10 +133,10 @@ def test_leaving_ends_the_workers_and_lets_them_clean_up(tmp_path) -> None:
 
 OWNER = """
 import sys, test_processes
-from deepunlearn_cli.system.processes import Crew
+from deepunlearn_cli.system.processes import ProcessPool
 if __name__ == "__main__":
-    with Crew(2) as crew:
-        for event in crew.run(test_processes.guard, [(sys.argv[1],), (sys.argv[1],)]):
+    with ProcessPool(2) as pool:
+        for event in pool.run(test_processes.guard, [(sys.argv[1],), (sys.argv[1],)]):
             print(event, flush=True)
 """
 
