@@ -24,15 +24,23 @@ from typing import Any
 
 import numpy as np
 import torch
+import typer
 from typer.testing import CliRunner
 
 from deepunlearn_cli.cli.app import app
 
 HEAVY = ("torch", "torchvision", "timm", "optuna", "sklearn", "pandas")
-COMMANDS = (
-    "train", "unlearn", "sweep", "attack", "attack umia", "attack ulira", "rank", "report", "bench", "runs", "show", "verify",
-    "prune", "methods", "attacks", "datasets", "models", "doctor",
-)  # fmt: skip
+
+
+def commands(group: Any = None, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command and group of the application with the words that call it, the application itself first."""
+    group = group or typer.main.get_command(app)
+    yield words, group
+    for name, below in getattr(group, "commands", {}).items():
+        yield from commands(below, (*words, name))
+
+
+COMMANDS = tuple(" ".join(words) for words, _ in commands() if words)
 TRAIN = ("train", "--dataset", "digits", "--model", "resnet-tiny", "-p", "epochs=1")
 LONG = (*TRAIN[:-1], "epochs=5000")  # for who wants to interrupt it
 

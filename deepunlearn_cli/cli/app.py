@@ -28,7 +28,7 @@ attack_app = typer.Typer(
 
 COMMANDS = (  # files, in the order of `--help`; ulira belongs to `attack`
     "train", "unlearn", "sweep", "attack", "ulira", "rank", "report", "bench",
-    "runs", "show", "verify", "prune", "methods", "attacks", "datasets", "models", "doctor",
+    "runs", "show", "verify", "prune", "methods", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ from deepunlearn_cli.attacks import OneModel, on_one_model
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.audit_rows import advice, audit_row, audited_files
+from deepunlearn_cli.cli.bundles import FileData, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
@@ -40,17 +40,24 @@ CONTROLS = (
 )
 
 
-@dataclass(frozen=True)
 class SavedScores(Bundle):
     """Files that take the place of runs."""
 
     scores: Annotated[
         Path | None,
-        option(help="The forget set's logits and labels, or losses (npz, npy, text).", rich_help_panel=SAVED),
+        option(
+            metavar="FILE",
+            help="The forget set's logits and labels, or losses (npz, npy, text).",
+            rich_help_panel=SAVED,
+        ),
     ] = None
     control: Annotated[
         tuple[Path, Path] | None,
-        option(help="The retrained model's scores: forget, then unseen samples.", rich_help_panel=SAVED),
+        option(
+            metavar="FILE FILE",
+            help="The retrained model's scores: forget, then unseen samples.",
+            rich_help_panel=SAVED,
+        ),
     ] = None
 
     def check(self, targets: Sequence[str], against: str | None) -> None:
@@ -79,9 +86,14 @@ Targets = Annotated[
 ]
 Against = Annotated[
     str | None,
-    option(help="Where unseen samples come from: test, val or class; with --scores a file. (default: test)"),
+    option(
+        metavar="test|val|class|FILE",
+        help="Where unseen samples come from; with --scores a file. (default: test)",
+    ),
 ]
-DrawSeed = Annotated[int, option(help="Seed of the balanced draw and of whatever else the attack draws.")]
+DrawSeed = Annotated[
+    int, option(metavar="SEED", help="Seed of the balanced draw and of whatever else the attack draws.")
+]
 
 
 def _command(attack: type[OneModel]) -> Callable[..., Result]:
@@ -95,14 +107,8 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         verdict: VerdictOptions,
         saved: SavedScores,
         per_sample: PerSample,
-        forget: o.Forget = None,
-        dataset: o.FileDataset = None,
-        model: o.FileModel = None,
-        image_size: o.ImageSize = None,
-        device: o.Device = "auto",
-        jobs: o.Jobs = 1,
-        offline: o.Offline = False,
-        dry_run: o.DryRun = False,
+        file: FileData,
+        running: Running,
     ) -> Result:
         from deepunlearn_cli.checkpoints import refs
 
@@ -113,14 +119,11 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
             files = saved.scores, Path(against or "")
             return audited_files(attack.build(params), rule, per_sample, files, saved.control, draw_seed)
         hyper = _built(attack, params, against)
-        wanted = refs.Wanted(dataset, model, forget, image_size=image_size, offline=offline)
-        read = [refs.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(targets or [])]
-        with session.runner(
-            device, jobs=jobs, create=any(not isinstance(ref, str) for ref in read)
-        ) as runner:
-            starts = [refs.resolve(ref, runner, wanted) for ref in read]
+        read = file.read(targets or [], session)
+        with running.runner_for(read, session) as runner:
+            starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]
             attacks = [_recipe(start, hyper, draw_seed) for start in starts]
-            if dry_run:
+            if running.dry_run:
                 return Result(tables=[plan_table(runner, attacks)])
             return _audited(runner, hyper, attacks, rule, per_sample)
 
@@ -184,9 +187,9 @@ def _examples(name: str) -> list[str]:
     attack = f"deepunlearn attack {name}"
     return [
         f"{attack} 3f9c",
-        f"{attack} clean.pt --tolerance 0.05   (exit 4 on FAIL, 5 on INCONCLUSIVE)",
+        f"{attack} clean.pt --tolerance 0.05    # exit 4 on FAIL, 5 on INCONCLUSIVE",
         f"{attack} 3f9c --by class --top 10 --samples exposed.csv",
-        f"{attack} 3f9c --against class   (of a removed class: its training and its test pictures)",
+        f"{attack} 3f9c --against class    # of a removed class",
         f"{attack} --scores forget.npz --against test.npz --fail-above 0.55",
         f"deepunlearn unlearn --method all --ckpt orig.pt | {attack} -",
     ]

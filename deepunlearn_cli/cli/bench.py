@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bench_unrolling import unrolled
+from deepunlearn_cli.cli.bundles import Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.ranking import check_table, store_records, stored_tables
+from deepunlearn_cli.cli.reading import read_precision, read_seeds
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.reporting.plans import plan_size
 
@@ -31,8 +32,9 @@ def _plans(incomplete: str) -> list[str]:
     "bench",
     "deepunlearn bench quick",
     "deepunlearn bench paper --dry-run",
-    "deepunlearn bench forget-sizes   (1 to 50 % forgotten; class-removal: whole classes)",
-    "deepunlearn bench quick --jobs 2   (sooner, but without clean seconds)",
+    "deepunlearn bench quick --jobs 2    # sooner, but without clean seconds",
+    "deepunlearn bench forget-sizes      # 1 to 50 % of the pictures forgotten",
+    "deepunlearn bench class-removal     # whole classes forgotten",
     "deepunlearn bench unrolling --jobs 2 --figure unrolling.svg",
     "deepunlearn bench mine.toml --store /data/deepunlearn",
 )
@@ -41,32 +43,32 @@ def bench(
     plan: Annotated[
         str,
         argument(
-            metavar="quick|forget-sizes|...|PLAN.toml",
-            help="A built-in plan or a file.",
+            metavar="PLAN",
+            help="quick, cifar10, paper, forget-sizes, class-removal or unrolling; or a TOML file.",
             autocompletion=_plans,
         ),
     ],
     figure: Annotated[
-        Path | None, option(help="Of unrolling: write e against v to this .svg, .png or .pdf.")
+        Path | None,
+        option(metavar="FILE", help="Of unrolling: write e against v to this .svg, .png or .pdf."),
     ] = None,
-    device: o.Device = "auto",
-    jobs: o.Jobs = 1,
-    dry_run: o.DryRun = False,
+    *,
+    running: Running,
 ) -> Result:
     """Train, search, unlearn, attack and rank as a plan says; what is in the store is not made again."""
     from deepunlearn_cli.studies import plan as plans
     from deepunlearn_cli.studies.bench import Bench, to_make
 
     chosen = plans.load(plan)
-    seeds = o.read_seeds(chosen.seeds)
-    _check_names(chosen, there=not dry_run)
+    seeds = read_seeds(chosen.seeds)
+    _check_names(chosen, there=not running.dry_run)
     _check_figure(chosen, figure)
-    precision = o.read_precision(chosen.precision, device)
-    with session.runner(device, jobs=jobs) as runner:
-        bench = Bench(chosen, runner, seeds, precision, jobs)
+    precision = read_precision(chosen.precision, running.device)
+    with running.runner(session) as runner:
+        bench = Bench(chosen, runner, seeds, precision, running.jobs)
         if chosen.unrolling:
-            return unrolled(bench, figure, dry_run=dry_run)
-        if dry_run:
+            return unrolled(bench, figure, dry_run=running.dry_run)
+        if running.dry_run:
             return Result(tables=[plan_size(list(to_make(bench)))])
         teller = getattr(runner.reporter, "standing", lambda _: None)
         found, failures = bench.tuned(teller, session.console.note)

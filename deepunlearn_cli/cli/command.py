@@ -7,6 +7,7 @@ import inspect
 import os
 import signal
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Store
 
+EXAMPLE_WIDTH = 76  # columns: 80 less a margin and the backslash that ends a broken line
 DEFAULT_STORE = Path("deepunlearn-store")
 
 StoreOption = Annotated[
     Path,
     option(
         "--store",
+        metavar="DIR",
         envvar="DEEPUNLEARN_STORE",
         help="Folder of the checkpoint store.",
         rich_help_panel="Common",
@@ -103,12 +106,19 @@ def register(
     """
 
     def decorate(body: Body) -> Body:
-        epilog = "Examples:\n\n" + "\n\n".join(f"  {example}" for example in examples)
+        epilog = "\n\n".join(["Examples:", *map(_fitted, examples)])
         command = _with_common_options(body, declared)
         app.command(name, cls=Command, help=_reflowed(body), epilog=epilog)(command)
         return body
 
     return decorate
+
+
+def _fitted(example: str) -> str:
+    """An example that a narrow terminal shows as it can be typed: broken where a shell goes on."""
+    return " \\\n".join(
+        textwrap.wrap(example, EXAMPLE_WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+    )
 
 
 def _reflowed(body: Body) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,20 +19,22 @@ if TYPE_CHECKING:
     from deepunlearn_cli.reporting.table import Table
 
 PIPE_WIDTH = 100  # columns of a table where there is no terminal to ask
+PAGE_WIDTH = 100  # columns of a page of text: longer lines are hard to read
 
 
 @dataclass
 class Result:
-    """What a command found: printed once, at the edge.
+    """What a command has to show: printed once, at the edge.
 
     `tables` are shown on a terminal; a pipe gets `ids` instead where the command gives any, else tables as
     tab-separated lines. `--json` prints every row of every table as one object per line. `text` is printed
-    as it is.
+    as it is. `markdown` is a page to read: laid out in a pager on a terminal, as it is in a pipe.
     """
 
     tables: Sequence[Table] = ()
     ids: Sequence[str] | None = None
     text: str = ""
+    markdown: str = ""
     notes: Sequence[str] = ()
     code: ExitCode = ExitCode.OK
 
@@ -55,6 +58,8 @@ class Console:
         elif self.json:
             for table in result.tables:
                 sys.stdout.write(_lines(render(table, "json")))
+        elif result.markdown:
+            self._page(result.markdown)
         elif self.interactive:
             self._pretty(result.tables)
         elif result.ids is not None:
@@ -64,6 +69,17 @@ class Console:
         sys.stdout.flush()
         for note in result.notes:
             self.note(note)
+
+    def _page(self, markdown: str) -> None:
+        if not self.interactive:
+            sys.stdout.write(_lines(markdown))
+            return
+        from rich.markdown import Markdown
+
+        os.environ.setdefault("LESS", "-FRX")  # as git has it: colours, and no pager for less than a screen
+        reader = stdout(most=PAGE_WIDTH)
+        with reader.pager(styles=True):
+            reader.print(Markdown(markdown, code_theme="ansi_dark"))
 
     def note(self, text: str) -> None:
         """A line for people, on stderr, unless they asked for quiet or a program is reading."""
@@ -96,11 +112,12 @@ class Console:
                 stdout().print(note, style="dim", markup=False, highlight=False)
 
 
-def stdout() -> RichConsole:
-    """Rich on stdout, as wide as the terminal."""
+def stdout(most: int | None = None) -> RichConsole:
+    """Rich on stdout, as wide as the terminal, or at most so many columns."""
     from rich.console import Console as RichConsole
 
-    return RichConsole(width=shutil.get_terminal_size((PIPE_WIDTH, 24)).columns)
+    width = shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
+    return RichConsole(width=min(width, most or width))
 
 
 def stderr() -> RichConsole:

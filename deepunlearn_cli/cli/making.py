@@ -11,7 +11,7 @@ from deepunlearn_cli.cli.listing import plan_table, run_table
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.cli.command import Session
+    from deepunlearn_cli.cli.bundles import Making
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Run
@@ -35,34 +35,24 @@ def check_out(out: Path | None, *, several: bool, cure: str) -> None:
         file.check_writable(out)
 
 
-def deliver(
-    session: Session,
-    runner: Runner,
-    recipes: Sequence[Recipe],
-    *,
-    out: Path | None = None,
-    claims: Mapping[str, Any] | None = None,
-    dry_run: bool = False,
-    force: bool = False,
-) -> Result:
+def deliver(runner: Runner, recipes: Sequence[Recipe], making: Making, claims: Mapping[str, Any]) -> Result:
     """Make (or plan) the recipes' runs; one failure of one recipe is that failure, of several exit 6.
 
     Args:
-        out: file to write the only run's weights to, with `claims`.
+        claims: what the file of `--out` says of itself, beside the only run's weights.
     """
-    wanted = [runner.another(recipe) for recipe in recipes] if force else list(recipes)
-    if dry_run:
+    wanted = [runner.another(recipe) for recipe in recipes] if making.force else list(recipes)
+    if making.dry_run:
         return Result(tables=[plan_table(runner, wanted)])
     if len(wanted) == 1:
-        runs = [runner.ensure(wanted[0])]
-        return _shown(session, runs, out, claims or {})
+        return _shown([runner.ensure(wanted[0])], making.out, claims)
     outcome = runner.ensure_all(wanted)
-    result = _shown(session, outcome.runs, out, claims or {})
+    result = _shown(outcome.runs, making.out, claims)
     result.code = ExitCode.PARTLY_FAILED if outcome.failures else ExitCode.OK
     return result
 
 
-def _shown(session: Session, runs: Sequence[Run], out: Path | None, claims: Mapping[str, Any]) -> Result:
+def _shown(runs: Sequence[Run], out: Path | None, claims: Mapping[str, Any]) -> Result:
     from deepunlearn_cli.checkpoints import file
 
     result = Result(tables=[run_table(runs)], ids=[run.id for run in runs])

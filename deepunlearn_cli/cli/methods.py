@@ -23,7 +23,9 @@ COST = "epochs: work of the defaults in epochs of training, with a tenth of CIFA
 @register(app, "methods", "deepunlearn methods", "deepunlearn methods msg", "deepunlearn methods --json")
 def methods(
     session: Session,
-    name: Annotated[str | None, argument(help="A method.", autocompletion=complete_methods)] = None,
+    name: Annotated[
+        str | None, argument(metavar="NAME", help="A method.", autocompletion=complete_methods)
+    ] = None,
 ) -> Result:
     """List the methods, or show one with its hyperparameters."""
     from deepunlearn_cli.methods import METHODS
@@ -34,7 +36,7 @@ def methods(
 
 
 def method_table() -> Table:
-    """Every method: name, title, what data it reads, what it costs and touches, where it comes from."""
+    """Every method: what data it reads, what it costs, what it does; JSON has its title and paper too."""
     from deepunlearn_cli.methods import METHODS
 
     rows = []
@@ -44,11 +46,9 @@ def method_table() -> Table:
         rows.append({"name": name, **facts_of(method), "summary": summary})
     columns = [
         Column("name", lambda row: str(row["name"])),
-        Column("title", lambda row: str(row["title"])),
         Column("reads", lambda row: ", ".join(row["needs"]) or "nothing"),
         Column("epochs", lambda row: f"{row['cost']:.1f}", right=True),
-        Column("touches", lambda row: str(row["touches"])),
-        Column("paper", lambda row: row["paper"].partition(";")[0]),
+        Column("what it does", lambda row: str(row["summary"])),
     ]
     return Table("deepunlearn.method/1", "", columns, rows, [COST])
 

@@ -35,18 +35,22 @@ class Judged:
         return {name: self.row[name] for name in ("id", "target", "source", "method", "seed")}
 
 
-@dataclass(frozen=True)
 class PerSample(Bundle):
     """What to show besides the figures."""
 
     samples: Annotated[
-        Path | None, option(help="Write a line per sample to a .csv or .jsonl file.", rich_help_panel=PANEL)
+        Path | None,
+        option(
+            metavar="FILE", help="Write a line per sample to a .csv or .jsonl file.", rich_help_panel=PANEL
+        ),
     ] = None
-    by: Annotated[str | None, option(help="class: the attack within each class.", rich_help_panel=PANEL)] = (
-        None
-    )
+    by: Annotated[
+        str | None,
+        option(metavar="class", help="The attack within each class.", rich_help_panel=PANEL),
+    ] = None
     top: Annotated[
-        int, option(help="Show so many of the most exposed forget samples.", rich_help_panel=PANEL)
+        int,
+        option(metavar="N", help="Show so many of the most exposed forget samples.", rich_help_panel=PANEL),
     ] = 0
 
     def check(self) -> None:

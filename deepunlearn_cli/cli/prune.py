@@ -11,8 +11,9 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import run_table
-from deepunlearn_cli.cli.options import complete_refs, read_refs
+from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument, option
+from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.core.errors import UsageFailure
 
 
@@ -27,7 +28,7 @@ def prune(
     session: Session,
     refs: Annotated[
         list[str] | None,
-        argument(metavar="[REF]...", help="Run ids, or - for stdin.", autocompletion=complete_refs),
+        argument(metavar="RUN", help="Run ids, or - for ids on stdin.", autocompletion=complete_refs),
     ] = None,
     failed: Annotated[bool, option("--failed", help="Every failed run.")] = False,
     leftovers: Annotated[bool, option("--leftovers", help="What killed processes left.")] = False,

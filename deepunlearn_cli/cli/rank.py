@@ -18,7 +18,7 @@ from deepunlearn_cli.cli.ranking import FORMATS, file_records, printed, store_re
     "rank",
     "deepunlearn rank",
     "deepunlearn rank --dataset cifar10 --model resnet18 --metric retdev",
-    "deepunlearn rank --metric ulira   (what `attack ulira` found, split by split)",
+    "deepunlearn rank --metric ulira    # what `attack ulira` found",
     "deepunlearn rank --format markdown --out ranking.md",
     "deepunlearn rank --from figures.csv --linkage average",
 )

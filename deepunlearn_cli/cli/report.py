@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     "deepunlearn report",
     "deepunlearn report 3f9c",
     "deepunlearn report --table scores --dataset cifar10",
-    "deepunlearn report --table sizes   (after `bench forget-sizes`; classes after `bench class-removal`)",
+    "deepunlearn report --table sizes      # after `bench forget-sizes`",
+    "deepunlearn report --table classes    # after `bench class-removal`",
     "deepunlearn report --table weights",
     "deepunlearn report --table sweep",
     "deepunlearn report --format html --out report.html",
@@ -41,7 +42,7 @@ def report(
     ref: Annotated[
         str | None,
         argument(
-            metavar="[RUN]",
+            metavar="RUN",
             help="One run, beside the retrained model and the original of its seed.",
             autocompletion=o.complete_refs,
         ),
@@ -58,7 +59,9 @@ def report(
         str, option("--format", help=f"{' · '.join(FORMATS)} · html (one page of all)")
     ] = "table",
     out: Annotated[Path | None, option(help="Write to this file.")] = None,
-    storage: Annotated[str | None, option(help="Of the sweeps, where that is not the store.")] = None,
+    database: Annotated[
+        str | None, option(metavar="URL", help="Where the sweeps' studies are, if not in the store.")
+    ] = None,
 ) -> Result:
     """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps."""
     if ref:
@@ -69,7 +72,7 @@ def report(
     if table == "weights":
         return printed(session, [_weights(session, dataset, model)], format, out)
     if table == "sweep":
-        return printed(session, [_sweeps(session, dataset, model, storage)], format, out)
+        return printed(session, [_sweeps(session, dataset, model, database)], format, out)
     found = store_records(session.store(), dataset, model)
     return printed(session, stored_tables(table, session.store(), found), format, out)
 
@@ -101,10 +104,10 @@ def _weights(session: Session, dataset: str | None, model: str | None) -> Table:
     return weights_table(found, told.runs, told.floors)
 
 
-def _sweeps(session: Session, dataset: str | None, model: str | None, storage: str | None) -> Table:
+def _sweeps(session: Session, dataset: str | None, model: str | None, database: str | None) -> Table:
     from deepunlearn_cli.reporting.sweeps import sweep_table
     from deepunlearn_cli.sweep import summaries
 
-    rows = summaries(session.store().studies, storage)
+    rows = summaries(session.store().studies, database)
     wanted = [row for row in rows if dataset in (None, row["dataset"]) and model in (None, row["model"])]
     return sweep_table(wanted)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.bundles import Only
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import row_table
@@ -24,16 +24,23 @@ SHOWN = 50  # rows on a terminal; pipes and --json get all
 def runs(
     session: Session,
     kind: Annotated[
-        str | None, option(help="train, unlearn, attack, checkpoint, lockstep or trial (of a sweep).")
+        str | None,
+        option(
+            metavar="KIND",
+            help="train, unlearn, attack, checkpoint, trial (of a sweep), shadow (of U-LiRA) or "
+            "lockstep (of Unrolling SGD).",
+        ),
     ] = None,
-    name: Annotated[str | None, option(help="original, retrain, a method or an attack.")] = None,
-    dataset: o.DatasetFilter = None,
-    model: o.ModelFilter = None,
-    status: Annotated[str | None, option(help="done or failed.")] = None,
-    last: Annotated[int | None, option(help="Only the newest so many.", min=1)] = None,
+    name: Annotated[
+        str | None, option(metavar="NAME", help="original, retrain, a method or an attack.")
+    ] = None,
+    status: Annotated[str | None, option(metavar="done|failed", help="Only these.")] = None,
+    last: Annotated[int | None, option(metavar="N", help="Only the newest so many.", min=1)] = None,
+    *,
+    only: Only,
 ) -> Result:
     """List the runs in the store, newest last; a pipe gets their ids."""
-    rows = session.store().rows(kind=kind, name=name, dataset=dataset, model=model, status=status)
+    rows = session.store().rows(kind=kind, name=name, dataset=only.dataset, model=only.model, status=status)
     trials = sum(row["kind"] == "trial" for row in rows) if kind is None else 0
     rows = [row for row in rows if row["kind"] != "trial"] if trials else rows  # hundreds, without models
     rows = rows[-last:] if last else rows

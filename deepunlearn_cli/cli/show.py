@@ -10,6 +10,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument
+from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.reporting.table import Column, Table
 
@@ -17,13 +18,27 @@ if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
 
 
-@register(app, "show", "deepunlearn show 3f9c", "deepunlearn show 3f9c --json | jq .recipe.params")
+@register(
+    app,
+    "show",
+    "deepunlearn show 3f9c",
+    "deepunlearn show 3f9c --json | jq .recipe.params",
+    "deepunlearn runs --last 2 -q | deepunlearn show -",
+)
 def show(
     session: Session,
-    ref: Annotated[str, argument(metavar="REF", help="A run id.", autocompletion=complete_refs)],
+    refs: Annotated[
+        list[str],
+        argument(metavar="RUN", help="Run ids, or - for ids on stdin.", autocompletion=complete_refs),
+    ],
 ) -> Result:
     """Show a run: its recipe, scores, facts, inputs, training log and files."""
-    run = session.store().find(ref)
+    store = session.store()
+    runs = [store.find(ref) for ref in read_refs(refs)]
+    return Result(tables=[_shown(session, run) for run in runs])
+
+
+def _shown(session: Session, run: Run) -> Table:
     whole = {
         "id": run.id,
         "recipe": run.recipe.to_json(),
@@ -38,8 +53,8 @@ def show(
         "path": str(run.path),
     }
     if session.console.json:
-        return Result(tables=[Table("deepunlearn.show/1", "", [], [whole])])
-    return Result(tables=[_sheet(whole, run.recipe)])
+        return Table("deepunlearn.show/1", "", [], [whole])
+    return _sheet(whole, run.recipe)
 
 
 def _weights(session: Session, run: Run) -> Mapping[str, float]:

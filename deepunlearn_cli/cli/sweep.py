@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.bundles import FileData, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.reading import params_for, read_duration, read_methods, read_params
+from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.errors import Failure
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.sweep import Order, Search, StudyProgress, TunedMethod
+    from deepunlearn_cli.sweep.question import Question
 
 PANEL = "Search"
 
@@ -30,66 +34,107 @@ def _samplers(incomplete: str) -> list[str]:
     return [name for name in SAMPLERS if name.startswith(incomplete)]
 
 
+class Searching(Bundle):
+    """How long a search goes on, by what, and where it is kept."""
+
+    trials: Annotated[
+        int,
+        option(
+            metavar="N",
+            help="Complete trials to reach for each method; what is there counts.",
+            rich_help_panel=PANEL,
+        ),
+    ] = 100
+    timeout: Annotated[
+        str | None,
+        option(
+            metavar="TIME",
+            help="Begin no trial after 90s, 10m or 1h30m; then choose.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
+    sampler: Annotated[
+        str,
+        option(
+            metavar="NAME",
+            help="tpe (on the norm of the four losses), nsga3 (the paper's) or random.",
+            autocompletion=_samplers,
+            rich_help_panel=PANEL,
+        ),
+    ] = "tpe"
+    sampler_seed: Annotated[int, option(metavar="SEED", help="Of the sampler.", rich_help_panel=PANEL)] = 0
+    confirm: Annotated[
+        int,
+        option(
+            metavar="N",
+            help="Best settings to run again on fresh seeds before the choice.",
+            rich_help_panel=PANEL,
+        ),
+    ] = 3
+    max_failures: Annotated[
+        int,
+        option(metavar="N", help="Failed trials in a row that end a search (exit 6).", rich_help_panel=PANEL),
+    ] = 10
+    study: Annotated[
+        str, option(metavar="NAME", help="A name that starts a study of its own.", rich_help_panel=PANEL)
+    ] = ""
+    database: Annotated[
+        str | None,
+        option(
+            metavar="URL",
+            help="Where the study is kept, for machines to share: postgresql://, mysql://, sqlite:///FILE or "
+            "journal:FILE. (default: a journal in the store)",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
+
+    def search(self) -> Search:
+        """What draws the trials.
+
+        Raises:
+            UsageFailure: no such sampler, or a number that is too small.
+        """
+        from deepunlearn_cli import sweep as sweeps
+
+        sweeps.check_sampler(self.sampler)
+        for name, least in (("trials", 1), ("max_failures", 1), ("confirm", 0)):
+            if (value := getattr(self, name)) < least:
+                spelt = f"--{name.replace('_', '-')}"
+                raise UsageFailure(f"{spelt} {value} is not {least} or more", f"{spelt} {least}, say")
+        return sweeps.Search(self.sampler, self.sampler_seed, self.study)
+
+    def order(self, questions: Sequence[Question], runner: Runner, seconds: float | None) -> Order:
+        """The search of these questions, which begins no trial after so many seconds."""
+        from deepunlearn_cli import sweep as sweeps
+
+        deadline = time.time() + seconds if seconds else None
+        place = str(runner.store.root), self.database, runner.device
+        return sweeps.Order(tuple(questions), *place, self.trials, deadline, self.max_failures)
+
+
 @register(
     app,
     "sweep",
     "deepunlearn sweep --method msg --ckpt 3f9c --trials 100",
-    "deepunlearn runs --kind train --name original | deepunlearn sweep --method all --ckpt - --workers 4",
-    "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --storage postgresql://user:word@host/db",
+    "deepunlearn runs --kind train --name original -q | deepunlearn sweep --method all --ckpt - --jobs 4",
+    "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --database postgresql://user:word@host/db",
     "deepunlearn sweep --method msg --ckpt orig.pt -p epochs=3 --out msg.toml",
 )
 def sweep(
     session: Session,
     method: o.Methods,
     ckpt: o.Refs,
-    trials: Annotated[
-        int, option(help="Complete trials to reach; what is there counts.", rich_help_panel=PANEL)
-    ] = 100,
-    timeout: Annotated[
-        str | None,
-        option(help="Begin no trial after 90s, 10m, 1h30m; then choose.", rich_help_panel=PANEL),
+    searching: Searching,
+    data: FileData,
+    p: Annotated[
+        list[str] | None, o.params("Keep a hyperparameter at a value instead of searching it.")
     ] = None,
-    sampler: Annotated[
-        str,
-        option(
-            help="tpe (on the norm of the four losses), nsga3 (the paper's) or random.",
-            autocompletion=_samplers,
-            rich_help_panel=PANEL,
-        ),
-    ] = "tpe",
-    sampler_seed: Annotated[int, option(help="Of the sampler.", rich_help_panel=PANEL)] = 0,
-    confirm: Annotated[
-        int,
-        option(help="Best settings to run again on fresh seeds before the choice.", rich_help_panel=PANEL),
-    ] = 3,
-    max_failures: Annotated[
-        int, option(help="Failed trials in a row that end a search (exit 6).", rich_help_panel=PANEL)
-    ] = 10,
-    study: Annotated[str, option(help="A name that starts a study of its own.", rich_help_panel=PANEL)] = "",
-    storage: Annotated[
-        str | None,
-        option(
-            help="postgresql://, mysql://, sqlite:///FILE, journal:FILE; machines may share it. "
-            "(default: a journal in the store)",
-            rich_help_panel=PANEL,
-        ),
-    ] = None,
-    workers: Annotated[
-        int, option(help="Processes that search, with the threads divided.", rich_help_panel=o.RUNNING)
-    ] = 1,
-    p: o.Params = None,
     out: Annotated[
-        Path | None, option(help="Also write the preset to this file (.toml).", rich_help_panel=o.RUNNING)
+        Path | None,
+        option(metavar="FILE", help="Also write the preset to this .toml file.", rich_help_panel=o.RUNNING),
     ] = None,
-    forget: o.Forget = None,
-    dataset: o.FileDataset = None,
-    model: o.FileModel = None,
-    val_share: o.ValShare = None,
-    split_seed: o.SplitSeed = None,
-    image_size: o.ImageSize = None,
-    device: o.Device = "auto",
-    offline: o.Offline = False,
-    dry_run: o.DryRun = False,
+    *,
+    running: Running,
 ) -> Result:
     """Tune a method's hyperparameters so that it behaves like retraining.
 
@@ -100,26 +145,19 @@ def sweep(
     from deepunlearn_cli import sweep as sweeps
     from deepunlearn_cli.checkpoints import refs
 
-    search = sweeps.Search(sampler, sampler_seed, study)
-    fixed = _fixed(method, o.read_params(p))
-    counts = {"trials": (trials, 1), "workers": (workers, 1), "max-failures": (max_failures, 1)}
-    _check(counts | {"confirm": (confirm, 0)}, search, list(fixed), out)
-    seconds = o.read_duration(timeout) if timeout else None
-    wanted = refs.Wanted(dataset, model, forget, val_share, split_seed, image_size, offline=offline)
-    given = [refs.read_ref(ref, wanted, session.store_path / "data") for ref in o.read_refs(ckpt)]
-    with session.runner(
-        device, jobs=workers, create=any(not isinstance(ref, str) for ref in given)
-    ) as runner:
-        starts = [refs.original(refs.resolve(ref, runner, wanted)) for ref in given]
-        if dry_run:
-            plan = plan_table(runner, sweeps.references(starts))
-            return Result(tables=[plan], notes=[f"and up to {trials} trials each of {', '.join(fixed)}"])
-        asked = tuple(sweeps.questions(runner, starts, search, fixed))
-        deadline = time.time() + seconds if seconds else None
-        root = str(runner.store.root)
-        order = sweeps.Order(asked, root, storage, device, trials, deadline, max_failures)
-        given_up = sweeps.search(order, workers, runner, _teller(runner))
-        tuned, failures = sweeps.conclude(order, runner, confirm, session.console.note)
+    fixed, search = _fixed(method, read_params(p)), searching.search()
+    _check_out(out, list(fixed))
+    seconds = read_duration(searching.timeout) if searching.timeout else None
+    checkpoints = data.read(ckpt, session)
+    with running.runner_for(checkpoints, session) as runner:
+        starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
+        if running.dry_run:
+            note = f"and up to {searching.trials} trials each of {', '.join(fixed)}"
+            return Result(tables=[plan_table(runner, sweeps.references(starts))], notes=[note])
+        questions = sweeps.questions(runner, starts, search, fixed)
+        order = searching.order(questions, runner, seconds)
+        given_up = sweeps.search(order, running.jobs, runner, _teller(runner))
+        tuned, failures = sweeps.conclude(order, runner, searching.confirm, session.console.note)
         return _result(session, order, tuned, [*given_up, *failures], out)
 
 
@@ -127,22 +165,16 @@ def _fixed(method: str, given: dict[str, str]) -> dict[str, dict[str, str]]:
     """The methods to tune, each with the hyperparameters that stay as given."""
     from deepunlearn_cli import sweep as sweeps
 
-    names = sweeps.tunable() if method == "all" else o.read_methods(method)
+    names = sweeps.tunable() if method == "all" else read_methods(method)
     for name in names:
         if name not in sweeps.tunable():
             raise UsageFailure(
                 f"{name} has no hyperparameters to tune", f"methods with some: {', '.join(sweeps.tunable())}"
             )
-    return o.params_for(names, given)
+    return params_for(names, given)
 
 
-def _check(counts: dict[str, tuple[int, int]], search: Search, methods: list[str], out: Path | None) -> None:
-    from deepunlearn_cli.sweep import check_sampler
-
-    check_sampler(search.sampler)
-    for name, (value, least) in counts.items():
-        if value < least:
-            raise UsageFailure(f"--{name} {value} is not {least} or more", f"--{name} {least}, say")
+def _check_out(out: Path | None, methods: list[str]) -> None:
     if out and len(methods) > 1:
         raise UsageFailure("--out takes one preset, and this makes several", "they are kept in the store too")
     if out and (out.suffix != ".toml" or not out.absolute().parent.is_dir()):

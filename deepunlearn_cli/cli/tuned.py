@@ -23,13 +23,13 @@ def tuned(
     if preset is None or METHODS.get(method).control:
         return {}
     if preset == presets.BEST:
-        found = presets.best(store.studies, method, start, forget)
+        chosen = presets.best(store.studies, method, start, forget)
     else:
-        found = presets.read(Path(preset))
-    if found.method != method:
+        chosen = presets.read(Path(preset))
+    if chosen.method != method:
         raise UsageFailure(
-            f"{preset} is a preset of {found.method}, not of {method}", f"--method {found.method}"
+            f"{preset} is a preset of {chosen.method}, not of {method}", f"--method {chosen.method}"
         )
-    for doubt in found.doubts(start):
+    for doubt in chosen.doubts(start):
         session.console.warn(doubt)
-    return dict(found.params)
+    return dict(chosen.params)

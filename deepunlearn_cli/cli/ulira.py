@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.attacks.ulira import ULiRA
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
+from deepunlearn_cli.cli.bundles import Data, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, read_precision
 from deepunlearn_cli.cli.tuned import tuned
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.cli.verdict import VerdictOptions, answer_row, code_of
@@ -29,16 +30,21 @@ if TYPE_CHECKING:
 DESIGN = "Design"
 
 
-@dataclass(frozen=True)
 class DesignOptions(Bundle):
     """How many models, of what."""
 
     splits: Annotated[
-        int, option(help="Random halves of the training data, one original each.", rich_help_panel=DESIGN)
+        int,
+        option(
+            metavar="N",
+            help="Random halves of the training data, one original each.",
+            rich_help_panel=DESIGN,
+        ),
     ] = 16
-    forget_sets: Annotated[int, option(help="Forget sets per half.", rich_help_panel=DESIGN)] = 4
+    forget_sets: Annotated[int, option(metavar="N", help="Forget sets per half.", rich_help_panel=DESIGN)] = 4
     share: Annotated[
-        float, option(help="Share of a half that each forget set takes.", rich_help_panel=DESIGN)
+        float,
+        option(metavar="SHARE", help="Share of a half that each forget set takes.", rich_help_panel=DESIGN),
     ] = 0.1
 
 
@@ -54,8 +60,7 @@ def ulira(
     session: Session,
     params: Mapping[str, Any],
     method: o.Methods,
-    dataset: o.Dataset,
-    model: o.Model,
+    data: Data,
     *,
     design: DesignOptions,
     training: Annotated[
@@ -70,17 +75,12 @@ def ulira(
     preset: o.Preset = None,
     verdict: VerdictOptions,
     figure: Annotated[
-        Path | None, option(help="Write the figure to an .svg, .png or .pdf (needs the `plots` extra).")
+        Path | None,
+        option(metavar="FILE", help="Write the figure to an .svg, .png or .pdf (needs the `plots` extra)."),
     ] = None,
-    val_share: o.ValShare = None,
-    split_seed: o.SplitSeed = None,
-    image_size: o.ImageSize = None,
     no_augment: o.NoAugment = False,
     precision: o.Precision = None,
-    device: o.Device = "auto",
-    jobs: o.Jobs = 1,
-    offline: o.Offline = False,
-    dry_run: o.DryRun = False,
+    running: Running,
 ) -> Result:
     """U-LiRA: for each picture, was it forgotten by this model or never seen by it?
 
@@ -89,24 +89,20 @@ def ulira(
     control, the do-nothing control shows what was to be forgotten. What is in the store is not made again:
     more --splits later train only what is missing.
     """
-    from deepunlearn_cli import data, models
     from deepunlearn_cli.execution import recipes
     from deepunlearn_cli.reporting import figures
     from deepunlearn_cli.studies import shadows
 
-    rule, methods = verdict.rule(ULiRA), o.read_methods(method)
-    given = o.params_for(methods, o.read_params(p))
-    originals = recipes.TRAINER.build(o.read_params(training)).params()
+    rule, methods = verdict.rule(ULiRA), read_methods(method)
+    given = params_for(methods, read_params(p))
+    originals = recipes.TRAINER.build(read_params(training)).params()
     hyper = ULiRA.build(params).params()
     if figure:
         figures.check(figure)
-    data.check_spec(dataset)
-    models.check_name(model)
-    chosen = o.read_precision(precision, device)
-    with session.runner(device, jobs=jobs) as runner:
-        opened = runner.dataset(dataset, image_size=image_size, offline=offline)
-        scene = recipes.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, chosen, not no_augment)
-        scene = replace(scene, **o.given(val_share=val_share, split_seed=split_seed))
+    data.check()
+    chosen = read_precision(precision, running.device)
+    with running.runner(session) as runner:
+        scene = data.scene(runner, chosen, augment=not no_augment)
         plan = shadows.Design(scene, design.splits, design.forget_sets, design.share, originals)
 
         def settings(name: str, start: Recipe) -> Mapping[str, Any]:
@@ -114,7 +110,7 @@ def ulira(
 
         names = dict.fromkeys([*CONTROLS, *methods])
         analyses = {name: recipes.ulira(plan.models(name, settings, runner), name, hyper) for name in names}
-        if dry_run:
+        if running.dry_run:
             return Result(tables=[views.plan_table(shadows.plan(runner, analyses))])
         return _analysed(list(shadows.attack(runner, analyses)), rule, figure)
 

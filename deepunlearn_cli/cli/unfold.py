@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from deepunlearn_cli.cli.parameter import option
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 class Bundle:
-    """Base of dataclasses whose fields are options (`Annotated[type, option(...)]`) that belong together."""
+    """Base of classes whose fields are options (`Annotated[type, option(...)]`) that belong together.
+
+    A field without a default is a required option. No dataclass: each costs every help a millisecond.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        vars(self).update(values)
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,13 @@ def unfolded(
     taken = inspect.signature(body).parameters
     parameters: list[inspect.Parameter] = []
     folded: list[Folded] = []
-    for parameter in list(taken.values())[1:]:
-        kind = hints[parameter.name]
+    for one in list(taken.values())[1:]:
+        kind = hints[one.name]
         if isinstance(kind, type) and issubclass(kind, Bundle):
-            folded.append(Folded(parameter.name, _fields(kind), kind))
+            folded.append(Folded(one.name, _fields(kind), kind))
             parameters += folded[-1].options
-        elif not (declared and parameter.name == "params"):
-            parameters.append(parameter.replace(annotation=kind))
+        elif not (declared and one.name == "params"):
+            parameters.append(parameter(one.name, kind, one.default))
     if declared:
         domains = {name: domain for name, domain in declared.domains().items() if name not in taken}
         folded.append(Folded("params", _hyperparameters(domains), dict))
@@ -70,10 +76,7 @@ def parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 def _fields(bundle: type[Any]) -> list[inspect.Parameter]:
     hints = get_type_hints(bundle, include_extras=True)
     return [
-        parameter(
-            one.name, hints[one.name], inspect.Parameter.empty if one.default is MISSING else one.default
-        )
-        for one in fields(bundle)
+        parameter(name, kind, getattr(bundle, name, inspect.Parameter.empty)) for name, kind in hints.items()
     ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from deepunlearn_cli.attacks import (
@@ -26,13 +25,13 @@ CODES = {"FAIL": ExitCode.AUDIT_FAIL, "INCONCLUSIVE": ExitCode.AUDIT_INCONCLUSIV
 PANEL = "Verdict"
 
 
-@dataclass(frozen=True)
 class VerdictOptions(Bundle):
     """How a verdict is reached, and whether the exit code follows it."""
 
     tolerance: Annotated[
         float | None,
         option(
+            metavar="GAP",
             help="How far from its control the attack may be, either way; the exit code follows. "
             f"(default: {TOLERANCE})",
             rich_help_panel=PANEL,
@@ -41,6 +40,7 @@ class VerdictOptions(Bundle):
     fail_above: Annotated[
         float | None,
         option(
+            metavar="LIMIT",
             help="Compare the attack's own 95 % interval with this, and with 1 minus it (0.5 is guessing): "
             "PASS inside, FAIL outside (exit 4), else INCONCLUSIVE (exit 5).",
             rich_help_panel=PANEL,
@@ -49,6 +49,7 @@ class VerdictOptions(Bundle):
     metric: Annotated[
         str | None,
         option(
+            metavar="NAME",
             help="The figure that the verdict goes by: one that `deepunlearn attacks NAME` lists. "
             "(default: the first of them)",
             rich_help_panel=PANEL,

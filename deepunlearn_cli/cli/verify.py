@@ -9,21 +9,26 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument
+from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.core.errors import ExitCode
 from deepunlearn_cli.reporting.table import Column, Table
 
 
-@register(app, "verify", "deepunlearn verify", "deepunlearn verify 3f9c")
+@register(app, "verify", "deepunlearn verify", "deepunlearn verify 3f9c 77ab")
 def verify(
     session: Session,
     refs: Annotated[
         list[str] | None,
-        argument(metavar="[REF]...", help="Run ids; all runs if none.", autocompletion=complete_refs),
+        argument(
+            metavar="RUN",
+            help="Run ids, or - for ids on stdin; all runs if none.",
+            autocompletion=complete_refs,
+        ),
     ] = None,
 ) -> Result:
     """Check every file of every run (or of those given) against its SHA-256; exit 7 if one differs."""
     store = session.store()
-    ids = [store.find(ref).id for ref in refs] if refs else None
+    ids = [store.find(ref).id for ref in read_refs(refs)] if refs else None
     with session.bars() as bars:
         problems = store.verify(ids, bars.progress)
     rows = [{"id": problem.id, "file": problem.file, "problem": problem.what} for problem in problems]

@@ -1,7 +1,10 @@
-"""Forget specs as text: what they say before anybody looks at the data."""
+"""Forget specs as text: what they say before anybody looks at the data; the defaults of the split."""
 
 from __future__ import annotations
 
+VAL_SHARE = 0.15  # of the official training part
+SPLIT_SEED = 123
+DEFAULT_FORGET = "random:0.1"  # the benchmark's
 RUN_SEED = "{seed}"  # stands for the seed of the run, so that every run draws a forget set of its own
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.registry import Room
 from deepunlearn_cli.core.shared import Progress
+from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.data._cache import find, keep, load_dataset
 from deepunlearn_cli.data._dataset import Dataset
 from deepunlearn_cli.data._family import Family, FamilyRow, raw_folder
 from deepunlearn_cli.data._forget import (
-    DEFAULT_FORGET,
     ForgetSet,
     forget_from,
     forget_of,
@@ -24,7 +24,7 @@ from deepunlearn_cli.data._forget import (
     save_forget,
 )
 from deepunlearn_cli.data._halves import draw_forget, halve
-from deepunlearn_cli.data._splits import SPLIT_SEED, VAL_SHARE, Split, split
+from deepunlearn_cli.data._splits import Split, split
 
 __all__ = [
     "DEFAULT_FORGET",

@@ -15,8 +15,8 @@ import numpy as np
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import canonical
 from deepunlearn_cli.core.shared import Progress
+from deepunlearn_cli.core.specs import SPLIT_SEED
 from deepunlearn_cli.data._dataset import Indices, Pixels
-from deepunlearn_cli.data._splits import SPLIT_SEED
 
 DECODER = 1  # raise it when the same files would be decoded to other pictures
 RAW_VARIABLE = "DEEPUNLEARN_DATA"

@@ -15,12 +15,12 @@ from zlib import error as ZlibError
 import numpy as np
 
 from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFailure, unknown
+from deepunlearn_cli.core.specs import SPLIT_SEED
 from deepunlearn_cli.data._dataset import Dataset, Indices
 from deepunlearn_cli.data._entries import Entry, offending, read_entries, to_indices
-from deepunlearn_cli.data._splits import SPLIT_SEED, Split, draw, set_apart
+from deepunlearn_cli.data._splits import Split, draw, set_apart
 from deepunlearn_cli.data._staging import write_atomically
 
-DEFAULT_FORGET = "random:0.1"  # the benchmark's
 FORMS = "random:0.1 · random:0.1:SEED · random:0.1:{seed} · class:3 · class:3:0.5 · indices:FILE"
 
 

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.specs import SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.data._dataset import Dataset, Indices
 
-VAL_SHARE = 0.15  # of the official training part
-SPLIT_SEED = 123
 SEED_LIMIT = 2**32  # of NumPy's legacy generator
 
 

@@ -28,7 +28,7 @@ def open_storage(address: str) -> BaseStorage:
     if address.startswith(JOURNAL):
         return _journal(Path(address.removeprefix(JOURNAL)).expanduser())
     if "://" not in address:
-        raise UsageFailure(f"--storage {address!r} is not an address", f"--storage takes {FORMS}")
+        raise UsageFailure(f"--database {address!r} is not an address", f"--database takes {FORMS}")
     return _database(address)
 
 
@@ -143,7 +143,7 @@ def _database(address: str) -> BaseStorage:
 def _no_driver(address: str, error: ImportError) -> Failure:
     kind = address.partition(":")[0].partition("+")[0]
     return UsageFailure(
-        f"--storage {kind}:// needs a library that is not installed: {error.name or error}",
+        f"--database {kind}:// needs a library that is not installed: {error.name or error}",
         f"pip install 'deepunlearn[{kind}]'" if kind == "postgresql" else f"install a driver for {kind}",
     )
 
@@ -152,4 +152,4 @@ def _unreachable(address: str, error: Exception) -> Failure:
     reason: Any = getattr(error, "orig", None) or error
     lines = [line.strip() for line in str(reason).splitlines() if line.strip()]
     said = lines[0] if lines else type(reason).__name__
-    return UsageFailure(f"cannot use --storage {shown(address)}: {said}", f"--storage takes {FORMS}")
+    return UsageFailure(f"cannot use --database {shown(address)}: {said}", f"--database takes {FORMS}")

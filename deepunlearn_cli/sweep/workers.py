@@ -106,7 +106,7 @@ def _in_processes(order: Order, begun: Sequence[int], workers: int, tell: Tell) 
             elif isinstance(event, Lost):
                 borne += 1
                 if borne > LOSSES_BORNE:
-                    raise Failure(f"{borne} worker processes died: {event.reason}", "try fewer --workers")
+                    raise Failure(f"{borne} worker processes died: {event.reason}", "try fewer --jobs")
                 pool.start(serve, order, begun)
 
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import resource
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
-from cli_kit import COMMANDS, HEAVY, Bench, bench, clean_environment, ok, python, refused
+from cli_kit import (
+    COMMANDS,
+    HEAVY,
+    Bench,
+    bench,
+    clean_environment,
+    commands,
+    ok,
+    on_terminal,
+    python,
+    refused,
+)
 
+from deepunlearn_cli import models
+from deepunlearn_cli.cli import app as application
+from deepunlearn_cli.cli import reading
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.environment import takes_variable
 
@@ -56,24 +71,78 @@ print("looked at", {len(COMMANDS)})
     assert python(code) == f"looked at {len(COMMANDS)}\n"
 
 
-def test_every_command_is_tested():
-    listed = ok("--help").out
-    top = {command.split()[0] for command in COMMANDS}
-    panel = listed[listed.index("Commands") :].splitlines()[1:]
-    shown = {line.split()[1] for line in panel if line.startswith("│ ") and line[2] != " "}
-    assert shown == top
+def test_every_command_is_in_the_list_that_says_so():
+    folder = Path(application.__file__).parent
+    files = {path.stem for path in folder.glob("*.py") if "register(" in path.read_text("utf-8")} - {
+        "command"
+    }
+    assert files == set(application.COMMANDS)
+    assert len(COMMANDS) > len(files) > 10
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "attack"])
+LEAVES = [(" ".join(words), command) for words, command in commands() if not hasattr(command, "commands")]
+
+
+@pytest.mark.parametrize("command", [name for name, _ in LEAVES])
 def test_help_ends_in_examples(command):
     text = " ".join(ok(*command.split(), "--help").out.split())
-    _, found, examples = text.rpartition("Examples: ")
+    _, found, shown = text.rpartition("Examples: ")
     assert found
-    assert examples.startswith("deepunlearn ")
-    assert f"deepunlearn {command}" in examples
-    assert "│" not in examples, "nothing comes after them"
+    assert f"deepunlearn {command}" in shown
+    assert "│" not in shown, "nothing comes after them"
     for option in ("--store", "--json", "--quiet", "--debug"):
         assert option in text
+
+
+def examples_of(command) -> list[str]:
+    return [example.strip() for example in command.epilog.split("\n\n")[1:]]
+
+
+EXAMPLES = [(name, example) for name, command in LEAVES for example in examples_of(command)]
+
+
+def calls(example: str) -> list[list[str]]:
+    """The calls of `deepunlearn` in a line as a shell splits it, without pipes, files and variables."""
+    line = shlex.shlex(example.replace("\\\n", " "), posix=True, punctuation_chars=True)
+    line.whitespace_split = True
+    words = list(itertools.takewhile(lambda word: word != ">", line))
+    assert not {"(", ")"} & set(words), "a shell refuses these"
+    parts = [list(part) for pipe, part in itertools.groupby(words, "|".__eq__) if not pipe]
+    said = [list(itertools.dropwhile(lambda word: "=" in word, part)) for part in parts]
+    return [part[1:] for part in said if part[0] == "deepunlearn"]
+
+
+def accepted(words: list[str]) -> dict[str, object]:
+    """The values that a command's parser reads from words, without running it."""
+    command, prefix = typer.main.get_command(app), []
+    while hasattr(command, "commands"):
+        prefix.append(words[len(prefix)])
+        command = command.commands[prefix[-1]]
+    return command.make_context(" ".join(prefix), words[len(prefix) :]).params
+
+
+@pytest.mark.parametrize(("command", "example"), EXAMPLES)
+def test_examples_can_be_typed(command, example):
+    """Every line as it is shown: it fits a narrow terminal, its options exist, and so do its names."""
+    assert all(len(line) <= 78 for line in example.split("\n")), "a terminal would break the line"
+    assert not any("#" in line and line.endswith("\\") for line in example.split("\n")), "a comment goes on"
+    assert f"deepunlearn {command}" in example
+    for words in calls(example):
+        values = accepted(words)
+        methods = reading.read_methods(values["method"]) if "method" in values else []
+        if "p" in values and methods:
+            reading.params_for(methods, reading.read_params(values["p"]))
+        if values.get("model"):
+            models.check_name(values["model"])
+        if values.get("timeout"):
+            reading.read_duration(values["timeout"])
+
+
+def test_a_wrong_example_is_noticed():
+    with pytest.raises(typer.TyperException, match="--ckp"):
+        accepted(calls("deepunlearn unlearn --method ft --ckp 3f9c   # so")[0])
+    with pytest.raises(AssertionError, match="a shell refuses"):
+        calls("deepunlearn attack umia 3f9c   (explained)")
 
 
 def test_help_takes_less_than_a_third_of_a_second():
@@ -160,6 +229,23 @@ def test_lists_need_no_store(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_methods_tells_what_each_does_and_fits_a_terminal(tmp_path):
+    assert ok("methods").lines[0] == "name\treads\tepochs\twhat it does"
+    assert {"title", "paper", "summary", "touches"} <= ok("methods", "--json").json[0].keys()
+    for width in (80, 100):
+        _, out, _ = on_terminal("methods", cwd=tmp_path, width=width)
+        assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip()) for line in out.splitlines()) <= width
+        assert "singlegradient " in out, "no name is broken"
+
+
+def test_show_and_verify_read_ids_from_a_pipe(place):
+    ids = [place.ids["ft"], place.ids["ga"]]
+    piped = "".join(f"{run_id}\n" for run_id in ids)
+    assert [row["id"] for row in place.ok("show", "-", "--json", input=piped).json] == ids
+    assert "2 runs checked" in place.ok("verify", "-", input=piped).err
+    place.refused("show", "-", input="", code=2, says=("no run id",))
+
+
 def test_environment_sets_options(place, tmp_path):
     store = {"DEEPUNLEARN_STORE": str(place.store)}
     assert place.ids["ga"] in ok("runs", env=store).lines
@@ -173,14 +259,6 @@ def test_environment_sets_options(place, tmp_path):
         ok("train", "--model", "resnet18", "--dry-run", "--json", env=store | wanted).json[0]["model"]
         == "resnet18"
     )
-
-
-def commands(group=None, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command and group of the application with the words that call it, the application itself first."""
-    group = group or typer.main.get_command(app)
-    yield words, group
-    for name, below in getattr(group, "commands", {}).items():
-        yield from commands(below, (*words, name))
 
 
 def variables() -> dict[str, bool]:

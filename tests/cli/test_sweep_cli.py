@@ -105,7 +105,7 @@ def test_no_test_picture_is_looked_at(place, monkeypatch):
 def test_several_originals_and_methods_with_workers(place):
     (other,) = place.ok(*TRAIN, "--seeds", "1").lines
     said = place.ok(
-        "sweep", "--method", "ft,ga", "--ckpt", "-", "--trials", "4", "--confirm", "1", "--workers", "2",
+        "sweep", "--method", "ft,ga", "--ckpt", "-", "--trials", "4", "--confirm", "1", "--jobs", "2",
         "--sampler", "random", input=f"{place.ids['original']}\n{other}\n",
     )  # fmt: skip
     assert len(said.lines) == 4
@@ -164,7 +164,7 @@ def test_another_pair_is_warned_of(place):
     [
         (("--sampler", "nsga"), 2, ("unknown sampler 'nsga'", "nsga3")),
         (("--trials", "0"), 2, ("--trials 0 is not 1 or more",)),
-        (("--workers", "0"), 2, ("--workers 0",)),
+        (("--jobs", "0"), 2, ("--jobs 0",)),
         (("--confirm", "-1"), 2, ("--confirm -1 is not 0 or more",)),
         (("--max-failures", "0"), 2, ("--max-failures 0",)),
         (("--timeout", "soon"), 2, ("--timeout 'soon' is not a time", "10m")),
@@ -190,7 +190,7 @@ def test_too_few_pictures_to_judge_by(place):
 def test_storage_that_is_not_there(place):
     place.ok("unlearn", "--method", "retrain", "--ckpt", place.ids["original"])
     for address in ("sqlite:////proc/none/x.db", "nonsense"):
-        said = place(*SWEEP, "--ckpt", place.ids["original"], "--storage", address)
+        said = place(*SWEEP, "--ckpt", place.ids["original"], "--database", address)
         assert said.code == 2
         assert [line.split(":")[0] for line in said.err.splitlines()] == ["error", "hint"], said.err
 
@@ -236,7 +236,7 @@ def test_stopping_leaves_nothing_running(place, number, workers):
         place.ids["original"],
         "--trials",
         "500",
-        "--workers",
+        "--jobs",
         str(workers),
     )
     with running(*words, "--store", place.store, cwd=place.home) as child:
@@ -255,7 +255,7 @@ def test_stopping_leaves_nothing_running(place, number, workers):
 
 
 def test_a_killed_workers_trial_is_taken_over(place):
-    words = ("sweep", "--method", "ft", "--ckpt", place.ids["original"], "--trials", "30", "--workers", "2")
+    words = ("sweep", "--method", "ft", "--ckpt", place.ids["original"], "--trials", "30", "--jobs", "2")
     with running(*words, "--confirm", "0", "--store", place.store, cwd=place.home) as child:
         until(lambda: "[4/30]" in child.text("stderr"))
         victim = _children(child.process.pid)[0]
@@ -287,12 +287,12 @@ def test_killed_five_times_ends_with_exactly_so_many_trials(place):
         "0",
     )
     for _ in range(5):
-        with running(*words, "--workers", "2", "--store", place.store, cwd=place.home) as child:
+        with running(*words, "--jobs", "2", "--store", place.store, cwd=place.home) as child:
             until(lambda child=child: "] " in child.text("stderr"))
             time.sleep(rng.uniform(1, 15))
             child.process.kill()
             child.process.join()
-    ok(*words, "--workers", "2", "--store", place.store)
+    ok(*words, "--jobs", "2", "--store", place.store)
     rows = place.ok("report", "--table", "sweep", "--json").json
     from deepunlearn_cli.sweep import tunable
 

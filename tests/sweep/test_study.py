@@ -251,10 +251,10 @@ def test_a_study_of_another_space_is_refused(tmp_path, monkeypatch):
     ("address", "says"),
     [
         ("nonsense", "is not an address"),
-        ("nosuch://host/db", "cannot use --storage nosuch://host/db"),
+        ("nosuch://host/db", "cannot use --database nosuch://host/db"),
         ("sqlite:////proc/none/x.db", "unable to open database file"),
         ("journal:/proc/none/x.journal", "cannot write the journal"),
-        ("postgresql+nodriver://me:secret@host/db", "cannot use --storage postgresql"),
+        ("postgresql+nodriver://me:secret@host/db", "cannot use --database postgresql"),
     ],
 )
 def test_storage_that_cannot_be_used_is_one_line(address, says, monkeypatch):

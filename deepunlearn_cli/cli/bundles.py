@@ -1,0 +1,147 @@
+"""Options that several commands take together, each bundle with what its options open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.reading import read_refs, set_values
+from deepunlearn_cli.cli.unfold import Bundle
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.checkpoints import refs
+    from deepunlearn_cli.cli.command import Session
+    from deepunlearn_cli.execution.recipes import Scene
+    from deepunlearn_cli.execution.runner import Runner
+
+
+class Data(Bundle):
+    """What originals are trained on: dataset, architecture, split."""
+
+    dataset: o.Dataset
+    model: o.Model
+    val_share: o.ValShare = None
+    split_seed: o.SplitSeed = None
+    image_size: o.ImageSize = None
+    offline: o.Offline = False
+
+    def check(self) -> None:
+        """Refuse names that there are not, before anything is made.
+
+        Raises:
+            NotFound, UsageFailure: no such dataset or model, with suggestions.
+        """
+        from deepunlearn_cli import data, models
+
+        data.check_spec(self.dataset)
+        models.check_name(self.model)
+
+    def scene(self, runner: Runner, precision: str, *, augment: bool) -> Scene:
+        """The decoded dataset with split, architecture, precision and augmentation."""
+        from deepunlearn_cli import data
+        from deepunlearn_cli.execution import recipes
+
+        opened = runner.dataset(self.dataset, image_size=self.image_size, offline=self.offline)
+        scene = recipes.Scene(opened, self.model, data.VAL_SHARE, data.SPLIT_SEED, precision, augment)
+        return replace(scene, **set_values(val_share=self.val_share, split_seed=self.split_seed))
+
+
+class FileData(Bundle):
+    """What to forget, and of a checkpoint file what it does not say itself."""
+
+    forget: o.Forget = None
+    dataset: o.FileDataset = None
+    model: o.FileModel = None
+    seed: Annotated[
+        int | None,
+        option(
+            metavar="SEED",
+            help="Seed of the runs made from it. (default: its own, else 0)",
+            rich_help_panel=o.FILE,
+        ),
+    ] = None
+    val_share: Annotated[
+        float | None,
+        option(
+            metavar="SHARE",
+            help="Share of the training pictures kept for validation. "
+            f"(default: what the file says, else {o.VAL_SHARE})",
+            rich_help_panel=o.FILE,
+        ),
+    ] = None
+    split_seed: Annotated[
+        int | None,
+        option(
+            metavar="SEED",
+            help="Seed of the split and of the forget set's draw. "
+            f"(default: what the file says, else {o.SPLIT_SEED})",
+            rich_help_panel=o.FILE,
+        ),
+    ] = None
+    image_size: Annotated[
+        int | None,
+        option(
+            metavar="PIXELS",
+            help="Resize pictures to so many pixels a side. (default: what the file says)",
+            rich_help_panel=o.FILE,
+        ),
+    ] = None
+    offline: o.Offline = False
+
+    def wanted(self) -> refs.Wanted:
+        """These options as what is known of a checkpoint."""
+        from deepunlearn_cli.checkpoints import refs
+
+        return refs.Wanted(**vars(self))
+
+    def read(self, ckpt: Iterable[str], session: Session) -> list[refs.Ref]:
+        """REFs, with files read and checked as far as that goes before a store is made."""
+        from deepunlearn_cli.checkpoints import refs
+
+        wanted, home = self.wanted(), session.store_path / "data"
+        return [refs.read_ref(ref, wanted, home) for ref in read_refs(ckpt)]
+
+
+class Running(Bundle):
+    """Where runs are made, and whether."""
+
+    device: o.Device = "auto"
+    jobs: o.Jobs = 1
+    dry_run: o.DryRun = False
+
+    def runner(self, session: Session) -> AbstractContextManager[Runner]:
+        """A runner on this device, in a store that is made if there is none."""
+        return session.runner(self.device, jobs=self.jobs)
+
+    def runner_for(self, refs: Sequence[refs.Ref], session: Session) -> AbstractContextManager[Runner]:
+        """The same; run ids alone need a store that is there, files may begin one."""
+        create = any(not isinstance(ref, str) for ref in refs)
+        return session.runner(self.device, jobs=self.jobs, create=create)
+
+
+class Making(Running):
+    """Running, where the models that are made may be written out and made again."""
+
+    force: Annotated[
+        bool, option("--force", help="Make it again, as a new attempt.", rich_help_panel=o.RUNNING)
+    ] = False
+    out: Annotated[
+        Path | None,
+        option(
+            metavar="FILE",
+            help="Also write the model to this file (.pt, .pth or .safetensors).",
+            rich_help_panel=o.RUNNING,
+        ),
+    ] = None
+
+
+class Only(Bundle):
+    """Which runs of the store a list or table is of."""
+
+    dataset: o.DatasetFilter = None
+    model: o.ModelFilter = None

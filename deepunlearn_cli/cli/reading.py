@@ -1,0 +1,127 @@
+"""What people type in options and on stdin, read: hyperparameters, seeds, methods, REFs, times."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from deepunlearn_cli.core.errors import UsageFailure, unknown
+from deepunlearn_cli.core.recipe import FP32, PRECISIONS
+from deepunlearn_cli.system import machine
+
+
+def read_params(given: list[str] | None) -> dict[str, str]:
+    """`-p name=value` options as a mapping.
+
+    Raises:
+        UsageFailure: an entry without `=`, or a name given twice.
+    """
+    params: dict[str, str] = {}
+    for entry in given or []:
+        name, equals, value = entry.partition("=")
+        name = name.replace("-", "_")
+        if not equals or not name:
+            raise UsageFailure(f"-p {entry!r} is not of the form name=value", "-p lr=0.01, say")
+        if name in params:
+            raise UsageFailure(f"-p {name} is given twice", "give it once")
+        params[name] = value
+    return params
+
+
+def read_seeds(text: str) -> list[int]:
+    """`0-9`, `0,2,5` or `7` as a list of seeds.
+
+    Raises:
+        UsageFailure: anything else, or an empty or repeated range.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if not match:
+            raise UsageFailure(f"--seeds {text!r} is not a list of seeds", "--seeds 0-9 or --seeds 0,2,5")
+        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UsageFailure(f"--seeds {text!r} is empty or names a seed twice", "--seeds 0-9, say")
+    return seeds
+
+
+def read_methods(text: str) -> list[str]:
+    """Public method names of `msg`, `msg,ct` or `all`, each once."""
+    from deepunlearn_cli.methods import METHODS, for_any_original
+
+    names = for_any_original() if text == "all" else [METHODS.public_name(name) for name in text.split(",")]
+    return list(dict.fromkeys(names))
+
+
+def params_for(methods: list[str], given: dict[str, str]) -> dict[str, dict[str, str]]:
+    """`-p` values by method. Of several, each takes those it knows, and the controls none at all.
+
+    A reference retrained with other settings than its original's would be no reference.
+    """
+    from deepunlearn_cli.methods import METHODS
+
+    actors = {name: METHODS.get(name) for name in methods}
+    takers = {name: actor for name, actor in actors.items() if len(actors) == 1 or not actor.control}
+    known = {field for actor in takers.values() for field in actor.domains()}
+    chosen: dict[str, dict[str, str]] = {name: {} for name in methods}
+    for name, actor in takers.items():
+        chosen[name] = {k: value for k, value in given.items() if k in actor.domains() or k not in known}
+        actor.build(chosen[name])  # refuses what nobody knows
+    return chosen
+
+
+def read_duration(text: str) -> float:
+    """`90`, `90s`, `10m`, `1h30m` in seconds.
+
+    Raises:
+        UsageFailure: anything else, or no time at all.
+    """
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    hours, minutes, seconds = (int(part or 0) for part in (match.groups() if match else (0, 0, 0)))
+    total = 3600 * hours + 60 * minutes + seconds
+    if not total:
+        raise UsageFailure(f"--timeout {text!r} is not a time", "--timeout 10m, 90s or 1h30m")
+    return float(total)
+
+
+def read_refs(given: Iterable[str]) -> list[str]:
+    """REFs, with `-` replaced by the ids on stdin.
+
+    Raises:
+        UsageFailure: `-` without anything on stdin, or on a terminal.
+    """
+    refs = [ref for entry in given for ref in (_stdin_refs() if entry == "-" else [entry])]
+    if not refs:
+        raise UsageFailure("no run id or checkpoint was given", "deepunlearn runs -q | deepunlearn ... -")
+    return refs
+
+
+def read_precision(given: str | None, device: str) -> str:
+    """The precision asked for, else the device's default.
+
+    Raises:
+        UsageFailure: neither fp32 nor bf16.
+    """
+    if given is None and machine.surely_cpu(device):
+        return FP32  # without the seconds that torch takes to load
+    if given is None:
+        from deepunlearn_cli.engine.device import default_precision, pick_device
+
+        return default_precision(pick_device(device))
+    if given not in PRECISIONS:
+        failure = unknown("precision", given, PRECISIONS, " or ".join(PRECISIONS))
+        raise UsageFailure(failure.message, failure.hint)
+    return given
+
+
+def _stdin_refs() -> list[str]:
+    if sys.stdin.isatty():
+        raise UsageFailure("- reads run ids from a pipe, and stdin is a terminal", "deepunlearn runs | ... -")
+    return [line.split("\t")[0].strip() for line in sys.stdin if line.strip()]
+
+
+def set_values(**options: Any) -> dict[str, Any]:
+    """The options that were given a value."""
+    return {name: value for name, value in options.items() if value is not None}
