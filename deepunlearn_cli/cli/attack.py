@@ -187,7 +187,7 @@ def _examples(name: str) -> list[str]:
     attack = f"deepunlearn attack {name}"
     return [
         f"{attack} 3f9c",
-        f"{attack} clean.pt --tolerance 0.05    # exit 4 on FAIL, 5 on INCONCLUSIVE",
+        f"{attack} clean.pt --tolerance 0.05    # exit 4 on FAIL",
         f"{attack} 3f9c --by class --top 10 --samples exposed.csv",
         f"{attack} 3f9c --against class    # of a removed class",
         f"{attack} --scores forget.npz --against test.npz --fail-above 0.55",

@@ -86,8 +86,8 @@ def ulira(
 
     Trains an original on each of many random halves of the training data, lets every method forget several
     sets from each, and scores each picture by Gaussians fitted to the other halves. Retrained models are the
-    control, the do-nothing control shows what was to be forgotten. What is in the store is not made again:
-    more --splits later train only what is missing.
+    control, and the do-nothing control stands beside them. What is in the store is not made again: more
+    --splits later train only what is missing.
     """
     from deepunlearn_cli.execution import recipes
     from deepunlearn_cli.reporting import figures
