@@ -31,7 +31,7 @@ class VerdictOptions(Bundle):
     tolerance: Annotated[
         float | None,
         option(
-            metavar="T",
+            metavar="GAP",
             help="How far from its control the attack may be, either way; the exit code follows. "
             f"(default: {TOLERANCE})",
             rich_help_panel=PANEL,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from deepunlearn_cli.evaluation.removal import Outputs
+    from deepunlearn_cli.core.shared import Outputs
 
 
 def mia_efficacy(outputs: Outputs) -> float:
