@@ -87,8 +87,8 @@ Targets = Annotated[
 Against = Annotated[
     str | None,
     option(
-        metavar="PART|FILE",
-        help="Where unseen samples come from: test, val or class; with --scores a file. (default: test)",
+        metavar="test|val|class|FILE",
+        help="Where unseen samples come from; with --scores a file. (default: test)",
     ),
 ]
 DrawSeed = Annotated[
@@ -107,7 +107,7 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         verdict: VerdictOptions,
         saved: SavedScores,
         per_sample: PerSample,
-        data: FileData,
+        file: FileData,
         running: Running,
     ) -> Result:
         from deepunlearn_cli.checkpoints import refs
@@ -119,9 +119,9 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
             files = saved.scores, Path(against or "")
             return audited_files(attack.build(params), rule, per_sample, files, saved.control, draw_seed)
         hyper = _built(attack, params, against)
-        checkpoints = data.read(targets or [], session)
-        with running.runner_for(checkpoints, session) as runner:
-            starts = [refs.resolve(ref, runner, data.wanted()) for ref in checkpoints]
+        read = file.read(targets or [], session)
+        with running.runner_for(read, session) as runner:
+            starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]
             attacks = [_recipe(start, hyper, draw_seed) for start in starts]
             if running.dry_run:
                 return Result(tables=[plan_table(runner, attacks)])

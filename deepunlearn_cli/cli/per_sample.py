@@ -45,7 +45,8 @@ class PerSample(Bundle):
         ),
     ] = None
     by: Annotated[
-        str | None, option(metavar="class", help="The attack within each class too.", rich_help_panel=PANEL)
+        str | None,
+        option(metavar="class", help="The attack within each class.", rich_help_panel=PANEL),
     ] = None
     top: Annotated[
         int,

@@ -36,7 +36,9 @@ class DesignOptions(Bundle):
     splits: Annotated[
         int,
         option(
-            metavar="N", help="Random halves of the training data, one original each.", rich_help_panel=DESIGN
+            metavar="N",
+            help="Random halves of the training data, one original each.",
+            rich_help_panel=DESIGN,
         ),
     ] = 16
     forget_sets: Annotated[int, option(metavar="N", help="Forget sets per half.", rich_help_panel=DESIGN)] = 4
@@ -84,27 +86,27 @@ def ulira(
 
     Trains an original on each of many random halves of the training data, lets every method forget several
     sets from each, and scores each picture by Gaussians fitted to the other halves. Retrained models are the
-    control, the do-nothing control shows what was to be forgotten. What is in the store is not made again:
-    more --splits later train only what is missing.
+    control, and the do-nothing control stands beside them. What is in the store is not made again: more
+    --splits later train only what is missing.
     """
     from deepunlearn_cli.execution import recipes
     from deepunlearn_cli.reporting import figures
     from deepunlearn_cli.studies import shadows
 
     rule, methods = verdict.rule(ULiRA), read_methods(method)
-    chosen = params_for(methods, read_params(p))
+    given = params_for(methods, read_params(p))
     originals = recipes.TRAINER.build(read_params(training)).params()
     hyper = ULiRA.build(params).params()
     if figure:
         figures.check(figure)
     data.check()
-    number_format = read_precision(precision, running.device)
+    chosen = read_precision(precision, running.device)
     with running.runner(session) as runner:
-        scene = data.scene(runner, number_format, augment=not no_augment)
+        scene = data.scene(runner, chosen, augment=not no_augment)
         plan = shadows.Design(scene, design.splits, design.forget_sets, design.share, originals)
 
         def settings(name: str, start: Recipe) -> Mapping[str, Any]:
-            return tuned(session, preset, runner.store, name, start) | chosen.get(name, {})
+            return tuned(session, preset, runner.store, name, start) | given.get(name, {})
 
         names = dict.fromkeys([*CONTROLS, *methods])
         analyses = {name: recipes.ulira(plan.models(name, settings, runner), name, hyper) for name in names}

@@ -66,7 +66,7 @@ def test_every_format_of_the_list_prints(planned, name, tmp_path):
 def test_help_names_what_there_is():
     report, rank = (re.sub(r"[\s│]+", " ", ok(name, "--help").out) for name in ("report", "rank"))
     assert all(f"{choice.name} ({choice.meaning})" in report for choice in TABLES.values())
-    assert " · ".join((TERMINAL, *FORMATS)) in report
+    assert ", ".join((TERMINAL, *FORMATS)) in report
     assert ", ".join(metrics_of_rank()) in rank
 
 
