@@ -16,6 +16,12 @@ for name in [name for name in os.environ if name.startswith("DEEPUNLEARN_")]:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure() -> None:
+    """The server that tests fork processes from loads the kits beforehand: Python 3.11 looks for them here alone."""
+    places = (__file__.rpartition(os.sep)[0], os.environ.get("PYTHONPATH"))
+    os.environ["PYTHONPATH"] = os.pathsep.join(place for place in places if place)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread(request: pytest.FixtureRequest) -> None:
     import sys

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 from cli_kit import SERVED, _become, clean_environment
-from docs_kit import ROOT, Block, Page, pages
+from docs_kit import Block, Page, pages
 
 CLIENT = """#!{python} -SE
 import json, os, socket, sys
@@ -90,7 +90,7 @@ def script(block: Block) -> str:
 def run(block: Block, home: Path, bin_: Path) -> subprocess.CompletedProcess[str]:
     """The block, run by bash in `home`."""
     path = f"{bin_}{os.pathsep}{os.environ['PATH']}"
-    settings = {"HOME": str(home), "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    settings = {"HOME": str(home), "PATH": path, "PYTHONWARNINGS": "ignore"}
     return subprocess.run(
         ["bash", "-ec", "set -o pipefail\n" + script(block)],
         cwd=home,
