@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bundles import Only
@@ -87,7 +87,7 @@ def _records(source: Source, metrics: Sequence[str], csv: Path | None) -> list[R
         return source.records
     from deepunlearn_cli.reporting.ulira_records import ulira_records
 
-    rows: list[Any] = source.store.rows(kind="attack")
+    rows = source.store.rows(kind="attack")
     splits = ulira_records(rows, titles(), source.dataset, source.model)
     if not splits:
         raise NotFound("no U-LiRA in this store", "deepunlearn attack ulira --method msg,ft --dataset ...")
