@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
-import generated
 import pytest
 import torch
 from torch import nn
@@ -48,22 +44,6 @@ def test_every_method_works_on_it(name: str) -> None:
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     for key, value in first.state_dict().items():
         assert torch.equal(value, second.state_dict()[key])
-
-
-def test_the_readme_shows_five_lines_that_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", generated.README.read_text("utf-8"), flags=re.DOTALL)
-    assert len([line for line in code.splitlines() if line]) == 5
-    (x_retain, y_retain), (x_forget, y_forget), _ = PARTS.values()
-    torch.manual_seed(0)
-    names = {"x_retain": x_retain, "y_retain": y_retain, "x_forget": x_forget, "y_forget": y_forget}
-    place: dict[str, object] = {**names, "model": Own(), "torch": torch}
-    exec(code, place)
-    assert isinstance(place["clean"], Own)
-    assert (tmp_path / "clean.pt").exists()
-    assert " s {" in capsys.readouterr().out
 
 
 def test_a_module_that_cannot_be_reset_is_named_and_fresh_helps() -> None:
