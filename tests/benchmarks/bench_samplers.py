@@ -1,6 +1,6 @@
 """Which sampler finds better settings with the same number of trials?
 
-    python tests/benchmarks/bench_samplers.py [--methods msg,ct,ngplus] [--trials 60] [--seeds 3] [--workers 2]
+    python tests/benchmarks/bench_samplers.py [--methods msg,ct,ngplus] [--trials 60] [--seeds 3] [--jobs 2]
         [--dataset digits] [--model resnet-tiny] [--val-share 0.15] [-p epochs=30 -p batch_size=64] [--store DIR]
 
 Every sampler searches every method on each of several originals, with a seed of its own. The best trial's value
@@ -42,11 +42,11 @@ def main(words: Sequence[str]) -> None:
     options = parsed(words)
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(options.store or folder), create=True)
-        runner = PoolRunner(store, "auto", None, options.workers) if options.workers > 1 else Runner(store)
+        runner = PoolRunner(store, "auto", None, options.jobs) if options.jobs > 1 else Runner(store)
         asked = [one for seed in range(options.seeds) for one in ask(runner, options, seed)]
         order = Order(tuple(asked), str(store.root), None, "auto", options.trials, None, 100)
         began = time.perf_counter()
-        for failure in search(order, options.workers, runner, Progress()):
+        for failure in search(order, options.jobs, runner, Progress()):
             print(failure.message, file=sys.stderr)
         with present(store.studies) as presence:
             studies = order.open(presence)
@@ -63,7 +63,7 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--methods", default="msg,ct,ngplus")
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--dataset", default="digits")
     parser.add_argument("--model", default="resnet-tiny")
     parser.add_argument("--val-share", type=float, default=data.VAL_SHARE)

@@ -1,4 +1,4 @@
-"""What a sweep costs beyond its unlearning: overhead per trial, and two workers against one.
+"""What a sweep costs beyond its unlearning: overhead per trial, and two jobs against one.
 
     python tests/benchmarks/bench_sweep.py [TRIALS] [METHOD] [DATASET] [MODEL] [EPOCHS]
 
@@ -37,8 +37,8 @@ def main(
         start = original(runner, dataset, model, int(epochs))
         print(f"{method} on {dataset} {model}, {trials} trials, {runner.materials.facts()['device']}")
         overhead(runner, start, method, int(trials))
-        rates = {workers: rate(runner, start, method, int(trials), workers) for workers in (1, 2)}
-        print(f"two workers against one: {rates[2] / rates[1]:.2f} times the trials per minute")
+        rates = {jobs: rate(runner, start, method, int(trials), jobs) for jobs in (1, 2)}
+        print(f"two jobs against one: {rates[2] / rates[1]:.2f} times the trials per minute")
 
 
 def original(runner: Runner, spec: str, model: str, epochs: int) -> Start:
@@ -88,18 +88,18 @@ class Clock:
         return outputs
 
 
-def rate(runner: Runner, start: Start, method: str, trials: int, workers: int) -> float:
-    """Trials per minute from the first told to the last; every number of workers makes the same trials."""
-    store = Store.open(runner.store.root / f"workers{workers}", create=True)
+def rate(runner: Runner, start: Start, method: str, trials: int, jobs: int) -> float:
+    """Trials per minute from the first told to the last; every number of jobs makes the same trials."""
+    store = Store.open(runner.store.root / f"jobs{jobs}", create=True)
     other = Runner(store)
     again = original(other, start.source, start.recipe.model, start.recipe.params["epochs"])
     told: list[float] = []
     wanted = order(other, again, method, trials, 0, "rate")
     began = time.perf_counter()
-    search(wanted, workers, other, lambda _: told.append(time.perf_counter()))
+    search(wanted, jobs, other, lambda _: told.append(time.perf_counter()))
     per_minute = 60 * (len(told) - 1) / (told[-1] - told[0])
     whole = 60 * len(told) / (told[-1] - began)
-    print(f"workers {workers}: {per_minute:.0f} trials/min once started, {whole:.0f} from the start")
+    print(f"jobs {jobs}: {per_minute:.0f} trials/min once started, {whole:.0f} from the start")
     return per_minute
 
 

@@ -1,6 +1,6 @@
 """Are tuned settings any better than the defaults, on originals that the search has never seen?
 
-    python tests/benchmarks/bench_tuned.py [--methods all] [--trials 30] [--tune-on 2] [--seeds 3] [--workers 2] [--confirm 3]
+    python tests/benchmarks/bench_tuned.py [--methods all] [--trials 30] [--tune-on 2] [--seeds 3] [--jobs 2] [--confirm 3]
         [--sampler tpe] [--dataset digits] [--model resnet-tiny] [--val-share 0.15] [-p epochs=30] [--store DIR]
 
 Every method is tuned on the originals of the first seeds (`--tune-on`) and then applied, with its defaults and with
@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> None:
     options = parsed(words)
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(options.store or folder), create=True)
-        runner = PoolRunner(store, "auto", None, options.workers) if options.workers > 1 else Runner(store)
+        runner = PoolRunner(store, "auto", None, options.jobs) if options.jobs > 1 else Runner(store)
         starts = originals(runner, options)
         began = time.perf_counter()
         tuned = tune(runner, options, starts[: options.tune_on])
@@ -51,7 +51,7 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--methods", default="all")
     parser.add_argument("--sampler", default="tpe")
-    for name, default in (("trials", 30), ("tune-on", 2), ("seeds", 3), ("workers", 1), ("confirm", 3)):
+    for name, default in (("trials", 30), ("tune-on", 2), ("seeds", 3), ("jobs", 1), ("confirm", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--dataset", default="digits")
     parser.add_argument("--model", default="resnet-tiny")
@@ -81,7 +81,7 @@ def tune(runner: Runner, options: argparse.Namespace, starts: Sequence[Start]) -
     names = tunable() if options.methods == "all" else options.methods.split(",")
     asked = questions(runner, starts, Search(options.sampler), {name: {} for name in names})
     order = Order(tuple(asked), str(runner.store.root), None, "auto", options.trials, None, 20)
-    failures = search(order, options.workers, runner, lambda _: None)
+    failures = search(order, options.jobs, runner, lambda _: None)
     tuned, missing = conclude(order, runner, options.confirm, lambda _: None)
     for failure in (*failures, *missing):
         print(failure.message, file=sys.stderr)
