@@ -106,8 +106,12 @@ class Console:
             stderr().print(f"hint: {failure.hint}", markup=False, highlight=False, soft_wrap=True)
 
     def _pretty(self, tables: Sequence[Table]) -> None:
-        for table in tables:
-            stdout().print(_rich(table))
+        for number, table in enumerate(tables):
+            if number:
+                stdout().print()
+            if table.title:
+                stdout().print(table.title, style="bold", markup=False, highlight=False)
+            stdout().print("", _rich(table), "", sep="\n")
             for note in table.notes:
                 stdout().print(note, style="dim", markup=False, highlight=False)
 
@@ -141,11 +145,10 @@ def _rich(table: Table) -> Any:
     from rich.table import Table as RichTable
 
     made = RichTable(
-        title=table.title or None,
         box=box.SIMPLE_HEAD,
-        title_justify="left",
-        title_style="bold",
         padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
     )
     for column in table.columns:
         justify = "right" if column.right else "left"
