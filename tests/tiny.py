@@ -91,9 +91,7 @@ def tracked(kind: str, seed: int) -> tuple[nn.Module, Track]:
     )
     training = _task(kind, hyper.needs, seed, "fp32")
     made = unlearn(nn.Module(), hyper, training, seed=seed)
-    track = Track(
-        fresh(kind, seed).train(), hyper.rate, 16, hyper.objective(CLASSES), False, training.updates
-    )
+    track = Track(fresh(kind, seed).train(), hyper.rate, 16, hyper.objective(CLASSES), None, training.updates)
     return made, track
 
 

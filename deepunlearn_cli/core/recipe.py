@@ -16,6 +16,7 @@ from typing import Any
 
 PRECISIONS = FP32, BF16 = "fp32", "bf16"
 SCHEMA = 1
+TRAINING = 2  # revision of training from scratch; 1: each pass ended in a batch of what was left over
 DO_NOTHING, RETRAIN = "do-nothing", "retrain"  # the methods that are controls: what others are held against
 CONTROLS = (DO_NOTHING, RETRAIN)
 ID_LENGTH = 16  # hex digits; 64 bits keep 100,000 runs apart with probability 1 - 3e-10
@@ -100,10 +101,12 @@ class Recipe:
         """What runs must share to be compared: data, split, architecture, precision and training of the root.
 
         Seeds, forget sets and methods may differ. A checkpoint from elsewhere carries the training that its
-        retrained model gets in `params["training"]`.
+        retrained model gets in `params["training"]`. Revision 1 of a training goes unsaid, as it always did.
         """
         root = self.root
         shared = [dict(root.data), root.model, root.precision, root.params.get("training", dict(root.params))]
+        revision = TRAINING if root.kind == "checkpoint" else root.revision
+        shared += [revision] if revision > 1 else []
         return hashlib.sha256(canonical(shared).encode()).hexdigest()[:ID_LENGTH]
 
     def to_json(self) -> dict[str, Any]:

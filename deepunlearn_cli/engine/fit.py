@@ -37,7 +37,7 @@ class Steps(Rates, Protocol):
 
     @property
     def batch_size(self) -> int:
-        """Pictures per step."""
+        """Pictures per step, at most."""
 
 
 def cosine(epoch: int, epochs: int) -> float:

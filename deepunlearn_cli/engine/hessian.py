@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from itertools import islice
 
 import torch
 from torch import Generator, Tensor, nn
@@ -37,8 +36,7 @@ class Sharpness:
     """
 
     def __init__(self, part: Pictures, objective: Objective, generator: Generator) -> None:
-        passes = part.batches(CHUNK, shuffle=False, augment=False)
-        self.batches = list(islice(passes, math.ceil(PICTURES / CHUNK)))
+        self.batches = list(part.first(PICTURES).batches(CHUNK, shuffle=False, augment=False))
         self.objective, self.generator = objective, generator
         self.products = 0  # of the last estimate
         self._vector: list[Tensor] | None = None

@@ -14,6 +14,7 @@ from typing import Protocol
 from torch import nn
 from torch.optim import Optimizer
 
+from deepunlearn_cli.engine import statistics
 from deepunlearn_cli.engine.fit import Schedule, Steps
 from deepunlearn_cli.engine.hessian import Sharpness
 from deepunlearn_cli.engine.objective import Objective
@@ -79,11 +80,15 @@ class Lockstep:
         start: w0, to be copied.
         task: `retain` and `forget` in a fixed order.
         objective: what both minimise.
+
+    Raises:
+        UsageFailure: the batches are too small for BatchNorm layers that are new.
     """
 
     def __init__(self, start: nn.Module, task: Task, training: Training, objective: Objective) -> None:
         self.task, self.training, self.objective = task, training, objective
         self.original, self.retrained = (copy.deepcopy(start).train() for _ in range(2))
+        statistics.check(self.original, task.retain, training.batch_size)
         self.updates, self.gauge = Updates(self.original), Gauge(start, task, objective)
         own = copy.deepcopy(start).train()
         self.gradient = Track(own, 0.0, training.batch_size, objective).gradient(task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -119,8 +120,8 @@ class Pictures:
         return len(self.indices)
 
     def count(self, size: int) -> int:
-        """How many batches of `size` a pass has."""
-        return sum(1 for _ in _bounds(len(self), size))
+        """How many batches of at most `size` pictures a pass has."""
+        return math.ceil(len(self) / size)
 
     @property
     def moving(self) -> bool:
@@ -128,18 +129,12 @@ class Pictures:
         return self.augment and self.pixels.augmentable
 
     def batches(self, size: int, *, shuffle: bool = True, augment: bool | None = None) -> Iterator[Batch]:
-        """One pass over the part in batches of `size`; the last may be smaller, but never a single picture.
-
-        BatchNorm cannot train on one value per channel, so a remainder of one joins the batch before it,
-        and a part of one picture (a single deletion request) is seen twice in its batch.
-        """
+        """One pass over the part in equal batches of at most `size` pictures (`cut`)."""
         order = self._shuffled() if shuffle else torch.arange(len(self))
-        if len(order) == 1 and shuffle:
-            order = order.repeat(2)
         wanted = self.augment if augment is None else augment
         moves = self.pixels.draw_moves(len(order), self._moves) if wanted else None
         where, order = self.indices[order.to(self.indices.device)], order.to(self.labels.device)
-        for start, end in _bounds(len(order), size):
+        for start, end in cut(len(order), size):
             position = order[start:end]
             moved = None if moves is None else moves[start:end]
             yield Batch(self.pixels.gather(where[start:end], moved), self.labels[position], position)
@@ -154,6 +149,10 @@ class Pictures:
         """The pictures whose class occurs among `labels`."""
         wanted = torch.isin(self.labels, labels)
         return self._like(self.indices[wanted.to(self.indices.device)])
+
+    def first(self, count: int) -> Pictures:
+        """The first `count` pictures, or all where there are fewer."""
+        return self._like(self.indices[:count])
 
     def sample(self, count: int, generator: Generator) -> Pictures:
         """A random subset of `count` pictures, without replacement, drawn from `generator`."""
@@ -179,6 +178,21 @@ class Pictures:
         if self._first is None or not self.fixed:
             self._first = torch.randperm(len(self), generator=self._order)
         return self._first
+
+
+def cut(total: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where the batches of a pass over `total` pictures start and end.
+
+    There are k = ceil(total / size), as few as may be. Each has floor(total / k) pictures, and each of the
+    first total mod k one more: none is larger than `size`, and no two differ by more than one. A rest of a
+    few pictures would be a step as long as any, and for BatchNorm an update of its statistics.
+    """
+    count = math.ceil(total / size)
+    start = 0
+    for number in range(count):
+        end = start + total // count + (number < total % count)
+        yield start, end
+        start = end
 
 
 def _tensor(values: Array | Tensor) -> Tensor:
@@ -208,13 +222,3 @@ def _moved(pixels: Tensor, moves: Tensor, pad: int) -> Tensor:
     flat = first[:, None, None] + rows[:, :, None] * across + columns[:, None, :]
     moved = padded.view(-1, channels).index_select(0, flat.view(-1))
     return moved.view(count, height, width, channels)
-
-
-def _bounds(total: int, size: int) -> Iterator[tuple[int, int]]:
-    start = 0
-    while start < total:
-        end = min(start + size, total)
-        if total - end == 1:
-            end = total
-        yield start, end
-        start = end

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from deepunlearn_cli.core.errors import Failure, RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import stream_seed
 from deepunlearn_cli.core.shared import Progress
+from deepunlearn_cli.engine import statistics
 from deepunlearn_cli.engine.cost import Cost
 from deepunlearn_cli.engine.device import compiled, compiling, forward_size
 from deepunlearn_cli.engine.fit import Rates, Schedule, Steps, as_in_use
@@ -96,9 +97,13 @@ class Task:
         return self.retain + self.forget
 
     def forward(self, model: Network, batch: Batch) -> Tensor:
-        """Logits (B, K) in the run's precision; counted as work."""
+        """Logits (B, K) in the run's precision; counted as work.
+
+        In a batch of a few pictures BatchNorm uses its running statistics (`statistics`).
+        """
         self.cost.forward += len(batch.y)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        few = statistics.of(model, len(batch.y))
+        with few, torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits: Tensor = model(batch.x)
         return logits.float()
 
@@ -123,11 +128,7 @@ class Task:
     ) -> torch.optim.Adam:
         """Adam over all weights; `decoupled` weight decay makes it AdamW."""
         return Adam(
-            model.parameters(),
-            lr=lr,
-            weight_decay=weight_decay,
-            fused=True,
-            decoupled_weight_decay=decoupled,
+            model.parameters(), lr=lr, weight_decay=weight_decay, fused=True, decoupled_weight_decay=decoupled
         )
 
     def backward(self, optimizer: torch.optim.Optimizer, loss: Loss) -> None:
@@ -228,6 +229,7 @@ class Task:
         optimizer: torch.optim.Optimizer | None = None,
     ) -> None:
         """Train `model` on `part`, by `sgd` unless given an optimiser: the plain loop of this project."""
+        statistics.check(model, part, hyper.batch_size)
         optimizer = optimizer or self.sgd(model, hyper)
         network = compiled(model, self.device) if compiling() else model
         self.facts["compiled"] = compiling()
@@ -237,7 +239,7 @@ class Task:
     def descend(
         self, optimizer: torch.optim.Optimizer, model: Network, part: Pictures, size: int, goal: Objective
     ) -> None:
-        """One pass of steps over a part, in batches of `size`."""
+        """One pass of steps over a part, in batches of at most `size` pictures."""
         for batch in part.batches(size):
             self.step(optimizer, goal(self.forward(model, batch), batch.y))
 

@@ -43,9 +43,10 @@ class Track:
     Attributes:
         start: the model as it was before its first step, w0; the track's own, in train mode.
         rate: the learning rates of all passes over the forget set, summed (in the paper: eta m).
-        batch_size: pictures per step.
+        batch_size: pictures per step, at most.
         objective: what training minimised.
-        mixed: whether forget pictures were in batches with others, and not in batches of their own.
+        mixed: pictures per step on average, if forget pictures were in batches with others and not in batches
+            of their own; else None.
         updates: by name of the weight, the sum of all updates that steps on the forget set applied.
     """
 
@@ -53,19 +54,19 @@ class Track:
     rate: float
     batch_size: int
     objective: Objective
-    mixed: bool = False
+    mixed: float | None = None
     updates: Mapping[str, Tensor] | None = None
 
     def gradient(self, task: Work) -> Vector:
         """Gradient at w0, summed over the forget batches: batch statistics and means as in training.
 
-        Of mixed batches each picture counts 1 / `batch_size`, wherever it was.
+        Of mixed batches each picture counts 1 / `mixed`, wherever it was.
         """
         weights = list(self.start.parameters())
         total = [torch.zeros_like(weight) for weight in weights]
         for batch in task.forget.batches(self.batch_size):
             loss = self.objective(task.forward(self.start, batch), batch.y)
-            share = len(batch.y) / self.batch_size if self.mixed else 1.0
+            share = len(batch.y) / self.mixed if self.mixed else 1.0
             torch._foreach_add_(total, task.gradients(loss, weights), alpha=share)
         return total
 

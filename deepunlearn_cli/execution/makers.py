@@ -15,6 +15,7 @@ from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.evaluation import metrics
 from deepunlearn_cli.execution.recipes import training_of
 from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods._method import per_step
 from deepunlearn_cli.methods._tracked import Tracked
 from deepunlearn_cli.methods.retrain import Retrain
 
@@ -87,7 +88,8 @@ def _model_run(
     start = inputs.get("original")
     if method.tracked:
         task.track = _track(recipe, inputs, materials)
-        task.facts["approximate"] = task.track.mixed or inputs["original"].facts.get("approximate", False)
+        mixed = task.track.mixed is not None
+        task.facts["approximate"] = mixed or inputs["original"].facts.get("approximate", False)
     try:
         model = materials.start(recipe, start) if start else nn.Module()  # training starts from nothing
         return judge(unlearn(model, method, task, seed=recipe.seed), task, recipe, materials)
@@ -111,7 +113,8 @@ def _track(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials) -> T
     first = deepcopy(materials.start(recipe, earlier)) if earlier else materials.fresh(start, "init")
     goal = training.objective(materials.dataset(recipe).num_classes)
     updates = None if earlier else inputs["original"].track()
-    return Track(first.train(), training.rate, training.batch_size, goal, earlier is not None, updates)
+    mixed = per_step(materials.training_size(recipe), training.batch_size) if earlier else None
+    return Track(first.train(), training.rate, training.batch_size, goal, mixed, updates)
 
 
 def _kept(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:

@@ -47,6 +47,7 @@ class Method(Declared):
     originals only (`train --track`), `posthoc` if an earlier checkpoint can stand in for the track.
     """
 
+    revision = 2  # 1: each pass ended in a batch of what was left, and a single picture was seen twice
     title: ClassVar[str]
     paper: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
@@ -77,7 +78,7 @@ class Method(Declared):
 
 
 def per_step(size: int, batch_size: int) -> float:
-    """Mean number of samples in a batch of a part of `size` samples."""
+    """Mean number of samples in a batch of a part of `size` samples, cut into equal batches."""
     return size / math.ceil(size / batch_size)
 
 
@@ -102,7 +103,7 @@ def decay(default: float, of: str = "") -> float:
 
 
 def batch(default: int) -> int:
-    """Batch size: 64, 128 or 256."""
+    """Batch size: 64, 128 or 256 at most."""
     return choice(default, (64, 128, 256), help="pictures per step")
 
 

@@ -30,10 +30,12 @@ class Tracked(Training):
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """A fresh model, trained on forget and retain."""
+        from deepunlearn_cli.engine import statistics
         from deepunlearn_cli.engine.track import Updates
 
         del model
         fresh, goal = task.fresh("init").train(), self.objective(task.classes)
+        statistics.check(fresh, task.retain, self.batch_size)
         updates, optimizer, read = Updates(fresh), self.descent(fresh, task), self._gauge(fresh, task)
         for epoch in task.epochs(self.epochs, optimizer, self.annealing):
             with updates.watched():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import choice, real, whole
+from deepunlearn_cli.core.recipe import TRAINING
 from deepunlearn_cli.methods._method import Method
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 class Training(Method):
     """From new weights by SGD or AdamW, on cross-entropy or with the penalty of arXiv 2109.13398."""
 
+    revision = TRAINING
     epochs: int = whole(50, 1, 100_000, help="passes over the training set", search=False)
     lr: float = real(0.1, 1e-6, 10.0, log=True, help="learning rate", search=False)
     momentum: float = real(0.9, 0.0, 0.999, help="SGD momentum", search=False)

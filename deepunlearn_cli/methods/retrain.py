@@ -23,6 +23,10 @@ class Retrain(Training):
     are trained: SGD with cosine annealing, as in Deep Unlearn (arXiv 2410.01276; 182 epochs on CIFAR, 50
     elsewhere). `optimizer=adamw` is there for networks that SGD does not train well.
 
+    A pass is cut into equal batches. The benchmark's released code cuts it into batches of 256 and a rest
+    (`drop_last` is False): on CIFAR-10 the last step of each epoch, and the last update of the running
+    statistics, come from 4 pictures of 42,500.
+
     `loss=sd` adds gamma times the standard deviation of each picture's logits (Thudi et al. 2022, arXiv
     2109.13398), which is meant to make later unlearning easier.
     """

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class SingleGradient(Method):
     """Add the forget set's gradient at the initial weights, times the learning rates of all passes over it.
 
-    w + (lr m / b) sum over forget of the gradient at w0, m the passes and b the batch size: the first term of
-    SGD unrolled around w0. It needs a tracked original (`train --track`), whose forget set made whole batches
-    of its own; gradients are of means over those batches, with their BatchNorm statistics. Running statistics
-    stay the original's. `unlearn --earlier REF --approximate` takes any earlier checkpoint for w0 instead.
+    w + lr m sum over forget of the gradient at w0 / b, m the passes and b the pictures in a batch: the first
+    term of SGD unrolled around w0. It needs a tracked original (`train --track`), whose forget set made
+    batches of its own; gradients are of means over those batches, with BatchNorm as in training. Running
+    statistics stay the original's. `unlearn --earlier REF --approximate` takes any earlier checkpoint for w0.
     """
 
     title = "Single-grad"

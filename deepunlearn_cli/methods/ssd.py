@@ -22,15 +22,15 @@ class SelectiveSynapticDampening(Method):
     Importance I = mean over batches of the squared gradient of the batch loss, in eval mode, without
     augmentation. Where I_forget > alpha * I_all, the weight is multiplied by min(lambda I_all / I_forget, 1).
     Authors' settings: alpha 10, lambda 1, batches of 128 for both sets. Squares of batch means depend on the
-    batch size, so a smaller last batch is left out: with 136 pictures to forget, the 8 of it made a TinyViT
-    lose a quarter of its weights, and all it knew. Deterministic.
+    batch size, so all batches have 128 pictures, and those left over are left out: with 136 pictures to
+    forget, a batch of 8 made a TinyViT lose a quarter of its weights, and all it knew. Deterministic.
     """
 
     title = "SSD"
     paper = "Foster et al. 2024, arXiv 2308.07707"
     needs = ("retain", "forget")
     touches = "what matters to forget alone"
-    revision = 2
+    revision = 3
     alpha: float = real(10.0, 0.1, 100.0, log=True, help="how much more a weight must matter to be dampened")
     dampening: float = real(1.0, 0.1, 5.0, log=True, help="lambda: the strength of dampening")
     batch_size: int = choice(128, (64, 128, 256), help="pictures per gradient", search=False)
@@ -71,7 +71,7 @@ class SelectiveSynapticDampening(Method):
 
         weights, batches = list(model.parameters()), self._whole(len(part))
         total = [torch.zeros_like(weight) for weight in weights]
-        shown = batch_gradients(model, weights, part, task, self.batch_size)
-        for _, (_, gradients) in zip(range(batches), shown, strict=False):
+        whole = part.first(batches * self.batch_size)
+        for _, gradients in batch_gradients(model, weights, whole, task, self.batch_size):
             torch._foreach_addcmul_(total, gradients, gradients, value=1 / batches)
         return total

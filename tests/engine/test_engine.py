@@ -77,23 +77,6 @@ def test_without_flip_and_pad_nothing_moves() -> None:
     assert tiny.pixels(flip=False, pad=0).draw_moves(5, streams(0)("m")) is None
 
 
-@pytest.mark.parametrize("count", [2, 3, 16, 17, 33, 48])
-def test_a_pass_holds_every_picture_once_and_no_lonely_one(count: int) -> None:
-    part = tiny.part(tiny.pixels(), range(count))
-    batches = list(part.batches(16))
-    positions = torch.cat([batch.position for batch in batches])
-    assert sorted(positions.tolist()) == list(range(count))
-    assert all(len(batch.y) > 1 for batch in batches)
-    for batch in batches:
-        assert torch.equal(batch.y, part.labels[batch.position])
-
-
-def test_one_picture_is_seen_twice_in_training_and_once_in_evaluation() -> None:
-    part = tiny.part(tiny.pixels(), range(1))
-    assert [len(batch.y) for batch in part.batches(16)] == [2]
-    assert [len(batch.y) for batch in part.batches(16, shuffle=False)] == [1]
-
-
 def test_order_changes_by_epoch_and_repeats_by_seed() -> None:
     def orders(seed: int) -> list[list[int]]:
         part = tiny.part(tiny.pixels(), range(48), seed)
@@ -134,7 +117,7 @@ def test_the_terms_of_a_loss_give_the_gradients_of_their_sum_one_at_a_time(kind:
         with pytest.raises(RuntimeError, match="already been freed"):
             first.backward()
         freed.append(True)
-        yield -0.7 * task.loss(model, next(task.forget.batches(8)))
+        yield -0.7 * task.loss(model, next(task.forget.batches(6)))
 
     def stepped(*, whole: bool) -> tuple[dict[str, Tensor], Cost]:
         task, model = tiny.task(kind), tiny.fresh(kind, 0)
@@ -142,14 +125,14 @@ def test_the_terms_of_a_loss_give_the_gradients_of_their_sum_one_at_a_time(kind:
             loss = terms(task, model)
             if whole:
                 first = 0.3 * task.loss(model, next(task.retain.batches(16)))
-                loss = first - 0.7 * task.loss(model, next(task.forget.batches(8)))
+                loss = first - 0.7 * task.loss(model, next(task.forget.batches(6)))
             task.step(task.sgd(model, hyper()), loss)
         return tiny.weights(model), task.cost
 
     (together, cost), (apart, cost_apart) = stepped(whole=True), stepped(whole=False)
     assert freed == [True]
     assert tiny.same(together, apart)
-    assert (cost.forward, cost.backward) == (cost_apart.forward, cost_apart.backward) == (24, 24)
+    assert (cost.forward, cost.backward) == (cost_apart.forward, cost_apart.backward) == (22, 22)
 
 
 def test_epochs_set_the_rate_and_log_the_loss() -> None:
@@ -303,13 +286,19 @@ def test_runs_beside_are_noticed_even_those_that_came_and_went(tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_compiled_training_is_plain_training_to_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("size", [64, 7])
+def test_compiled_training_is_plain_training_to_rounding(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In batches of 7, too, of which BatchNorm takes no statistics."""
     results = []
     for wanted in ("", "1"):
         monkeypatch.setenv("DEEPUNLEARN_COMPILE", wanted)
         task, model = tiny.task("cnn"), tiny.fresh("cnn", 0).train()
+        with torch.no_grad():
+            model(next(task.retain.batches(32)).x)
         before = tiny.weights(model)
-        task.fit(model, task.retain, METHODS.get("ft").build({"epochs": 2, "batch_size": 64, "lr": 0.01}))
+        task.fit(
+            model, task.retain, METHODS.get("retrain").build({"epochs": 2, "batch_size": size, "lr": 0.01})
+        )
         assert task.facts["compiled"] == bool(wanted)
         assert not tiny.same(before, tiny.weights(model))
         results.append(tiny.weights(model))

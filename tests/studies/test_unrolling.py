@@ -256,7 +256,7 @@ def test_pictures_of_mixed_batches_count_one_in_a_batch() -> None:
     """12 forget pictures in batches of 16: a mean over 12 weighs 12/16."""
     task, start = tiny.task("vit", ("forget",)), tiny.fresh("vit", 0).eval()
     own = Track(start, 0.1, 16, F.cross_entropy).gradient(task)
-    mixed = Track(start, 0.1, 16, F.cross_entropy, mixed=True).gradient(tiny.task("vit", ("forget",)))
+    mixed = Track(start, 0.1, 16, F.cross_entropy, mixed=16.0).gradient(tiny.task("vit", ("forget",)))
     assert all(torch.allclose(12 / 16 * a, b, atol=1e-6) for a, b in zip(own, mixed, strict=True))
 
 

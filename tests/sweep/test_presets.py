@@ -23,7 +23,7 @@ FROM = {
 
 
 def preset(**changes) -> Preset:
-    return Preset(**{"method": "ft", "revision": 1, "params": PARAMS, "provenance": FROM} | changes)
+    return Preset(**{"method": "ft", "revision": 2, "params": PARAMS, "provenance": FROM} | changes)
 
 
 def test_a_preset_survives_its_file(tmp_path):

@@ -243,7 +243,7 @@ def test_a_study_of_another_space_is_refused(tmp_path, monkeypatch):
         opened(at, changed)
     revised = question()
     revised.__dict__["space"] = revised.space | {"revision": 7}
-    with pytest.raises(UsageFailure, match="the method's revision is now 7, and was 1"):
+    with pytest.raises(UsageFailure, match="the method's revision is now 7, and was 2"):
         opened(at, revised)
 
 
