@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import __version__
 from deepunlearn_cli.attacks import ATTACKS
-from deepunlearn_cli.core.errors import NotFound, RunFailed
+from deepunlearn_cli.core.errors import NotFound, RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.evaluation import metrics
-from deepunlearn_cli.execution.recipes import training_of
+from deepunlearn_cli.execution.recipes import actor_of, training_of
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._method import per_step
 from deepunlearn_cli.methods._tracked import Tracked
@@ -51,7 +51,16 @@ def make(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progre
     """The answer to a recipe whose inputs are there.
 
     A recipe that gives no usable model, and never will, is answered too: status `failed`, with the reason.
+
+    Raises:
+        UsageFailure: it is of an earlier revision of what makes it, whose code is gone.
     """
+    now = actor_of(recipe).revision
+    if recipe.revision != now:
+        raise UsageFailure(
+            f"{recipe.key} is a run of {recipe.name} at revision {recipe.revision}; this version makes {now}",
+            "train the original again: what is held against it must be made by the same code",
+        )
     return MAKERS[recipe.kind](recipe, inputs, materials, progress)
 
 

@@ -78,6 +78,8 @@ def check_exact(scene: Scene, params: Mapping[str, Any]) -> None:
 def retrained(start: Recipe, forget: ForgetSet, params: Mapping[str, Any] | None = None) -> Recipe:
     """The exact reference of an original or checkpoint: its own training without the forget set.
 
+    It is of the revision that trained the original; what trained a checkpoint nobody knows.
+
     Raises:
         UsageFailure: a tracked original, and not the forget set that was tracked.
     """
@@ -87,7 +89,7 @@ def retrained(start: Recipe, forget: ForgetSet, params: Mapping[str, Any] | None
         start,
         kind="train",
         name=RETRAIN,
-        revision=TRAINER.revision,
+        revision=TRAINER.revision if start.kind == "checkpoint" else start.revision,
         params=TRAINER.build({**training, **(params or {})}).params(),
         forget=forget.sha256,
         inputs={},
@@ -257,11 +259,11 @@ def training_of(start: Recipe) -> Mapping[str, Any]:
 
 def hyperparameters(recipe: Recipe) -> dict[str, Any]:
     """Every hyperparameter of a run by name, those too that its recipe leaves out."""
-    return _actor(recipe).added() | dict(recipe.params)
+    return actor_of(recipe).added() | dict(recipe.params)
 
 
-def _actor(recipe: Recipe) -> type[Declared]:
-    """What declares a run's hyperparameters; nothing does for a checkpoint, and where the code is gone."""
+def actor_of(recipe: Recipe) -> type[Declared]:
+    """What makes a run and declares its hyperparameters: nothing where the code is gone."""
     room = ATTACKS if recipe.kind == "attack" else METHODS
     if recipe.kind in ("train", "lockstep") or (recipe.kind == "shadow" and not recipe.inputs):
         return TRAINER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import tiny
 
 from deepunlearn_cli import data
 from deepunlearn_cli.checkpoints.refs import forget_for
-from deepunlearn_cli.core.errors import RunFailed
+from deepunlearn_cli.core.errors import RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.runner import Reporter, Runner
@@ -119,6 +120,17 @@ def test_force_makes_another_attempt(runner: Runner) -> None:
     assert again.id != first.id
     assert again.recipe.attempt == 1
     assert tiny.same(first.weights(), again.weights())
+
+
+def test_what_an_earlier_revision_made_is_found_and_not_made_by_this_one(runner: Runner) -> None:
+    start, forget = started(runner)
+    earlier = replace(start, revision=start.revision - 1)
+    assert recipes.retrained(earlier, forget).revision == earlier.revision
+    for recipe in (earlier, recipes.retrained(earlier, forget), recipes.unlearned(earlier, "ft", forget)):
+        with pytest.raises(UsageFailure, match="revision 1; this version makes 2"):
+            runner.ensure(recipe)
+    runner.store.put(earlier, weights=runner.ensure(start).weights(), scores={}, facts={"status": "done"})
+    assert runner.ensure(recipes.unlearned(earlier, "ft", forget, EPOCH)).status == "done"
 
 
 def test_defaults_stay_within_a_fifth_of_the_originals_training(runner: Runner) -> None:
