@@ -19,7 +19,7 @@ class GradientAscent(Method):
 
     Settings of Unlearn-Sparse's README: SGD 1e-4, momentum 0.9, weight decay 5e-4, 5 epochs (the benchmark's
     0.01 x 10 destroys the model). The objective is unbounded, and BatchNorm's running statistics follow the
-    forget set alone: both are the method's own and kept.
+    forget set alone (of 8 pictures or more): both are the method's own and kept.
     """
 
     title = "GA"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from deepunlearn_cli.core.recipe import Recipe, canonical, stream_seed
+from deepunlearn_cli.core.recipe import TRAINING, Recipe, canonical, stream_seed
 
 START = Recipe("train", "original", 1, {"epochs": 2, "lr": 0.1}, 3, {"fingerprint": "f"}, None, "cnn", "fp32")
 CHANGES = {
@@ -52,8 +52,15 @@ def test_root_and_setting_ignore_seed_method_and_forget_set():
     assert made.setting != replace(START, params={"epochs": 9}).setting
     attack = replace(made, kind="attack", inputs={"target": made})
     assert attack.root == START
+
+
+def test_models_of_different_training_are_not_compared():
+    assert START.setting == "b6ffedc3383869a6", "what runs of revision 1 were sealed with"
+    now = replace(START, revision=TRAINING)
+    assert replace(now, name="retrain", forget="s").setting == now.setting != START.setting
+    assert replace(child(), revision=7).setting == START.setting, "a method's revision is its own"
     checkpoint = replace(START, kind="checkpoint", params={"sha256": "0", "training": dict(START.params)})
-    assert checkpoint.setting == START.setting
+    assert checkpoint.setting == now.setting, "that of the retrained model it gets"
 
 
 def test_canonical_json_has_one_form_and_no_nan():

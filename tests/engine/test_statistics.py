@@ -7,12 +7,15 @@ import pytest
 import tiny
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from deepunlearn_cli import unlearn
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.engine.lockstep import Lockstep
 from deepunlearn_cli.engine.pictures import cut
 from deepunlearn_cli.engine.statistics import ENOUGH
 from deepunlearn_cli.engine.task import Task
+from deepunlearn_cli.methods._tracked import Tracked
 from deepunlearn_cli.methods.retrain import Retrain
 
 
@@ -90,6 +93,15 @@ def test_batches_too_small_to_begin_with_are_refused(count: int, size: int, says
     with pytest.raises(UsageFailure, match=says) as failure:
         unlearn(nn.Module(), Retrain.build({"epochs": 1, "batch_size": size}), task(count))
     assert hint in failure.value.hint
+
+
+def test_tracked_training_and_lockstep_refuse_them_too() -> None:
+    plain = {"epochs": 1, "batch_size": 7, "momentum": 0, "weight_decay": 0, "points": 0}
+    whole = deep_kit.task(deep_kit.pixels(100, 60.0), 0, 4, retain=range(80), forget=range(80, 83))
+    with pytest.raises(UsageFailure, match="batch_size=7 is too small"):
+        unlearn(nn.Module(), Tracked.build(plain), whole)
+    with pytest.raises(UsageFailure, match="batch_size=7 is too small"):
+        Lockstep(whole.fresh("init"), whole, Retrain.build(plain), F.cross_entropy)
 
 
 @pytest.mark.parametrize(("count", "size"), [(96, 8), (100, 9), (15, 15), (8, 8)])
