@@ -21,14 +21,14 @@ import sys
 import torch
 from deepunlearn_cli.engine import optimizers
 weight = torch.nn.Parameter(torch.ones(2))
-for optimizer in {made}:
-    optimizer.zero_grad(set_to_none=True)
-    weight.square().sum().backward()
-    optimizer.step()
-print("torch._dynamo" in sys.modules)
+for room, names in ((optimizers, ("SGD", "Adam")), (torch.optim, ("SGD",))):
+    for name in names:
+        optimizer = getattr(room, name)([weight], lr=0.1, fused=True)
+        optimizer.zero_grad(set_to_none=True)
+        weight.square().sum().backward()
+        optimizer.step()
+    print("torch._dynamo" in sys.modules)
 """
-OURS = "optimizers.SGD([weight], lr=0.1, fused=True), optimizers.Adam([weight], lr=0.1, fused=True)"
-TORCHS = ["torch.optim.SGD([weight], lr=0.1, fused=True)", "torch.optim.Adam([weight], lr=0.1, fused=True)"]
 
 
 def trained(cls: type[torch.optim.Optimizer], **settings: float) -> nn.Module:
@@ -81,7 +81,6 @@ def test_what_torch_wraps_is_found_below(wrapped):
     assert inner.__code__.co_filename.startswith(str(torch.optim.__path__[0]))
 
 
-@pytest.mark.parametrize(("made", "loads"), [(f"[{OURS}]", False), *((f"[{one}]", True) for one in TORCHS)])
-def test_only_torchs_own_load_its_compiler(made, loads):
-    done = subprocess.run([sys.executable, "-c", STEPS.format(made=made)], capture_output=True, text=True)
-    assert done.stdout.strip() == str(loads), done.stderr
+def test_only_torchs_own_load_its_compiler():
+    done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "True"], done.stderr
