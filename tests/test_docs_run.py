@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -103,14 +104,34 @@ def run(block: Block, home: Path, bin_: Path) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.parametrize("page", RUNNING, ids=lambda page: page.name)
-def test_blocks_marked_to_run_do(page: Page, tmp_path: Path) -> None:
-    (home := tmp_path / "home").mkdir()
-    with served(tmp_path) as bin_:
+def first_failure(page: Page, folder: Path) -> str:
+    """What the first block that fails said; nothing if none does."""
+    (home := folder / "home").mkdir()
+    with served(folder) as bin_:
         for block in page.blocks:
-            if block.runs:
-                done = run(block, home, bin_)
-                assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
+            if block.runs and (done := run(block, home, bin_)).returncode:
+                return f"{block.text}\n{done.stdout}\n{done.stderr}"
+    return ""
+
+
+@pytest.fixture(scope="module")
+def failures(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[str]]]:
+    """By page, its `first_failure`: pages share nothing, so two run at a time."""
+    chosen = [item.callspec.params.get("page") for item in request.session.items if hasattr(item, "callspec")]
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            page.name: pool.submit(first_failure, page, tmp_path_factory.mktemp(page.name))
+            for page in chosen
+            if page in RUNNING
+        }
+
+
+@pytest.mark.parametrize("page", RUNNING, ids=lambda page: page.name)
+def test_blocks_marked_to_run_do(page: Page, failures: dict[str, Future[str]]) -> None:
+    failure = failures[page.name].result()
+    assert not failure, failure
 
 
 def test_the_pages_that_must_run_do() -> None:

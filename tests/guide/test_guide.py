@@ -78,8 +78,7 @@ def test_the_guide_needs_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("width", [80, 200])
-@pytest.mark.parametrize("topic", guide.topics())
+@pytest.mark.parametrize(("topic", "width"), [*((topic, 80) for topic in guide.topics()), ("words", 200)])
 def test_every_page_fits_a_terminal(tmp_path: Path, topic: str, width: int) -> None:
     code, out, _ = on_terminal("guide", topic, cwd=tmp_path, width=width)
     assert code == 0
