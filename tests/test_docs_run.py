@@ -119,12 +119,11 @@ def failures(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[str]]]:
     """By page, its `first_failure`: pages share nothing, so two run at a time."""
-    chosen = [item.callspec.params.get("page") for item in request.session.items if hasattr(item, "callspec")]
+    ours = [item for item in request.session.items if item.function is test_blocks_marked_to_run_do]
     with ThreadPoolExecutor(2) as pool:
         yield {
             page.name: pool.submit(first_failure, page, tmp_path_factory.mktemp(page.name))
-            for page in chosen
-            if page in RUNNING
+            for page in (item.callspec.params["page"] for item in ours)
         }
 
 
