@@ -145,3 +145,20 @@ def hold_out(count: int, name: str) -> tuple[Indices, Indices]:
         )
     order = np.random.default_rng(SPLIT_SEED).permutation(count)
     return order[size:], order[:size]
+
+
+class FileFamily(Family):
+    """A kind of dataset that is one file of the user's."""
+
+    source = "your disk"
+    takes = "FILE"
+
+    @property
+    def file(self) -> Path:
+        """The file, as the user named it."""
+        return Path(self.argument).expanduser()
+
+    @property
+    def label(self) -> str:
+        """The kind, and the file's name without its ending."""
+        return f"{super().label}:{self.file.stem}"

@@ -15,7 +15,7 @@ import numpy as np
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.data._dataset import Indices
-from deepunlearn_cli.data._family import Family, Plan, hold_out
+from deepunlearn_cli.data._family import FileFamily, Plan, hold_out
 from deepunlearn_cli.data._listing import File, digest
 from deepunlearn_cli.data._pictures import file_filler, shape_of, unreadable
 
@@ -34,7 +34,7 @@ class Line(NamedTuple):
     part: str
 
 
-class Csv(Family):
+class Csv(FileFamily):
     """A table with a header: a picture's path (relative to the table's folder), its label, perhaps its part.
 
     Columns are found by name (`path file filename image`, `label class target`, `split`), in any case and
@@ -44,18 +44,6 @@ class Csv(Family):
     """
 
     summary = "own pictures by a table of path and label, perhaps split"
-    source = "your disk"
-    takes = "FILE"
-
-    @property
-    def file(self) -> Path:
-        """The table, as the user named it."""
-        return Path(self.argument).expanduser()
-
-    @property
-    def label(self) -> str:
-        """`csv:` and the file's name without its ending."""
-        return f"csv:{self.file.stem}"
 
     @cached_property
     def lines(self) -> list[Line]:

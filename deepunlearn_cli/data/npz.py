@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
@@ -11,13 +10,13 @@ from numpy.typing import NDArray
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.data._dataset import Indices, Pixels
-from deepunlearn_cli.data._family import Family, Plan, hold_out
+from deepunlearn_cli.data._family import FileFamily, Plan, hold_out
 from deepunlearn_cli.data._pictures import array_filler
 
 LAYOUT = "np.savez(FILE, x_train=..., y_train=..., x_test=..., y_test=...) with uint8 pictures (N, H, W[, C])"
 
 
-class Npz(Family):
+class Npz(FileFamily):
     """Arrays `x_train y_train x_test y_test`: uint8 (N, H, W) or (N, H, W, C), C 1 or 3; labels from 0 up.
 
     Without `x_test` and `y_test`, 20 % of the pictures are the test part by the benchmark's rule for
@@ -26,18 +25,6 @@ class Npz(Family):
     """
 
     summary = "own arrays x_train y_train x_test y_test"
-    source = "your disk"
-    takes = "FILE"
-
-    @property
-    def file(self) -> Path:
-        """The file, as the user named it."""
-        return Path(self.argument).expanduser()
-
-    @property
-    def label(self) -> str:
-        """`npz:` and the file's name without its ending."""
-        return f"npz:{self.file.stem}"
 
     def stamp(self) -> list[Any]:
         """The file's place, size and time of change."""

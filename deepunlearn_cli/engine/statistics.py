@@ -68,7 +68,7 @@ def check(model: nn.Module, part: Pictures, size: int) -> None:
     raise UsageFailure(
         f"batch_size={size} is too small to train BatchNorm from new weights: it makes batches of "
         f"{_smallest(total, size)}, and statistics take {ENOUGH} pictures",
-        f"batch_size={enough} is the smallest here",
+        f"-p batch_size={enough} is the smallest here",
     )
 
 
