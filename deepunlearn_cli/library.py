@@ -40,6 +40,8 @@ def unlearn(model: nn.Module, method: str | Method, task: Task, *, seed: int = 0
     own = copy.deepcopy(model).train()
     with repeatable(seed, task.device), task.cost.clock(task.device):
         unlearned = actor.unlearn(own, task)
+    if task.graphs:
+        task.graphs.clear()
     check_finite(unlearned)
     if actor.changes_weights and not actor.from_scratch and not changed(model.state_dict(), unlearned):
         raise RunFailed("the method did not change any weight", "raise -p lr=... or -p epochs=...")
@@ -72,8 +74,9 @@ def make_task(
     import torch
 
     from deepunlearn_cli.core.recipe import stream_seed
+    from deepunlearn_cli.engine.device import streams
     from deepunlearn_cli.engine.pictures import Pictures, Pixels
-    from deepunlearn_cli.engine.task import Task, streams
+    from deepunlearn_cli.engine.task import Task
 
     device, stream = next(model.parameters()).device, streams(seed)
     given = {"retain": retain, "forget": forget} | ({"val": val} if val else {})

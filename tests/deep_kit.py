@@ -10,9 +10,10 @@ import tiny
 import torch
 from torch import nn
 
+from deepunlearn_cli.engine.device import streams
 from deepunlearn_cli.engine.pictures import Pictures, Pixels
 from deepunlearn_cli.engine.predict import predict
-from deepunlearn_cli.engine.task import Task, streams
+from deepunlearn_cli.engine.task import Task
 
 CLASSES, SIZE, TEST = 5, 8, 1000
 

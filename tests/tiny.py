@@ -12,8 +12,9 @@ from torch import nn
 
 from deepunlearn_cli import unlearn
 from deepunlearn_cli.core.recipe import stream_seed
+from deepunlearn_cli.engine.device import streams
 from deepunlearn_cli.engine.pictures import Pictures, Pixels
-from deepunlearn_cli.engine.task import Task, streams
+from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.engine.track import Track
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._tracked import Tracked

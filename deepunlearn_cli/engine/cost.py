@@ -32,10 +32,37 @@ class Cost:
 
     forward: int = 0
     backward: int = 0
+    pending: int = 0  # samples forwarded through which no backward pass has gone yet
     seconds: float = 0.0
     shared: bool = False
     memory: int | None = None  # bytes: peak of the process above what it held before
     device_memory: int | None = None  # bytes: peak of what torch held on a CUDA device
+
+    def go_forward(self, samples: int) -> None:
+        """Count samples of a forward pass."""
+        self.forward += samples
+        self.pending += samples
+
+    def go_back(self) -> None:
+        """Count a backward pass through all samples that were forwarded since the one before."""
+        self.add(0, self.pending)
+
+    def add(self, forward: int, backward: int) -> None:
+        """Count samples of passes that are over: no backward pass is pending."""
+        self.forward += forward
+        self.backward += backward
+        self.pending = 0
+
+    def counted(self) -> tuple[int, int]:
+        """Samples forward and backward so far."""
+        return self.forward, self.backward
+
+    def taken_back(self, before: tuple[int, int]) -> tuple[int, int]:
+        """The samples counted since `before`, counted no more."""
+        since = self.forward - before[0], self.backward - before[1]
+        self.forward, self.backward = before
+        self.pending = 0
+        return since
 
     def work(self, training_size: int) -> float:
         """Cost in epochs of training on `training_size` samples."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator
 from torch.utils import deterministic
 
 from deepunlearn_cli.core.errors import UsageFailure
@@ -54,23 +54,6 @@ def default_precision(device: torch.device) -> str:
     return BF16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else FP32
 
 
-def compiling() -> bool:
-    """Whether DEEPUNLEARN_COMPILE asks for compiled training steps."""
-    return os.environ.get("DEEPUNLEARN_COMPILE", "") not in ("", "0")
-
-
-def compiled(model: nn.Module, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """The model as one compiled function over the same weights; on CUDA its steps replay as CUDA graphs.
-
-    A ResNet18 at 32 pixels launches more kernels than it computes; graphs take the launches away. Batches of
-    another size, and another mode or set of trainable weights, are compiled once more. Sums are taken in
-    another order: the result is that of the plain model to rounding, not to the bit.
-    """
-    mode = "reduce-overhead" if device.type == "cuda" else "default"
-    function: Callable[[Tensor], Tensor] = torch.compile(model, mode=mode, dynamic=False)
-    return function
-
-
 def describe(device: torch.device) -> str:
     """The device's own name: seconds are only compared between equal names."""
     if device.type == "cuda":
@@ -84,6 +67,18 @@ def _cpu_name() -> str:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def streams(seed: int) -> Callable[[str], Generator]:
+    """A source of named random generators of a seed: one for each name, started once."""
+    started: dict[str, Generator] = {}
+
+    def stream(name: str) -> Generator:
+        if name not in started:
+            started[name] = torch.Generator().manual_seed(stream_seed(seed, name))
+        return started[name]
+
+    return stream
 
 
 @contextmanager
@@ -105,8 +100,6 @@ def _deterministic_kernels() -> Iterator[None]:
     before, filling = torch.get_deterministic_debug_mode(), KERNELS.fill_uninitialized_memory
     torch.set_deterministic_debug_mode("warn")
     KERNELS.fill_uninitialized_memory = False  # one more kernel for each new tensor, and nothing reads it
-    if compiling():  # tells the compiler too, which takes over a second to load
-        torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from deepunlearn_cli.engine import statistics
 from deepunlearn_cli.engine.fit import Schedule, Steps
 from deepunlearn_cli.engine.hessian import Sharpness
 from deepunlearn_cli.engine.objective import Objective
+from deepunlearn_cli.engine.optimizers import set_rate
 from deepunlearn_cli.engine.task import Reading, Task
 from deepunlearn_cli.engine.track import Track, Updates
 from deepunlearn_cli.engine.weights import copied, distance, moved
@@ -111,17 +112,20 @@ class Lockstep:
     def _trained(self) -> Iterator[int]:
         """Train; stops after every step on retain and every pass over forget, with the epoch's number."""
         task, size = self.task, self.training.batch_size
-        optimizers = [self.training.descent(model, task) for model in (self.original, self.retrained)]
+        models = (self.original, self.retrained)
+        optimizers = [self.training.descent(model, task) for model in models]
+        losses = [task.towards(self.objective, model) for model in models]
         for epoch in task.epochs(self.training.epochs, optimizers[0], self.training.annealing):
-            lr = optimizers[1].param_groups[0]["lr"] = optimizers[0].param_groups[0]["lr"]
+            lr = float(optimizers[0].param_groups[0]["lr"])
+            set_rate(optimizers[1].param_groups[0], lr)
             with self.updates.watched():
                 task.descend(optimizers[0], self.original, task.forget, size, self.objective)
             self.forget_rates += lr
             self._count(task.forget.count(size), lr)
             yield epoch
             for batch in task.retain.batches(size):
-                for model, optimizer in zip((self.original, self.retrained), optimizers, strict=True):
-                    task.step(optimizer, self.objective(task.forward(model, batch), batch.y))
+                for loss, optimizer in zip(losses, optimizers, strict=True):
+                    task.step(optimizer, loss, batch)
                 self._count(1, lr)
                 yield epoch
 

@@ -15,6 +15,11 @@ from torch.nn import functional as F
 Objective = Callable[[Tensor, Tensor], Tensor]  # logits (B, K), labels (B,) -> mean loss of the batch
 
 
+def weighted(weight: Tensor) -> Objective:
+    """Cross-entropy with a weight for each class (K,)."""
+    return lambda logits, labels: F.cross_entropy(logits, labels, weight=weight)
+
+
 def spread(logits: Tensor) -> Tensor:
     """Mean over a batch of the deviation of a picture's logits (B, K): sqrt(sum_c (z_c - mean z)^2 / K).
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 import torch
@@ -17,14 +19,6 @@ RESIDENT_SHARE = 0.5  # of the free device memory that pictures may take; the re
 
 
 Array = NDArray[np.generic]
-
-
-class Batch(NamedTuple):
-    """`x` (B, C, H, W) float32, channels-last; `y` (B,) int64; `position` (B,) within its part."""
-
-    x: Tensor
-    y: Tensor
-    position: Tensor
 
 
 class Pixels:
@@ -68,10 +62,21 @@ class Pixels:
         `index` is where `images` are.
         `moves` is (B, 3) int64: rows and columns to shift by (0 .. 2 pad), and 1 to mirror.
         """
-        pixels = self.images.index_select(0, index).to(self.device, non_blocking=True)
-        if moves is not None:
-            pixels = _moved(pixels, moves, self.pad)
+        return self.shown(self.rows(index), moves)
+
+    def rows(self, index: Tensor) -> Tensor:
+        """The pictures at `index` as they are kept (B, H, W, C), on the device."""
+        return self.images.index_select(0, index).to(self.device, non_blocking=True)
+
+    def shown(self, rows: Tensor, moves: Tensor | None = None) -> Tensor:
+        """Network input (B, C, H, W) of some `rows`."""
+        pixels = rows if moves is None else _moved(rows, moves, self.pad)
         return (pixels * self._scale + self._shift).permute(0, 3, 1, 2)
+
+    @property
+    def resident(self) -> bool:
+        """Whether all pictures lie on the device."""
+        return self.images.device == self.labels.device
 
     @property
     def augmentable(self) -> bool:
@@ -85,6 +90,41 @@ class Pixels:
         shift = torch.randint(0, 2 * self.pad + 1, (count, 2), generator=generator)
         mirror = torch.randint(0, 2, (count, 1), generator=generator) * int(self.flip)
         return torch.cat([shift, mirror], dim=1).to(self.device)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some pictures of a part: what there is to copy of them is small, and `x` is made when it is wanted.
+
+    Attributes:
+        pixels: where they come from.
+        picked: (B,) their places there; or, where not all lie on the device, their `rows`.
+        moves: (B, 3) how they are augmented, or None.
+        y: (B,) int64 class numbers.
+        position: (B,) int64 places within the part.
+    """
+
+    pixels: Pixels
+    picked: Tensor
+    moves: Tensor | None
+    y: Tensor
+    position: Tensor
+
+    @cached_property
+    def x(self) -> Tensor:
+        """Network input (B, C, H, W) float32, channels-last."""
+        rows = self.pixels.rows(self.picked) if self.pixels.resident else self.picked
+        return self.pixels.shown(rows, self.moves)
+
+    def tensors(self) -> list[Tensor]:
+        """All that makes it this batch and no other."""
+        moves = [] if self.moves is None else [self.moves]
+        return [self.picked, self.y, self.position, *moves]
+
+    def like(self, tensors: Sequence[Tensor]) -> Self:
+        """A batch of the same pixels with other `tensors`."""
+        picked, y, position, *moves = tensors
+        return type(self)(self.pixels, picked, moves[0] if moves else None, y, position)
 
 
 class Pictures:
@@ -134,10 +174,11 @@ class Pictures:
         wanted = self.augment if augment is None else augment
         moves = self.pixels.draw_moves(len(order), self._moves) if wanted else None
         where, order = self.indices[order.to(self.indices.device)], order.to(self.labels.device)
+        labels = self.labels[order]
         for start, end in cut(len(order), size):
-            position = order[start:end]
+            picked = where[start:end] if self.pixels.resident else self.pixels.rows(where[start:end])
             moved = None if moves is None else moves[start:end]
-            yield Batch(self.pixels.gather(where[start:end], moved), self.labels[position], position)
+            yield Batch(self.pixels, picked, moved, labels[start:end], order[start:end])
             self._tick(end / len(order))
 
     def endless(self, size: int, *, augment: bool | None = None) -> Iterator[Batch]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.engine.device import forward_size
-from deepunlearn_cli.engine.pictures import Pictures
+from deepunlearn_cli.engine.fit import as_in_use
+from deepunlearn_cli.engine.pictures import Batch, Pictures
+from deepunlearn_cli.engine.task import Task
 
 
 def predict(model: nn.Module, part: Pictures, precision: str = "fp32") -> NDArray[np.float32]:
@@ -38,6 +41,28 @@ def outputs_of(
         for name, part in parts.items()
         if len(part)
     }
+
+
+def mean_loss(model: nn.Module, part: Pictures, task: Task) -> Tensor:
+    """Mean cross-entropy over a part (on the device): a look that a method takes, counted as work."""
+    total = torch.zeros((), device=task.device)
+    for batch, logits in _looks(model, part, task):
+        total += F.cross_entropy(logits, batch.y, reduction="sum")
+    return total / len(part)
+
+
+def error(model: nn.Module, part: Pictures, task: Task) -> float:
+    """Share (0..1) of a part that is misclassified, counted as work. Waits for the device."""
+    wrong = torch.zeros((), device=task.device)
+    for batch, logits in _looks(model, part, task):
+        wrong += (logits.argmax(1) != batch.y).sum()
+    return float(wrong) / max(1, len(part))
+
+
+def _looks(model: nn.Module, part: Pictures, task: Task) -> Iterator[tuple[Batch, Tensor]]:
+    with as_in_use(model):
+        for batch in part.batches(forward_size(task.device), shuffle=False, augment=False):
+            yield batch, task.teach(model, batch)
 
 
 def check_finite(model: nn.Module) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -11,33 +12,21 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from deepunlearn_cli.core.errors import Failure, RunFailed, UsageFailure
-from deepunlearn_cli.core.recipe import stream_seed
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.engine import statistics
 from deepunlearn_cli.engine.cost import Cost
-from deepunlearn_cli.engine.device import compiled, compiling, forward_size
-from deepunlearn_cli.engine.fit import Rates, Schedule, Steps, as_in_use
+from deepunlearn_cli.engine.device import forward_size
+from deepunlearn_cli.engine.fit import Rates, Schedule, Steps
+from deepunlearn_cli.engine.graphs import Card, Given, Graphs
 from deepunlearn_cli.engine.objective import Objective
-from deepunlearn_cli.engine.optimizers import SGD, Adam
+from deepunlearn_cli.engine.optimizers import SGD, Adam, rate, set_rate
 from deepunlearn_cli.engine.pictures import Batch, Pictures
+from deepunlearn_cli.engine.readings import Readings
 from deepunlearn_cli.engine.track import Track
 
-Network = Callable[[Tensor], Tensor]  # a model, or its compiled form
 Reading = dict[str, float]  # figures by name, one line of a run's log
 Fact = bool | float | list[str] | Reading  # about a run, beside its scores: plain data
 Loss = Tensor | Iterator[Tensor]  # the terms of a sum: one's activations are freed before the next is made
-
-
-def streams(seed: int) -> Callable[[str], Generator]:
-    """A source of named random generators of a seed: one for each name, started once."""
-    started: dict[str, Generator] = {}
-
-    def stream(name: str) -> Generator:
-        if name not in started:
-            started[name] = torch.Generator().manual_seed(stream_seed(seed, name))
-        return started[name]
-
-    return stream
 
 
 class Task:
@@ -72,9 +61,10 @@ class Task:
         self.updates: dict[str, Tensor] | None = None  # what tracked training keeps for one
         self._progress = progress
         self._epoch, self._epochs, self._started = 0, 1, time.perf_counter()
-        self._seen = 0  # samples forwarded up to the last backward pass
-        self._loss_sum, self._steps = torch.zeros((), device=device), 0
-        self._noted: dict[str, list[Tensor]] = {}
+        self._readings = Readings(device)
+        self.graphs = Graphs(Card(device), self.warn) if device.type == "cuda" else None
+        if self.graphs:
+            self.facts["graphs"] = self.graphs.counts
 
     @property
     def retain(self) -> Pictures:
@@ -96,20 +86,26 @@ class Task:
         """Retain and forget pictures together, retain first."""
         return self.retain + self.forget
 
-    def forward(self, model: Network, batch: Batch) -> Tensor:
+    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Logits (B, K) in the run's precision; counted as work.
 
         In a batch of a few pictures BatchNorm uses its running statistics (`statistics`).
         """
-        self.cost.forward += len(batch.y)
+        self.cost.go_forward(len(batch.y))
+        if self.graphs:
+            self.graphs.watch(model)
         few = statistics.of(model, len(batch.y))
         with few, torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits: Tensor = model(batch.x)
         return logits.float()
 
-    def loss(self, model: Network, batch: Batch, labels: Tensor | None = None) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, labels: Tensor | None = None) -> Tensor:
         """Mean cross-entropy of a batch against its own labels, or against `labels` (B,)."""
         return F.cross_entropy(self.forward(model, batch), batch.y if labels is None else labels)
+
+    def towards(self, goal: Objective, model: nn.Module) -> Callable[[Batch], Tensor]:
+        """A function from batches to how far a model is from an objective: the loss of plain training."""
+        return lambda shown: goal(self.forward(model, shown), shown.y)
 
     def sgd(
         self, model: nn.Module, hyper: Rates, *, lr: float | None = None, weight_decay: float | None = None
@@ -117,7 +113,7 @@ class Task:
         """SGD over all weights, with the learning rate, momentum and weight decay of `hyper`."""
         return SGD(
             model.parameters(),
-            lr=hyper.lr if lr is None else lr,
+            lr=rate(hyper.lr if lr is None else lr, self.device),
             momentum=hyper.momentum,
             weight_decay=hyper.weight_decay if weight_decay is None else weight_decay,
             fused=True,
@@ -128,26 +124,42 @@ class Task:
     ) -> torch.optim.Adam:
         """Adam over all weights; `decoupled` weight decay makes it AdamW."""
         return Adam(
-            model.parameters(), lr=lr, weight_decay=weight_decay, fused=True, decoupled_weight_decay=decoupled
+            model.parameters(),
+            lr=rate(lr, self.device),
+            weight_decay=weight_decay,
+            fused=True,
+            decoupled_weight_decay=decoupled,
+            capturable=self.device.type == "cuda",
         )
 
-    def backward(self, optimizer: torch.optim.Optimizer, loss: Loss) -> None:
-        """New gradients of `loss`; the samples of each term are those forwarded since the one before."""
-        optimizer.zero_grad(set_to_none=True)
-        for term in [loss] if isinstance(loss, Tensor) else loss:
-            term.backward()  # type: ignore[no-untyped-call]
-            self._count_backward()
-            self._loss_sum += term.detach()
-        self._steps += 1
+    def step(
+        self,
+        optimizer: torch.optim.Optimizer,
+        loss: Callable[..., Loss],
+        *given: Given,
+        bend: Callable[[], None] | None = None,
+    ) -> None:
+        """One optimiser step down the gradient of `loss(*given)`, which `bend` may change before.
 
-    def step(self, optimizer: torch.optim.Optimizer, loss: Loss) -> None:
-        """One optimiser step down the gradient of `loss`."""
-        self.backward(optimizer, loss)
-        optimizer.step()
+        On CUDA steps are recorded and replayed (`graphs`): there both functions are called for the first few
+        steps only. What differs from step to step has to be in `given`: batches, tensors, and numbers, which
+        reach `loss` as tensors. What they close over must stay, or be written in place.
+        """
+
+        def whole(*given: Given) -> None:
+            self._backward(optimizer, loss(*given))
+            if bend:
+                bend()
+            optimizer.step()
+
+        if self.graphs:
+            self.graphs.take(whole, (loss, bend), given, optimizer, self.cost)
+        else:
+            whole(*given)
 
     def gradients(self, loss: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Gradients of `loss` with respect to `weights`, for a look at them; no step follows."""
-        self._count_backward()
+        self.cost.go_back()
         return torch.autograd.grad(loss, weights, materialize_grads=True)
 
     def errors(self, logits: Tensor, cotangents: Tensor, at: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -159,14 +171,12 @@ class Task:
         """A teacher's logits (B, K): no gradient, counted as a forward pass only."""
         with torch.no_grad():
             logits = self.forward(model, batch)
-        self._seen += len(batch.y)
+        self.cost.pending -= len(batch.y)  # no backward pass follows
         return logits
 
     def count(self, *, forward: int = 0, backward: int = 0) -> None:
         """Work that is not seen by `forward` and `backward`, in samples; no backward pass is then pending."""
-        self.cost.forward += forward
-        self.cost.backward += backward
-        self._seen = self.cost.forward
+        self.cost.add(forward, backward)
 
     def lessons(self, teacher: nn.Module, part: Pictures) -> Callable[[Batch], Tensor]:
         """A function from batches of `part` to the teacher's logits (B, K).
@@ -179,24 +189,10 @@ class Task:
         table = torch.cat([self.teach(teacher, batch) for batch in passes])
         return lambda batch: table[batch.position]
 
-    def mean_loss(self, model: nn.Module, part: Pictures) -> Tensor:
-        """Mean cross-entropy over a part (on the device): evaluation, counted as work."""
-        total = torch.zeros((), device=self.device)
-        for batch, logits in self._answers(model, part):
-            total += F.cross_entropy(logits, batch.y, reduction="sum")
-        return total / len(part)
-
-    def error(self, model: nn.Module, part: Pictures) -> float:
-        """Share of a part that is misclassified: evaluation, counted as work. Waits for the device."""
-        wrong = torch.zeros((), device=self.device)
-        for batch, logits in self._answers(model, part):
-            wrong += (logits.argmax(1) != batch.y).sum()
-        return float(wrong) / max(1, len(part))
-
-    def note(self, **figures: Tensor) -> None:
-        """Figures (scalars on the device) whose means the log keeps for the present epoch; no sync."""
+    def note(self, **figures: Tensor | float) -> None:
+        """Figures (scalars) whose means the log keeps for the present epoch; nothing waits for them."""
         for name, value in figures.items():
-            self._noted.setdefault(name, []).append(value.detach())
+            self._readings.add(name, value)
 
     def warn(self, text: str) -> None:
         """Something that the user should know before trusting the result; kept with the run."""
@@ -214,10 +210,10 @@ class Task:
         for epoch in range(count):
             factor = schedule(epoch, count) if schedule else 1.0
             for group, lr in zip(optimizer.param_groups, start, strict=True):
-                group["lr"] = lr * factor
+                set_rate(group, lr * factor)
             self._epoch, self._epochs = epoch, count
             yield epoch
-            self._close_epoch(epoch, float(optimizer.param_groups[0]["lr"]))
+            self._close_epoch(epoch, start[0] * factor)
 
     def fit(
         self,
@@ -231,17 +227,16 @@ class Task:
         """Train `model` on `part`, by `sgd` unless given an optimiser: the plain loop of this project."""
         statistics.check(model, part, hyper.batch_size)
         optimizer = optimizer or self.sgd(model, hyper)
-        network = compiled(model, self.device) if compiling() else model
-        self.facts["compiled"] = compiling()
         for _ in self.epochs(hyper.epochs, optimizer, schedule):
-            self.descend(optimizer, network, part, hyper.batch_size, objective)
+            self.descend(optimizer, model, part, hyper.batch_size, objective)
 
     def descend(
-        self, optimizer: torch.optim.Optimizer, model: Network, part: Pictures, size: int, goal: Objective
+        self, optimizer: torch.optim.Optimizer, model: nn.Module, part: Pictures, size: int, goal: Objective
     ) -> None:
         """One pass of steps over a part, in batches of at most `size` pictures."""
+        loss = self.towards(goal, model)
         for batch in part.batches(size):
-            self.step(optimizer, goal(self.forward(model, batch), batch.y))
+            self.step(optimizer, loss, batch)
 
     def kept_track(self) -> Track:
         """The track of the training that made the model.
@@ -273,14 +268,13 @@ class Task:
         text = f"epoch {self._epoch + 1}/{self._epochs}, {rate:,.0f} pictures/s"
         self._progress(self._epoch + share, self._epochs, text)
 
-    def _answers(self, model: nn.Module, part: Pictures) -> Iterator[tuple[Batch, Tensor]]:
-        with as_in_use(model):
-            for batch in part.batches(forward_size(self.device), shuffle=False, augment=False):
-                yield batch, self.teach(model, batch)
-
-    def _count_backward(self) -> None:
-        self.cost.backward += self.cost.forward - self._seen
-        self._seen = self.cost.forward
+    def _backward(self, optimizer: torch.optim.Optimizer, loss: Loss) -> None:
+        """New gradients of `loss`; the samples of each term are those forwarded since the one before."""
+        optimizer.zero_grad(set_to_none=True)
+        for number, term in enumerate([loss] if isinstance(loss, Tensor) else loss):
+            term.backward()  # type: ignore[no-untyped-call]
+            self.cost.go_back()
+            self._readings.add("loss", term, more=number > 0)
 
     def _part(self, name: str) -> Pictures:
         if name not in self.parts:
@@ -291,10 +285,8 @@ class Task:
         return self.parts[name]
 
     def _close_epoch(self, epoch: int, lr: float) -> None:
-        mean = float(self._loss_sum) / max(1, self._steps)  # the one host sync of an epoch
-        self._loss_sum, self._steps = torch.zeros((), device=self.device), 0
-        noted = {name: float(torch.stack(values).float().mean()) for name, values in self._noted.items()}
-        self._noted = {}
-        self.log.append({"epoch": epoch + 1, "loss": mean, "lr": lr} | noted)
-        if not torch.isfinite(torch.tensor(mean)):
-            raise RunFailed(f"the loss became {mean} in epoch {epoch + 1}", "try a smaller -p lr=...")
+        means = self._readings.means()  # the one host sync of an epoch
+        loss = means.setdefault("loss", 0.0)
+        self.log.append({"epoch": epoch + 1, "loss": loss, "lr": lr} | means)
+        if not math.isfinite(loss):
+            raise RunFailed(f"the loss became {loss} in epoch {epoch + 1}", "try a smaller -p lr=...")

@@ -10,6 +10,7 @@ padded positions are thrown away in the end and need not be computed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -85,10 +86,7 @@ class UnpaddedBlock(TinyVitBlock):
         """Bias (heads, n, n) among n real positions, with a last column for the padding if there is any."""
         table: Tensor = self.attn.attention_biases
         places: Tensor = self.attn.attention_bias_idxs  # type: ignore[assignment]  # a buffer
-        grid = torch.arange(self.window_size**2, device=places.device).view(self.window_size, -1)
-        inside = torch.zeros_like(grid, dtype=torch.bool)
-        inside[: shape[0], : shape[1]] = True
-        order = torch.cat([grid[inside], grid[~inside]])
+        order = _order(self.window_size, shape, places.device)
         count = shape[0] * shape[1]
         biases = table[:, places[order[:count]][:, order]]
         if count == len(order):
@@ -102,6 +100,19 @@ def unpad(model: nn.Module) -> nn.Module:
         if type(module) is TinyVitBlock:
             module.__class__ = UnpaddedBlock
     return model
+
+
+@cache
+def _order(window: int, shape: tuple[int, int], device: torch.device) -> Tensor:
+    """Positions of a window of `window` rows and columns, the real ones (in its first `shape`) first.
+
+    Kept, since a mask is turned into positions on the host, which waits for the device.
+    """
+    with torch.inference_mode(False):  # else a model that is first used to predict could not be trained
+        grid = torch.arange(window**2).view(window, -1)
+        inside = torch.zeros_like(grid, dtype=torch.bool)
+        inside[: shape[0], : shape[1]] = True
+        return torch.cat([grid[inside], grid[~inside]]).to(device)
 
 
 def _split(x: Tensor, shape: tuple[int, int]) -> Tensor:

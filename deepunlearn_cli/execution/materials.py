@@ -15,10 +15,10 @@ from torch import nn
 from deepunlearn_cli import data, models
 from deepunlearn_cli.core.recipe import Recipe, canonical, stream_seed
 from deepunlearn_cli.core.shared import Outputs, Progress
-from deepunlearn_cli.engine.device import describe
+from deepunlearn_cli.engine.device import describe, streams
 from deepunlearn_cli.engine.pictures import RESIDENT_SHARE, Pictures, Pixels
 from deepunlearn_cli.engine.predict import outputs_of
-from deepunlearn_cli.engine.task import Task, streams
+from deepunlearn_cli.engine.task import Task
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run

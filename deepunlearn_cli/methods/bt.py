@@ -9,8 +9,9 @@ from deepunlearn_cli.core.fields import real
 from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, heat, passes, rate
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
+    from deepunlearn_cli.engine.pictures import Batch
     from deepunlearn_cli.engine.task import Task
 
 
@@ -44,13 +45,16 @@ class BadTeacher(Method):
         both = kept + task.forget  # positions from len(kept) on are to be forgotten
         competent = task.lessons(task.teacher(model), both)
         incompetent = task.lessons(task.teacher(task.fresh("incompetent")), both)
+
+        def loss(shown: Batch) -> Tensor:
+            forgotten = (shown.position >= len(kept))[:, None]
+            target = torch.where(forgotten, incompetent(shown), competent(shown))
+            return divergence(target, task.forward(model, shown), self.temperature) / task.classes
+
         optimizer = task.adam(model, lr=self.lr, weight_decay=self.weight_decay)
         for _ in task.epochs(self.epochs, optimizer):
             for shown in both.batches(self.batch_size):
-                forgotten = (shown.position >= len(kept))[:, None]
-                target = torch.where(forgotten, incompetent(shown), competent(shown))
-                logits = task.forward(model, shown)
-                task.step(optimizer, divergence(target, logits, self.temperature) / task.classes)
+                task.step(optimizer, loss, shown)
         return model
 
     def work(self, n: Sizes) -> float:

@@ -41,24 +41,22 @@ class ConfuseFineTuneWeighted(Method):
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """Noise, weighted training, noise, the last epoch."""
-        from torch.nn import functional as F
-
         from deepunlearn_cli.engine.fit import cosine
         from deepunlearn_cli.engine.layers import add_noise, convolutions, share
+        from deepunlearn_cli.engine.objective import weighted
 
         kernels = [layer.weight for layer in convolutions(model)][: 1 if self.scope == "stem" else None]
         if not kernels:
             raise task.refuse("cfw finds no convolution in this model")
         task.facts["touched_share"] = share(model, kernels)
         add_noise(kernels, self.start_std, task.stream("noise"))
-        weight = balance(task.retain.labels, task.classes)
+        loss = task.towards(weighted(balance(task.retain.labels, task.classes)), model)
         optimizer = task.sgd(model, self)
         for epoch in task.epochs(self.epochs, optimizer, cosine):
             if 0 < epoch == self.epochs - 1:
                 add_noise(kernels, self.final_std, task.stream("noise"))
             for retain in task.retain.batches(self.batch_size):
-                logits = task.forward(model, retain)
-                task.step(optimizer, F.cross_entropy(logits, retain.y, weight=weight))
+                task.step(optimizer, loss, retain)
         return model
 
     def work(self, n: Sizes) -> float:

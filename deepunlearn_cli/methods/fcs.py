@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.fields import real
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import SGD
 
+    from deepunlearn_cli.engine.pictures import Batch
     from deepunlearn_cli.engine.task import Task
 
 RATED_FOR = 64  # the batch size for which the write-up gives the learning rate on the retain set
@@ -50,13 +52,13 @@ class ForgetByContrast(Method):
         flatten = task.sgd(model, self, weight_decay=0.0)
         for _ in task.epochs(1, flatten):
             for forget in task.forget.batches(self.batch_size):
-                task.step(flatten, uniformity(task.forward(model, forget)))
+                task.step(flatten, lambda shown: uniformity(task.forward(model, shown)), forget)
         repair = task.sgd(model, self, lr=self.retain_lr * self.batch_size / RATED_FOR)
         contrast = task.sgd(model, self, lr=self.forget_lr, weight_decay=0.0)
         for epoch in task.epochs(self.epochs, repair):
             self._contrast(model, task, contrast, epoch)
             for retain in task.retain.batches(self.batch_size):
-                task.step(repair, task.loss(model, retain))
+                task.step(repair, partial(task.loss, model), retain)
         return model
 
     def work(self, n: Sizes) -> float:
@@ -66,6 +68,11 @@ class ForgetByContrast(Method):
 
     def _contrast(self, model: nn.Module, task: Task, optimizer: SGD, epoch: int) -> None:
         from deepunlearn_cli.engine.fit import annealed
+        from deepunlearn_cli.engine.optimizers import set_rate
+
+        def loss(forget: Batch, retain: Batch) -> Tensor:
+            others = task.teach(model, retain)
+            return dissimilarity(task.forward(model, forget), others, self.temperature)
 
         beside = task.retain.batches(self.batch_size)
         steps = task.forget.count(self.batch_size)
@@ -74,9 +81,8 @@ class ForgetByContrast(Method):
         ):
             done = epoch * steps + step
             lr = annealed(done, self.epochs * steps, self.forget_lr, self.forget_lr_end)
-            optimizer.param_groups[0]["lr"] = lr
-            others = task.teach(model, retain)
-            task.step(optimizer, dissimilarity(task.forward(model, forget), others, self.temperature))
+            set_rate(optimizer.param_groups[0], lr)
+            task.step(optimizer, loss, forget, retain)
 
 
 def uniformity(logits: Tensor) -> Tensor:

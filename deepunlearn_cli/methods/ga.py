@@ -36,7 +36,7 @@ class GradientAscent(Method):
         optimizer = task.sgd(model, self)
         for _ in task.epochs(self.epochs, optimizer):
             for forget in task.forget.batches(self.batch_size):
-                task.step(optimizer, -task.loss(model, forget))
+                task.step(optimizer, lambda shown: -task.loss(model, shown), forget)
         return model
 
     def work(self, n: Sizes) -> float:

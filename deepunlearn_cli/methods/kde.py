@@ -10,6 +10,7 @@ from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, heat, i
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepunlearn_cli.engine.pictures import Batch
     from deepunlearn_cli.engine.task import Task
 
 
@@ -47,15 +48,21 @@ class KnowledgeDistillationEntropy(Method):
         teacher = task.teacher(model)
         self._reset_ends(model, task)
         on_val, warmup = task.lessons(teacher, task.val), task.sgd(model, self, lr=self.warmup_lr)
+
+        def matching(shown: Batch) -> Tensor:
+            return divergence(on_val(shown), task.forward(model, shown), self.temperature)
+
         for _ in task.epochs(self.warmup_epochs, warmup):
             for shown in task.val.batches(self.batch_size):
-                logits = task.forward(model, shown)
-                task.step(warmup, divergence(on_val(shown), logits, self.temperature))
+                task.step(warmup, matching, shown)
         on_retain, optimizer = task.lessons(teacher, task.retain), task.sgd(model, self)
+
+        def distilling(retain: Batch) -> Tensor:
+            return self.distillation(on_retain(retain), task.forward(model, retain), retain.y)
+
         for _ in task.epochs(self.epochs, optimizer, cosine):
             for retain in task.retain.batches(self.batch_size):
-                logits = task.forward(model, retain)
-                task.step(optimizer, self.distillation(on_retain(retain), logits, retain.y))
+                task.step(optimizer, distilling, retain)
         return model
 
     def work(self, n: Sizes) -> float:

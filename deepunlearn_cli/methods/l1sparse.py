@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.fields import real
@@ -39,16 +40,18 @@ class L1Sparse(Method):
         """Cross-entropy, with the penalty's gradient a_e sign(theta) added to its own."""
         import torch
 
-        optimizer, weights = task.sgd(model, self), list(model.parameters())
+        optimizer, strength = task.sgd(model, self), torch.zeros((), device=task.device)
+
+        def penalise() -> None:
+            moving = [(weight.grad, weight) for weight in model.parameters() if weight.grad is not None]
+            signs = list(torch._foreach_sign([weight.detach() for _, weight in moving]))
+            torch._foreach_mul_(signs, strength)
+            torch._foreach_add_([gradient for gradient, _ in moving], signs)
+
         for epoch in task.epochs(self.epochs, optimizer):
+            strength.fill_(self.penalty(epoch))
             for retain in task.retain.batches(self.batch_size):
-                task.backward(optimizer, task.loss(model, retain))
-                gradients = [weight.grad for weight in weights if weight.grad is not None]
-                signs = torch._foreach_sign(
-                    [weight.detach() for weight in weights if weight.grad is not None]
-                )
-                torch._foreach_add_(gradients, signs, alpha=self.penalty(epoch))
-                optimizer.step()
+                task.step(optimizer, partial(task.loss, model), retain, bend=penalise)
         return model
 
     def work(self, n: Sizes) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.fields import choice, real
@@ -59,9 +60,7 @@ class MaskSmallGradients(Method):
         optimizer = task.sgd(model, self, weight_decay=0.0)
         for _ in task.epochs(self.epochs, optimizer, triangle):
             for retain in task.retain.batches(self.batch_size):
-                task.backward(optimizer, task.loss(model, retain))
-                damping.apply()
-                optimizer.step()
+                task.step(optimizer, partial(task.loss, model), retain, bend=damping.apply)
         return model
 
     def work(self, n: Sizes) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.fields import flag, real
@@ -82,6 +83,7 @@ class NablaTau(Method):
         import torch
 
         from deepunlearn_cli.engine.fit import linear_to
+        from deepunlearn_cli.engine.predict import mean_loss
 
         n = Sizes(len(task.retain), len(task.forget), len(task.val), task.classes)
         rounds = self.rounds(n)
@@ -90,21 +92,28 @@ class NablaTau(Method):
         bound = torch.zeros(())
         for round_ in task.epochs(rounds, optimizer, linear_to(END)):
             if round_ % REFRESH == 0:
-                bound = task.mean_loss(model, task.val)
+                bound = mean_loss(model, task.val, task)
             alpha = self.alpha(round_, rounds, n.forget / n.training)
-            task.note(val_loss=bound, alpha=torch.tensor(alpha))
+            task.note(val_loss=bound, alpha=alpha)
+            fixed = bound, alpha, 1 - alpha
             for forget in task.forget.batches(self.batch_size, augment=False):
-                task.step(optimizer, self._terms(model, task, forget, next(retained), bound, alpha))
+                task.step(optimizer, partial(self._terms, model, task), forget, next(retained), *fixed)
         self._tell_activity(task)
 
     @staticmethod
     def _terms(
-        model: nn.Module, task: Task, forget: Batch, retain: Batch, bound: Tensor, alpha: float
+        model: nn.Module,
+        task: Task,
+        forget: Batch,
+        retain: Batch,
+        bound: Tensor,
+        ascent: float,
+        descent: float,
     ) -> Iterator[Tensor]:
         gap = bound - task.loss(model, forget)
         task.note(ascent_active=gap > 0)
-        yield alpha * gap.relu().square()
-        yield (1 - alpha) * task.loss(model, retain)
+        yield ascent * gap.relu().square()
+        yield descent * task.loss(model, retain)
 
     def _tell_activity(self, task: Task) -> None:
         """All passes have as many batches, so the mean over passes is that over batches."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.fields import real
@@ -43,7 +44,7 @@ class NegativeGradientPlus(Method):
         optimizer = task.sgd(model, self)
         for _ in task.epochs(self.epochs, optimizer):
             for retain, forget in task.pairs(self.batch_size):
-                task.step(optimizer, self._terms(model, task, retain, forget))
+                task.step(optimizer, partial(self._terms, model, task), retain, forget)
         return model
 
     def _terms(self, model: nn.Module, task: Task, retain: Batch, forget: Batch) -> Iterator[Tensor]:

@@ -13,6 +13,7 @@ from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
+    from deepunlearn_cli.engine.pictures import Batch
     from deepunlearn_cli.engine.task import Task
 
 EVENNESS = 0.1  # exponent of the class weights
@@ -50,13 +51,17 @@ class PruneReinitialiseMatch(Method):
         before = task.lessons(task.teacher(model), task.retain)
         self._reinitialise(model, task)
         weight = evenness(task.retain.labels, task.classes)
+
+        def loss(retain: Batch) -> Tensor:
+            logits = task.forward(model, retain)
+            surprise = F.cross_entropy(logits, retain.y, weight=weight)
+            return surprise + F.mse_loss(entropy(logits), entropy(before(retain)))
+
         optimizer = task.sgd(model, self)
         for epoch in task.epochs(math.ceil(self.epochs), optimizer):
             steps = round(min(1.0, self.epochs - epoch) * task.retain.count(self.batch_size))
             for retain in islice(task.retain.batches(self.batch_size), max(1, steps)):
-                logits = task.forward(model, retain)
-                surprise = F.cross_entropy(logits, retain.y, weight=weight)
-                task.step(optimizer, surprise + F.mse_loss(entropy(logits), entropy(before(retain))))
+                task.step(optimizer, loss, retain)
         return model
 
     def work(self, n: Sizes) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.fields import real, whole
@@ -44,6 +45,7 @@ class RandomNoiseInjection(Method):
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """Reset, then three phases under one optimiser that forgets its momentum after each epoch."""
         from deepunlearn_cli.engine.layers import classifier, renew
+        from deepunlearn_cli.engine.optimizers import forget_momentum
 
         head = classifier(model)
         if head is None:
@@ -51,12 +53,12 @@ class RandomNoiseInjection(Method):
         renew([head], model, task.fresh("reset"))
         optimizer = task.sgd(model, self)
         for epoch in task.epochs(self.epochs, optimizer, self.schedule):
-            optimizer.state.clear()
+            forget_momentum(optimizer)
             model.requires_grad_(True)
             if 0 < epoch < self.epochs - self.fine_epochs:
                 self._shake(model, task)
             for retain in task.retain.batches(self.batch_size):
-                task.step(optimizer, task.loss(model, retain))
+                task.step(optimizer, partial(task.loss, model), retain)
         return model.requires_grad_(True)
 
     def work(self, n: Sizes) -> float:

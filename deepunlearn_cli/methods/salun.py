@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.fields import real
@@ -47,9 +48,7 @@ class SaliencyUnlearning(Method):
         optimizer = task.sgd(model, self, weight_decay=0.0)
         for _ in task.epochs(self.epochs, optimizer):
             for batch_, labels in mislabelled(task, self.batch_size):
-                task.backward(optimizer, task.loss(model, batch_, labels))
-                damping.apply()
-                optimizer.step()
+                task.step(optimizer, partial(task.loss, model), batch_, labels, bend=damping.apply)
         return model
 
     def work(self, n: Sizes) -> float:

@@ -11,7 +11,7 @@ from deepunlearn_cli.methods._method import Method, Sizes, decay, heat, inertia,
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from deepunlearn_cli.engine.pictures import Pictures
+    from deepunlearn_cli.engine.pictures import Batch, Pictures
     from deepunlearn_cli.engine.task import Task
 
 FALL = 0.1  # of the learning rate after 50, 80 and 90 % of the epochs
@@ -61,15 +61,21 @@ class Scrub(Method):
 
         teacher = task.teacher(model)
         on_forget, on_retain = (task.lessons(teacher, part) for part in (task.forget, task.retain))
+
+        def away(forget: Batch) -> Tensor:
+            return -self.kld(on_forget(forget), task.forward(model, forget))
+
+        def close(retain: Batch) -> Tensor:
+            return self._closeness(on_retain(retain), task.forward(model, retain), retain.y)
+
         optimizer = task.sgd(model, self)
         history = History(task, model) if self.rewind else None
         for epoch in task.epochs(self.epochs, optimizer, stepped(FALL)):
             if epoch < self.max_steps:
                 for forget in task.forget.batches(self.forget_batch_size):
-                    task.step(optimizer, -self.kld(on_forget(forget), task.forward(model, forget)))
+                    task.step(optimizer, away, forget)
             for retain in task.retain.batches(self.batch_size):
-                logits = task.forward(model, retain)
-                task.step(optimizer, self._closeness(on_retain(retain), logits, retain.y))
+                task.step(optimizer, close, retain)
             if history:
                 history.remember()
         return history.rewound() if history else model
@@ -116,4 +122,6 @@ class History:
         return self.model
 
     def _error(self, part: Pictures) -> float:
-        return self.task.error(self.model, part)
+        from deepunlearn_cli.engine.predict import error
+
+        return error(self.model, part, self.task)

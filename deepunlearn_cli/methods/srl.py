@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, rate
@@ -38,7 +39,7 @@ class SuccessiveRandomLabels(Method):
         optimizer = task.sgd(model, self)
         for _ in task.epochs(self.epochs, optimizer):
             for batch_, labels in mislabelled(task, self.batch_size):
-                task.step(optimizer, task.loss(model, batch_, labels))
+                task.step(optimizer, partial(task.loss, model), batch_, labels)
         return model
 
     def work(self, n: Sizes) -> float:

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from deepunlearn_cli.engine.device import pick_device, settle
+from deepunlearn_cli.engine.device import pick_device, settle, streams
 from deepunlearn_cli.engine.pictures import Pictures, Pixels
-from deepunlearn_cli.engine.task import Task, streams
+from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.models import Shape, build
 
 SIZE, CLASSES = 32, 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,11 @@ from torch.nn import functional as F
 
 from deepunlearn_cli.core.errors import Failure, RunFailed, UsageFailure
 from deepunlearn_cli.engine.cost import Cost
-from deepunlearn_cli.engine.device import KERNELS, pick_device, repeatable
+from deepunlearn_cli.engine.device import KERNELS, pick_device, repeatable, streams
 from deepunlearn_cli.engine.fit import as_in_use
-from deepunlearn_cli.engine.pictures import Pictures, Pixels
+from deepunlearn_cli.engine.pictures import Batch, Pictures, Pixels
 from deepunlearn_cli.engine.predict import at_chance, changed, check_finite, outputs_of, predict
-from deepunlearn_cli.engine.task import Task, streams
+from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.methods import METHODS
 
 
@@ -103,7 +104,7 @@ def test_work_is_counted_teachers_included() -> None:
     batch = next(task.retain.batches(16))
     logits = task.teach(teacher, batch)
     assert not logits.requires_grad
-    task.step(optimizer, task.loss(model, batch))
+    task.step(optimizer, partial(task.loss, model), batch)
     assert (task.cost.forward, task.cost.backward) == (32, 16)
 
 
@@ -111,27 +112,28 @@ def test_work_is_counted_teachers_included() -> None:
 def test_the_terms_of_a_loss_give_the_gradients_of_their_sum_one_at_a_time(kind: str) -> None:
     freed: list[bool] = []
 
-    def terms(task: Task, model: nn.Module) -> Iterator[Tensor]:
-        first = task.loss(model, next(task.retain.batches(16)))
+    def terms(task: Task, model: nn.Module, retain: Batch, forget: Batch) -> Iterator[Tensor]:
+        first = task.loss(model, retain)
         yield 0.3 * first
         with pytest.raises(RuntimeError, match="already been freed"):
             first.backward()
         freed.append(True)
-        yield -0.7 * task.loss(model, next(task.forget.batches(6)))
+        yield -0.7 * task.loss(model, forget)
+
+    def together(task: Task, model: nn.Module, retain: Batch, forget: Batch) -> Tensor:
+        return 0.3 * task.loss(model, retain) - 0.7 * task.loss(model, forget)
 
     def stepped(*, whole: bool) -> tuple[dict[str, Tensor], Cost]:
         task, model = tiny.task(kind), tiny.fresh(kind, 0)
         with repeatable(0, tiny.CPU):
-            loss = terms(task, model)
-            if whole:
-                first = 0.3 * task.loss(model, next(task.retain.batches(16)))
-                loss = first - 0.7 * task.loss(model, next(task.forget.batches(6)))
-            task.step(task.sgd(model, hyper()), loss)
+            loss = together if whole else terms
+            batches = next(task.retain.batches(16)), next(task.forget.batches(6))
+            task.step(task.sgd(model, hyper()), partial(loss, task, model), *batches)
         return tiny.weights(model), task.cost
 
-    (together, cost), (apart, cost_apart) = stepped(whole=True), stepped(whole=False)
+    (one, cost), (apart, cost_apart) = stepped(whole=True), stepped(whole=False)
     assert freed == [True]
-    assert tiny.same(together, apart)
+    assert tiny.same(one, apart)
     assert (cost.forward, cost.backward) == (cost_apart.forward, cost_apart.backward) == (22, 22)
 
 
@@ -142,7 +144,7 @@ def test_epochs_set_the_rate_and_log_the_loss() -> None:
     for _ in task.epochs(3, optimizer, lambda epoch, epochs: 1 - epoch / epochs):
         rates.append(optimizer.param_groups[0]["lr"])
         for batch in task.retain.batches(64):
-            task.step(optimizer, task.loss(model, batch))
+            task.step(optimizer, partial(task.loss, model), batch)
     assert rates == pytest.approx([0.1, 0.2 / 3, 0.1 / 3])
     assert [entry["epoch"] for entry in task.log] == [1, 2, 3]
     assert all(np.isfinite(entry["loss"]) for entry in task.log)
@@ -153,7 +155,8 @@ def test_a_loss_that_is_not_finite_ends_the_run() -> None:
     optimizer = task.sgd(model, hyper())
     with pytest.raises(RunFailed, match="epoch 1"):
         for _ in task.epochs(2, optimizer):
-            task.step(optimizer, task.loss(model, next(task.retain.batches(16))) * float("nan"))
+            batch = next(task.retain.batches(16))
+            task.step(optimizer, lambda shown: task.loss(model, shown) * float("nan"), batch)
 
 
 def test_pairs_start_the_forget_set_over_in_a_new_order() -> None:
@@ -283,24 +286,3 @@ def test_runs_beside_are_noticed_even_those_that_came_and_went(tmp_path, monkeyp
         with locks.hold(beside()):
             pass
         assert others() == 1, "nobody looked while it was there"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("size", [64, 7])
-def test_compiled_training_is_plain_training_to_rounding(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In batches of 7, too, of which BatchNorm takes no statistics."""
-    results = []
-    for wanted in ("", "1"):
-        monkeypatch.setenv("DEEPUNLEARN_COMPILE", wanted)
-        task, model = tiny.task("cnn"), tiny.fresh("cnn", 0).train()
-        with torch.no_grad():
-            model(next(task.retain.batches(32)).x)
-        before = tiny.weights(model)
-        task.fit(
-            model, task.retain, METHODS.get("retrain").build({"epochs": 2, "batch_size": size, "lr": 0.01})
-        )
-        assert task.facts["compiled"] == bool(wanted)
-        assert not tiny.same(before, tiny.weights(model))
-        results.append(tiny.weights(model))
-    for name, value in results[0].items():
-        torch.testing.assert_close(results[1][name], value, rtol=1e-3, atol=1e-4, msg=name)

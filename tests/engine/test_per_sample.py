@@ -14,7 +14,7 @@ from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.engine import per_sample
 from deepunlearn_cli.engine import terms as terms_module
 from deepunlearn_cli.engine.per_sample import PerSample, inner_products
-from deepunlearn_cli.engine.pictures import Batch
+from deepunlearn_cli.engine.pictures import Batch, Pixels
 from deepunlearn_cli.engine.terms import Factored, Term
 from deepunlearn_cli.models import Shape, build
 
@@ -58,7 +58,8 @@ def setting(kind: str) -> tuple[nn.Module, Batch]:
         if buffer.is_floating_point() and buffer.dim() == 1:
             buffer.add_(torch.rand_like(buffer) * 0.5)
     labels = torch.arange(SAMPLES) % tiny.CLASSES
-    return model, Batch(torch.randn(SAMPLES, 3, size, size), labels, torch.arange(SAMPLES))
+    part = tiny.part(Pixels(torch.randn(SAMPLES, size, size, 3), labels, tiny.CPU), range(SAMPLES))
+    return model, next(part.batches(SAMPLES, shuffle=False))
 
 
 def terms(model: nn.Module, batch: Batch) -> tuple[dict[str, Term], dict[str, Tensor]]:

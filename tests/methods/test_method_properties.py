@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 from deepunlearn_cli import unlearn
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
+from deepunlearn_cli.engine.device import streams
 from deepunlearn_cli.engine.fit import cosine, triangle
 from deepunlearn_cli.engine.labels import wrong_labels
 from deepunlearn_cli.engine.pictures import Pictures
-from deepunlearn_cli.engine.task import streams
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods.ct import square_kernels, transpose
 from deepunlearn_cli.methods.msg import DAMPING

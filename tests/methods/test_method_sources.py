@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from deepunlearn_cli import unlearn
 from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.engine import fit
+from deepunlearn_cli.engine import fit, predict
 from deepunlearn_cli.engine.distill import divergence, entropy
 from deepunlearn_cli.engine.layers import classifier, only, plain_weights, renew, stages, stem, tail
 from deepunlearn_cli.engine.pictures import Batch, Pictures
@@ -132,13 +132,6 @@ class TestDivergences:
         torch.testing.assert_close(kde.distillation(self.teacher, self.student, labels), whole)
 
     def test_bt_divides_by_the_classes(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        losses: list[float] = []
-        step = Task.step
-        monkeypatch.setattr(
-            Task,
-            "step",
-            lambda self, optimizer, loss: (losses.append(float(loss)), step(self, optimizer, loss)),
-        )
         task, model = tiny.task("vit"), tiny.fresh("vit", 0)
         for module in model.modules():
             if hasattr(module, "drop_prob"):
@@ -152,7 +145,7 @@ class TestDivergences:
         with torch.no_grad():
             target = torch.where(kept[:, None], competent(shown.x), incompetent(shown.x))
             by_hand = divergence(target, competent(shown.x)) / tiny.CLASSES
-        assert losses[0] == pytest.approx(float(by_hand), rel=1e-4)
+        assert task.log[0]["loss"] == pytest.approx(float(by_hand), rel=1e-4)
 
     def test_fcs_losses(self) -> None:
         uniform = torch.full((1, 5), 0.2)
@@ -357,7 +350,7 @@ class TestResets:
         task = tiny.task("cnn")
         monkeyed = METHODS.get("prmq").build({"epochs": 1.5, "batch_size": 64})
         steps: list[int] = []
-        object.__setattr__(task, "step", lambda optimizer, loss: steps.append(1))
+        object.__setattr__(task, "step", lambda optimizer, loss, batch: steps.append(1))
         task.parts["retain"] = tiny.part(tiny.pixels(256), range(256))
         monkeyed.unlearn(tiny.fresh("cnn", 0).train(), task)
         assert len(steps) == 4 + 2
@@ -380,7 +373,7 @@ class TestScrub:
 
     def test_rewind_may_lead_back_to_the_original(self, monkeypatch: pytest.MonkeyPatch) -> None:
         errors = iter([0.5, 0.1, 0.9, 0.49])  # forget before, after epochs 1 and 2; validation at the end
-        monkeypatch.setattr(Task, "error", lambda self, model, part: next(errors))
+        monkeypatch.setattr(predict, "error", lambda model, part, task: next(errors))
         task, model = tiny.task("cnn"), tiny.fresh("cnn", 0)
         method = METHODS.get("scrub").build({"epochs": 2, "rewind": True})
         after = method.unlearn(model, task)
@@ -414,7 +407,7 @@ class TestNablaTau:
 
     def test_ascent_stops_at_the_validation_loss_and_is_logged(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for bound, active in ((torch.tensor(-1.0), 0.0), (torch.tensor(1e3), 1.0)):
-            monkeypatch.setattr(Task, "mean_loss", lambda self, model, part, bound=bound: bound)
+            monkeypatch.setattr(predict, "mean_loss", lambda model, part, task, bound=bound: bound)
             task = tiny.task("cnn")
             unlearn(tiny.fresh("cnn", 0), METHODS.get("nablatau").build({"lr": 1e-5}), task)
             assert task.facts["ascent_active_share"] == active

@@ -10,6 +10,7 @@ import torch
 
 from deepunlearn_cli import unlearn
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.engine import predict
 from deepunlearn_cli.engine.pictures import Pictures
 from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.methods import METHODS, Sizes
@@ -76,11 +77,11 @@ def test_forget_batches_and_the_validation_loss_see_plain_pictures(monkeypatch: 
 def test_the_validation_loss_is_looked_up_every_five_passes(monkeypatch: pytest.MonkeyPatch):
     looked = []
 
-    def counted(self, model, part):
-        looked.append(len(self.log))
+    def counted(model, part, task):
+        looked.append(len(task.log))
         return torch.tensor(10.0)
 
-    monkeypatch.setattr(Task, "mean_loss", counted)
+    monkeypatch.setattr(predict, "mean_loss", counted)
     task = tiny.task("cnn")
     unlearn(tiny.fresh("cnn", 0), NABLA.build({"epochs": 24, "batch_size": 64}), task)
     assert len(task.log) == 12
@@ -89,7 +90,7 @@ def test_the_validation_loss_is_looked_up_every_five_passes(monkeypatch: pytest.
 
 def test_the_log_says_how_often_the_ascent_acted(monkeypatch: pytest.MonkeyPatch):
     bounds = iter([1e3, -1.0])
-    monkeypatch.setattr(Task, "mean_loss", lambda self, model, part: torch.tensor(next(bounds)))
+    monkeypatch.setattr(predict, "mean_loss", lambda model, part, task: torch.tensor(next(bounds)))
     task = tiny.task("cnn")
     unlearn(tiny.fresh("cnn", 0), NABLA.build({"epochs": 20, "lr": 1e-5}), task)
     assert [entry["ascent_active"] for entry in task.log] == [1.0] * 5 + [0.0] * 5

@@ -13,11 +13,12 @@ from torch.nn import functional as F
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.engine import hessian
+from deepunlearn_cli.engine.device import streams
 from deepunlearn_cli.engine.hessian import PRODUCTS, Sharpness
 from deepunlearn_cli.engine.lockstep import Lockstep, unlearning_errors
 from deepunlearn_cli.engine.objective import Objective, paper_gamma, sd_loss, spread
 from deepunlearn_cli.engine.pictures import Pictures, Pixels
-from deepunlearn_cli.engine.task import Task, streams
+from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.engine.track import Track
 from deepunlearn_cli.engine.weights import distance
 from deepunlearn_cli.methods import METHODS
