@@ -26,8 +26,7 @@ from deepunlearn_cli.engine.pictures import Batch, Pictures
 from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.engine.terms import Factored, Term, Written
 
-KEPT = 2**26  # numbers kept at a time while inner products are made
-CHUNK = 32  # samples whose gradients are taken together
+KEPT, KEPT_ON_CARD = 2**26, 2**30  # numbers kept at a time while inner products are made
 MATRICES, SCALES = (nn.Conv2d, nn.Linear), (nn.BatchNorm2d, nn.LayerNorm)
 
 
@@ -131,6 +130,11 @@ class PerSample:
         return one
 
 
+def chunk(device: torch.device) -> int:
+    """Samples whose gradients are taken together: few, for a CPU's cache; many, for few CUDA launches."""
+    return 256 if device.type == "cuda" else 32
+
+
 def inner_products(
     model: nn.Module, part: Pictures, along: Mapping[Tensor, Tensor], task: Task
 ) -> tuple[Tensor, Tensor]:
@@ -158,9 +162,9 @@ def inner_products(
 def _collect(model: nn.Module, part: Pictures, left: Set[Tensor], task: Task) -> dict[Tensor, Term]:
     """The terms of all samples, batch by batch, for as many weights as fit in memory, at least one."""
     kept: dict[Tensor, Term] = {}
-    start, room = 0, KEPT
+    start, room = 0, KEPT_ON_CARD if task.device.type == "cuda" else KEPT
     with PerSample(model, task).watching() as samples:
-        for batch in part.batches(CHUNK, shuffle=False, augment=False):
+        for batch in part.batches(chunk(task.device), shuffle=False, augment=False):
             for weight, term in _slopes(samples, batch, kept.keys() if start else left):
                 needed = len(part) * term.width
                 if not start and (needed <= room or not kept):

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 BLOCK = 128  # samples whose inner products with the ones before them are taken together
 SQUARING = 8  # multiplications that squaring and summing one written-out number costs
 ROOM = 2**23  # numbers in one intermediate table
-CACHED = 2**21  # the same, where several passes over the table follow
+CACHED = 2**21  # the same, where several passes over the table follow: it stays in a CPU's cache
+ON_CARD = 2**28  # the same for either on a card, where every piece is launches (1 GB)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Factored:
         if positions * (positions + 1) / 2 > losses * (positions + SQUARING):
             return self._written_squares()
         width = self.inputs[0, :, 0].numel() + self.errors[0, 0, :, 0].numel()
-        step = max(1, CACHED // (positions * (positions + 1) // 2 * width))
+        step = max(1, self._room(CACHED) // (positions * (positions + 1) // 2 * width))
         total = torch.zeros(1, device=self.inputs.device)
         for inputs, errors in zip(
             torch.split(self.inputs, step), torch.split(self.errors, step, dim=1), strict=True
@@ -93,10 +94,10 @@ class Factored:
         count, groups, positions, q = self.inputs.shape
         o = self.errors.shape[4]
         if positions**2 * (q + o) < q * o:
-            step = min(BLOCK, max(1, ROOM // (count * positions**2)))
+            step = min(BLOCK, max(1, self._room(ROOM) // (count * positions**2)))
             return _symmetric(count, step, self._products)
         total = torch.zeros(count, count, device=self.inputs.device)
-        for errors in torch.split(self.errors, max(1, ROOM // (count * q * groups)), dim=4):
+        for errors in torch.split(self.errors, max(1, self._room(ROOM) // (count * q * groups)), dim=4):
             total += Factored(self.inputs, errors).written().gram()
         return total
 
@@ -126,9 +127,18 @@ class Factored:
         self.inputs[start : start + len(part.inputs)] = part.inputs
         self.errors[:, start : start + len(part.inputs)] = part.errors
 
+    def _room(self, of_a_cpu: int) -> int:
+        return ON_CARD if self.inputs.is_cuda else of_a_cpu
+
     def _written_squares(self) -> Tensor:
         losses, _, groups, _, o = self.errors.shape
         total = torch.zeros(groups, o, self.inputs.shape[3], device=self.inputs.device)
+        if self.inputs.is_cuda:
+            step = max(1, ON_CARD // (losses * total.numel()))
+            pieces = zip(torch.split(self.inputs, step), torch.split(self.errors, step, dim=1), strict=True)
+            for inputs, errors in pieces:
+                total += torch.linalg.vector_norm(errors.transpose(3, 4) @ inputs, dim=(0, 1)).square()
+            return total.flatten()
         for index, inputs in enumerate(self.inputs):  # one sample's gradients stay in the cache
             rows = self.errors[:, index].permute(1, 0, 3, 2).flatten(1, 2)
             for gradient in (rows @ inputs).chunk(losses, dim=1):

@@ -68,11 +68,11 @@ class FisherForgetting(Method):
         """The diagonal of the model's Fisher information over the retain set, by weight."""
         import torch
 
-        from deepunlearn_cli.engine.per_sample import CHUNK, PerSample
+        from deepunlearn_cli.engine.per_sample import PerSample, chunk
 
         total: dict[Tensor, Tensor] = {weight: torch.zeros_like(weight) for weight in model.parameters()}
         with PerSample(model, task).watching() as samples:
-            for shown in task.retain.batches(CHUNK, shuffle=False, augment=False):
+            for shown in task.retain.batches(chunk(task.device), shuffle=False, augment=False):
                 logits = samples.forward(shown)
                 for cotangents in self._surprises(logits.detach()):
                     for weight, term in samples.terms(logits, cotangents):
