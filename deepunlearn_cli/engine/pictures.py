@@ -89,7 +89,7 @@ class Pixels:
             return None
         shift = torch.randint(0, 2 * self.pad + 1, (count, 2), generator=generator)
         mirror = torch.randint(0, 2, (count, 1), generator=generator) * int(self.flip)
-        return torch.cat([shift, mirror], dim=1).to(self.device)
+        return _sent(torch.cat([shift, mirror], dim=1), self.device)
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,9 @@ class Pictures:
         order = self._shuffled() if shuffle else torch.arange(len(self))
         wanted = self.augment if augment is None else augment
         moves = self.pixels.draw_moves(len(order), self._moves) if wanted else None
-        where, order = self.indices[order.to(self.indices.device)], order.to(self.labels.device)
-        labels = self.labels[order]
+        shown = _sent(order, self.labels.device)
+        where = self.indices[shown if self.pixels.resident else order]
+        order, labels = shown, self.labels[shown]
         for start, end in cut(len(order), size):
             picked = where[start:end] if self.pixels.resident else self.pixels.rows(where[start:end])
             moved = None if moves is None else moves[start:end]
@@ -242,6 +243,11 @@ def _tensor(values: Array | Tensor) -> Tensor:
     with warnings.catch_warnings():  # a memory map is read-only, and nothing here writes to it
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.asarray(values))
+
+
+def _sent(values: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host's on the device, which the host does not wait for."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
 
 
 def _resident(images: Tensor, device: torch.device, share: float) -> Tensor:
