@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepunlearn_cli.engine.fit import as_in_use
-from deepunlearn_cli.engine.pictures import Pictures
+from deepunlearn_cli.engine.pictures import Batch, Pictures
 from deepunlearn_cli.engine.task import Task
 
 
-def batch_gradients(
-    model: nn.Module, weights: Sequence[Tensor], part: Pictures, task: Task, size: int
-) -> Iterator[tuple[int, tuple[Tensor, ...]]]:
-    """Size of each batch of a part and the gradient of its mean loss, in eval mode, without augmentation."""
+def look(model: nn.Module, part: Pictures, task: Task, size: int, work: Callable[[Batch], None]) -> None:
+    """`work` on each batch of a part in its own order, in eval mode, without augmentation."""
     with as_in_use(model):
         for batch in part.batches(size, shuffle=False, augment=False):
-            yield len(batch.y), task.gradients(task.loss(model, batch), weights)
+            task.launch(work, batch)
 
 
 def mean_gradients(
@@ -27,8 +25,12 @@ def mean_gradients(
 ) -> list[Tensor]:
     """Gradient of the mean loss over a whole part: eval mode, no augmentation, any batch size alike."""
     total = [torch.zeros_like(weight) for weight in weights]
-    for count, gradients in batch_gradients(model, weights, part, task, size):
-        torch._foreach_add_(total, gradients, alpha=count / len(part))
+
+    def add(batch: Batch) -> None:
+        gradients = task.gradients(task.loss(model, batch), weights)
+        torch._foreach_add_(total, gradients, alpha=len(batch.y) / len(part))
+
+    look(model, part, task, size, add)
     return total
 
 
@@ -37,10 +39,12 @@ def weighted_gradients(
 ) -> list[Tensor]:
     """Sum over a part's n samples of `shares` (n,) times the gradient of the sample's loss, in eval mode."""
     total = [torch.zeros_like(weight) for weight in weights]
-    with as_in_use(model):
-        for batch in part.batches(size, shuffle=False, augment=False):
-            losses = F.cross_entropy(task.forward(model, batch), batch.y, reduction="none")
-            torch._foreach_add_(total, task.gradients((losses * shares[batch.position]).sum(), weights))
+
+    def add(batch: Batch) -> None:
+        losses = F.cross_entropy(task.forward(model, batch), batch.y, reduction="none")
+        torch._foreach_add_(total, task.gradients((losses * shares[batch.position]).sum(), weights))
+
+    look(model, part, task, size, add)
     return total
 
 
@@ -56,7 +60,7 @@ class Damping:
 
     def __init__(self, model: nn.Module, weight_decay: float, factors: Mapping[Tensor, Tensor]) -> None:
         self.weights, self.weight_decay = list(model.parameters()), weight_decay
-        self.factors = dict(factors)
+        self.factors = {w: torch.empty_like(w, requires_grad=False).copy_(f) for w, f in factors.items()}
 
     def apply(self) -> None:
         """Bend the gradients that the last backward pass left."""

@@ -1,4 +1,4 @@
-"""Steps as CUDA graphs: what a step launches is recorded once, and launched as one thing from then on.
+"""Steps as CUDA graphs: what they launch is recorded once, and launched as one thing from then on.
 
 A ResNet18 at 32 pixels computes for less time than the host takes to launch its thousand kernels. A graph of
 the whole step (pictures gathered and augmented, forward, loss, backward, optimiser) launches them at once:
@@ -129,14 +129,19 @@ class Graphs:
             self._modules[model] = list(model.modules())
 
     def take(
-        self, step: Step, made_of: Iterable[object], given: Sequence[Given], optimizer: Optimizer, cost: Cost
+        self,
+        step: Step,
+        made_of: Iterable[object],
+        given: Sequence[Given],
+        cost: Cost,
+        optimizer: Optimizer | None = None,
     ) -> None:
         """One step, `step(*given)`, numbers as tensors.
 
         Args:
             made_of: the functions that tell this step from others.
-            optimizer: whose state it works on.
             cost: where it counts its work.
+            optimizer: whose state it works on, if any.
         """
         key = (_Same(optimizer), *map(identity, made_of), *map(_shape, given))
         kind, state = self._kind(key), self._state(optimizer)
@@ -162,12 +167,12 @@ class Graphs:
             self._kinds.popitem(last=False)
         return kind
 
-    def _state(self, optimizer: Optimizer) -> _State:
-        groups = optimizer.param_groups
+    def _state(self, optimizer: Optimizer | None) -> _State:
+        groups = optimizer.param_groups if optimizer else []
         numbers = (value for group in groups for value in group.values() if isinstance(value, int | float))
         learns = (weight.requires_grad for group in groups for weight in group["params"])
         modes = (layer.training for layers in self._modules.values() for layer in layers)
-        return _State((*numbers, *learns, *modes), [*optimizer.state.values()])
+        return _State((*numbers, *learns, *modes), [*optimizer.state.values()] if optimizer else [])
 
     def _run(self, kind: _Kind, step: Step, given: Sequence[Given]) -> None:
         heard: AbstractContextManager[list[str]] = nullcontext([])

@@ -62,7 +62,7 @@ class Task:
         self._progress = progress
         self._epoch, self._epochs, self._started = 0, 1, time.perf_counter()
         self._readings = Readings(device)
-        self.graphs = Graphs(Card(device), self.warn) if device.type == "cuda" else None
+        self.graphs = Graphs(Card(device), self.warnings.append) if device.type == "cuda" else None
         if self.graphs:
             self.facts["graphs"] = self.graphs.counts
 
@@ -153,9 +153,16 @@ class Task:
             optimizer.step()
 
         if self.graphs:
-            self.graphs.take(whole, (loss, bend), given, optimizer, self.cost)
+            self.graphs.take(whole, (loss, bend), given, self.cost, optimizer)
         else:
             whole(*given)
+
+    def launch(self, work: Callable[..., None], *given: Given) -> None:
+        """`work(*given)`, which writes into tensors it closes over: on CUDA recorded as a step is."""
+        if self.graphs:
+            self.graphs.take(work, (work,), given, self.cost)
+        else:
+            work(*given)
 
     def gradients(self, loss: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Gradients of `loss` with respect to `weights`, for a look at them; no step follows."""

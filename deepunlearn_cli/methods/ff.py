@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from deepunlearn_cli.engine.pictures import Batch
     from deepunlearn_cli.engine.task import Task
 
 TOGETHER = 10  # classes whose gradients are taken together
@@ -68,15 +69,19 @@ class FisherForgetting(Method):
         """The diagonal of the model's Fisher information over the retain set, by weight."""
         import torch
 
+        from deepunlearn_cli.engine.gradients import look
         from deepunlearn_cli.engine.per_sample import PerSample, chunk
 
         total: dict[Tensor, Tensor] = {weight: torch.zeros_like(weight) for weight in model.parameters()}
+
+        def add(shown: Batch) -> None:
+            logits = samples.forward(shown)
+            for cotangents in self._surprises(logits.detach()):
+                for weight, term in samples.terms(logits, cotangents):
+                    total[weight] += term.squares().view_as(weight) / len(task.retain)
+
         with PerSample(model, task).watching() as samples:
-            for shown in task.retain.batches(chunk(task.device), shuffle=False, augment=False):
-                logits = samples.forward(shown)
-                for cotangents in self._surprises(logits.detach()):
-                    for weight, term in samples.terms(logits, cotangents):
-                        total[weight] += term.squares().view_as(weight) / len(task.retain)
+            look(model, task.retain, task, chunk(task.device), add)
         return total
 
     def _surprises(self, logits: Tensor) -> Iterator[Tensor]:

@@ -11,7 +11,7 @@ from deepunlearn_cli.methods._method import Method, Sizes
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from deepunlearn_cli.engine.pictures import Pictures
+    from deepunlearn_cli.engine.pictures import Batch, Pictures
     from deepunlearn_cli.engine.task import Task
 
 
@@ -67,11 +67,14 @@ class SelectiveSynapticDampening(Method):
     def _importance(self, model: nn.Module, part: Pictures, task: Task) -> list[Tensor]:
         import torch
 
-        from deepunlearn_cli.engine.gradients import batch_gradients
+        from deepunlearn_cli.engine.gradients import look
 
         weights, batches = list(model.parameters()), self._whole(len(part))
         total = [torch.zeros_like(weight) for weight in weights]
-        whole = part.first(batches * self.batch_size)
-        for _, gradients in batch_gradients(model, weights, whole, task, self.batch_size):
+
+        def add(batch: Batch) -> None:
+            gradients = task.gradients(task.loss(model, batch), weights)
             torch._foreach_addcmul_(total, gradients, gradients, value=1 / batches)
+
+        look(model, part.first(batches * self.batch_size), task, self.batch_size, add)
         return total
