@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import FunctionType
 
 import torch
 from torch import Tensor
@@ -39,7 +40,8 @@ class OnPaper:
     def record(self, body: Callable[[], None]) -> Callable[[], object]:
         if self.broken:
             raise self.broken
-        before = [(tensor, tensor.detach().clone()) for tensor in self._tensors()]
+        written = [*self._tensors(), *closed_over(body)]
+        before = [(tensor, tensor.detach().clone()) for tensor in written]
         with torch.random.fork_rng(devices=[]):
             body()
         with torch.no_grad():
@@ -72,6 +74,18 @@ class OnPaper:
             return self.optimizers[-1]
 
         return made
+
+
+def closed_over(thing: object) -> Iterator[Tensor]:
+    """Tensors that a function writes to without being given them."""
+    if isinstance(thing, Tensor):
+        yield thing
+    elif isinstance(thing, FunctionType):
+        for cell in thing.__closure__ or ():
+            yield from closed_over(cell.cell_contents)
+    elif isinstance(thing, list | dict):
+        for one in thing.values() if isinstance(thing, dict) else thing:
+            yield from closed_over(one)
 
 
 def recorded(task: Task) -> OnPaper:

@@ -11,9 +11,10 @@ from deepunlearn_cli.cli.bundles import Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
-from deepunlearn_cli.cli.reading import read_precision, read_seeds
+from deepunlearn_cli.cli.reading import read_precision
 from deepunlearn_cli.cli.tables import TABLES, Source, check_table
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
+from deepunlearn_cli.core.specs import read_seeds
 from deepunlearn_cli.reporting.plan_size import plan_size
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def bench(
     _check_figure(chosen, figure)
     precision = read_precision(chosen.precision, running.device)
     with running.runner(session) as runner:
-        bench = Bench(chosen, runner, seeds, precision, running.jobs)
+        bench = Bench(chosen, runner, seeds, precision)
         if chosen.unrolling:
             return unrolled(bench, figure, dry_run=running.dry_run)
         if running.dry_run:
@@ -76,6 +77,9 @@ def bench(
         judged = bench.judged(settings)
         attacks = bench.attacks(judged)
         outcome = runner.ensure_all([*judged, *attacks])
+        if chosen.timing:
+            judged = bench.timed(judged)
+            runner.ensure_all(bench.attacks(judged))
     code = ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
     source = Source(session, among={recipe.key for recipe in judged})
     return Result(tables=[one for name in chosen.tables for one in TABLES[name].make(source)], code=code)

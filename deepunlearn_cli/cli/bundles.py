@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.reading import read_refs, set_values
+from deepunlearn_cli.cli.reading import read_jobs, read_refs, set_values
 from deepunlearn_cli.cli.unfold import Bundle
 
 if TYPE_CHECKING:
@@ -111,17 +111,17 @@ class Running(Bundle):
     """Where runs are made, and whether."""
 
     device: o.Device = "auto"
-    jobs: o.Jobs = 1
+    jobs: o.Jobs = "1"
     dry_run: o.DryRun = False
 
     def runner(self, session: Session) -> AbstractContextManager[Runner]:
         """A runner on this device, in a store that is made if there is none."""
-        return session.runner(self.device, jobs=self.jobs)
+        return session.runner(self.device, jobs=read_jobs(self.jobs))
 
     def runner_for(self, refs: Sequence[refs.Ref], session: Session) -> AbstractContextManager[Runner]:
         """The same; run ids alone need a store that is there, files may begin one."""
         create = any(not isinstance(ref, str) for ref in refs)
-        return session.runner(self.device, jobs=self.jobs, create=create)
+        return session.runner(self.device, jobs=read_jobs(self.jobs), create=create)
 
 
 class Making(Running):

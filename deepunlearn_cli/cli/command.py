@@ -22,7 +22,7 @@ import typer
 from deepunlearn_cli.cli.console import Console, Result
 from deepunlearn_cli.cli.parameter import Command, option
 from deepunlearn_cli.cli.unfold import parameter, unfolded
-from deepunlearn_cli.core.errors import ExitCode, Failure, UsageFailure
+from deepunlearn_cli.core.errors import ExitCode, Failure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.progress import Bars
@@ -68,21 +68,15 @@ class Session:
         return Store.open(self.store_path, create=create)
 
     @contextmanager
-    def runner(self, device: str = "auto", *, jobs: int = 1, create: bool = True) -> Iterator[Runner]:
-        """A runner that reports to this console and makes so many runs at a time.
-
-        Raises:
-            UsageFailure: fewer than one.
-        """
+    def runner(self, device: str = "auto", *, jobs: int | None = 1, create: bool = True) -> Iterator[Runner]:
+        """A runner that reports to this console and makes so many runs at a time (None: as many as fit)."""
         from deepunlearn_cli.cli.progress import Bars
         from deepunlearn_cli.execution.pool import PoolRunner
         from deepunlearn_cli.execution.runner import Runner
 
-        if jobs < 1:
-            raise UsageFailure(f"--jobs {jobs} is not 1 or more", "--jobs 2 makes two runs at a time")
         store = self.store(create=create)
         with Bars(self.console) as bars:
-            yield PoolRunner(store, device, bars, jobs) if jobs > 1 else Runner(store, device, bars)
+            yield Runner(store, device, bars) if jobs == 1 else PoolRunner(store, device, bars, jobs)
 
     def bars(self) -> Bars:
         """Progress for work that is not a run."""

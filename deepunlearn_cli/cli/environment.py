@@ -11,13 +11,12 @@ VARIABLES = {
     "DEEPUNLEARN_STORE": "folder of the store (default `./deepunlearn-store`)",
     "DEEPUNLEARN_DATA": "folder of the datasets' own files (default `<store>/data/raw`)",
     "DEEPUNLEARN_DEVICE": "`auto` (default), `cpu`, `cuda`, `cuda:1`",
-    "DEEPUNLEARN_JOBS": "processes at work at a time (default 1)",
+    "DEEPUNLEARN_JOBS": "processes at work at a time, or `auto` (default 1)",
     "OMP_NUM_THREADS": "CPU threads of a process (default: the cores it may use); never more with `--jobs`",
     "DEEPUNLEARN_<COMMAND>_<OPTION>": "any option with a value, such as `DEEPUNLEARN_TRAIN_SEEDS=0-9`; "
     "no flags (`--dry-run`, `--yes`), and nothing of `attack`: a gate checks what its command line says",
     "PAGER": "what shows a page of the `guide` on a terminal; `PAGER=cat` for none",
     "NO_COLOR": "no colours, whatever its value",
-    "DEEPUNLEARN_COMPILE": "`1` compiles plain training (CUDA graphs on CUDA, not measured there yet)",
 }
 
 

@@ -208,11 +208,12 @@ Device = Annotated[
     ),
 ]
 Jobs = Annotated[
-    int,
+    str,
     option(
-        metavar="N",
+        metavar="N|auto",
         envvar="DEEPUNLEARN_JOBS",
-        help="Processes at work at a time. Several share the threads, and their seconds are not compared.",
+        help="Processes at work at a time; auto: as many as the machine carries. "
+        "Several share the threads, and their seconds are not compared.",
         rich_help_panel=RUNNING,
     ),
 ]

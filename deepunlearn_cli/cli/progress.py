@@ -54,6 +54,10 @@ class Bars(Reporter):
         if self._bars and count > 1:
             self._overall = self._bars.add_task("all runs", total=count, detail="")
 
+    def carrying(self, jobs: int) -> None:
+        """Say how many runs there are at a time."""
+        self._console.note(f"{jobs} run{'s' * (jobs > 1)} at a time is what this machine carries")
+
     def started(self, recipe: Recipe) -> None:
         """Show a bar for the run."""
         self._clear("")

@@ -30,21 +30,19 @@ def read_params(given: list[str] | None) -> dict[str, str]:
     return params
 
 
-def read_seeds(text: str) -> list[int]:
-    """`0-9`, `0,2,5` or `7` as a list of seeds.
+def read_jobs(text: str) -> int | None:
+    """`4` as a number of processes; None for `auto`.
 
     Raises:
-        UsageFailure: anything else, or an empty or repeated range.
+        UsageFailure: anything else.
     """
-    seeds: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        if not match:
-            raise UsageFailure(f"--seeds {text!r} is not a list of seeds", "--seeds 0-9 or --seeds 0,2,5")
-        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise UsageFailure(f"--seeds {text!r} is empty or names a seed twice", "--seeds 0-9, say")
-    return seeds
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageFailure(
+            f"--jobs {text} is neither auto nor 1 or more", "--jobs 2 makes two runs at a time"
+        )
+    return int(text)
 
 
 def read_methods(text: str) -> list[str]:

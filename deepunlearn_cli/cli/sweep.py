@@ -157,7 +157,8 @@ def sweep(
             return Result(tables=[plan_table(runner, sweeps.references(starts))], notes=[note])
         questions = sweeps.questions(runner, starts, search, fixed)
         order = searching.order(questions, runner, seconds)
-        given_up = sweeps.search(order, running.jobs, runner, search_teller(runner))
+        jobs = runner.width([start.recipe for start in starts])
+        given_up = sweeps.search(order, jobs, runner, search_teller(runner))
         tuned, failures = sweeps.conclude(order, runner, searching.confirm, session.console.note)
         return _result(session, order, tuned, [*given_up, *failures], out)
 

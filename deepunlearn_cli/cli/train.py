@@ -12,10 +12,10 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import check_out, deliver
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.reading import read_params, read_precision, read_seeds
+from deepunlearn_cli.cli.reading import read_params, read_precision
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.core.specs import DEFAULT_FORGET, for_run
+from deepunlearn_cli.core.specs import DEFAULT_FORGET, for_run, read_seeds
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe

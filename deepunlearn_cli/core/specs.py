@@ -1,11 +1,32 @@
-"""Forget specs as text: what they say before anybody looks at the data; the defaults of the split."""
+"""Seeds and forget specs as text, before anybody looks at the data; the defaults of the split."""
 
 from __future__ import annotations
+
+import re
+
+from deepunlearn_cli.core.errors import UsageFailure
 
 VAL_SHARE = 0.15  # of the official training part
 SPLIT_SEED = 123
 DEFAULT_FORGET = "random:0.1"  # the benchmark's
 RUN_SEED = "{seed}"  # stands for the seed of the run, so that every run draws a forget set of its own
+
+
+def read_seeds(text: str) -> list[int]:
+    """`0-9`, `0,2,5` or `7` as a list of seeds.
+
+    Raises:
+        UsageFailure: anything else, or an empty or repeated range.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if not match:
+            raise UsageFailure(f"--seeds {text!r} is not a list of seeds", "--seeds 0-9 or --seeds 0,2,5")
+        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UsageFailure(f"--seeds {text!r} is empty or names a seed twice", "--seeds 0-9, say")
+    return seeds
 
 
 def for_run(spec: str, seed: int) -> str:

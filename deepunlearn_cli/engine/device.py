@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -88,7 +88,7 @@ def repeatable(seed: int, device: torch.device) -> Iterator[None]:
     The global generators and flags are as before afterwards.
     """
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), _deterministic_kernels():
+    with torch.random.fork_rng(devices=devices), _deterministic_kernels(), _deterministic_attention(device):
         torch.manual_seed(stream_seed(seed, "layers"))
         yield
 
@@ -105,6 +105,15 @@ def _deterministic_kernels() -> Iterator[None]:
     finally:
         torch.set_deterministic_debug_mode(before)
         KERNELS.fill_uninitialized_memory = filling
+
+
+def _deterministic_attention(device: torch.device) -> AbstractContextManager[None]:
+    """On CUDA fused kernels add gradients up in any order, unless all that has no fixed one is an error."""
+    if device.type != "cuda":
+        return nullcontext()
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 def synchronize(device: torch.device) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from deepunlearn_cli.core.errors import Failure, RunFailed
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.execution import capacity
 from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner, Step, usable
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.system.processes import Asked, Event, Link, Lost, ProcessPool, Told
@@ -26,18 +27,26 @@ PROGRESS_SECONDS = 0.1  # between two words of a worker on the same run
 
 
 class PoolRunner(Runner):
-    """A runner whose batches are made by `jobs` worker processes at a time; single runs it makes itself.
+    """A runner whose batches are made by several worker processes at a time; single runs it makes itself.
 
     Each worker has the machine's threads divided by `jobs`, however few runs there are: results depend on the
     number of threads (in the last bits of each sum), and so only on the command.
 
     Args:
-        jobs: worker processes, 2 or more.
+        jobs: worker processes, 2 or more; or None for as many as the machine carries (`capacity`).
     """
 
-    def __init__(self, store: Store, device: str, reporter: Reporter | None, jobs: int) -> None:
+    def __init__(self, store: Store, device: str, reporter: Reporter | None, jobs: int | None) -> None:
         super().__init__(store, device, reporter)
         self.jobs = jobs
+
+    def width(self, recipes: Sequence[Recipe]) -> int:
+        """As asked for, or as many as fit."""
+        if self.jobs:
+            return self.jobs
+        jobs = capacity.fitting(recipes, self)
+        self.reporter.carrying(jobs)
+        return jobs
 
     def ensure_all(self, recipes: Sequence[Recipe]) -> Outcome:
         """All runs that can be made; a failed one, or a killed worker, does not stop the others.
@@ -46,10 +55,14 @@ class PoolRunner(Runner):
             Failure: whatever else stops a worker, as `Runner.ensure_all` would raise it.
         """
         steps = self.plan(recipes)
-        self.reporter.planned(sum(step.state == "make" for step in steps))
+        missing = [step.recipe for step in steps if step.state == "make"]
+        jobs = self.width(missing) if missing else 1
+        if jobs == 1:
+            return super().ensure_all(recipes)
+        self.reporter.planned(len(missing))
         batch = _Batch(self, recipes, steps)
-        with ProcessPool(self.jobs) as pool:
-            batch.make(pool, min(self.jobs, len(batch.todo)))
+        with ProcessPool(jobs) as pool:
+            batch.make(pool, min(jobs, len(batch.todo)))
         return batch.outcome()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,9 @@ class Reporter:
 
     def planned(self, count: int) -> None:
         """So many runs were asked for."""
+
+    def carrying(self, jobs: int) -> None:
+        """So many runs at a time are what the machine was found to carry."""
 
     def started(self, recipe: Recipe) -> None:
         """A run is about to be made."""
@@ -117,6 +120,11 @@ class Runner:
                 outcome.failures.append((recipe, failure))
         return outcome
 
+    def width(self, recipes: Sequence[Recipe]) -> int:
+        """How many of these runs are made at a time."""
+        del recipes
+        return 1
+
     def plan(self, recipes: Iterable[Recipe]) -> list[Step]:
         """Every run that these recipes need, inputs first, each once."""
         steps: dict[str, Step] = {}
@@ -137,6 +145,11 @@ class Runner:
     def another(self, recipe: Recipe) -> Recipe:
         """The recipe as a new attempt, if there is a run of it already (`--force`)."""
         return self.store.next_attempt(recipe)
+
+    def newest(self, recipe: Recipe) -> Recipe:
+        """The recipe as its newest attempt, or as it is where there is no run of it."""
+        following = self.store.next_attempt(recipe)
+        return replace(following, attempt=max(0, following.attempt - 1))
 
     def _plan(self, recipe: Recipe, steps: dict[str, Step]) -> None:
         if recipe.key in steps:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deepunlearn_cli.core.facts import FACTS, Fact
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
 
+PEAKS = ("peak_memory", "peak_device_memory")
 MODEL_KINDS = ("search trials", "models")  # what the paper counts as its unlearned models
 
 
 def plan_size(rows: Sequence[Row]) -> Table:
-    """Rows: `dataset`, `model`, `kind`, `runs`, `there`, `epochs` (each), `seconds` (of all that miss)."""
+    """Rows: `dataset`, `model`, `kind`, `runs`, `there`, `epochs` (each), `seconds` (of the missing), peaks.
+
+    A peak of memory, in bytes, is a fact's (`core.facts`); it has a column where any is known.
+    """
+    peaks = [FACTS[name] for name in PEAKS if any(row[name] for row in rows)]
     columns = [
         Column("dataset", lambda r: str(r["dataset"])),
         Column("model", lambda r: str(r["model"])),
@@ -19,8 +25,17 @@ def plan_size(rows: Sequence[Row]) -> Table:
         Column("there", lambda r: f"{r['there']:,}", right=True),
         Column("epochs each", lambda r: f"{r['epochs']:.1f}" if r["epochs"] else UNKNOWN, right=True),
         Column("hours to go", lambda r: _hours(r["seconds"]), right=True),
+        *map(_peak, peaks),
     ]
     return Table("deepunlearn.plan-size/1", "", columns, rows, _notes(rows))
+
+
+def _peak(fact: Fact) -> Column:
+    def text(row: Row) -> str:
+        value = row[fact.name]
+        return UNKNOWN if value is None else f"{value * fact.scale:,.0f}"
+
+    return Column(fact.title, text, right=True)
 
 
 def _hours(seconds: float | None) -> str:

@@ -13,6 +13,7 @@ from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.recipe import RETRAIN
 from deepunlearn_cli.core.specs import for_run, likely_share
 from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution.capacity import peaks
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._method import CIFAR10, Sizes
 from deepunlearn_cli.studies.plan import Plan, Setup, Tuning
@@ -36,14 +37,12 @@ class Bench:
     Args:
         seeds: the plan's, as numbers.
         precision: the plan's, or the device's default.
-        workers: processes that search.
     """
 
     plan: Plan
     runner: Runner
     seeds: Sequence[int]
     precision: str
-    workers: int = 1
 
     def scene(self, setup: Setup) -> recipes.Scene:
         """What a setup is trained on; decodes its dataset if need be."""
@@ -83,6 +82,21 @@ class Bench:
             for method in self.plan.method_names
         ]
 
+    def timed(self, judged: Sequence[Recipe]) -> list[Recipe]:
+        """The same models; those of the plan's timing seed as runs that shared the machine with no others.
+
+        Where the newest run of one was shared it is made again, as a new attempt, here and alone.
+        """
+        wanted = self.plan.timing.get("seed")
+        return [self._alone(recipe) if recipe.seed == wanted else recipe for recipe in judged]
+
+    def _alone(self, recipe: Recipe) -> Recipe:
+        newest = self.runner.newest(recipe)
+        run = self.runner.store.get(newest.key)
+        if run is None or run.status != "done" or not run.facts.get("shared"):
+            return newest
+        return self.runner.ensure(self.runner.another(recipe)).recipe
+
     def attacks(self, judged: Sequence[Recipe]) -> list[Recipe]:
         """Every attack of the plan on every model of the plan."""
         each = self.plan.attack_settings
@@ -112,7 +126,8 @@ class Bench:
         questions = sweep.questions(self.runner, starts, sweep.Search(tuning.sampler), fixed)
         root, device = str(self.runner.store.root), self.runner.device
         order = sweep.Order(tuple(questions), root, None, device, tuning.trials, None, PATIENCE)
-        given_up = sweep.search(order, self.workers, self.runner, tell)
+        jobs = self.runner.width([start.recipe for start in starts])
+        given_up = sweep.search(order, jobs, self.runner, tell)
         tuned, failures = sweep.conclude(order, self.runner, tuning.confirm, say)
         return tuned, [*given_up, *failures]
 
@@ -138,10 +153,18 @@ class RunCount(TypedDict):
 
 
 class RunsToMake(RunCount):
-    """The same, with how many are `there`, and the `seconds` that the others may take (None: unknown)."""
+    """The same, with how many are `there`, and what the others may take (None: unknown).
+
+    Attributes:
+        seconds: of all of them, one at a time.
+        peak_memory: bytes that one of them adds to a process, at most.
+        peak_device_memory: bytes that one of them takes of a GPU, at most.
+    """
 
     there: int
     seconds: float | None
+    peak_memory: int | None
+    peak_device_memory: int | None
 
 
 def size(plan: Plan, seeds: int) -> Iterator[RunCount]:
@@ -215,11 +238,20 @@ def there(bench: Bench) -> Counter[tuple[str, str, str]]:
 def to_make(bench: Bench) -> Iterator[RunsToMake]:
     """The plan's size with what the store holds, and how long the rest may take by the runs in it."""
     counts, pace = there(bench), seconds_per_epoch(bench.runner)
+    rows = bench.runner.store.rows(status="done")
+    memory, of_device = peaks(rows, "peak_memory"), peaks(rows, "peak_device_memory")
     for row in size(bench.plan, len(bench.seeds)):
         count = min(row["runs"], counts[row["dataset"], row["model"], row["kind"]])
         missing = 0 if row["kind"] == ATTACKS else row["runs"] - count
-        each = pace.get((row["dataset"], row["model"])) if missing else 0.0
-        yield {**row, "there": count, "seconds": None if each is None else missing * row["epochs"] * each}
+        pair = (row["dataset"], row["model"])
+        each = pace.get(pair) if missing else 0.0
+        yield {
+            **row,
+            "there": count,
+            "seconds": None if each is None else missing * row["epochs"] * each,
+            "peak_memory": memory.get(pair) if missing else None,
+            "peak_device_memory": of_device.get(pair) if missing else None,
+        }
 
 
 def _recipes(bench: Bench, starts: Sequence[refs.Start]) -> Iterator[tuple[str, Recipe]]:

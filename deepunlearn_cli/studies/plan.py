@@ -11,7 +11,7 @@ from typing import Any
 
 from deepunlearn_cli.attacks import ATTACKS, OneModel
 from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
-from deepunlearn_cli.core.specs import RUN_SEED
+from deepunlearn_cli.core.specs import RUN_SEED, read_seeds
 from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.methods import METHODS, for_any_original
@@ -20,6 +20,7 @@ BUILT_IN = "deepunlearn_cli.studies"
 CELL = ("datasets", "models", "training")
 TABLES = ("1", "2")  # what a plan prints unless it says so
 UNROLLING = ("lrs", "gammas", "pretrain_epochs")
+TIMING = ("seed",)
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Plan:
         sweep: the fields of `Tuning`; the methods are then run with what was found. Empty for none.
         unrolling: of the study of Unrolling SGD, which takes the place of methods and attacks: lists of
             `lrs`, `gammas` (paper form) and `pretrain_epochs`. Empty for none.
+        timing: `seed` of the runs that are made again, one at a time, where others shared the machine: so
+            that seconds can be compared after several jobs. Empty for none.
     """
 
     datasets: list[str] = field(default_factory=list)
@@ -78,6 +81,7 @@ class Plan:
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sweep: Mapping[str, Any] = field(default_factory=dict)
     unrolling: Mapping[str, Any] = field(default_factory=dict)
+    timing: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tuning(self) -> Tuning | None:
@@ -162,6 +166,7 @@ def _check_types(plan: Plan, name: str) -> None:
     _check_forget(plan, name)
     _check_attacks(plan, name)
     _check_unrolling(plan, name)
+    _check_timing(plan, name)
     for method in (*plan.method_names, *plan.params):
         METHODS.get(method).build(plan.params.get(method, {}))
     for setup in plan.setups:
@@ -227,6 +232,14 @@ def _check_unrolling(plan: Plan, name: str) -> None:
         recipes.TRAINER.build({"loss": "sd", "gamma": gamma} if gamma else {})
     for epochs in study.get("pretrain_epochs", ()):
         recipes.TRAINER.build({"epochs": epochs} if epochs else {})
+
+
+def _check_timing(plan: Plan, name: str) -> None:
+    _check_keys(plan.timing, TIMING, f"plan {name}: timing")
+    if plan.timing and plan.timing.get("seed") not in read_seeds(plan.seeds):
+        raise UsageFailure(
+            f"plan {name}: timing names no seed of the plan's {plan.seeds}", "[timing] seed = 0, say"
+        )
 
 
 def _check_keys(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:

@@ -9,7 +9,10 @@ a method, and what its counted passes take in bare graphs of its batch size and 
 
 from __future__ import annotations
 
+import gc
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,6 +37,7 @@ SIZES = {"retain": 38_250, "forget": 4_250, "val": 7_500}  # the paper's split o
 TRAINING, EPOCHS = 42_500, 182  # of its originals
 JOBS, WINDOW = 8, 8.0  # processes at once; seconds for which each trains
 TURNS = 3
+SHORT, LONG = 2, 4  # epochs of methods
 OWN = {"ssd": {"alpha": 0.1}}  # nothing matters ten times more to random pictures that are forgotten
 
 Row = dict[str, object]
@@ -78,13 +82,13 @@ def made(shown: scene.Pixels, name: str, **sizes: int) -> tuple[nn.Module, Task]
 def training(name: str, size: int, shown: scene.Pixels, note: Callable[..., None]) -> None:
     """`fit` beside a bare graph, in turns; and what either keeps of the card's memory."""
     count = 100 * size
+    held = fresh_peak()
     model, task = made(shown, name, retain=count)
     hyper = METHODS.get("retrain").build({"epochs": 1, "lr": 0.01, "batch_size": size})
     optimizer = task.sgd(model, hyper)
-    torch.cuda.reset_peak_memory_stats()
     with repeatable(0, scene.DEVICE):
         task.fit(model, task.retain, hyper, optimizer=optimizer)
-        memory = torch.cuda.max_memory_allocated()
+        memory = torch.cuda.max_memory_allocated() - held
         bare = bare_graph(name, size)
         ours, theirs = [], []
         for _ in range(TURNS):
@@ -116,14 +120,21 @@ def eager(shown: scene.Pixels, note: Callable[..., None]) -> None:
 
 def one_by_one(shown: scene.Pixels, name: str) -> tuple[float, int]:
     """Pictures a second without graphs, and the peak of the card's memory in bytes."""
+    held = fresh_peak()
     model, task = made(shown, name, retain=20 * 256)
     task.graphs = None
     hyper = METHODS.get("retrain").build({"epochs": 1, "lr": 0.01})
-    torch.cuda.reset_peak_memory_stats()
     with repeatable(0, scene.DEVICE):
         task.fit(model, task.retain, hyper)
         took = seconds(lambda: task.fit(model, task.retain, hyper))
-    return 20 * 256 / took, torch.cuda.max_memory_allocated()
+    return 20 * 256 / took, torch.cuda.max_memory_allocated() - held
+
+
+def fresh_peak() -> int:
+    """Bytes of the card that are taken; the peak is measured from here on."""
+    gc.collect()
+    torch.cuda.reset_peak_memory_stats()
+    return torch.cuda.memory_allocated()
 
 
 def whole(shown: scene.Pixels, note: Callable[..., None]) -> None:
@@ -136,19 +147,37 @@ def whole(shown: scene.Pixels, note: Callable[..., None]) -> None:
 
 
 def together(note: Callable[..., None]) -> None:
-    """One process alone, and several at once: pictures a second of all."""
-    for jobs in (1, JOBS):
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, __file__, "--job", folder, str(jobs)]
-            running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(jobs)]
-            rates = [float(one.communicate()[0].split()[-1]) for one in running]
-        note(
-            f"resnet18, batch 256: {jobs} processes",
-            sum(rates),
-            "pictures/s",
-            least=min(rates),
-            most=max(rates),
-        )
+    """One process alone, and several at once, without and with CUDA MPS: pictures a second of all."""
+    alone = rates_of(1, {})
+    note("resnet18, batch 256: 1 process", alone[0], "pictures/s")
+    for title, settings in (("", {}), (" under MPS", mps())):
+        if settings is not None:
+            rates = rates_of(JOBS, settings)
+            note(f"resnet18, batch 256: {JOBS} processes{title}", sum(rates), "pictures/s", least=min(rates),
+                 most=max(rates), of_one=sum(rates) / alone[0])  # fmt: skip
+    if settings is not None:
+        subprocess.run(["nvidia-cuda-mps-control"], input="quit\n", text=True, env=os.environ | settings)
+
+
+def mps() -> dict[str, str] | None:
+    """Where a CUDA MPS daemon that was started for this can be reached; None where there is none."""
+    if not shutil.which("nvidia-cuda-mps-control"):
+        return None
+    place = tempfile.mkdtemp()
+    settings = {"CUDA_MPS_PIPE_DIRECTORY": place, "CUDA_MPS_LOG_DIRECTORY": place}
+    started = subprocess.run(["nvidia-cuda-mps-control", "-d"], env=os.environ | settings)
+    return None if started.returncode else settings
+
+
+def rates_of(jobs: int, settings: dict[str, str]) -> list[float]:
+    """Pictures a second of each of several processes that train at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--job", folder, str(jobs)]
+        running = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | settings)
+            for _ in range(jobs)
+        ]
+        return [float((one.communicate()[0].split() or ["nan"])[-1]) for one in running]
 
 
 def job(folder: str, jobs: str) -> None:
@@ -172,8 +201,36 @@ def job(folder: str, jobs: str) -> None:
 
 
 def methods(shown: scene.Pixels, note: Callable[..., None]) -> None:
-    """Every method with two epochs, beside its counted passes in bare graphs of its batch size."""
+    """Every method: seconds of two epochs; and, of the epochs that more of them take, the share of bare speed.
+
+    The difference of two lengths is what training takes; models made anew, recordings and looks cancel.
+    """
     bare = {size: timed_step(size) for size in (64, 128, 256)}
+    looking = timed_look()
+    for name in for_any_original():
+        cls = METHODS.get(name)
+        if not cls.changes_weights:
+            continue
+        lengths = [field for field in cls.domains() if field.endswith("epochs")]
+        costs, size = [], 256
+        for epochs in (SHORT, LONG) if lengths else (SHORT,):
+            held = fresh_peak()
+            actor = cls.build(dict.fromkeys(lengths, epochs) | OWN.get(name, {}))
+            model, task = made(shown, "resnet18", **SIZES)
+            unlearn(model, actor, task)
+            costs.append(task.cost)
+            size = int(getattr(actor, "batch_size", size))
+        floors = [
+            cost.backward * bare[size] + max(0, cost.forward - cost.backward) * looking for cost in costs
+        ]
+        more = costs[-1].seconds - costs[0].seconds
+        share = {"of_bare": (floors[-1] - floors[0]) / more} if lengths else {}
+        note(f"resnet18: {name}", costs[0].seconds, "s", **share, batch=size,
+             peak_MB=((costs[0].device_memory or 0) - held) / 1e6, warnings=task.warnings)  # fmt: skip
+
+
+def timed_look() -> float:
+    """Seconds of a picture in forward passes alone."""
     x, _ = batch_of(1000)
     model = scene.model("resnet18").eval()
 
@@ -182,25 +239,7 @@ def methods(shown: scene.Pixels, note: Callable[..., None]) -> None:
             model(x)
 
     forward()
-    looking = seconds(lambda: [forward() for _ in range(50)]) / 50_000
-    for name in for_any_original():
-        cls = METHODS.get(name)
-        if not cls.changes_weights:
-            continue
-        short = {field: 2 for field in cls.domains() if field.endswith("epochs")}
-        actor = cls.build(short | OWN.get(name, {}))
-        model, task = made(shown, "resnet18", **SIZES)
-        try:
-            unlearn(model, actor, task)
-        except Exception as error:  # noqa: BLE001 - the others are still to be measured
-            note(f"resnet18: {name}", float("nan"), "s", failed=f"{type(error).__name__}: {error}"[:200])
-            continue
-        size = int(getattr(actor, "batch_size", 256))
-        cost = task.cost
-        floor = cost.backward * bare[size] + max(0, cost.forward - cost.backward) * looking
-        graphs = task.facts["graphs"]
-        note(f"resnet18: {name}", cost.seconds, "s", of_bare=floor / cost.seconds, batch=size,
-             peak_MB=(cost.device_memory or 0) / 1e6, steps=graphs, warnings=task.warnings)  # fmt: skip
+    return seconds(lambda: [forward() for _ in range(50)]) / 50_000
 
 
 def timed_step(size: int) -> float:

@@ -155,3 +155,17 @@ def test_inner_products_weight_by_weight_are_those_of_all_at_once(
     monkeypatch.setattr(per_sample, "KEPT", 1)
     for found, expected in zip(inner_products(model, task.forget, along, task), whole, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("positions", [1, 4, 16, 64])
+def test_sums_on_a_card_are_those_of_a_cpu(positions: int) -> None:
+    generator = torch.Generator().manual_seed(positions)
+    inputs = torch.randn(40, 2, positions, 9, generator=generator)
+    errors = torch.randn(3, 40, 2, positions, 7, generator=generator)
+    near, far = Factored(inputs, errors), Factored(inputs.cuda(), errors.cuda())
+    torch.testing.assert_close(far.squares().cpu(), near.squares(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(far.gram().cpu(), near.gram(), rtol=1e-4, atol=1e-3)
+    along = torch.randn(14, 9, generator=generator)
+    torch.testing.assert_close(far.along(along.cuda()).cpu(), near.along(along), rtol=1e-4, atol=1e-3)

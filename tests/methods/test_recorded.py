@@ -20,14 +20,23 @@ from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.methods import METHODS, Method
 
 NAMES = METHODS.names()
-UNSTEPPED = {"do-nothing", "amnesiac", "singlegradient", "ff", "iu", "ssd"}  # they take no optimiser step
-cuda = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")]
+BATCH = 12
+OWN = {"ssd": {"alpha": 0.1}}  # nothing matters ten times more to pictures that the model does not know
+UNSTEPPED = {"do-nothing", "amnesiac", "singlegradient"}  # they launch nothing twice
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of at most 12, so that every pass has several."""
+    batches, count = Pictures.batches, Pictures.count
+    monkeypatch.setattr(Pictures, "batches", lambda self, size, **how: batches(self, min(size, BATCH), **how))
+    monkeypatch.setattr(Pictures, "count", lambda self, size: count(self, min(size, BATCH)))
 
 
 def actor(name: str) -> Method:
     """A method with four epochs, so that steps are replayed."""
     cls = METHODS.get(name)
-    return cls.build({field: 4 for field in cls.domains() if field.endswith("epochs")})
+    return cls.build({f: 4 for f in cls.domains() if f.endswith("epochs")} | OWN.get(name, {}))
 
 
 def made(name: str, kind: str, *, device: torch.device = tiny.CPU, graphed: bool = True) -> tuple[Task, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from cli_kit import call, ok
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.engine import cost
 from deepunlearn_cli.studies import plan as plans
-from deepunlearn_cli.studies.bench import size
+from deepunlearn_cli.studies.bench import Bench, size
 
 PLAN = """
 datasets = ["digits"]
@@ -61,6 +64,44 @@ def test_a_plan_is_carried_out_once(tmp_path):
     assert ok("runs", "--store", store).lines == runs
 
 
+def test_runs_that_shared_the_machine_are_timed_again_alone(tmp_path, monkeypatch):
+    """After several jobs, of one seed; once, whoever asks again."""
+    plan, store = tmp_path / "plan.toml", tmp_path / "store"
+    plan.write_text(PLAN + "[timing]\nseed = 1\n")
+    monkeypatch.setattr(cost._Machine, "was_crowded", lambda self: False)
+    monkeypatch.setattr(cost, "_presence", lambda: nullcontext(lambda: 0))
+    with monkeypatch.context() as beside:
+        beside.setattr(cost, "_presence", lambda: nullcontext(lambda: 1))
+        beside.setattr(Bench, "timed", lambda self, judged: judged)
+        ok("bench", plan, "--store", store)
+        table = ok("report", "--table", "2", "--store", store, "--json").json
+        assert [row["rte_n"] for row in table if row["label"] == "FT"] == [0]
+    rows = ok("bench", plan, "--store", store, "--json").json
+    timed = {row["label"]: row for row in rows if row["schema"] == "deepunlearn.report.rte/1"}
+    assert timed["FT"]["rte_n"] == 1
+    assert timed["FT"]["rte_mean"] > 0
+    ranked = {row["label"]: row for row in rows if row["schema"].startswith("deepunlearn.rank")}
+    assert ranked["FT"]["n"] == 2, "its attacks are there, too"
+    runs = ok("runs", "--store", store, "--json").json
+    again = {(row["name"], row["seed"]) for row in runs if row["attempt"] == 1 and row["kind"] != "attack"}
+    assert again == {("ft", 1), ("retrain", 1), ("do-nothing", 1)}
+    ok("bench", plan, "--store", store)
+    assert ok("runs", "--store", store, "--json").json == runs
+
+
+def test_a_plan_predicts_memory_by_what_its_runs_took(tmp_path):
+    plan, store = tmp_path / "plan.toml", tmp_path / "store"
+    plan.write_text(PLAN)
+    ok("bench", plan, "--store", store)
+    plan.write_text(PLAN.replace("0-1", "0-2"))
+    rows = ok("bench", plan, "--dry-run", "--store", store, "--json").json
+    known = [
+        row["peak_memory"] for row in ok("runs", "--store", store, "--json").json if row.get("peak_memory")
+    ]
+    assert {row["peak_memory"] for row in rows if row["kind"] == "models"} == {max(known, default=None)}
+    assert all("peak_device_memory" in row for row in rows)
+
+
 def test_its_tables_are_about_its_own_runs(tmp_path):
     plan, other, store = tmp_path / "plan.toml", tmp_path / "other.toml", tmp_path / "store"
     plan.write_text(PLAN)
@@ -103,6 +144,8 @@ def test_cells_have_a_training_of_their_own(tmp_path):
         (PLAN + "[sweep]\ntrails = 3", "trials"),
         (PLAN + "[sweep]\ntrials = 0", "not 1 or more"),
         (PLAN + '[sweep]\nsampler = "tpee"', "tpe"),
+        (PLAN + "[timing]\nseed = 7", "no seed of the plan's 0-1"),
+        (PLAN + "[timing]\nseeds = 0", "seed"),
         (PLAN.replace('["ft"', '["fft"'), "fft"),
         (PLAN + 'attacks = ["ulira"]', "umia"),
     ],
