@@ -21,7 +21,7 @@ from deepunlearn_cli.methods import METHODS, Method
 
 NAMES = METHODS.names()
 BATCH = 12
-OWN = {"ssd": {"alpha": 0.1}}  # nothing matters ten times more to pictures that the model does not know
+OWN = {"ssd": {"alpha": 0.1, "dampening": 0.1}}  # pictures that the model does not know matter little
 UNSTEPPED = {"do-nothing", "amnesiac", "singlegradient"}  # they launch nothing twice
 
 
