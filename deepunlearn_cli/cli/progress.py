@@ -50,7 +50,7 @@ class Bars(Reporter):
 
     def planned(self, count: int) -> None:
         """Show a bar over all runs where there are several."""
-        self._total = count
+        self._total = self._made + count
         if self._bars and count > 1:
             self._overall = self._bars.add_task("all runs", total=count, detail="")
 

@@ -58,7 +58,7 @@ class PoolRunner(Runner):
         missing = [step.recipe for step in steps if step.state == "make"]
         jobs = self.width(missing) if missing else 1
         if jobs == 1:
-            return super().ensure_all(recipes)
+            return self.one_by_one(recipes)
         self.reporter.planned(len(missing))
         batch = _Batch(self, recipes, steps)
         with ProcessPool(jobs) as pool:

@@ -110,6 +110,10 @@ class Runner:
 
     def ensure_all(self, recipes: Sequence[Recipe]) -> Outcome:
         """All runs that can be made; a failed one does not stop the others."""
+        return self.one_by_one(recipes)
+
+    def one_by_one(self, recipes: Sequence[Recipe]) -> Outcome:
+        """`ensure_all` in this process, one run at a time, however many there might be."""
         self.reporter.planned(sum(step.state == "make" for step in self.plan(recipes)))
         outcome = Outcome([], [])
         for recipe in recipes:

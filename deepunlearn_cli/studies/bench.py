@@ -88,14 +88,14 @@ class Bench:
         Where the newest run of one was shared it is made again, as a new attempt, here and alone.
         """
         wanted = self.plan.timing.get("seed")
-        return [self._alone(recipe) if recipe.seed == wanted else recipe for recipe in judged]
+        newest = [self.runner.newest(recipe) if recipe.seed == wanted else recipe for recipe in judged]
+        again = {r.key: self.runner.another(r) for r in newest if r.seed == wanted and self._shared(r)}
+        made = {run.recipe.base.key for run in self.runner.one_by_one(list(again.values())).runs}
+        return [again[r.key] if r.key in again and r.base.key in made else r for r in newest]
 
-    def _alone(self, recipe: Recipe) -> Recipe:
-        newest = self.runner.newest(recipe)
-        run = self.runner.store.get(newest.key)
-        if run is None or run.status != "done" or not run.facts.get("shared"):
-            return newest
-        return self.runner.ensure(self.runner.another(recipe)).recipe
+    def _shared(self, recipe: Recipe) -> bool:
+        run = self.runner.store.get(recipe.key)
+        return bool(run and run.status == "done" and run.facts.get("shared"))
 
     def attacks(self, judged: Sequence[Recipe]) -> list[Recipe]:
         """Every attack of the plan on every model of the plan."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -31,13 +32,14 @@ from deepunlearn_cli import unlearn
 from deepunlearn_cli.engine.device import repeatable
 from deepunlearn_cli.engine.optimizers import SGD
 from deepunlearn_cli.engine.task import Task
-from deepunlearn_cli.methods import METHODS, for_any_original
+from deepunlearn_cli.methods import METHODS, Method, for_any_original
 
 SIZES = {"retain": 38_250, "forget": 4_250, "val": 7_500}  # the paper's split of CIFAR-10
 TRAINING, EPOCHS = 42_500, 182  # of its originals
 JOBS, WINDOW = 8, 8.0  # processes at once; seconds for which each trains
 TURNS = 3
-SHORT, LONG = 2, 4  # epochs of methods
+SHORT = 2  # epochs of methods
+MORE = 80_000  # pictures that a longer run of one steps on beside
 OWN = {"ssd": {"alpha": 0.1}}  # nothing matters ten times more to random pictures that are forgotten
 
 Row = dict[str, object]
@@ -212,14 +214,12 @@ def methods(shown: scene.Pixels, note: Callable[..., None]) -> None:
         if not cls.changes_weights:
             continue
         lengths = [field for field in cls.domains() if field.endswith("epochs")]
-        costs, size = [], 256
-        for epochs in (SHORT, LONG) if lengths else (SHORT,):
-            held = fresh_peak()
-            actor = cls.build(dict.fromkeys(lengths, epochs) | OWN.get(name, {}))
-            model, task = made(shown, "resnet18", **SIZES)
-            unlearn(model, actor, task)
-            costs.append(task.cost)
-            size = int(getattr(actor, "batch_size", size))
+        held = fresh_peak()
+        actor, task = carried_out(name, SHORT, shown)
+        costs, size = [task.cost], int(getattr(actor, "batch_size", 256))
+        if lengths:
+            longer = SHORT + math.ceil(MORE * SHORT / task.cost.backward)
+            costs.append(carried_out(name, longer, shown)[1].cost)
         floors = [
             cost.backward * bare[size] + max(0, cost.forward - cost.backward) * looking for cost in costs
         ]
@@ -227,6 +227,16 @@ def methods(shown: scene.Pixels, note: Callable[..., None]) -> None:
         share = {"of_bare": (floors[-1] - floors[0]) / more} if lengths else {}
         note(f"resnet18: {name}", costs[0].seconds, "s", **share, batch=size,
              peak_MB=((costs[0].device_memory or 0) - held) / 1e6, warnings=task.warnings)  # fmt: skip
+
+
+def carried_out(name: str, epochs: int, shown: scene.Pixels) -> tuple[Method, Task]:
+    """A method of so many epochs, and the task that it was given."""
+    cls = METHODS.get(name)
+    lengths = {field: epochs for field in cls.domains() if field.endswith("epochs")}
+    actor = cls.build(lengths | OWN.get(name, {}))
+    model, task = made(shown, "resnet18", **SIZES)
+    unlearn(model, actor, task)
+    return actor, task
 
 
 def timed_look() -> float:

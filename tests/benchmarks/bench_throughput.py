@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_throughput.py [MODEL] [PICTURES] [BATCH]
 
-Ours is `fit` with the device's defaults: on CUDA bf16 and one compiled step (CUDA graphs), on a CPU fp32. Also the
+Ours is `fit` with the device's defaults: on CUDA bf16 and recorded steps, on a CPU fp32. Also the
 hours that the paper's 182 epochs on 42,500 CIFAR-10 pictures would take, and on CUDA the peak memory of each arm.
 """
 
@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from deepunlearn_cli.engine.device import compiled
 from deepunlearn_cli.engine.pictures import Pixels
+from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.system import machine
 
 EPOCHS, TRAINING = 182, 42_500  # of the paper's CIFAR-10 originals
@@ -87,12 +87,13 @@ def resident_arm(name: str, shown: Pixels, size: int, *, plain: bool) -> Callabl
     model = scene.model(name)
     task = scene.task(shown, model, name, retain=len(shown.labels) // size * size)
     task.precision = "bf16" if ON_CUDA and not plain else "fp32"
-    network = compiled(model, scene.DEVICE) if ON_CUDA and not plain else model
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, fused=True)
+    if plain:
+        task.graphs = None
+    hyper = METHODS.get("retrain").build({"lr": 0.01})
+    optimizer = task.sgd(model, hyper)
 
     def epoch() -> None:
-        for batch in task.retain.batches(size):
-            task.step(optimizer, task.loss(network, batch))
+        task.descend(optimizer, model, task.retain, size, F.cross_entropy)
 
     return epoch
 
