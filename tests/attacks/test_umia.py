@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from deepunlearn_cli.attacks._pairs import advantage, difference
 from outputs_kit import outputs, split
 
 from deepunlearn_cli.attacks import ATTACKS, within
 from deepunlearn_cli.attacks._features import FEATURES, feature_of, log_odds
-from deepunlearn_cli.attacks._pairs import advantage, difference
 from deepunlearn_cli.attacks._umia import SHUFFLE_SEED
 from deepunlearn_cli.attacks.umia import UMIA
 from deepunlearn_cli.core.errors import UsageFailure
