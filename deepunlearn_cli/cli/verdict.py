@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -113,15 +114,15 @@ def code_of(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> ExitCode:
 
 
 class FigureRow(TypedDict):
-    """One figure's part in a verdict, as plain data."""
+    """One figure's part in a verdict, as plain data; ends of its gap are None where too few samples tell."""
 
     metric: str
     verdict: Verdict
     value: float
     control: float
     gap: float
-    gap_low: float
-    gap_high: float
+    gap_low: float | None
+    gap_high: float | None
     limit: float
 
 
@@ -172,7 +173,8 @@ def answer_row(answer: Answer | None, rule: Rule) -> AnswerRow:
 
 def figure_row(tested: Tested) -> FigureRow:
     """One figure as plain data."""
-    low, high = gap_interval(tested.gap)
+    known = math.isfinite(tested.gap.error)
+    low, high = gap_interval(tested.gap) if known else (None, None)
     return {
         "metric": tested.metric,
         "verdict": tested.verdict,

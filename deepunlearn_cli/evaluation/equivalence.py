@@ -125,7 +125,8 @@ def decide(gaps: Sequence[Gap], tolerance: float, samples: float = math.inf) -> 
     """
     tested = tuple(_test(gap, tolerance * gap.share, ALPHA / len(gaps)) for gap in gaps)
     failed = [one for one in tested if one.verdict == "FAIL"]
-    decided = max(failed or tested, key=lambda one: one.urgency)
+    missed = [one for one in tested if one.verdict == "INCONCLUSIVE" and math.isfinite(one.gap.error)]
+    decided = max(failed or missed or tested, key=lambda one: one.urgency)
     if not samples >= LEAST:
         return Decision("INCONCLUSIVE", decided, tested, few=True)
     passed = all(one.verdict == "PASS" for one in tested)

@@ -40,7 +40,8 @@ def forget_needed(
         inside = (np.abs(drawn) / math.sqrt(times) + reach * errors < limits).all(axis=1)
         return bool(inside.mean() >= POWER)
 
-    low, high = LEAST / min(ours.sizes), float(MOST)
+    least = max(one.least for one in found)
+    low, high = max(LEAST / min(ours.sizes), least / ours.sizes[1]), float(MOST)
     if not passes(high):
         return None
     for _ in range(STEPS):

@@ -117,6 +117,7 @@ class Influences:
         figures: of the model, and of its control.
         most: the largest influence that a sample of either side could have.
         share, stride: as in `Gap`.
+        least: unseen samples below which it cannot be resolved.
     """
 
     forget: Floats
@@ -125,6 +126,7 @@ class Influences:
     most: tuple[float, float]
     share: float = 1.0
     stride: int = 1
+    least: float = 0
 
     def __iter__(self) -> Iterator[tuple[Floats, float]]:
         """Both sides, each with its largest possible influence."""
@@ -137,7 +139,8 @@ def gaps(ours: Sides, theirs: Sides | None, metrics: Sequence[str] = FIGURES) ->
     - `accuracy`: balanced, at every threshold, both models calling as many samples members. Within a limit at
       all of them, so is the accuracy at the best threshold on either side.
     - `auc`: of the whole order.
-    - `tpr_1`, `tpr_1_below`: share of the forgotten above (below) all but 1 % of the unseen.
+    - `tpr_1`, `tpr_1_below`: share of the forgotten above (below) all but 1 % of the unseen; of fewer than
+      100 nothing is known.
     """
     return [_gap(metric, influences(metric, ours, theirs), ours) for metric in metrics]
 
@@ -154,6 +157,8 @@ def _gap(metric: str, found: Influences, sides: Sides) -> Gap:
         spread = ((influence - mean[:, None]) ** 2) @ mass**2
         variances += spread * size / max(1.0, size - 1) + ADDED * (most / size) ** 2
         values += mean
+    if sides.sizes[1] < found.least - ROUNDING:
+        variances += math.inf
     df = max(1.0, min(sides.sizes) - 1)
     return Gap(metric, values, np.sqrt(variances), df, *found.figures, found.share, found.stride)
 
@@ -194,6 +199,7 @@ def _tails(metric: str, ours: Sides, theirs: Sides) -> Influences:
         rates,
         most=(1.0, max(slope, slope2)),
         share=TAIL,
+        least=1 / RATE,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from deepunlearn_cli.core.score import Score
@@ -9,6 +10,7 @@ from deepunlearn_cli.evaluation.equivalence import LEAST
 from deepunlearn_cli.reporting.table import Column, Row, Table
 
 LAYOUT = 4  # of an audit's row, whichever the attack
+ROUNDING = 1e-6  # of ends that are whole hundredths
 SHORT_ID = 8  # digits of an id that are shown; any unambiguous prefix is accepted
 
 
@@ -47,11 +49,14 @@ def _figure(score: Score) -> Column:
 
 
 def _ends(row: Row, score: Score) -> str:
-    return "–".join(f"{row[f'{score.name}_{end}']:.2f}".removeprefix("0") for end in ("low", "high"))
+    """To two digits, rounded outwards: an end that is not 1 does not look like it."""
+    ends = [100 * row[f"{score.name}_{end}"] for end in ("low", "high")]
+    outwards = math.floor(ends[0] + ROUNDING), math.ceil(ends[1] - ROUNDING)
+    return "–".join(f"{end / 100:.2f}".removeprefix("0") for end in outwards)
 
 
 def _gap(row: Row) -> str:
-    if row["gap"] is None:
+    if row["gap_low"] is None:
         return ""
     return f"{row['gap']:+.3f}±{(row['gap_high'] - row['gap_low']) / 2:.3f}"
 
@@ -78,9 +83,7 @@ def _notes(rows: Sequence[Row], scores: Sequence[Score]) -> list[str]:
     if alone := references.count("holdout"):
         notes.append(f"holdout: {alone} compared with guessing (0.5), for want of a retrained model")
     if any(row["uninformative"] for row in rows):
-        notes.append(
-            "uninformative: doing nothing passes too, so this test could not have seen a difference"
-        )
+        notes.append("uninformative: doing nothing passes too, so this test could not have seen a difference")
     for score in scores:
         if score.takes and any(row[score.name] is None for row in rows):
             few = f"not resolvable with {unseen} unseen samples, it takes {score.takes:,}"
@@ -97,7 +100,10 @@ def answers(rows: Sequence[Row], many: int = 6) -> list[str]:
     """A sentence per verdict (one for all, if there are more than `many`), and what would settle it."""
     judged = [row for row in rows if row["verdict"]]
     if len(judged) <= many:
-        return [answer(row, _who(row), f"the {row['reference']} model's") + _power(row) for row in judged]
+        return [
+            answer(row, _who(row), f"the {row['reference']} model's") + _matched(row) + _power(row)
+            for row in judged
+        ]
     counts = {word: sum(row["verdict"] == word for row in judged) for word in VERDICTS}
     said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     blind = sum(bool(row["uninformative"]) for row in judged)
@@ -127,13 +133,17 @@ def answer(row: Row, who: str, reference: str, figures: Mapping[str, str] = FIGU
         reference: whose figures are compared with, where it is not guessing.
         figures: names of figures in words; others stand for themselves.
     """
-    gap = f"{row['gap']:+.3f} (90 %: {row['gap_low']:+.3f} to {row['gap_high']:+.3f})"
-    other = "guessing" if row["reference"] in ("holdout", "guessing") else reference
     which = figures.get(row["metric"], row["metric"])
-    reason = f"{which} less {other}, {gap}, {BEYOND[row['verdict']]} ±{row['limit']:g}"
+    other = "guessing" if row["reference"] in ("holdout", "guessing") else reference
     if row["few"]:
         reason = f"fewer than {LEAST} samples on a side show nothing either way"
-    return f"{who}: {row['verdict']}: {reason}{_others(row)}{_informative(row)}"
+    elif row["gap_low"] is None:
+        reason = f"too few unseen samples for the {which}{_others(row)}"
+    else:
+        gap = f"{row['gap']:+.3f} (90 %: {row['gap_low']:+.3f} to {row['gap_high']:+.3f})"
+        beyond = f"{BEYOND[row['verdict']]} ±{row['limit']:g}{_others(row)}"
+        reason = f"{which} less {other}, {gap}, {beyond}"
+    return f"{who}: {row['verdict']}: {reason}{_informative(row)}"
 
 
 def _others(row: Row) -> str:
@@ -148,7 +158,7 @@ def _others(row: Row) -> str:
             ]
         )
     ]
-    return "".join(f"; {one}" for one in said) if not row["few"] else ""
+    return "".join(f"; {one}" for one in said)
 
 
 def _informative(row: Row) -> str:
@@ -161,6 +171,10 @@ def _informative(row: Row) -> str:
 
 def _who(row: Row) -> str:
     return f"{row['method']} seed {row['seed']}" if row["seed"] is not None else str(row["method"])
+
+
+def _matched(row: Row) -> str:
+    return "; unseen samples weighted to the forgotten ones' classes" if row["class_matched"] else ""
 
 
 def _power(row: Row) -> str:

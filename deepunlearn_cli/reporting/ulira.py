@@ -27,7 +27,7 @@ def ulira_table(rows: Sequence[Row], scores: Sequence[Score]) -> Table:
         Column("models", lambda r: _plain(r["models"], "{}"), right=True),
         Column("verdict", _verdict),
     ]
-    return Table("deepunlearn.ulira/3", "U-LiRA per sample: 0.5 is guessing", columns, rows)
+    return Table("deepunlearn.ulira/2", "U-LiRA per sample: 0.5 is guessing", columns, rows)
 
 
 def figure(rows: Sequence[Row]) -> Table:
@@ -110,7 +110,7 @@ def _column(score: Score) -> Column:
 
 
 def _gap(row: Row) -> str:
-    if row["gap"] is None:
+    if row["gap_low"] is None:
         return ""
     return f"{row['gap']:+.3f}\n±{(row['gap_high'] - row['gap_low']) / 2:.3f}"
 
