@@ -5,20 +5,26 @@ May import: `core`, `evaluation`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from deepunlearn_cli.attacks._attack import Attack, Findings, Source
 from deepunlearn_cli.attacks._one_model import OneModel
-from deepunlearn_cli.attacks._verdict import (
+from deepunlearn_cli.attacks._verdict import Rule
+from deepunlearn_cli.core.registry import Room
+from deepunlearn_cli.evaluation.equivalence import (
     TOLERANCE,
-    Rule,
+    Decision,
+    Gap,
     Verdict,
     check_limit,
     check_tolerance,
     equivalent,
     gap_interval,
     samples_needed,
-    within,
 )
-from deepunlearn_cli.core.registry import Room
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.attacks._evidence import Evidence as Evidence
 
 # mypy has no type for "an abstract class to be subclassed"
 ATTACKS = Room("deepunlearn_cli.attacks", Attack, "attack", "deepunlearn attacks")  # type: ignore[type-abstract]
@@ -27,7 +33,9 @@ __all__ = [
     "ATTACKS",
     "TOLERANCE",
     "Attack",
+    "Decision",
     "Findings",
+    "Gap",
     "OneModel",
     "Rule",
     "Source",
@@ -38,7 +46,6 @@ __all__ = [
     "gap_interval",
     "on_one_model",
     "samples_needed",
-    "within",
 ]
 
 

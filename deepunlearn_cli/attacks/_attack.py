@@ -5,14 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from deepunlearn_cli.core.fields import Declared
 from deepunlearn_cli.core.score import Score
 from deepunlearn_cli.core.shared import Outputs
-
-if TYPE_CHECKING:
-    from deepunlearn_cli.evaluation.intervals import Estimate
 
 CLASS = "class"  # as a part: test samples of the forgotten classes alone
 Source = Callable[[], Outputs]  # reads a model's outputs when called, so that many need no memory at once
@@ -32,13 +29,13 @@ class Findings:
 
 @dataclass(frozen=True)
 class Attack(Declared, ABC):
-    """Base of all attacks: declared parameters, what it finds, and how two results differ.
+    """Base of all attacks: declared parameters, and what it finds.
 
     Attributes:
         title: what people read.
         question: that it answers.
         summary: how, in a line.
-        columns: the figures that its table shows; a verdict goes by the first unless told otherwise.
+        columns: the figures that its table shows, the one that stands for all first.
     """
 
     title: ClassVar[str]
@@ -55,28 +52,20 @@ class Attack(Declared, ABC):
             RunFailed: the outputs are not finite.
         """
 
-    @abstractmethod
-    def difference(self, metric: str, ours: Findings, theirs: Findings) -> Estimate:
-        """A figure of `ours` less that of `theirs`, its control, with the standard error of the difference.
-
-        Raises:
-            UsageFailure: they are not of the same samples.
-        """
-
     @classmethod
     def name(cls) -> str:
         """Its public name: that of its file."""
         return cls.__module__.rpartition(".")[2].replace("_", "-")
 
     @classmethod
-    def metrics(cls) -> dict[str, Score]:
-        """The figures that a verdict may go by, the one that it goes by first."""
-        return {score.name: score for score in cls.columns if score.guessing is not None}
+    def metrics(cls) -> tuple[str, ...]:
+        """The figures that a verdict goes by, all of them unless told otherwise."""
+        return tuple(score.name for score in cls.columns if score.guessing is not None)
 
     @classmethod
     def headline(cls) -> str:
-        """The figure that a verdict goes by unless told otherwise."""
-        return next(iter(cls.metrics()))
+        """The figure that stands for all."""
+        return cls.columns[0].name
 
     def heading(self) -> str:
         """Above its table: what was attacked, and what its figures mean."""

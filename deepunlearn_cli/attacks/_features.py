@@ -78,8 +78,9 @@ FEATURES: Mapping[str, Feature] = {
     "entropy": entropy,
     "modified-entropy": modified_entropy,
     "margin": margin,
+    "log-odds": log_odds,
 }
-LARGER_FOR_MEMBERS = {"confidence", "margin"}  # as their names are meant, before any change of sign
+LARGER_FOR_MEMBERS = {"confidence", "margin", "log-odds"}  # as named, before any change of sign
 
 
 def feature_of(name: str, part: Part, where: str) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from deepunlearn_cli.evaluation.intervals import Estimate
+    from deepunlearn_cli.attacks._evidence import Evidence
+    from deepunlearn_cli.core.shared import Outputs
+    from deepunlearn_cli.evaluation.equivalence import Gap
 
     Floats = NDArray[np.float64]
 
-FEATURES = ("loss", "confidence", "entropy", "modified-entropy", "margin")
+FEATURES = ("loss", "confidence", "entropy", "modified-entropy", "margin", "log-odds")
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,38 @@ class OneModel(Attack):
         """What helps where there are only so many."""
         return "use a larger forget set or split"
 
-    def difference(self, metric: str, ours: Findings, theirs: Findings) -> Estimate:
-        """Paired by sample: accuracy by the guesses, AUC by the scores; other metrics need their own."""
-        from deepunlearn_cli.attacks import _pairs
+    @classmethod
+    def metrics(cls) -> tuple[str, ...]:
+        """Figures of the feature, whatever else an attack makes of it: see `evaluation.sides`."""
+        from deepunlearn_cli.evaluation.sides import FIGURES
 
-        return _pairs.difference(metric, ours.parts, theirs.parts)
+        return FIGURES
 
-    def advantage(self, metric: str, ours: Findings) -> Estimate:
-        """A figure of `ours` less guessing, with its standard error: for want of a control."""
-        from deepunlearn_cli.attacks import _pairs
+    def evidence(self, outputs: Outputs) -> Evidence:
+        """What a verdict goes by: every sample of both sides, which `run` may have cut to one size.
 
-        return _pairs.advantage(metric, ours.parts)
+        Raises:
+            UsageFailure: a part is missing.
+            RunFailed: the outputs are not finite.
+        """
+        from deepunlearn_cli.attacks import _evidence
+
+        return _evidence.collected(outputs, self.against, self.feature)
+
+    def gaps(self, metrics: Sequence[str], ours: Evidence, control: Evidence | None) -> list[Gap]:
+        """Figures of a model less its control's on the same samples, or less guessing.
+
+        Raises:
+            UsageFailure: they are not of the same samples.
+        """
+        from deepunlearn_cli.attacks import _evidence
+
+        return _evidence.gaps(metrics, ours, control)
+
+    def needed(
+        self, metrics: Sequence[str], ours: Evidence, control: Evidence | None, tolerance: float
+    ) -> int | None:
+        """Forgotten samples for a PASS with 80 % probability where the model equals its control."""
+        from deepunlearn_cli.attacks import _evidence
+
+        return _evidence.needed(metrics, ours, control, tolerance)

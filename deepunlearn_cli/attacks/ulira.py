@@ -8,8 +8,9 @@ Gaussians fitted to the other splits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.attacks._attack import Attack, Findings, Source
@@ -17,7 +18,7 @@ from deepunlearn_cli.core.fields import choice
 from deepunlearn_cli.core.score import Score
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.evaluation.intervals import Estimate
+    from deepunlearn_cli.evaluation.equivalence import Gap
 
 STATISTICS = ("confidence", "correctness")
 
@@ -66,12 +67,26 @@ class ULiRA(Attack):
 
         return analysed(self.statistic, targets)
 
-    def difference(self, metric: str, ours: Findings, theirs: Findings) -> Estimate:
-        """Paired by split and sample, with errors clustered by both."""
-        from deepunlearn_cli.attacks import _ulira
+    def gaps(self, metrics: Sequence[str], ours: Findings, control: Findings | None) -> list[Gap]:
+        """Figures of a method less its control's, or less guessing.
 
-        gap = ours.scores[metric] - theirs.scores[metric]
-        return _ulira.difference(metric, ours.parts["cells"], theirs.parts["cells"], gap)
+        Paired by split and sample, with errors clustered by both, and none below one sample's part.
+
+        Raises:
+            UsageFailure: they are of other models.
+        """
+        return [self._gap(metric, ours, control) for metric in metrics]
+
+    def _gap(self, metric: str, ours: Findings, control: Findings | None) -> Gap:
+        from deepunlearn_cli.attacks import _ulira
+        from deepunlearn_cli.evaluation.equivalence import Gap
+
+        cells, value = ours.parts["cells"], float(ours.scores[metric])
+        other = float(control.scores[metric]) if control else 0.5
+        theirs = control.parts["cells"] if control else {**cells, metric: 0 * cells[metric]}
+        found = _ulira.difference(metric, cells, theirs, value - other)
+        error = math.hypot(found.error, 1 / ours.scores["samples"])
+        return Gap.of(metric, replace(found, error=error), value, other)
 
     @classmethod
     def score_names(cls) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from deepunlearn_cli.attacks import OneModel, on_one_model
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
-from deepunlearn_cli.cli.audit_rows import advice, audit_row, audited_files
+from deepunlearn_cli.cli.audit_rows import SavedFiles, advice, audit_row, audited_files
 from deepunlearn_cli.cli.bundles import FileData, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
 SAVED = "Saved scores"
 CONTROLS = (
-    "The same attack on the retrained model and on the do-nothing control stands beside it, and the verdict "
-    "says whether the model is equivalent to the retrained one, by two one-sided tests within a tolerance."
+    "The same attack on the retrained model and on the do-nothing control stands beside it. The verdict says "
+    "whether the model is equivalent to the retrained one, within a tolerance, by a worst case: accuracy at "
+    "every threshold, AUC, and the true positive rate at 1 % false positives from both ends, on all samples."
 )
 
 
@@ -60,6 +61,15 @@ class SavedScores(Bundle):
         ),
     ] = None
 
+    original: Annotated[
+        tuple[Path, Path] | None,
+        option(
+            metavar="FILE FILE",
+            help="The same of the model before unlearning: would doing nothing pass?",
+            rich_help_panel=SAVED,
+        ),
+    ] = None
+
     def check(self, targets: Sequence[str], against: str | None) -> None:
         """Refuse what belongs to files with runs, and the other way round.
 
@@ -70,10 +80,9 @@ class SavedScores(Bundle):
             raise UsageFailure("--scores audits files, and a run was given too", "give one or the other")
         if self.scores and against is None:
             raise UsageFailure("--scores needs unseen samples beside it", "--against FILE has their scores")
-        if self.control and not self.scores:
-            raise UsageFailure(
-                "--control belongs to --scores", "runs find their retrained model in the store"
-            )
+        for name, given in (("control", self.control), ("original", self.original)):
+            if given and not self.scores:
+                raise UsageFailure(f"--{name} belongs to --scores", "runs find theirs in the store")
 
 
 Targets = Annotated[
@@ -116,8 +125,8 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         per_sample.check()
         saved.check(targets or [], against)
         if saved.scores:
-            files = saved.scores, Path(against or "")
-            return audited_files(attack.build(params), rule, per_sample, files, saved.control, draw_seed)
+            files = SavedFiles((saved.scores, Path(against or "")), saved.control, saved.original)
+            return audited_files(attack.build(params), rule, per_sample, files, draw_seed)
         hyper = _built(attack, params, against)
         read = file.read(targets or [], session)
         with running.runner_for(read, session) as runner:
@@ -169,7 +178,7 @@ def _audited(
         Judged(row, one.findings, one.control) for row, one in zip(rows, audited, strict=True) if one.answer
     ]
     tables += per_sample.tables(attack.name(), attack.title, judged, _classes(runner, audited))
-    code = ExitCode.PARTLY_FAILED if failed else code_of(rule, [row["verdict"] for row in rows])
+    code = ExitCode.PARTLY_FAILED if failed else code_of(rule, rows)
     ids = [one.run.id for one in audited if one.answer]
     return Result(tables=tables, ids=ids, notes=audits.answers(rows) + advice(rows), code=code)
 

@@ -51,5 +51,5 @@ def _card(attack: type[Attack]) -> Table:
         Column("option", lambda row: f"--{str(row['name']).replace('_', '-')}"),
         *(column for column in table.columns[1:] if column.header != "sweep"),
     ]
-    goes_by = f"a verdict goes by {', or '.join(attack.metrics())} (--metric)"
+    goes_by = f"a verdict goes by all of {', '.join(attack.metrics())} (--metric: by some)"
     return replace(table, columns=columns, notes=[*table.notes, goes_by])

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.per_sample import Judged, PerSample
-from deepunlearn_cli.cli.verdict import answer_row, code_of
+from deepunlearn_cli.cli.verdict import AnswerRow, answer_row, code_of
 from deepunlearn_cli.core.recipe import RETRAIN
 from deepunlearn_cli.reporting import audits
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.attacks import Findings, OneModel, Rule
+    from deepunlearn_cli.attacks import Evidence, Findings, OneModel, Rule
     from deepunlearn_cli.studies.audit import Audited
 
 Files = tuple[Path, Path]  # scores of the forget set, and of unseen samples
+
+
+@dataclass(frozen=True)
+class SavedFiles:
+    """Saved scores of a model, and of the models beside it."""
+
+    scores: Files
+    control: Files | None = None  # of the retrained model
+    original: Files | None = None  # of the model before unlearning
 
 
 def audit_row(one: Audited, rule: Rule) -> dict[str, Any]:
@@ -32,33 +42,47 @@ def audit_row(one: Audited, rule: Rule) -> dict[str, Any]:
         "seed": target.seed,
         "forget": target.forget,
     }
-    return {**about, **answer_row(one.answer, rule), **one.findings.scores}
+    return {**about, **answer_row(one.answer, rule), **one.findings.scores, **one.evidence.about()}
 
 
 def audited_files(
-    attack: OneModel, rule: Rule, per_sample: PerSample, files: Files, control: Files | None, seed: int
+    attack: OneModel, rule: Rule, per_sample: PerSample, files: SavedFiles, seed: int
 ) -> Result:
     """The attack on saved scores: no store, no model, no data."""
-    from deepunlearn_cli.studies.audit import judge
+    from deepunlearn_cli.studies.audit import Beside, judge
 
-    ours = _on_files(attack, files, seed)
-    theirs = _on_files(attack, control, seed) if control else None
-    answer = judge(rule, attack, ours, theirs)
-    about = {"id": None, "target": None, "source": str(files[0]), "method": files[0].stem, "seed": None}
-    rows = [{**about, "against": str(files[1]), **answer_row(answer, rule), **ours.scores}]
-    if control and theirs:
-        names = {"source": str(control[0]), "method": control[0].stem}
-        rows.append({**about, **names, **answer_row(None, rule), **theirs.scores})
+    given = files.scores, files.control, files.original
+    ours, control, original = (_OnFiles.read(attack, one, seed) if one else None for one in given)
+    assert ours
+    beside = Beside(*(one.evidence if one else None for one in (control, original)))
+    answer = judge(rule, attack, ours.evidence, beside)
+    rows = [ours.row(answer_row(answer, rule))]
+    rows += [one.row(answer_row(None, rule)) for one in (control, original) if one]
     tables = [audits.audit_table(rows, attack.name(), attack.heading(), attack.columns)]
-    tables += per_sample.tables(attack.name(), attack.title, [Judged(rows[0], ours, theirs)], ())
-    return Result(tables=tables, notes=audits.answers(rows), code=code_of(rule, [answer.verdict]))
+    judged = Judged(rows[0], ours.findings, control.findings if control else None)
+    tables += per_sample.tables(attack.name(), attack.title, [judged], ())
+    return Result(tables=tables, notes=audits.answers(rows), code=code_of(rule, rows))
 
 
-def _on_files(attack: OneModel, files: Files, seed: int) -> Findings:
-    from deepunlearn_cli.evaluation import saved
+@dataclass(frozen=True)
+class _OnFiles:
+    """What an attack found in saved scores."""
 
-    outputs = {"forget": saved.read(files[0]), attack.against: saved.read(files[1])}
-    return attack.run({"target": lambda: outputs}, seed)
+    files: Files
+    findings: Findings
+    evidence: Evidence
+
+    @classmethod
+    def read(cls, attack: OneModel, files: Files, seed: int) -> _OnFiles:
+        from deepunlearn_cli.evaluation import saved
+
+        outputs = {"forget": saved.read(files[0]), attack.against: saved.read(files[1])}
+        return cls(files, attack.run({"target": lambda: outputs}, seed), attack.evidence(outputs))
+
+    def row(self, answer: AnswerRow) -> dict[str, Any]:
+        source, against = map(str, self.files)
+        about = {"id": None, "target": None, "source": source, "method": self.files[0].stem, "seed": None}
+        return {**about, "against": against, **answer, **self.findings.scores, **self.evidence.about()}
 
 
 def advice(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -18,7 +18,7 @@ from deepunlearn_cli.cli.tuned import tuned
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.cli.verdict import VerdictOptions, answer_row, code_of
 from deepunlearn_cli.core.errors import ExitCode
-from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
+from deepunlearn_cli.core.recipe import CONTROLS, DO_NOTHING, RETRAIN
 from deepunlearn_cli.reporting import ulira as views
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.store import Store
     from deepunlearn_cli.studies import shadows
+    from deepunlearn_cli.studies.audit import Answer
 
 DESIGN = "Design"
 
@@ -118,14 +119,14 @@ def ulira(
 def _analysed(analyses: Sequence[shadows.Analysis], rule: Rule, figure: Path | None) -> Result:
     from deepunlearn_cli.studies.audit import findings_of
 
-    control = next((findings_of(one.run) for one in analyses if one.method == RETRAIN and one.run), None)
-    rows = sorted((_row(one, rule, control) for one in analyses), key=_order)
+    controls = {one.method: findings_of(one.run) for one in analyses if one.method in CONTROLS and one.run}
+    rows = sorted((_row(one, rule, controls) for one in analyses), key=_order)
     drawn = [row for row in rows if row["histogram"]]
     if figure:
         from deepunlearn_cli.reporting import figures
 
         figures.save(figures.ulira_figure(drawn), figure)
-    code = code_of(rule, [row["verdict"] for row in rows])
+    code = code_of(rule, rows)
     return Result(
         tables=[views.ulira_table(rows, ULiRA.columns), views.figure(drawn)],
         ids=[one.run.id for one in analyses if one.run],
@@ -153,15 +154,15 @@ def _order(row: Mapping[str, Any]) -> tuple[bool, float]:
     return row["accuracy"] is None, row["accuracy"] or 0.0
 
 
-def _row(analysis: shadows.Analysis, rule: Rule, control: Findings | None) -> dict[str, Any]:
+def _row(analysis: shadows.Analysis, rule: Rule, controls: Mapping[str, Findings]) -> dict[str, Any]:
     from deepunlearn_cli.methods import METHODS
     from deepunlearn_cli.studies import audit
 
     ours = audit.findings_of(analysis.run) if analysis.run else None
     is_control = analysis.method in CONTROLS
     answer = None
-    if ours and control and not is_control:
-        answer = audit.against_control(rule, ULiRA(), ours, control)
+    if ours and RETRAIN in controls and not is_control:
+        answer = _answered(rule, ours, controls)
     return {
         "id": analysis.run.id if analysis.run else None,
         "method": analysis.method,
@@ -172,3 +173,14 @@ def _row(analysis: shadows.Analysis, rule: Rule, control: Findings | None) -> di
         **answer_row(answer, rule),
         "histogram": views.histogram(ours.parts["samples"]["accuracy"]) if ours else [],
     }
+
+
+def _answered(rule: Rule, ours: Findings, controls: Mapping[str, Findings]) -> Answer:
+    """The verdict on a method beside the retrained models, or beside guessing where the rule says so."""
+    from deepunlearn_cli.studies.audit import GUESSING, RETRAINED, answered
+
+    control = controls[RETRAIN] if rule.fail_above is None else None
+    nothing, attack = controls.get(DO_NOTHING), ULiRA()
+    gaps = attack.gaps(rule.metrics, ours, control)
+    bound = attack.gaps(rule.metrics, nothing, control) if nothing else None
+    return answered(rule, gaps, ours.scores["samples"], RETRAINED if control else GUESSING, bound)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, TypedDict
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from deepunlearn_cli.attacks import (
     TOLERANCE,
@@ -19,6 +20,7 @@ from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure, unknown
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.evaluation.equivalence import Tested
     from deepunlearn_cli.studies.audit import Answer
 
 CODES = {"FAIL": ExitCode.AUDIT_FAIL, "INCONCLUSIVE": ExitCode.AUDIT_INCONCLUSIVE}  # the worst first
@@ -32,8 +34,8 @@ class VerdictOptions(Bundle):
         float | None,
         option(
             metavar="GAP",
-            help="How far from its control the attack may be, either way; the exit code follows. "
-            f"(default: {TOLERANCE})",
+            help="How far from its control each figure may be, either way (tails: half of it); the exit code "
+            f"follows. (default: {TOLERANCE})",
             rich_help_panel=PANEL,
         ),
     ] = None
@@ -41,22 +43,35 @@ class VerdictOptions(Bundle):
         float | None,
         option(
             metavar="LIMIT",
-            help="Compare the attack's own 95 % interval with this, and with 1 minus it (0.5 is guessing): "
-            "PASS inside, FAIL outside (exit 4), else INCONCLUSIVE (exit 5).",
+            help="Compare the attack with guessing (0.5) instead of its control: each figure may be as far "
+            "from it as this, either way; the exit code follows.",
             rich_help_panel=PANEL,
         ),
     ] = None
     metric: Annotated[
         str | None,
         option(
-            metavar="NAME",
-            help="The figure that the verdict goes by: one that `deepunlearn attacks NAME` lists. "
-            "(default: the first of them)",
+            metavar="NAME[,NAME]",
+            help="Figures that the verdict goes by, of those that `deepunlearn attacks NAME` lists. "
+            "(default: all of them)",
             rich_help_panel=PANEL,
         ),
     ] = None
     gate: Annotated[
-        bool, option("--gate", help="Exit 4 on FAIL and 5 on INCONCLUSIVE.", rich_help_panel=PANEL)
+        bool,
+        option(
+            "--gate",
+            help="Exit 4 on FAIL, and 5 on INCONCLUSIVE or a PASS that doing nothing would get as well.",
+            rich_help_panel=PANEL,
+        ),
+    ] = False
+    accept_uninformative: Annotated[
+        bool,
+        option(
+            "--accept-uninformative",
+            help="Exit 0 on PASS where doing nothing would pass too.",
+            rich_help_panel=PANEL,
+        ),
     ] = False
 
     def rule(self, attack: type[Attack]) -> Rule:
@@ -65,10 +80,6 @@ class VerdictOptions(Bundle):
         Raises:
             UsageFailure: a limit out of range, both limits, or a metric that the attack has not.
         """
-        metric = self.metric or attack.headline()
-        if metric not in (known := attack.metrics()):
-            failure = unknown("metric", metric, known, f"--metric {', or '.join(known)}")
-            raise UsageFailure(failure.message, failure.hint)
         if self.tolerance is not None and self.fail_above is not None:
             raise UsageFailure("--tolerance and --fail-above are two rules", "give one of them")
         if self.tolerance is not None:
@@ -76,39 +87,101 @@ class VerdictOptions(Bundle):
         if self.fail_above is not None:
             check_limit(self.fail_above)
         gate = self.gate or self.tolerance is not None or self.fail_above is not None
-        return Rule(metric, TOLERANCE if self.tolerance is None else self.tolerance, self.fail_above, gate)
+        tolerance = TOLERANCE if self.tolerance is None else self.tolerance
+        metrics = self._metrics(attack)
+        return Rule(metrics, tolerance, self.fail_above, gate, self.accept_uninformative)
+
+    def _metrics(self, attack: type[Attack]) -> tuple[str, ...]:
+        known = attack.metrics()
+        if self.metric is None:
+            return known
+        chosen = tuple(dict.fromkeys(name.strip() for name in self.metric.split(",")))
+        for name in chosen:
+            if name not in known:
+                failure = unknown("metric", name, known, f"--metric {', or '.join(known)}")
+                raise UsageFailure(failure.message, failure.hint)
+        return chosen
 
 
-def code_of(rule: Rule, verdicts: Sequence[str | None]) -> ExitCode:
-    """The exit code of the worst verdict, if the rule is a gate."""
-    return next((CODES[word] for word in CODES if rule.gate and word in verdicts), ExitCode.OK)
+def code_of(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> ExitCode:
+    """The exit code of the worst answer among rows, if the rule is a gate."""
+    if not rule.gate:
+        return ExitCode.OK
+    words = {row["verdict"] for row in rows}
+    if any(row["uninformative"] for row in rows) and not rule.accept_uninformative:
+        words.add("INCONCLUSIVE")
+    return next((CODES[word] for word in CODES if word in words), ExitCode.OK)
+
+
+class FigureRow(TypedDict):
+    """One figure's part in a verdict, as plain data; ends of its gap are None where too few samples tell."""
+
+    metric: str
+    verdict: Verdict
+    value: float
+    control: float
+    gap: float
+    gap_low: float | None
+    gap_high: float | None
+    limit: float
 
 
 class AnswerRow(TypedDict):
-    """An answer as plain data; a control's is None where it would be."""
+    """An answer as plain data; a control's is None where it would be.
+
+    `metric` is the figure that decided, and the gap that of it at the threshold where it decided; `figures`
+    has all. `do_nothing` is what the same rule says of doing nothing.
+    """
 
     verdict: Verdict | None
+    do_nothing: Verdict | None
+    uninformative: bool | None
     reference: str | None
-    metric: str
+    metric: str | None
     tolerance: float
     fail_above: float | None
+    limit: float | None
     gap: float | None
     gap_low: float | None
     gap_high: float | None
     needed: int | None
+    few: bool | None
+    figures: list[FigureRow]
 
 
 def answer_row(answer: Answer | None, rule: Rule) -> AnswerRow:
     """An answer as plain data; a control has none."""
-    low, high = gap_interval(answer.gap) if answer else (None, None)
+    decision = answer.decision if answer else None
+    decided = figure_row(decision.decided) if decision else None
     return {
-        "verdict": answer.verdict if answer else None,
+        "verdict": decision.verdict if decision else None,
+        "do_nothing": answer.bound.verdict if answer and answer.bound else None,
+        "uninformative": answer.uninformative if answer else None,
         "reference": answer.reference if answer else None,
-        "metric": rule.metric,
+        "metric": decided["metric"] if decided else None,
         "tolerance": rule.tolerance,
         "fail_above": rule.fail_above,
-        "gap": answer.gap.value if answer else None,
+        "limit": decided["limit"] if decided else None,
+        "gap": decided["gap"] if decided else None,
+        "gap_low": decided["gap_low"] if decided else None,
+        "gap_high": decided["gap_high"] if decided else None,
+        "needed": answer.needed if answer else None,
+        "few": decision.few if decision else None,
+        "figures": [figure_row(one) for one in decision.tested] if decision else [],
+    }
+
+
+def figure_row(tested: Tested) -> FigureRow:
+    """One figure as plain data."""
+    known = math.isfinite(tested.gap.error)
+    low, high = gap_interval(tested.gap) if known else (None, None)
+    return {
+        "metric": tested.metric,
+        "verdict": tested.verdict,
+        "value": tested.ours,
+        "control": tested.theirs,
+        "gap": tested.gap.value,
         "gap_low": low,
         "gap_high": high,
-        "needed": answer.needed if answer else None,
+        "limit": tested.limit,
     }

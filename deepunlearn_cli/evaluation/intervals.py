@@ -1,12 +1,13 @@
 """How sure a figure is: intervals of shares, AUCs and differences, each by a named method.
 
 Sources: Wilson 1927 (interval of a share); Clopper and Pearson 1934 (exact interval of a share); Hanley and
-McNeil 1982 (interval of an AUC); DeLong, DeLong and Clarke-Pearson 1988 (two AUCs on the same samples).
+McNeil 1982 (variance of an AUC); Newcombe 2006, Statistics in Medicine 25:559 (interval of an AUC).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 CONFIDENCE = 0.95  # of every interval that the tool prints
+ROUNDING = 1e-6  # of counts that may be weighted
 
 Interval = tuple[float, float]
 
@@ -82,20 +84,32 @@ def auc(member_scores: Floats, other_scores: Floats) -> float:
 
 
 def auc_interval(area: float, members: int, others: int, confidence: float = CONFIDENCE) -> Interval:
-    """Hanley and McNeil's (1982) normal interval of an AUC from the sizes of both sides, cut to 0..1."""
-    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
-    spread = area * (1 - area) + (members - 1) * (q1 - area**2) + (others - 1) * (q2 - area**2)
-    half = quantile((1 + confidence) / 2) * math.sqrt(max(0.0, spread) / (members * others))
-    return max(0.0, area - half), min(1.0, area + half)
+    """Newcombe's (2006, method 5) score interval of an AUC from the sizes of both sides.
+
+    The areas whose own normal interval, by Hanley and McNeil's variance, holds `area`: never of no width,
+    also where the sides do not overlap. (0, 1) where a side is empty.
+    """
+    if not members or not others:
+        return 0.0, 1.0
+    z = quantile((1 + confidence) / 2)
+    low = _root(lambda at: at + z * _auc_error(at, members, others) - area, 0.0, area)
+    high = _root(lambda at: at - z * _auc_error(at, members, others) - area, area, 1.0)
+    return low, high
 
 
-def auc_difference(ours: tuple[Floats, Floats], theirs: tuple[Floats, Floats]) -> Estimate:
-    """Difference of two AUCs by DeLong; each pair holds (member scores, other scores) of the same samples."""
-    (m1, o1), (m2, o2) = ours, theirs
-    members = _placements(m1, o1) - _placements(m2, o2)
-    others = _placements(-o1, -m1) - _placements(-o2, -m2)
-    variance = members.var(ddof=1) / len(members) + others.var(ddof=1) / len(others)
-    return Estimate(float(members.mean()), math.sqrt(variance))
+def _auc_error(area: float, members: int, others: int) -> float:
+    """Hanley and McNeil's standard error, both sides of their mean size in its two joint terms."""
+    joint = (members + others) / 2 - 1
+    grown = 1 + joint * (1 - area) / (2 - area) + joint * area / (1 + area)
+    return math.sqrt(max(0.0, area * (1 - area) * grown / (members * others)))
+
+
+def _root(rising: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function that is below 0 at `low` and not at `high` becomes 0, by bisection."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
+    return (low + high) / 2
 
 
 def _placements(scores: Floats, others: Floats) -> NDArray[np.float64]:
@@ -132,15 +146,22 @@ def tpr_interval(
     members' share is taken at the worse of the two. Each part spends half of the error, so that the whole
     covers at least as often as it says.
     """
-    from scipy.stats import binom
-
     n = len(other_scores)
     if n * fpr < 1 or not len(member_scores):
         return None
-    part = (1 + confidence) / 2
-    fewest, most = (int(k) for k in binom.ppf([(1 - part) / 2, (1 + part) / 2], n, fpr))
     ordered = _sorted(other_scores)
-    strict = int((member_scores >= ordered[-fewest]).sum()) if fewest else 0
-    loose = int((member_scores > ordered[-1 - min(most, n - 1)]).sum())
-    low, high = (clopper_pearson(count, len(member_scores), part) for count in (strict, loose))
+    above, reached = (n - ordered.searchsorted(member_scores, side) for side in ("right", "left"))
+    return tail_ends(above, reached, n, fpr, confidence)
+
+
+def tail_ends(
+    above: NDArray[Any], reached: NDArray[Any], others: int, fpr: float, confidence: float = CONFIDENCE
+) -> Interval:
+    """The same from how many of the others lie above each member, and how many are not below it."""
+    from scipy.stats import binom
+
+    part = (1 + confidence) / 2
+    fewest, most = (int(k) for k in binom.ppf([(1 - part) / 2, (1 + part) / 2], others, fpr))
+    strict, loose = int((above < fewest - ROUNDING).sum()), int((reached <= most + ROUNDING).sum())
+    low, high = (clopper_pearson(count, len(above), part) for count in (strict, loose))
     return low[0], high[1]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 from deepunlearn_cli.core.score import Score
+from deepunlearn_cli.evaluation.equivalence import LEAST
 from deepunlearn_cli.reporting.table import Column, Row, Table
 
-LAYOUT = 3  # of an audit's row, whichever the attack
+LAYOUT = 4  # of an audit's row, whichever the attack
+ROUNDING = 1e-6  # of ends that are whole hundredths
 SHORT_ID = 8  # digits of an id that are shown; any unambiguous prefix is accepted
 
 
@@ -23,7 +26,7 @@ def audit_table(rows: Sequence[Row], attack: str, heading: str, scores: Sequence
         *_which(),
         *[_figure(score) for score in scores],
         Column("gap", _gap, right=True),
-        Column("verdict", lambda r: str(r["verdict"] or "control")),
+        Column("verdict", _verdict),
     ]
     return Table(f"deepunlearn.{attack}/{LAYOUT}", heading, columns, rows, _notes(rows, scores))
 
@@ -46,61 +49,140 @@ def _figure(score: Score) -> Column:
 
 
 def _ends(row: Row, score: Score) -> str:
-    return "–".join(f"{row[f'{score.name}_{end}']:.2f}".removeprefix("0") for end in ("low", "high"))
+    """To two digits, rounded outwards: an end that is not 1 does not look like it."""
+    ends = [100 * row[f"{score.name}_{end}"] for end in ("low", "high")]
+    outwards = math.floor(ends[0] + ROUNDING), math.ceil(ends[1] - ROUNDING)
+    return "–".join(f"{end / 100:.2f}".removeprefix("0") for end in outwards)
 
 
 def _gap(row: Row) -> str:
-    if row["gap"] is None:
+    if row["gap_low"] is None:
         return ""
     return f"{row['gap']:+.3f}±{(row['gap_high'] - row['gap_low']) / 2:.3f}"
 
 
+def _verdict(row: Row) -> str:
+    if not row["verdict"]:
+        return "control"
+    return f"{row['verdict']}, uninformative" if row["uninformative"] else str(row["verdict"])
+
+
 def _notes(rows: Sequence[Row], scores: Sequence[Score]) -> list[str]:
-    sizes = sorted({row["n"] for row in rows})
-    span = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    cut, (forget, unseen) = _span(rows, "n"), (_span(rows, name) for name in ("n_forget", "n_unseen"))
+    notes = [
+        f"accuracy: {cut} samples a side; AUC, TPR and verdict: {forget} forgotten against {unseen} unseen "
+        "ones; intervals: 95 %, of the gap 90 %"
+    ]
+    if any(row["class_matched"] for row in rows):
+        notes.append("AUC, TPR and verdict: unseen samples weighted to the class mix of the forgotten ones")
+    if left := max(row["left_out"] for row in rows):
+        notes.append(f"AUC, TPR and verdict: without {left} forgotten samples of classes with no unseen one")
     references = [row["reference"] for row in rows]
-    notes = [f"{span} forgotten samples against as many unseen ones; intervals: 95 %, of the gap 90 %"]
     if "retrained" in references:
-        notes.append("gap: to the retrained model of the same seed, on the same samples")
+        notes.append("gap: to the retrained model of the same seed, on the same samples, of what decided")
     if alone := references.count("holdout"):
         notes.append(f"holdout: {alone} compared with guessing (0.5), for want of a retrained model")
+    if any(row["uninformative"] for row in rows):
+        notes.append("uninformative: doing nothing passes too, so this test could not have seen a difference")
     for score in scores:
         if score.takes and any(row[score.name] is None for row in rows):
-            few = f"not resolvable with {sizes[0]} samples, it takes {score.takes:,}"
+            few = f"not resolvable with {unseen} unseen samples, it takes {score.takes:,}"
             notes.append(f"{score.header.removeprefix('@')}: {few}")
     return notes
+
+
+def _span(rows: Sequence[Row], name: str) -> str:
+    sizes = sorted({row[name] for row in rows})
+    return f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
 
 
 def answers(rows: Sequence[Row], many: int = 6) -> list[str]:
     """A sentence per verdict (one for all, if there are more than `many`), and what would settle it."""
     judged = [row for row in rows if row["verdict"]]
-    if len(judged) > many:
-        counts = {word: sum(row["verdict"] == word for row in judged) for word in VERDICTS}
-        return [", ".join(f"{count} {word}" for word, count in counts.items() if count)]
-    return [_answer(row) for row in judged]
+    if len(judged) <= many:
+        return [
+            answer(row, _who(row), f"the {row['reference']} model's") + _matched(row) + _power(row)
+            for row in judged
+        ]
+    counts = {word: sum(row["verdict"] == word for row in judged) for word in VERDICTS}
+    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    blind = sum(bool(row["uninformative"]) for row in judged)
+    return [f"{said}{f'; {blind} PASS that doing nothing would get as well' if blind else ''}"]
 
 
 VERDICTS = ("PASS", "FAIL", "INCONCLUSIVE")
 BEYOND = {"PASS": "is within", "FAIL": "is beyond", "INCONCLUSIVE": "is not shown to be within"}
+FIGURES = {  # of a verdict, in words
+    "accuracy": "accuracy at the threshold that matters most",
+    "auc": "AUC",
+    "tpr_1": "TPR at 1 % false positives from above",
+    "tpr_1_below": "TPR at 1 % false positives from below",
+}
+STANDING = {
+    "FAIL": "beyond",
+    "INCONCLUSIVE": "open",
+    "PASS": "within",
+}  # of figures, the worst first
 
 
-def _answer(row: Row) -> str:
-    who = f"{row['method']} seed {row['seed']}" if row["seed"] is not None else str(row["method"])
-    if row["fail_above"] is not None:
-        reason = f"the {row['metric']} {BEYOND[row['verdict']]} {row['fail_above']:g} (95 %, either way)"
+def answer(row: Row, who: str, reference: str, figures: Mapping[str, str] = FIGURES) -> str:
+    """The verdict on `who` in a sentence: which figure decided it, and what the others say.
+
+    Args:
+        row: an answer as plain data.
+        reference: whose figures are compared with, where it is not guessing.
+        figures: names of figures in words; others stand for themselves.
+    """
+    which = figures.get(row["metric"], row["metric"])
+    other = "guessing" if row["reference"] in ("holdout", "guessing") else reference
+    if row["few"]:
+        reason = f"fewer than {LEAST} samples on a side show nothing either way"
+    elif row["gap_low"] is None:
+        reason = f"too few unseen samples for the {which}{_others(row)}"
     else:
         gap = f"{row['gap']:+.3f} (90 %: {row['gap_low']:+.3f} to {row['gap_high']:+.3f})"
-        other = "guessing" if row["reference"] == "holdout" else f"the {row['reference']} model's"
-        reason = f"{row['metric']} less {other}, {gap}, {BEYOND[row['verdict']]} ±{row['tolerance']:g}"
-    return f"{who}: {row['verdict']}: {reason}{_power(row)}"
+        beyond = f"{BEYOND[row['verdict']]} ±{row['limit']:g}{_others(row)}"
+        reason = f"{which} less {other}, {gap}, {beyond}"
+    return f"{who}: {row['verdict']}: {reason}{_informative(row)}"
+
+
+def _others(row: Row) -> str:
+    said = [
+        f"{word}: {', '.join(names)}"
+        for verdict, word in STANDING.items()
+        if (
+            names := [
+                one["metric"]
+                for one in row["figures"]
+                if one["verdict"] == verdict and one["metric"] != row["metric"]
+            ]
+        )
+    ]
+    return "".join(f"; {one}" for one in said)
+
+
+def _informative(row: Row) -> str:
+    if row["uninformative"]:
+        return "; doing nothing passes too, so this test could not have seen a difference"
+    if row["verdict"] == "PASS" and row["do_nothing"] is None:
+        return "; whether doing nothing would pass too is not known"
+    return ""
+
+
+def _who(row: Row) -> str:
+    return f"{row['method']} seed {row['seed']}" if row["seed"] is not None else str(row["method"])
+
+
+def _matched(row: Row) -> str:
+    return "; unseen samples weighted to the forgotten ones' classes" if row["class_matched"] else ""
 
 
 def _power(row: Row) -> str:
     if row["verdict"] != "INCONCLUSIVE" or row["needed"] is None:
         return ""
-    if row["needed"] > row["n"]:
-        return f"; about {row['needed']} forget samples would settle it (there are {row['n']})"
-    return f"; {row['n']} forget samples suffice in general, but this gap lies near the limit"
+    if row["needed"] > row["n_forget"]:
+        return f"; about {row['needed']} forget samples would settle it (there are {row['n_forget']})"
+    return f"; {row['n_forget']} forget samples suffice in general, but this gap lies near the limit"
 
 
 def slice_table(rows: Sequence[Row], attack: str, title: str) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.score import Score
+from deepunlearn_cli.reporting import audits
 from deepunlearn_cli.reporting.table import Column, Row, Table
 
 if TYPE_CHECKING:
@@ -60,20 +61,11 @@ def answers(rows: Sequence[Row]) -> list[str]:
     return [_answer(row) for row in rows if row["verdict"] or row["reason"]]
 
 
-BEYOND = {"PASS": "is within", "FAIL": "is beyond", "INCONCLUSIVE": "is not shown to be within"}
-
-
 def _answer(row: Row) -> str:
     if row["reason"]:
         return str(row["reason"])
-    gap = f"{row['gap']:+.3f} (90 %: {row['gap_low']:+.3f} to {row['gap_high']:+.3f})"
-    if row["fail_above"] is not None:
-        reason = f"the {row['metric']} {BEYOND[row['verdict']]} {row['fail_above']:g}"
-    else:
-        beyond = f"{BEYOND[row['verdict']]} ±{row['tolerance']:g}"
-        reason = f"{row['metric']} less the retrained models', {gap}, {beyond}"
     more = "; more --splits narrow it" if row["verdict"] == "INCONCLUSIVE" else ""
-    return f"{row['title']}: {row['verdict']}: {reason}{more}"
+    return audits.answer(row, str(row["title"]), "the retrained models'", {"auc": "AUC"}) + more
 
 
 def plan_table(rows: Sequence[Row]) -> Table:
@@ -118,7 +110,7 @@ def _column(score: Score) -> Column:
 
 
 def _gap(row: Row) -> str:
-    if row["gap"] is None:
+    if row["gap_low"] is None:
         return ""
     return f"{row['gap']:+.3f}\n±{(row['gap_high'] - row['gap_low']) / 2:.3f}"
 
@@ -126,6 +118,8 @@ def _gap(row: Row) -> str:
 def _verdict(row: Row) -> str:
     if row["reason"]:
         return "failed"
+    if row["uninformative"]:
+        return "PASS,\nuninformative"
     return str(row["verdict"] or "control")
 
 

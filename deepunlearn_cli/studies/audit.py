@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from deepunlearn_cli import data
-from deepunlearn_cli.attacks import ATTACKS, Attack, Findings, OneModel, Rule, Verdict, samples_needed
+from deepunlearn_cli.attacks import ATTACKS, Decision, Findings, Gap, OneModel, Rule
 from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
-from deepunlearn_cli.evaluation.intervals import Estimate
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Run
 
-RETRAINED, HOLDOUT = "retrained", "holdout"  # what an attack is compared with
+if TYPE_CHECKING:
+    from deepunlearn_cli.attacks import Evidence
+
+# what an attack is compared with: guessing is `holdout` for want of a retrained model, `guessing` by choice
+RETRAINED, HOLDOUT, GUESSING = "retrained", "holdout", "guessing"
 
 
 @dataclass(frozen=True)
@@ -22,25 +26,41 @@ class Answer:
     """What an attack's figures mean.
 
     Attributes:
-        reference: `retrained`, or `holdout` where there is no retrained model to compare with.
-        gap: the rule's figure less the reference's (what guessing gives for `holdout`).
-        needed: forget samples that would settle it (see `samples_needed`).
+        decision: the verdict, and by what.
+        reference: `retrained`, or `holdout` where there is no retrained model to compare with, or `guessing`
+            where the rule asks for no comparison.
+        bound: what the same rule says of doing nothing; None where that is not known.
+        needed: forget samples that would settle it (see `power.forget_needed`).
     """
 
-    verdict: Verdict
+    decision: Decision
     reference: str
-    gap: Estimate
-    needed: int | None
+    bound: Decision | None = None
+    needed: int | None = None
+
+    @property
+    def uninformative(self) -> bool:
+        """Whether it is a PASS that doing nothing would have got as well."""
+        return self.decision.verdict == "PASS" and bool(self.bound and self.bound.verdict == "PASS")
 
 
 @dataclass(frozen=True)
 class Audited:
-    """An attack's run, what it found, what it found in its control, and the answer (none for a control)."""
+    """An attack's run, what it found there and in its control, and the answer (none for a control)."""
 
     run: Run
     findings: Findings
+    evidence: Evidence
     control: Findings | None = None
     answer: Answer | None = None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside an attacked model: its retrained control, and what doing nothing leaves."""
+
+    control: Evidence | None = None
+    nothing: Evidence | None = None
 
 
 def findings_of(run: Run) -> Findings:
@@ -48,31 +68,26 @@ def findings_of(run: Run) -> Findings:
     return Findings(run.scores, run.outputs())
 
 
-def against_control(rule: Rule, attack: Attack, ours: Findings, control: Findings) -> Answer:
-    """The verdict on an attack beside the same attack on its control.
+def answered(
+    rule: Rule, gaps: Sequence[Gap], samples: float, reference: str, nothing: Sequence[Gap] | None = None
+) -> Answer:
+    """The answer from a model's gaps, and from those of doing nothing to the same reference."""
+    bound = rule.decide(nothing, samples) if nothing else None
+    return Answer(rule.decide(gaps, samples), reference, bound)
+
+
+def judge(rule: Rule, attack: OneModel, ours: Evidence, beside: Beside) -> Answer:
+    """The verdict on an attack on one model: beside its control, or beside guessing.
 
     Raises:
-        UsageFailure: the control is of other samples, or the rule's limits make no sense.
+        UsageFailure: the models saw other samples.
     """
-    return _answer(rule, ours, attack.difference(rule.metric, ours, control), RETRAINED)
-
-
-def judge(rule: Rule, attack: OneModel, ours: Findings, control: Findings | None) -> Answer:
-    """The verdict on an attack on one model; against guessing, for want of a control.
-
-    Raises:
-        UsageFailure: as above.
-    """
-    if control:
-        return against_control(rule, attack, ours, control)
-    return _answer(rule, ours, attack.advantage(rule.metric, ours), HOLDOUT)
-
-
-def _answer(rule: Rule, ours: Findings, gap: Estimate, reference: str) -> Answer:
-    own = ours.scores[f"{rule.metric}_low"], ours.scores[f"{rule.metric}_high"]
-    samples = ours.scores.get("n")
-    needed = samples_needed(gap, samples, rule.tolerance) if samples else None
-    return Answer(rule.verdict(gap, own), reference, gap, needed)
+    control = beside.control if rule.fail_above is None else None
+    missing = HOLDOUT if rule.fail_above is None else GUESSING
+    gaps = attack.gaps(rule.metrics, ours, control)
+    nothing = attack.gaps(rule.metrics, beside.nothing, control) if beside.nothing else None
+    answer = answered(rule, gaps, ours.samples, RETRAINED if control else missing, nothing)
+    return replace(answer, needed=attack.needed(rule.metrics, ours, control, rule.limit))
 
 
 def audit(runner: Runner, attacks: Sequence[Recipe], rule: Rule) -> tuple[list[Audited], int]:
@@ -85,19 +100,44 @@ def audit(runner: Runner, attacks: Sequence[Recipe], rule: Rule) -> tuple[list[A
     if len(attacks) == 1 and outcome.failures:
         raise outcome.failures[0][1]
     controls = _controls(runner, outcome.runs)
-    audits = [_audited(runner, run, rule, controls) for run in outcome.runs]
+    read = Evidences(runner)
+    audits = [_audited(runner, run, rule, controls, read) for run in outcome.runs]
     attacked = {run.id for run in outcome.runs}
-    audits += [Audited(run, findings_of(run)) for key, run in controls.items() if key not in attacked]
+    rest = [run for key, run in controls.items() if key not in attacked]
+    audits += [Audited(run, findings_of(run), read.of(run.recipe)) for run in rest]
     return audits, len(outcome.failures)
 
 
-def _audited(runner: Runner, run: Run, rule: Rule, controls: Mapping[str, Run]) -> Audited:
-    attack = ATTACKS.get(run.recipe.name).build(run.recipe.params)
-    assert isinstance(attack, OneModel)
-    reference = _on_retrained(run.recipe, runner)
-    control_run = controls.get(reference.key) if reference else None
-    ours, control = findings_of(run), findings_of(control_run) if control_run else None
-    return Audited(run, ours, control, judge(rule, attack, ours, control))
+class Evidences:
+    """What verdicts go by, of each attacked model read once."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._read: dict[str, Evidence] = {}
+
+    def of(self, attack: Recipe) -> Evidence:
+        """From the outputs of the model that is attacked."""
+        if attack.key not in self._read:
+            target = attack.inputs["target"]
+            run = self._runner.store.get(target.key) or self._runner.ensure(target)
+            self._read[attack.key] = built(attack).evidence(run.outputs())
+        return self._read[attack.key]
+
+
+def built(attack: Recipe) -> OneModel:
+    """The attack of a recipe."""
+    actor = ATTACKS.get(attack.name).build(attack.params)
+    assert isinstance(actor, OneModel)
+    return actor
+
+
+def _audited(runner: Runner, run: Run, rule: Rule, controls: Mapping[str, Run], read: Evidences) -> Audited:
+    wanted = _on_retrained(run.recipe, runner), _on_nothing(run.recipe, runner)
+    there = [controls.get(one.key) if one else None for one in wanted]
+    beside = Beside(*(read.of(one.recipe) if one else None for one in there))
+    ours, control = read.of(run.recipe), there[0]
+    answer = judge(rule, built(run.recipe), ours, beside)
+    return Audited(run, findings_of(run), ours, findings_of(control) if control else None, answer)
 
 
 def _controls(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from outputs_kit import outputs, split
 
-from deepunlearn_cli.attacks import ATTACKS, within
+from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.attacks._features import FEATURES, feature_of, log_odds
-from deepunlearn_cli.attacks._pairs import advantage, difference
 from deepunlearn_cli.attacks._umia import SHUFFLE_SEED
 from deepunlearn_cli.attacks.umia import UMIA
 from deepunlearn_cli.core.errors import UsageFailure
@@ -37,7 +36,7 @@ def test_a_planted_memoriser_is_caught(cv):
     scores = scores_of(outputs(lead=4), 0, cv=cv)
     assert scores["accuracy"] > 0.9
     assert scores["auc"] > 0.95
-    assert within((scores["accuracy_low"], scores["accuracy_high"]), 0.6) == "FAIL"
+    assert scores["accuracy_low"] > 0.6
 
 
 def test_kfold_agrees_with_scikit_learn():
@@ -170,31 +169,3 @@ def test_what_it_says_of_each_sample():
     right = np.concatenate([forget["guess"], 1 - against["guess"]])
     assert right.mean() == pytest.approx(found.scores["accuracy"], abs=0.02)
     assert intervals.auc(forget["score"], against["score"]) == found.scores["auc"]
-
-
-def test_a_difference_pairs_the_samples():
-    one, other = (attacked(outputs(seed=seed)).parts for seed in (0, 1))
-    same = difference("accuracy", one, one)
-    assert (same.value, same.error) == (0, 0)
-    for metric in ("accuracy", "auc"):
-        gap = difference(metric, one, other)
-        alone = [advantage(metric, parts).value for parts in (one, other)]
-        assert gap.value == pytest.approx(alone[0] - alone[1])
-    moved = {part: {**arrays, "index": arrays["index"] + 1} for part, arrays in one.items()}
-    with pytest.raises(UsageFailure, match="other samples"):
-        difference("accuracy", one, moved)
-
-
-@pytest.mark.parametrize("metric", ["accuracy", "auc"])
-def test_the_difference_of_two_models_alike_covers_zero(metric):
-    hits = 0
-    for repetition in range(100):
-        rng = np.random.default_rng(repetition)
-        shared = {name: rng.normal(1, 1, 150) for name in ("forget", "test")}
-        models = [
-            attacked({name: split(base + rng.normal(0, 0.5, 150)) for name, base in shared.items()}).parts
-            for _ in range(2)
-        ]
-        low, high = difference(metric, *models).interval()
-        hits += low <= 0 <= high
-    assert hits >= 93

@@ -51,9 +51,81 @@ def test_the_exit_code_follows_the_verdict_if_asked(scores, name, more, verdict,
     said = of(scores, name, *more, "--json", control=control)
     row = said.json[0]
     assert (row["verdict"], said.code) == (verdict, code)
-    assert row["reference"] == ("retrained" if control else "holdout")
+    against_guessing = "guessing" if "--fail-above" in more else "holdout"
+    assert row["reference"] == ("retrained" if control and "--fail-above" not in more else against_guessing)
+    assert [one["metric"] for one in row["figures"]] == (
+        ["auc"] if "auc" in more else ["accuracy", "auc", "tpr_1", "tpr_1_below"]
+    )
+    assert row["metric"] in {one["metric"] for one in row["figures"]}
     assert len(said.json) == (2 if control else 1)
     assert row["gap_low"] < row["gap"] < row["gap_high"]
+
+
+@pytest.mark.parametrize(
+    ("name", "original", "more", "verdict", "blind", "code"),
+    [
+        ("clean", "clean", (), "PASS", True, 5),
+        ("clean", "clean", ("--accept-uninformative",), "PASS", True, 0),
+        ("clean", "leaky", (), "PASS", False, 0),
+        ("leaky", "clean", (), "FAIL", False, 4),
+        ("leaky", "clean", ("--accept-uninformative",), "FAIL", False, 4),
+    ],
+)
+def test_a_pass_that_doing_nothing_would_get_is_none_for_a_gate(
+    scores, name, original, more, verdict, blind, code
+):
+    given = ("--original", scores / f"{original}.npz", scores / f"{original}-test.npz", "--tolerance", "0.1")
+    said = of(scores, name, *given, *more, "--json", control="retrained")
+    row = said.json[0]
+    assert (row["verdict"], row["uninformative"], said.code) == (verdict, blind, code)
+    assert row["do_nothing"] == ("PASS" if original == "clean" else "FAIL")
+    told = " ".join(of(scores, name, *given, *more, control="retrained").err.split())
+    assert ("this test could not have seen a difference" in told) == blind
+    assert of(scores, name, *given[:3], *more, control="retrained").code == 0, "no gate was asked for"
+
+
+def test_a_pass_without_the_original_says_that_it_may_be_blind(scores):
+    told = of(scores, "clean", "--tolerance", "0.1", control="retrained").err
+    assert "whether doing nothing would pass too is not known" in " ".join(told.split())
+
+
+def test_figures_may_be_chosen(scores):
+    one = of(scores, "leaky", "--metric", "tpr_1_below, auc", "--json").json[0]
+    assert [figure["metric"] for figure in one["figures"]] == ["tpr_1_below", "auc"]
+    told = " ".join(of(scores, "leaky").err.split())
+    assert "FAIL: " in told
+    assert "beyond: " in told, "the other figures are told of"
+
+
+def test_ten_samples_are_no_verdict(scores, tmp_path):
+    for name in ("a", "b"):
+        np.savez(tmp_path / f"{name}.npz", values=np.full(10, 0.5))
+    said = call("attack", "umia", "--scores", tmp_path / "a.npz", "--against", tmp_path / "b.npz", "--gate")
+    assert (said.code, "fewer than 30 samples" in " ".join(said.err.split())) == (5, True)
+
+
+def test_classes_are_matched_and_said_to_be(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, size, mix in (("f", 300, [0.9, 0.1]), ("t", 900, [0.5, 0.5])):
+        labels = rng.choice(2, size, p=mix)
+        logits = np.zeros((size, 2))
+        logits[np.arange(size), labels] = rng.normal(1 + 2 * labels, 1)
+        np.savez(tmp_path / f"{name}.npz", logits=logits, labels=labels)
+    words = (
+        "attack",
+        "umia",
+        "--scores",
+        tmp_path / "f.npz",
+        "--against",
+        tmp_path / "t.npz",
+        "--tolerance",
+        "0.1",
+    )
+    row = call(*words, "--json").json[0]
+    assert (row["class_matched"], row["verdict"] != "FAIL") == (True, True)
+    assert row["auc_low"] < 0.5 < row["auc_high"]
+    assert "weighted to the forgotten ones' classes" in " ".join(call(*words).err.split())
+    assert (row["n"], row["n_forget"], row["n_unseen"]) == (300, 300, 900)
 
 
 def test_power_is_stated(scores):
@@ -74,7 +146,7 @@ def test_samples_classes_and_the_most_exposed(scores, tmp_path):
     for row in said.json:
         by_schema.setdefault(row["schema"], []).append(row)
     assert {k: len(v) for k, v in by_schema.items()} == {
-        "deepunlearn.umia/3": 1,
+        "deepunlearn.umia/4": 1,
         "deepunlearn.umia-class/1": 3,
         "deepunlearn.umia-sample/1": 5,
     }
