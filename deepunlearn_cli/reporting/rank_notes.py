@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from deepunlearn_cli.reporting.certainty import LEAST_SEEDS, MOST, RESAMPLES
+from deepunlearn_cli.evaluation.separation import FALSE_SPLITS, LEAST_SEEDS
+from deepunlearn_cli.reporting.certainty import MOST
 from deepunlearn_cli.reporting.groups import Groups, missing
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.pairs import MethodKey, Pair, common_notes, is_control, left_out, shortened
@@ -35,24 +36,26 @@ def rank_notes(
 
 def firm_notes(rows: Sequence[Row], measures: Sequence[Measure]) -> list[str]:
     """How to read intervals and letters, and whose group hangs on the linkage."""
-    notes = []
-    drawn = measures[0].over
-    if any(row[f"{one.key}_rank_low"] is not None for row in rows for one in measures):
-        notes.append(
-            f"rank (90 % interval over {RESAMPLES} draws of the {drawn}) and letters: methods that share a "
-            "letter cannot be told apart"
-        )
-    else:
-        notes.append(
-            f"no rank intervals: they take {LEAST_SEEDS} {drawn}, and say more with ten; and at most {MOST} "
-            "configurations"
-        )
+    notes = [_letter_note(rows, measures)]
     for one in measures:
         shaky = [row for row in rows if (row[f"{one.key}_kept"] or 1) < 1]
         shares = ", ".join(f"{row['label']} {row[f'{one.key}_kept']:.0%}" for row in shaky)
         if shaky:
             notes.append(f"{one.title} groups that hang on the linkage (share of all four): {shares}")
     return notes
+
+
+def _letter_note(rows: Sequence[Row], measures: Sequence[Measure]) -> str:
+    drawn = measures[0].over
+    if any(row[f"{one.key}_rank_low"] is not None for row in rows for one in measures):
+        return (
+            "rank (90 % interval) and letters: methods that share a letter cannot be told apart by a sign-"
+            f"flip test over {drawn}, which splits equal ones in 1 table of {1 / FALSE_SPLITS:.0f} at most"
+        )
+    return (
+        f"no letters and no rank intervals: they take {LEAST_SEEDS} {drawn} on every pair, and say more with "
+        f"ten; and at most {MOST} configurations"
+    )
 
 
 def _failure(pair: Pair, key: MethodKey) -> list[str]:

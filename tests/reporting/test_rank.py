@@ -351,7 +351,7 @@ def test_ulira_is_ranked_split_by_split():
     rows = analyses({n: [m + e for e in noise] for n, m in {"retrain": 0.5, "ft": 0.52, "ct": 0.7}.items()})
     table = rank(ulira_records(rows, TITLES), metrics=["ulira"])
     found = {row["label"]: row for row in table.rows}
-    assert any("draws of the splits" in note for note in table.notes)
+    assert any("test over splits" in note for note in table.notes)
     assert (found["FT"]["ulira_rank"], found["CT"]["ulira_rank"]) == (1, 2)
     assert found["FT"]["ulira_mean"] == pytest.approx(0.52)
     assert found["FT"]["ulira_n"] == 16
