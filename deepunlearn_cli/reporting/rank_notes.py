@@ -9,7 +9,15 @@ from deepunlearn_cli.evaluation.separation import FALSE_SPLITS, LEAST_SEEDS
 from deepunlearn_cli.reporting.certainty import MOST
 from deepunlearn_cli.reporting.groups import Groups, missing
 from deepunlearn_cli.reporting.measures import Measure
-from deepunlearn_cli.reporting.pairs import MethodKey, Pair, common_notes, is_control, left_out, shortened
+from deepunlearn_cli.reporting.pairs import (
+    MethodKey,
+    Pair,
+    common_notes,
+    is_control,
+    left_out,
+    shortened,
+    unpaired,
+)
 from deepunlearn_cli.reporting.spreads import noise
 from deepunlearn_cli.reporting.table import UNKNOWN, Row
 
@@ -26,6 +34,7 @@ def rank_notes(
     of_measures = [note for one in measures for note in _measure_notes(one, compared, grouped[one.name])]
     return [
         *left_out(every),
+        *unpaired(compared, "the ranking"),
         *shortened(failed),
         *of_measures,
         *_partial(compared),
@@ -62,7 +71,7 @@ def _failure(pair: Pair, key: MethodKey) -> list[str]:
     if is_control(key) or not (seeds := missing(pair, key)):
         return []
     runs = pair.methods[key]
-    why = [f"{s} ({runs[s].reason or 'no finite scores'})" if s in runs else f"{s} (not run)" for s in seeds]
+    why = [f"{s} ({runs[s].fault})" if s in runs else f"{s} (not run)" for s in seeds]
     label = next(iter(runs.values())).label
     return [f"F: {label} on {pair.label} has no usable model for seed {', '.join(why)}"]
 
@@ -104,16 +113,16 @@ def _floors(measure: Measure, compared: Sequence[Pair]) -> list[str]:
 
 def _absent(measure: Measure, compared: Sequence[Pair], grouped: Sequence[Groups]) -> list[str]:
     """The runs without a figure that keep a method out of the groups."""
-    ids = [
-        run.id
+    runs = [
+        run
         for pair, one in zip(compared, grouped, strict=True)
         for key, method in one.items()
         if method.group is None and method.spread.n < len(pair.retrained)
         for run in pair.methods[key].values()
         if run.usable and run.seed in pair.retrained and run.id not in method.spread.ids
     ]
-    more = f" (and {len(ids) - 1} more)" if len(ids) > 1 else ""
-    return [f"{measure.title} {UNKNOWN}: {measure.absent.format(id=ids[0])}{more}"] if ids else []
+    more = f" (and {len(runs) - 1} more)" if len(runs) > 1 else ""
+    return [f"{measure.title} {UNKNOWN}: {measure.lacking(runs[0])}{more}"] if runs else []
 
 
 def _partial(compared: Sequence[Pair]) -> list[str]:

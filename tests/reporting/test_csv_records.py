@@ -52,7 +52,7 @@ def test_shares_and_percent_are_the_same(tmp_path):
         (HEAD + "d,m,ft,0,abc,1,,1,,\n", 2, "line 2: RA 'abc' is not a number"),
         (HEAD + "d,m,ft,x,1,1,,1,,\n", 2, "line 2: seed"),
         (HEAD + "d,m,ft,0,1,1,,1,,\n", 2, "no row of method retrain"),
-        (HEAD, 3, "no unlearned or retrained model"),
+        (HEAD, 3, "has no row"),
     ],
 )
 def test_bad_figures(tmp_path, text, code, says):
