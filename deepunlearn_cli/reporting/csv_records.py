@@ -132,7 +132,7 @@ def _facts(row: Line, method: str) -> dict[str, Any]:
 
 def _reason(row: Line) -> str:
     """Why it failed: its status where that is more than the word, and the first line that says anything."""
-    said = next(iter(row.text("reason").splitlines()), "").strip()
+    said = next(iter(row.text("reason").splitlines()), "").strip(" :")
     status = row.text("status")
     parts = [status if status.lower() != "failed" or not said else "", said]
     text = ": ".join(part for part in parts if part)

@@ -19,6 +19,20 @@ def letters(apart: Apart) -> list[str]:
     return ["".join(_letter(i) for i, group in enumerate(alike) if one in group) for one in range(len(apart))]
 
 
+def abridged(spelt: str) -> str:
+    """Letters as people read them: four or more in a row by their ends, from `a` to `d`."""
+    found, here = "", ""
+    for letter in spelt:
+        if here and ord(letter) != ord(here[-1]) + 1:
+            found, here = found + _ends(here), ""
+        here += letter
+    return found + _ends(here)
+
+
+def _ends(row: str) -> str:
+    return f"{row[0]}\u2013{row[-1]}" if len(row) > 3 else row
+
+
 def runs(apart: Apart, order: Sequence[int]) -> list[list[int]]:
     """The methods in `order`, cut into runs within which nobody is told apart from anybody."""
     found: list[list[int]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from deepunlearn_cli.core.errors import Failure, NotFound
@@ -136,6 +136,14 @@ def common_notes(every: Sequence[Pair]) -> list[str]:
             f"U-MIA was cross-validated in several ways ({', '.join(sorted(styles))}): compare with care"
         )
     return [*notes, *_steered(every), *_assumed(every)]
+
+
+def by_reason(reasons: Mapping[int, str]) -> str:
+    """Seeds without a usable model, each reason once: `0, 1 (diverged), 2 (not run)`."""
+    seeds: dict[str, list[str]] = {}
+    for seed, why in reasons.items():
+        seeds.setdefault(why, []).append(str(seed))
+    return ", ".join(f"{', '.join(ours)} ({why})" for why, ours in seeds.items())
 
 
 def unpaired(compared: Sequence[Pair], what: str) -> list[str]:

@@ -12,6 +12,7 @@ from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.pairs import (
     MethodKey,
     Pair,
+    by_reason,
     common_notes,
     is_control,
     left_out,
@@ -71,9 +72,9 @@ def _failure(pair: Pair, key: MethodKey) -> list[str]:
     if is_control(key) or not (seeds := missing(pair, key)):
         return []
     runs = pair.methods[key]
-    why = [f"{s} ({runs[s].fault})" if s in runs else f"{s} (not run)" for s in seeds]
+    why = by_reason({seed: runs[seed].fault if seed in runs else "not run" for seed in seeds})
     label = next(iter(runs.values())).label
-    return [f"F: {label} on {pair.label} has no usable model for seed {', '.join(why)}"]
+    return [f"F: {label} on {pair.label} has no usable model for seed {why}"]
 
 
 def _measure_notes(measure: Measure, compared: Sequence[Pair], grouped: Sequence[Groups]) -> list[str]:

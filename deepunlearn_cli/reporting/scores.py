@@ -14,7 +14,16 @@ from deepunlearn_cli.reporting.columns import (
     runs_column,
 )
 from deepunlearn_cli.reporting.measures import MEASURES, RETENTION, SCORES, SEEDS, Measure, measures_of
-from deepunlearn_cli.reporting.pairs import Pair, Runs, common_notes, identity, pairs, shortened, unpaired
+from deepunlearn_cli.reporting.pairs import (
+    Pair,
+    Runs,
+    by_reason,
+    common_notes,
+    identity,
+    pairs,
+    shortened,
+    unpaired,
+)
 from deepunlearn_cli.reporting.records import Record
 from deepunlearn_cli.reporting.spreads import measured, noise
 from deepunlearn_cli.reporting.table import Fields, Table
@@ -88,13 +97,13 @@ def _notes(every: Sequence[Pair], shown: Sequence[Measure]) -> list[str]:
 
 
 def _failures(every: Sequence[Pair]) -> list[str]:
-    failed = [
-        f"{run.label} seed {run.seed} on {pair.label} is left out: {run.fault}"
-        for pair in every
-        for run in pair.runs()
-        if not run.usable
-    ]
-    return shortened(failed)
+    notes = []
+    for pair in every:
+        for runs in pair.methods.values():
+            failed = {seed: run.fault for seed, run in runs.items() if not run.usable}
+            label = next(iter(runs.values())).label
+            notes += [f"{label} on {pair.label} is left out for seed {by_reason(failed)}"] if failed else []
+    return shortened(notes)
 
 
 def _absent(every: Sequence[Pair], measure: Measure) -> list[str]:

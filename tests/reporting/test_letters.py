@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepunlearn_cli.reporting.letters import letters, runs
+from deepunlearn_cli.reporting.letters import abridged, letters, runs
 
 
 def matrix(size, *pairs):
@@ -57,3 +57,18 @@ def test_runs_break_where_somebody_is_told_apart():
     assert runs(table, range(4)) == [[0, 1], [2, 3]]
     assert runs(table, [3, 2, 1, 0]) == [[3, 2], [1, 0]]
     assert runs(matrix(3, (0, 2)), [2, 1, 0]) == [[2, 1], [0]]
+
+
+@pytest.mark.parametrize(
+    ("spelt", "text"),
+    [
+        ("", ""),
+        ("a", "a"),
+        ("abc", "abc"),
+        ("abcd", "a\u2013d"),
+        ("abdefgi", "abd\u2013gi"),
+        ("yza1b1", "yza1b1"),
+    ],
+)
+def test_many_letters_are_shown_by_their_ends(spelt, text):
+    assert abridged(spelt) == text
