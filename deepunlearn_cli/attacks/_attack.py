@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from deepunlearn_cli.core.fields import Declared
+from deepunlearn_cli.core.fields import OPTION, Declared
 from deepunlearn_cli.core.score import Score
 from deepunlearn_cli.core.shared import Outputs
 
@@ -41,6 +41,7 @@ class Attack(Declared, ABC):
         columns: the figures that its table shows; a verdict goes by the first unless told otherwise.
     """
 
+    spelling: ClassVar[str] = OPTION
     title: ClassVar[str]
     question: ClassVar[str]
     summary: ClassVar[str]

@@ -14,6 +14,7 @@ from deepunlearn_cli.reporting import audits
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Findings, OneModel, Rule
+    from deepunlearn_cli.evaluation.saved import Sides
     from deepunlearn_cli.studies.audit import Audited
 
 Files = tuple[Path, Path]  # scores of the forget set, and of unseen samples
@@ -39,10 +40,12 @@ def audited_files(
     attack: OneModel, rule: Rule, per_sample: PerSample, files: Files, control: Files | None, seed: int
 ) -> Result:
     """The attack on saved scores: no store, no model, no data."""
+    from deepunlearn_cli.evaluation import saved
     from deepunlearn_cli.studies.audit import judge
 
-    ours = _on_files(attack, files, seed)
-    theirs = _on_files(attack, control, seed) if control else None
+    audited, held = saved.read_sides(files, control)
+    ours = _on_sides(attack, audited, seed)
+    theirs = _on_sides(attack, held, seed) if held else None
     answer = judge(rule, attack, ours, theirs)
     about = {"id": None, "target": None, "source": str(files[0]), "method": files[0].stem, "seed": None}
     rows = [{**about, "against": str(files[1]), **answer_row(answer, rule), **ours.scores}]
@@ -51,13 +54,20 @@ def audited_files(
         rows.append({**about, **names, **answer_row(None, rule), **theirs.scores})
     tables = [audits.audit_table(rows, attack.name(), attack.heading(), attack.columns)]
     tables += per_sample.tables(attack.name(), attack.title, [Judged(rows[0], ours, theirs)], ())
-    return Result(tables=tables, notes=audits.answers(rows), code=code_of(rule, [answer.verdict]))
+    notes = audits.answers(rows) + _doubts(audited, held)
+    return Result(tables=tables, notes=notes, code=code_of(rule, [answer.verdict]))
 
 
-def _on_files(attack: OneModel, files: Files, seed: int) -> Findings:
-    from deepunlearn_cli.evaluation import saved
+def _doubts(audited: Sides, held: Sides | None) -> list[str]:
+    from deepunlearn_cli.evaluation.saved import same
 
-    outputs = {"forget": saved.read(files[0]), attack.against: saved.read(files[1])}
+    if not held or not all(map(same, audited, held)):
+        return []
+    return ["the control's scores are the audited scores themselves: no gap between them can be found"]
+
+
+def _on_sides(attack: OneModel, sides: Sides, seed: int) -> Findings:
+    outputs = {"forget": sides[0], attack.against: sides[1]}
     return attack.run({"target": lambda: outputs}, seed)
 
 
