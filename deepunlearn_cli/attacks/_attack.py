@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from deepunlearn_cli.core.fields import Declared
+from deepunlearn_cli.core.fields import OPTION, Declared
 from deepunlearn_cli.core.score import Score
 from deepunlearn_cli.core.shared import Outputs
 
@@ -38,6 +38,7 @@ class Attack(Declared, ABC):
         columns: the figures that its table shows, the one that stands for all first.
     """
 
+    spelling: ClassVar[str] = OPTION
     title: ClassVar[str]
     question: ClassVar[str]
     summary: ClassVar[str]

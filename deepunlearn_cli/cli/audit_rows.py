@@ -15,6 +15,7 @@ from deepunlearn_cli.reporting import audits
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Evidence, Findings, OneModel, Rule
+    from deepunlearn_cli.evaluation.saved import Sides
     from deepunlearn_cli.studies.audit import Audited
 
 Files = tuple[Path, Path]  # scores of the forget set, and of unseen samples
@@ -49,10 +50,13 @@ def audited_files(
     attack: OneModel, rule: Rule, per_sample: PerSample, files: SavedFiles, seed: int
 ) -> Result:
     """The attack on saved scores: no store, no model, no data."""
+    from deepunlearn_cli.evaluation import saved
     from deepunlearn_cli.studies.audit import Beside, judge
 
     given = files.scores, files.control, files.original
-    ours, control, original = (_OnFiles.read(attack, one, seed) if one else None for one in given)
+    sides = saved.read_sides(*given)
+    pairs = zip(given, sides, strict=True)
+    ours, control, original = (_OnFiles.of(attack, f, s, seed) if f and s else None for f, s in pairs)
     assert ours
     beside = Beside(*(one.evidence if one else None for one in (control, original)))
     answer = judge(rule, attack, ours.evidence, beside)
@@ -61,7 +65,16 @@ def audited_files(
     tables = [audits.audit_table(rows, attack.name(), attack.heading(), attack.columns)]
     judged = Judged(rows[0], ours.findings, control.findings if control else None)
     tables += per_sample.tables(attack.name(), attack.title, [judged], ())
-    return Result(tables=tables, notes=audits.answers(rows), code=code_of(rule, rows))
+    notes = audits.answers(rows) + _doubts(sides[0], sides[1])
+    return Result(tables=tables, notes=notes, code=code_of(rule, rows))
+
+
+def _doubts(audited: Sides | None, held: Sides | None) -> list[str]:
+    from deepunlearn_cli.evaluation.saved import same
+
+    if not audited or not held or not all(map(same, audited, held)):
+        return []
+    return ["the control's scores are the audited scores themselves: no gap between them can be found"]
 
 
 @dataclass(frozen=True)
@@ -73,10 +86,8 @@ class _OnFiles:
     evidence: Evidence
 
     @classmethod
-    def read(cls, attack: OneModel, files: Files, seed: int) -> _OnFiles:
-        from deepunlearn_cli.evaluation import saved
-
-        outputs = {"forget": saved.read(files[0]), attack.against: saved.read(files[1])}
+    def of(cls, attack: OneModel, files: Files, sides: Sides, seed: int) -> _OnFiles:
+        outputs = {"forget": sides[0], attack.against: sides[1]}
         return cls(files, attack.run({"target": lambda: outputs}, seed), attack.evidence(outputs))
 
     def row(self, answer: AnswerRow) -> dict[str, Any]:

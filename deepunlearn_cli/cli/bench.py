@@ -12,7 +12,8 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_precision
-from deepunlearn_cli.cli.tables import TABLES, Source, check_table
+from deepunlearn_cli.cli.source import Source
+from deepunlearn_cli.cli.tables import TABLES, check_table
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.specs import read_seeds
 from deepunlearn_cli.reporting.plan_size import plan_size

@@ -27,8 +27,9 @@ class Result:
     """What a command has to show: printed once, at the edge.
 
     `tables` are shown on a terminal; a pipe gets `ids` instead where the command gives any, else tables as
-    tab-separated lines. `--json` prints every row of every table as one object per line. `text` is printed
-    as it is. `markdown` is a page to read: laid out in a pager on a terminal, as it is in a pipe.
+    tab-separated lines, with their notes on stderr. `--json` prints every row of every table as one object
+    per line. `text` is printed as it is. `markdown` is a page to read: laid out in a pager on a terminal, as
+    it is in a pipe.
     """
 
     tables: Sequence[Table] = ()
@@ -66,9 +67,16 @@ class Console:
             sys.stdout.write("".join(f"{run_id}\n" for run_id in result.ids))
         else:
             sys.stdout.write("\n".join(_lines(render(table, "tsv")) for table in result.tables))
+            self._notes(result.tables)
         sys.stdout.flush()
         for note in result.notes:
             self.note(note)
+
+    def _notes(self, tables: Sequence[Table]) -> None:
+        """What must be known of tables and has no place among tab-separated lines."""
+        for table in tables:
+            for note in table.notes:
+                self.note(note)
 
     def _page(self, markdown: str) -> None:
         if not self.interactive:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import app
@@ -11,16 +10,16 @@ from deepunlearn_cli.cli.bundles import Only
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.source import Source, titles
 from deepunlearn_cli.cli.tables import (
     TERMINAL,
     FormatOption,
+    FromOption,
     OutOption,
-    Source,
     completer,
     printed,
-    titles,
 )
-from deepunlearn_cli.core.errors import NotFound
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.reporting.clustering import LINKAGES
 from deepunlearn_cli.reporting.measures import PAPERS, SPLITS, find_metric, metrics_of_rank
 
@@ -55,35 +54,32 @@ def rank(
     ] = LINKAGES[0],
     format: FormatOption = TERMINAL,
     out: OutOption = None,
-    csv: Annotated[
-        Path | None,
-        option(
-            "--from",
-            metavar="FILE",
-            help="Rank the figures of a CSV instead of the store's; its columns are dataset, model, method, "
-            "seed, RA, FA, TA and, where known, VA, U-MIA, seconds.",
-        ),
-    ] = None,
+    file: FromOption = None,
 ) -> Result:
     """Rank the methods in the store by retention deviation and by indiscernibility (Table 1)."""
     from deepunlearn_cli.reporting.rank import rank as ranking
 
     metrics = [metric] if metric else PAPERS
-    source = Source(session, only.dataset, only.model)
-    return printed([ranking(_records(source, metrics, csv), metrics, linkage)], format, out)
+    source = Source(session, only.dataset, only.model, file=file)
+    return printed([ranking(_records(source, metrics), metrics, linkage)], format, out)
 
 
-def _records(source: Source, metrics: Sequence[str], csv: Path | None) -> list[Record]:
+def _records(source: Source, metrics: Sequence[str]) -> list[Record]:
     """What there is to rank: figures made elsewhere, the splits of every U-LiRA, or every model run.
 
     Raises:
         NotFound: an unknown metric, or no U-LiRA in the store.
+        UsageFailure: a metric that figures made elsewhere do not give.
     """
-    if csv:
-        from deepunlearn_cli.reporting.csv_records import read
-
-        return read(csv, titles(), source.dataset, source.model)
-    if find_metric(metrics[0]).over != SPLITS:
+    first = find_metric(metrics[0])
+    if source.file and (first.outputs or first.over == SPLITS):
+        enough = ", ".join(
+            n for n, one in metrics_of_rank().items() if not one.outputs and one.over != SPLITS
+        )
+        raise UsageFailure(
+            f"--metric {metrics[0]} takes runs, and --from has figures only", f"--metric: {enough}"
+        )
+    if first.over != SPLITS:
         return source.records
     from deepunlearn_cli.reporting.ulira_records import ulira_records
 

@@ -12,18 +12,20 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
+from deepunlearn_cli.cli.source import Source
 from deepunlearn_cli.cli.tables import (
     TABLES,
     TERMINAL,
     FormatOption,
+    FromOption,
     OutOption,
-    Source,
     check_table,
     chosen_format,
     completer,
     printed,
     written,
 )
+from deepunlearn_cli.core.errors import UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.reporting.table import Table
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     "deepunlearn report --table classes    # after `bench class-removal`",
     "deepunlearn report --table weights",
     "deepunlearn report --table sweep",
+    "deepunlearn report --from figures.csv --table scores",
     "deepunlearn report --format html --out report.html",
     "deepunlearn report --table scores --json | jq 'select(.method==\"msg\")'",
 )
@@ -67,17 +70,21 @@ def report(
     database: Annotated[
         str | None, option(metavar="URL", help="Where the sweeps' studies are, if not in the store.")
     ] = None,
+    file: FromOption = None,
 ) -> Result:
     """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps.
 
-    In html it is one page of all tables and figures, whatever --table says.
+    With --from the figures are those of a CSV. In html it is one page of all tables and figures, whatever
+    --table says.
     """
-    source = Source(session, only.dataset, only.model, database=database)
+    source = Source(session, only.dataset, only.model, database=database, file=file)
+    if refs and file:
+        raise UsageFailure("a run and --from are two sources", "give one or the other")
     if refs:
         return printed(_runs(session, read_refs(refs)), format, out)
     if chosen_format(format, out) == "html":
         return written(_page(source), out)
-    check_table(table)
+    check_table(table, file)
     return printed(TABLES[table].make(source), format, out)
 
 
@@ -85,6 +92,8 @@ def _page(source: Source) -> str:
     from deepunlearn_cli.cli.ulira import stored_rows
     from deepunlearn_cli.reporting.pages import report_page
 
+    if source.file:
+        return report_page(source.records, [])
     splits = stored_rows(source.store, source.dataset, source.model)
     return report_page(source.records, splits, source.removals)
 

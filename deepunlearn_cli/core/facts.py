@@ -31,6 +31,7 @@ FACTS = {
         Fact("work", "cost in epochs of training, the same on every machine"),
         Fact("device", "what it ran on"),
         Fact("shared", "whether other runs shared the machine, so that its seconds say little"),
+        Fact("classes", "number of classes of its data"),
         Fact("reads", "the parts of the data that the method saw"),
         Fact("peak_memory", "peak of what the method added to the process", "host MB", 0, 1e-6),
         Fact("peak_device_memory", "peak on the GPU, model and pictures included", "GPU MB", 0, 1e-6),

@@ -25,6 +25,8 @@ from deepunlearn_cli.core.errors import Failure, UsageFailure, unknown
 Value = bool | int | float | str  # of a hyperparameter: plain data
 Default = TypeVar("Default", bool, int, float, str)
 
+PARAMETER, OPTION = "-p {name}={value}", "--{option} {value}"  # how people give a value
+
 
 @dataclass(frozen=True)
 class Share:
@@ -90,18 +92,18 @@ class Domain:
         )
         return f"{self.low:g} .. {high}{' (log)' if self.log else ''}"
 
-    def read(self, name: str, value: object) -> Value:
-        """`value` (perhaps text) as this field's type.
+    def read(self, name: str, value: object, spelling: str = PARAMETER) -> Value:
+        """`value` (perhaps text) as this field's type; `spelling` is how people give it.
 
         Raises:
             UsageFailure: not of the type, not finite, or outside the range; the message names the field.
         """
         try:
             typed = self._typed(value)
-        except (TypeError, ValueError):
-            raise self._refuse(name, value) from None
+        except (TypeError, ValueError, OverflowError):
+            raise self._refuse(name, value, spelling) from None
         if not self._holds(typed):
-            raise self._refuse(name, value)
+            raise self._refuse(name, value, spelling)
         return typed
 
     def invalid(self) -> Value:
@@ -123,10 +125,9 @@ class Domain:
             return value in self.choices
         return (self.zero and value == 0) or (math.isfinite(value) and self.low <= value <= self.limit)
 
-    def _refuse(self, name: str, value: object) -> Failure:
-        return UsageFailure(
-            f"{name}={value} is not {self.describe()}", f"-p {name}={self.default} is the default"
-        )
+    def _refuse(self, name: str, value: object, spelling: str) -> Failure:
+        typed = spelling.format(name=name, option=name.replace("_", "-"), value=self.default)
+        return UsageFailure(f"{name}={value} is not {self.describe()}", f"{typed} is the default")
 
 
 def _declare(default: Default, domain: Domain) -> Default:
@@ -178,10 +179,11 @@ class Declared:
     """Base of everything with declared hyperparameters; a constructed instance always holds valid values."""
 
     revision: ClassVar[int] = 1  # raise it when the same hyperparameters would give other results
+    spelling: ClassVar[str] = PARAMETER  # how people give a value of it
 
     def __post_init__(self) -> None:
         for name, domain in self.domains().items():
-            object.__setattr__(self, name, domain.read(name, getattr(self, name)))
+            object.__setattr__(self, name, domain.read(name, getattr(self, name), self.spelling))
 
     @classmethod
     def domains(cls) -> dict[str, Domain]:

@@ -81,8 +81,3 @@ def changed(before: Mapping[str, Tensor], model: nn.Module) -> bool:
     return any(
         not torch.equal(before[name].to(value.device), value) for name, value in model.named_parameters()
     )
-
-
-def at_chance(accuracy: float, classes: int) -> bool:
-    """Whether an accuracy (0..1) is hardly above guessing: at most 1.2 times one in `classes`."""
-    return accuracy <= 1.2 / classes

@@ -41,6 +41,11 @@ def cross_entropy(logits: Floats, labels: NDArray[np.integer[Any]]) -> NDArray[n
     return losses
 
 
+def at_chance(accuracy: float, classes: int) -> bool:
+    """Whether an accuracy (0..1) is hardly above guessing: at most 1.2 times one in `classes`."""
+    return accuracy <= 1.2 / classes
+
+
 def retention(new: float | None, reference: float | None) -> float:
     """RR, FR or TR: accuracy of a model over that of the retrained one; NaN if unknown or over 0."""
     return math.nan if new is None or not reference else new / reference

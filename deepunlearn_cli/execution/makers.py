@@ -272,17 +272,15 @@ def score(outputs: Outputs) -> dict[str, Any]:
 
 def warnings_of(outputs: Outputs, classes: int) -> list[str]:
     """What a person should know before trusting this model."""
-    from deepunlearn_cli.engine.predict import at_chance
-
     retain = score(outputs).get("RA")
-    if retain is None or not at_chance(retain, classes):
+    if retain is None or not metrics.at_chance(retain, classes):
         return []
     return [f"retain accuracy is {retain:.1%}, at chance for {classes} classes: the model is not usable"]
 
 
 def _facts(task: Task, recipe: Recipe, materials: Materials) -> dict[str, Any]:
     cost = task.cost.facts(materials.training_size(recipe))
-    return {**task.facts, **materials.facts(), **cost, "version": __version__}
+    return {**task.facts, **materials.facts(), **cost, "classes": task.classes, "version": __version__}
 
 
 def _portable(model: nn.Module) -> dict[str, Tensor]:

@@ -1,7 +1,9 @@
-"""How firm a ranking is: over resampled seeds, and over linkages.
+"""How firm a ranking is: which methods can be told apart, over which ranks a method may move, and linkages.
 
-Seeds are drawn again with replacement (the same draw for every method, so that what they share cancels);
-groups and ranks are made anew from each draw. Nothing depends on the order of records.
+A rank's interval holds the ranks over resampled seeds (drawn with replacement, the same draw for every
+method, so that what they share cancels), and those of a table in which methods that cannot be told apart
+have one mean: resampling alone never finds that they are equal, and leaves out the rank of equal methods in
+every fourth case. Nothing depends on the order of records.
 """
 
 from __future__ import annotations
@@ -10,22 +12,21 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from string import ascii_lowercase
 
 from deepunlearn_cli.core.recipe import stream_seed
+from deepunlearn_cli.evaluation.separation import LEAST_SEEDS, apart
 from deepunlearn_cli.reporting.clustering import LINKAGES
-from deepunlearn_cli.reporting.groups import GROUP_NAMES, Counts, Groups, clustered, dense_ranks, groups
+from deepunlearn_cli.reporting.groups import GROUP_NAMES, Groups, clustered, dense_ranks, groups
+from deepunlearn_cli.reporting.letters import letters, runs
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.pairs import MethodKey, Pair, is_control
 
 RESAMPLES = 100
 MOST = 100  # methods and configurations that are resampled
-LEAST_SEEDS = 3  # two can only be drawn in three ways: an interval from them would say nothing
 CONFIDENCE = 0.9  # of a rank's interval
-APART = 0.95  # share of draws in which one method must be ahead to be told from another
 
-Draw = dict[MethodKey, tuple[Counts, float]]  # counts of groups, and the mean of the last pair
+Means = Mapping[MethodKey, float]  # of one pair, less is better
+Ranks = Mapping[MethodKey, int]
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,18 @@ class _Figures:
 
     seeds: int
     by_method: Mapping[MethodKey, Sequence[float]]
-    failed: Sequence[MethodKey]
+    failed: Mapping[MethodKey, Sequence[float]]  # infinite for a seed without a usable model
+
+    def means(self, drawn: Sequence[int] | None = None) -> Means:
+        """Means over all seeds, or over those drawn."""
+        places = range(self.seeds) if drawn is None else drawn
+        return {key: math.fsum([of[i] for i in places]) / self.seeds for key, of in self.by_method.items()}
 
 
 def firmness(
     compared: Sequence[Pair], measure: Measure, grouped: Sequence[Groups], linkage: str
 ) -> dict[MethodKey, Firmness]:
-    """Every ranked method's firmness; no intervals or letters with fewer than three seeds.
+    """Every ranked method's firmness; no intervals or letters with fewer than five seeds.
 
     Nothing for a crowd of configurations (an unmarked search, say): everybody would share every letter.
     """
@@ -67,41 +73,91 @@ def firmness(
     kept = _kept(compared, measure, grouped)
     if not keys or min(one.seeds for one in figures) < LEAST_SEEDS:
         return {key: Firmness(None, None, kept.get(key), "") for key in keys}
-    draws = [_draw(figures, linkage, number) for number in range(RESAMPLES)]
-    ranks = [dense_ranks({key: counts[:3] for key, (counts, _) in draw.items()}) for draw in draws]
-    letters = _letters(keys, draws, single=len(compared) == 1)
-    return {key: _firm([rank[key] for rank in ranks], kept.get(key), letters[key]) for key in keys}
+    shown = [one.means() for one in figures]
+    ordered = _ordered(figures, shown, linkage)
+    split = _apart(ordered, figures)
+    spelt = dict(zip(ordered, letters(split), strict=True))
+    ranks = [_ranks(figures, _drawn(figures, number), linkage) for number in range(RESAMPLES)]
+    sure = [_ranks(figures, means, linkage) for means in (shown, *_tied(shown, ordered, split))]
+    return {
+        key: _firm([of[key] for of in ranks], [of[key] for of in sure], kept.get(key), spelt.get(key, ""))
+        for key in keys
+    }
 
 
 def _figures(pair: Pair, measure: Measure, grouped: Groups) -> _Figures:
     sign = 1 if measure.lower else -1
-    by_method = {
-        key: [sign * measure.of(pair.methods[key][seed], run) for seed, run in pair.retrained.items()]
-        for key, method in grouped.items()
-        if method.group not in (None, "F")
-    }
-    failed = [key for key, method in grouped.items() if method.group == "F"]
+    by_method: dict[MethodKey, list[float]] = {}
+    failed: dict[MethodKey, list[float]] = {}
+    for key, method in grouped.items():
+        if method.group:
+            one = pair.methods[key]
+            figures = [
+                sign * measure.of(one[seed], run) if seed in one and one[seed].usable else math.inf
+                for seed, run in pair.retrained.items()
+            ]
+            (failed if method.group == "F" else by_method)[key] = figures
     return _Figures(len(pair.retrained), by_method, failed)
 
 
-def _draw(figures: Sequence[_Figures], linkage: str, number: int) -> Draw:
-    """One resample of the seeds of every pair."""
+def _drawn(figures: Sequence[_Figures], number: int) -> list[Means]:
+    """The means over one resample of the seeds of every pair."""
     chance = random.Random(stream_seed(number, "bootstrap"))
+    return [one.means([chance.randrange(one.seeds) for _ in range(one.seeds)]) for one in figures]
+
+
+def _ranks(figures: Sequence[_Figures], means: Sequence[Means], linkage: str) -> Ranks:
+    """The rank of every method by groups that are made of these means."""
     counts: dict[MethodKey, list[int]] = {}
-    means: dict[MethodKey, float] = {}
-    for pair in figures:
-        drawn = [chance.randrange(pair.seeds) for _ in range(pair.seeds)]
-        here = {key: sum(of[i] for i in drawn) / pair.seeds for key, of in pair.by_method.items()}
+    for pair, here in zip(figures, means, strict=True):
         for key, group in (clustered(here, linkage) | dict.fromkeys(pair.failed, "F")).items():
             counts.setdefault(key, [0, 0, 0, 0])[GROUP_NAMES.index(group)] += 1
-        means |= here
-    return {key: ((c[0], c[1], c[2], c[3]), means.get(key, math.inf)) for key, c in counts.items()}
+    return dense_ranks({key: (c[0], c[1], c[2]) for key, c in counts.items()})
 
 
-def _firm(ranks: Sequence[int], kept: float | None, letters: str) -> Firmness:
-    ordered = sorted(ranks)
+def _ordered(figures: Sequence[_Figures], shown: Sequence[Means], linkage: str) -> list[MethodKey]:
+    """Methods that did not fail everywhere, from the best to the worst: by rank, then by mean in one pair."""
+    ranks, only = _ranks(figures, shown, linkage), shown[0] if len(shown) == 1 else {}
+    known = {key for means in shown for key in means}
+    return sorted(known, key=lambda key: (ranks[key], only.get(key, 0), key))
+
+
+def _apart(keys: Sequence[MethodKey], figures: Sequence[_Figures]) -> list[list[bool]]:
+    import numpy as np
+
+    if not keys:
+        return []
+    tables = []
+    for one in figures:
+        known = {**dict.fromkeys(keys, [math.nan] * one.seeds), **one.by_method, **one.failed}
+        tables.append(np.array([known[key] for key in keys]).T)
+    split: list[list[bool]] = apart(tables).tolist()
+    return split
+
+
+def _tied(
+    shown: Sequence[Means], ordered: Sequence[MethodKey], split: Sequence[Sequence[bool]]
+) -> list[list[Means]]:
+    """The means if methods that cannot be told apart are equal: from the best on, and from the worst on."""
+    places = range(len(ordered))
+    return [
+        [_levelled(means, [[ordered[i] for i in run] for run in runs(split, order)]) for means in shown]
+        for order in (places, places[::-1])
+    ]
+
+
+def _levelled(means: Means, together: Sequence[Sequence[MethodKey]]) -> Means:
+    levels: dict[MethodKey, float] = {}
+    for keys in together:
+        known = sorted(means[key] for key in keys if key in means)
+        levels |= {key: math.fsum(known) / len(known) for key in keys if key in means}
+    return levels
+
+
+def _firm(drawn: Sequence[int], sure: Sequence[int], kept: float | None, letters: str) -> Firmness:
+    ordered = sorted(drawn)
     outside = math.floor(len(ordered) * (1 - CONFIDENCE) / 2)
-    return Firmness(ordered[outside], ordered[-1 - outside], kept, letters)
+    return Firmness(min(ordered[outside], *sure), max(ordered[-1 - outside], *sure), kept, letters)
 
 
 def _kept(compared: Sequence[Pair], measure: Measure, grouped: Sequence[Groups]) -> dict[MethodKey, float]:
@@ -113,34 +169,3 @@ def _kept(compared: Sequence[Pair], measure: Measure, grouped: Sequence[Groups])
                 if method.group and not is_control(key):
                     same.setdefault(key, []).append(method.group == shown[key].group)
     return {key: sum(hits) / len(hits) for key, hits in same.items()}
-
-
-def _letters(keys: Sequence[MethodKey], draws: Sequence[Draw], *, single: bool) -> dict[MethodKey, str]:
-    """Compact letters: methods in order, a letter for each longest run whose ends cannot be told apart."""
-    scores = {key: [_score(draw[key], single=single) for draw in draws] for key in keys}
-    middle = {key: sorted(ours)[len(ours) // 2] for key, ours in scores.items()}
-    order = sorted(keys, key=lambda key: (middle[key], key))
-    apart = {
-        (one, other): sum(a < b for a, b in zip(scores[one], scores[other], strict=True))
-        >= APART * len(draws)
-        for one, other in combinations(order, 2)
-    }
-    runs: list[tuple[int, int]] = []
-    for start, one in enumerate(order):
-        end = start
-        while end + 1 < len(order) and not apart[one, order[end + 1]]:
-            end += 1
-        if end > start and (not runs or end > runs[-1][1]):
-            runs.append((start, end))
-    return {key: _spelt(i, runs) for i, key in enumerate(order)}
-
-
-def _spelt(place: int, runs: Sequence[tuple[int, int]]) -> str:
-    ours = [i for i, (start, end) in enumerate(runs) if start <= place <= end]
-    return "".join(ascii_lowercase[i % len(ascii_lowercase)] for i in ours)
-
-
-def _score(drawn: tuple[Counts, float], *, single: bool) -> tuple[float, ...]:
-    """Less is better: the mean within one pair, the counts over several."""
-    (best, middle, worst, _), mean = drawn
-    return (mean,) if single else (-best, -middle, -worst)

@@ -2,90 +2,138 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from deepunlearn_cli.core.errors import NotFound, UsageFailure
-from deepunlearn_cli.core.recipe import RETRAIN
-from deepunlearn_cli.reporting.records import Record
+from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
+from deepunlearn_cli.reporting.csv_rows import ACCURACIES, ATTACKS, NEEDED, Line, lines, shares
+from deepunlearn_cli.reporting.records import PAPERS, Record
 
-COLUMNS = ("dataset", "model", "method", "seed", "RA", "FA", "VA", "TA", "U-MIA", "seconds")
-NEEDED = ("dataset", "model", "method", "seed", "RA", "FA", "TA")
-SHARES = ("RA", "FA", "VA", "TA", "U-MIA")
+# what the released benchmark's code calls the methods (arXiv 2410.01276)
+BENCHMARK = {
+    "original": DO_NOTHING, "naive": RETRAIN, "finetune": "ft", "gradient_ascent": "ga", "fisher": "ff",
+    "successive_random_labels": "srl", "bad_teacher": "bt", "scrubv2": "scrub", "influence": "iu",
+    "neggradplus": "ngplus", "kgltop1": "fcs", "kgltop2": "msg", "kgltop3": "cfw", "kgltop4": "prmq",
+    "kgltop5": "ct", "kgltop6": "kde", "kgltop7": "rni",
+}  # fmt: skip
+REASON = 60  # characters of a reason that are shown
+
+Figures = Mapping[tuple[int, str], float]  # by line and column
 
 
-def read(path: Path, titles: Mapping[str, str], dataset: str | None, model: str | None) -> list[Record]:
-    """A record per row; accuracies as shares or percent (then all of a column are), empty for unknown.
+def read(
+    path: Path,
+    titles: Mapping[str, str],
+    dataset: str | None = None,
+    model: str | None = None,
+    classes: Mapping[str, int] | None = None,
+) -> list[Record]:
+    """A record per row; accuracies as shares or percent, empty for unknown.
 
-    The rows of method `retrain` are the references, one per seed; methods that the tool does not know keep
-    their names.
+    The rows of method `retrain` are the references, one per seed. Methods are known by their names, their
+    titles and what the released benchmark calls them; others keep their names. `classes` has the number by
+    dataset, for a file without such a column.
 
     Raises:
-        NotFound: no such file.
-        UsageFailure: missing columns, or a value that is no number; the message names the line.
+        NotFound: no such file, or no row of this dataset and model.
+        UsageFailure: missing columns, a value that cannot be, shares beside percent, two rows of one method
+            and seed, or no retrained model; the message names the line.
     """
-    if not path.is_file():
-        raise NotFound(f"no file {path}", f"a CSV with the columns {', '.join(COLUMNS)}")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
-            rows = list(enumerate(reader, start=2))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageFailure(f"{path} is not a CSV: {error}", f"columns: {', '.join(COLUMNS)}") from None
-    if missing:
-        raise UsageFailure(f"{path} lacks the columns {', '.join(missing)}", f"columns: {', '.join(COLUMNS)}")
-    scale = {name: _scale([_number(row, name, line, path) for line, row in rows]) for name in SHARES}
-    records = [_record(row, line, path, titles, scale) for line, row in rows]
+    rows = lines(path)
+    figures = shares(rows, ACCURACIES) | shares(rows, ATTACKS)
+    names = {title.lower(): name for name, title in titles.items()} | BENCHMARK | {n: n for n in titles}
+    records = [_record(row, names, titles, figures, classes or {}) for row in rows]
+    _check_unique(path, records)
     wanted = [r for r in records if dataset in (None, r.dataset) and model in (None, r.model)]
-    if wanted and not any(r.method == RETRAIN for r in wanted):
+    if not wanted:
+        raise _none_wanted(path, records)
+    if not any(record.method == RETRAIN for record in wanted):
         raise UsageFailure(f"{path} has no row of method {RETRAIN}", "add one per seed: it is the reference")
     return wanted
 
 
+def _none_wanted(path: Path, records: Sequence[Record]) -> Failure:
+    known = sorted({f"{record.dataset} {record.model}" for record in records})
+    hint = f"it has: {', '.join(known)}" if known else f"a row per method and seed: {', '.join(NEEDED)}"
+    return NotFound(f"{path} has no row{' of this dataset and model' if known else ''}", hint)
+
+
+def _check_unique(path: Path, records: Sequence[Record]) -> None:
+    seen: dict[tuple[str, str, str, int], Record] = {}
+    for record in records:
+        known = seen.setdefault((record.dataset, record.model, record.method, record.seed), record)
+        if known is not record:
+            where = f"{record.title} of seed {record.seed} on {record.dataset} {record.model}"
+            raise UsageFailure(
+                f"{path}: {known.id} and {record.id} are both {where}",
+                "one row for each; other settings of a method need a name of their own",
+            )
+
+
 def _record(
-    row: Mapping[str, str], line: int, path: Path, titles: Mapping[str, str], scale: Mapping[str, float]
+    row: Line,
+    names: Mapping[str, str],
+    titles: Mapping[str, str],
+    figures: Figures,
+    classes: Mapping[str, int],
 ) -> Record:
-    shares = {n: None if (v := _number(row, n, line, path)) is None else v * scale[n] for n in SHARES}
-    seed, name = _number(row, "seed", line, path), row["method"].strip()
-    if seed is None or seed != int(seed):
-        raise UsageFailure(f"{path} line {line}: seed {row['seed']!r} is not a whole number", "0, 1, ...")
-    method = name if name.lower() not in titles else name.lower()
+    dataset, model, given = row.name("dataset"), row.name("model"), row.name("method")
+    method = names.get(given.lower(), given)
+    ours = {column: figures.get((row.number, column)) for column in (*ACCURACIES, *ATTACKS)}
     return Record(
-        id=f"line-{line}",
-        pair_key=(f"{row['dataset']} {row['model']}", ""),
-        dataset=row["dataset"],
-        model=row["model"],
+        id=f"line-{row.number}",
+        pair_key=(f"{dataset} {model}", ""),
+        dataset=dataset,
+        model=model,
         forget_label="",
         method=method,
-        title=titles.get(method, name),
+        title=titles.get(method, given),
         config="",
-        seed=int(seed),
-        status="done",
-        reason="",
-        created=float(line),
-        RA=shares["RA"],
-        FA=shares["FA"],
-        VA=shares["VA"],
-        TA=shares["TA"],
-        umia=shares["U-MIA"],
-        facts={"seconds": _number(row, "seconds", line, path), "device": row.get("device") or ""},
+        seed=_seed(row),
+        status="failed" if row.failed else "done",
+        reason=_reason(row) if row.failed else "",
+        created=float(row.number),
+        RA=ours["RA"],
+        FA=ours["FA"],
+        VA=ours["VA"],
+        TA=ours["TA"],
+        umia=ours["U-MIA"],
+        umias=_attacks(ours),
+        facts=_facts(row, method) | {"classes": _classes(row) or classes.get(dataset.lower())},
+        file=str(row.path),
     )
 
 
-def _number(row: Mapping[str, str], name: str, line: int, path: Path) -> float | None:
-    text = (row.get(name) or "").strip()
-    if not text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageFailure(
-            f"{path} line {line}: {name} {text!r} is not a number", "leave it empty if unknown"
-        ) from None
+def _attacks(figures: Mapping[str, float | None]) -> dict[tuple[str, str], float]:
+    kinds = {PAPERS: figures["U-MIA"], ("val", PAPERS[1]): figures["Val MIA"]}
+    return {kind: value for kind, value in kinds.items() if value is not None}
 
 
-def _scale(values: list[float | None]) -> float:
-    """0.01 for a column in percent: one that has a value above 1."""
-    return 0.01 if any(value is not None and value > 1 for value in values) else 1.0
+def _seed(row: Line) -> int:
+    if (seed := row.whole("seed")) is None:
+        raise row.refused("the column seed is empty", "0, 1, ...")
+    return seed
+
+
+def _classes(row: Line) -> int | None:
+    count = row.whole("classes")
+    if count is not None and count < 2:
+        raise row.refused(f"{count} classes", "two or more, or empty if unknown")
+    return count
+
+
+def _facts(row: Line, method: str) -> dict[str, Any]:
+    """What Table 2 looks at. Doing nothing costs nothing: a time beside it is that of training."""
+    work = 0 if method == DO_NOTHING else row.amount("work")
+    return {"seconds": row.amount("seconds"), "work": work, "device": row.text("device")}
+
+
+def _reason(row: Line) -> str:
+    """Why it failed: its status where that is more than the word, and the first line that says anything."""
+    said = next(iter(row.text("reason").splitlines()), "").strip(" :")
+    status = row.text("status")
+    parts = [status if status.lower() != "failed" or not said else "", said]
+    text = ": ".join(part for part in parts if part)
+    return text if len(text) <= REASON else f"{text[:REASON]}..."

@@ -19,6 +19,7 @@ from deepunlearn_cli.reporting.pairs import (
     identity,
     left_out,
     pairs,
+    unpaired,
     with_retrained,
 )
 from deepunlearn_cli.reporting.records import Record
@@ -133,6 +134,7 @@ def _notes(
     starred = f"* {odd} runs are left out of RTE: another device than retraining, or other runs shared it"
     return [
         *left_out(every),
+        *unpaired(compared, "RTE"),
         *([starred] if odd else []),
         "RTE: in seconds; RTE work: in epochs of training, the same on every machine; mean±sd over seeds"
         + (", averages: over pairs" if len(compared) > 1 else ""),

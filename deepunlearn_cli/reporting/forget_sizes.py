@@ -122,7 +122,7 @@ def _notes(levels: Levels) -> list[str]:
 
 def _failures(levels: Levels) -> list[str]:
     return [
-        f"{run.label} seed {run.seed} at {100 * share:g} % is left out: {run.reason or 'no finite scores'}"
+        f"{run.label} seed {run.seed} at {100 * share:g} % is left out: {run.fault}"
         for share, pair in levels.items()
         for run in pair.runs()
         if not run.usable

@@ -86,6 +86,14 @@ class Measure:
         scale = f"\n(linear to {self.symlog:g}, then logarithmic)" if self.symlog else ""
         return f"{self.heading}{scale}"
 
+    def lacking(self, run: Record) -> str:
+        """What to say of a run that lacks the figure."""
+        if not run.file:
+            return self.absent.format(id=run.id)
+        return (
+            "takes outputs, and a table of figures has none" if self.outputs else f"not given in {run.file}"
+        )
+
     def unknown(self, run: Record) -> bool:
         """Whether a run lacks the figure, of a measure that stands alone."""
         return math.isnan(self.of(run, run))

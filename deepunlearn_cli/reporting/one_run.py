@@ -65,7 +65,7 @@ def _row(measure: Measure, pair: Pair, run: Record) -> Fields:
 
 
 def _figure(measure: Measure, run: Record | None, retrained: Record | None) -> float:
-    if run is None or not run.usable or not (measure.alone or retrained):
+    if run is None or not run.scored or not (measure.alone or retrained):
         return math.nan
     return measure.of(run, run if measure.alone else retrained or run)
 
@@ -88,7 +88,7 @@ def _gap(row: Row) -> str:
 
 def _notes(pair: Pair, run: Record, rows: Sequence[Row]) -> list[str]:
     missing = [] if run.seed in pair.retrained else [f"no retrained model: {pair.retrain_command()}"]
-    failed = [] if run.usable else [f"the run failed: {run.reason or 'no finite scores'}"]
+    failed = [] if run.usable else [f"no usable model: {run.fault}"]
     interval = (
         [f"U-MIA between {100 * run.umia_low:.1f} and {100 * run.umia_high:.1f} % at 95 %"]
         if run.umia_low is not None and run.umia_high is not None
@@ -111,5 +111,5 @@ def _absent(pair: Pair, run: Record, rows: Sequence[Row]) -> list[str]:
     cures: dict[str, list[str]] = {}
     for measure in unknown:
         if measure.absent and (measure.alone or run.seed in pair.retrained):
-            cures.setdefault(measure.absent.format(id=run.id), []).append(measure.title)
+            cures.setdefault(measure.lacking(run), []).append(measure.title)
     return [f"{', '.join(titles)} {UNKNOWN}: {cure}" for cure, titles in cures.items()]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from deepunlearn_cli.core.errors import Failure, NotFound
 from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
-from deepunlearn_cli.reporting.records import PairKey, Record
+from deepunlearn_cli.evaluation.metrics import at_chance
+from deepunlearn_cli.reporting.records import CLASSES, PairKey, Record
 from deepunlearn_cli.reporting.table import Fields
 
 Runs = dict[int, Record]  # by seed
 MethodKey = tuple[str, str]  # method and config
 
+FEWEST = 2  # classes that there can be
 NOTES = 5  # of one sort before the rest is counted
 
 
@@ -44,9 +46,14 @@ class Pair:
     def retrain_command(self) -> str:
         """What makes the retrained models that are missing here."""
         run = self.any
-        seeds = sorted({record.seed for record in self.runs()})
-        place = f"--dataset {run.dataset} --model {run.model} --forget {run.forget_label}"
-        return f"deepunlearn train --role retrain {place} --seeds {','.join(map(str, seeds))}"
+        seeds = {record.seed for record in self.runs()}
+        listed = ",".join(map(str, sorted(seeds - set(self.retrained) or seeds)))
+        if run.file:
+            return f"{run.file} needs a usable row of method {RETRAIN} for seed {listed}"
+        place = f"--dataset {run.dataset} --model {run.model}"
+        if run.ulira is not None:
+            return f"deepunlearn attack ulira --method {RETRAIN} {place}"
+        return f"deepunlearn train --role retrain {place} --forget {run.forget_label} --seeds {listed}"
 
 
 def pairs(records: Sequence[Record]) -> list[Pair]:
@@ -70,7 +77,7 @@ def pairs(records: Sequence[Record]) -> list[Pair]:
 
 def _labels(samples: dict[PairKey, Record]) -> dict[PairKey, str]:
     """Names for people; pairs of equal names (other training, precision or split) get their hash too."""
-    plain = {key: f"{r.dataset} {r.model} {r.forget_label}" for key, r in samples.items()}
+    plain = {key: f"{r.dataset} {r.model} {r.forget_label}".rstrip() for key, r in samples.items()}
     count = Counter(plain.values())
     return {
         key: name if count[name] == 1 else f"{name} #{key[0][:4]}{key[1][:4]}" for key, name in plain.items()
@@ -128,7 +135,42 @@ def common_notes(every: Sequence[Pair]) -> list[str]:
         notes.append(
             f"U-MIA was cross-validated in several ways ({', '.join(sorted(styles))}): compare with care"
         )
-    return [*notes, *_steered(every)]
+    return [*notes, *_steered(every), *_assumed(every)]
+
+
+def by_reason(reasons: Mapping[int, str]) -> str:
+    """Seeds without a usable model, each reason once: `0, 1 (diverged), 2 (not run)`."""
+    seeds: dict[str, list[str]] = {}
+    for seed, why in reasons.items():
+        seeds.setdefault(why, []).append(str(seed))
+    return ", ".join(f"{', '.join(ours)} ({why})" for why, ours in seeds.items())
+
+
+def unpaired(compared: Sequence[Pair], what: str) -> list[str]:
+    """A note for each pair with seeds that no retrained model stands beside, which `what` leaves out."""
+    notes = []
+    for pair in compared:
+        lone = sorted({run.seed for run in pair.runs() if run.usable} - set(pair.retrained))
+        if lone:
+            seeds = f"seed {', '.join(map(str, lone))} on {pair.label}"
+            notes.append(f"{what} leaves out {seeds}: no usable retrained model; {pair.retrain_command()}")
+    return shortened(notes)
+
+
+def _assumed(every: Sequence[Pair]) -> list[str]:
+    """Where a model might be at chance, or not be, and nobody knows how many classes there are."""
+    doubtful = (
+        run
+        for pair in every
+        for run in pair.runs()
+        if run.classes is None and run.RA is not None and at_chance(run.RA, FEWEST)
+    )
+    names = sorted({run.dataset for run in doubtful})
+    cure = "; a column classes says it" if names and every[0].any.file else ""
+    return [
+        f"number of classes not known: {name}; {CLASSES} are assumed where a model may be at chance{cure}"
+        for name in names
+    ]
 
 
 def _steered(every: Sequence[Pair]) -> list[str]:

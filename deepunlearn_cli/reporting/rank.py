@@ -13,6 +13,7 @@ from deepunlearn_cli.reporting.certainty import UNKNOWN_FIRMNESS, Firmness, firm
 from deepunlearn_cli.reporting.clustering import LINKAGES, check_linkage
 from deepunlearn_cli.reporting.columns import measure_column, method_column, runs_column
 from deepunlearn_cli.reporting.groups import GROUP_NAMES, Counts, Groups, dense_ranks, groups
+from deepunlearn_cli.reporting.letters import abridged
 from deepunlearn_cli.reporting.measures import PAPERS, Measure, find_metric
 from deepunlearn_cli.reporting.pairs import MethodKey, Pair, identity, pairs, with_retrained
 from deepunlearn_cli.reporting.rank_notes import firm_notes, rank_notes
@@ -151,6 +152,6 @@ def _place(measure: Measure) -> Column:
     def text(row: Row) -> str:
         place, low, high = (row[f"{measure.key}_rank{end}"] for end in ("", "_low", "_high"))
         interval = f" ({low}\u2013{high})" if low is not None and low != high else ""
-        return f"{place}{interval} {row[f'{measure.key}_letters']}".rstrip() if place else UNKNOWN
+        return f"{place}{interval} {abridged(row[f'{measure.key}_letters'])}".rstrip() if place else UNKNOWN
 
     return Column(f"{measure.title} rank", text)

@@ -5,10 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from deepunlearn_cli.reporting.certainty import LEAST_SEEDS, MOST, RESAMPLES
+from deepunlearn_cli.evaluation.separation import FALSE_SPLITS, LEAST_SEEDS
+from deepunlearn_cli.reporting.certainty import MOST
 from deepunlearn_cli.reporting.groups import Groups, missing
 from deepunlearn_cli.reporting.measures import Measure
-from deepunlearn_cli.reporting.pairs import MethodKey, Pair, common_notes, is_control, left_out, shortened
+from deepunlearn_cli.reporting.pairs import (
+    MethodKey,
+    Pair,
+    by_reason,
+    common_notes,
+    is_control,
+    left_out,
+    shortened,
+    unpaired,
+)
 from deepunlearn_cli.reporting.spreads import noise
 from deepunlearn_cli.reporting.table import UNKNOWN, Row
 
@@ -25,6 +35,7 @@ def rank_notes(
     of_measures = [note for one in measures for note in _measure_notes(one, compared, grouped[one.name])]
     return [
         *left_out(every),
+        *unpaired(compared, "the ranking"),
         *shortened(failed),
         *of_measures,
         *_partial(compared),
@@ -35,18 +46,7 @@ def rank_notes(
 
 def firm_notes(rows: Sequence[Row], measures: Sequence[Measure]) -> list[str]:
     """How to read intervals and letters, and whose group hangs on the linkage."""
-    notes = []
-    drawn = measures[0].over
-    if any(row[f"{one.key}_rank_low"] is not None for row in rows for one in measures):
-        notes.append(
-            f"rank (90 % interval over {RESAMPLES} draws of the {drawn}) and letters: methods that share a "
-            "letter cannot be told apart"
-        )
-    else:
-        notes.append(
-            f"no rank intervals: they take {LEAST_SEEDS} {drawn}, and say more with ten; and at most {MOST} "
-            "configurations"
-        )
+    notes = [_letter_note(rows, measures)]
     for one in measures:
         shaky = [row for row in rows if (row[f"{one.key}_kept"] or 1) < 1]
         shares = ", ".join(f"{row['label']} {row[f'{one.key}_kept']:.0%}" for row in shaky)
@@ -55,13 +55,26 @@ def firm_notes(rows: Sequence[Row], measures: Sequence[Measure]) -> list[str]:
     return notes
 
 
+def _letter_note(rows: Sequence[Row], measures: Sequence[Measure]) -> str:
+    drawn = measures[0].over
+    if any(row[f"{one.key}_rank_low"] is not None for row in rows for one in measures):
+        return (
+            "rank (90 % interval) and letters: methods that share a letter cannot be told apart by a sign-"
+            f"flip test over {drawn}, which splits equal ones in 1 table of {1 / FALSE_SPLITS:.0f} at most"
+        )
+    return (
+        f"no letters and no rank intervals: they take {LEAST_SEEDS} {drawn} on every pair, and say more with "
+        f"ten; and at most {MOST} configurations"
+    )
+
+
 def _failure(pair: Pair, key: MethodKey) -> list[str]:
     if is_control(key) or not (seeds := missing(pair, key)):
         return []
     runs = pair.methods[key]
-    why = [f"{s} ({runs[s].reason or 'no finite scores'})" if s in runs else f"{s} (not run)" for s in seeds]
+    why = by_reason({seed: runs[seed].fault if seed in runs else "not run" for seed in seeds})
     label = next(iter(runs.values())).label
-    return [f"F: {label} on {pair.label} has no usable model for seed {', '.join(why)}"]
+    return [f"F: {label} on {pair.label} has no usable model for seed {why}"]
 
 
 def _measure_notes(measure: Measure, compared: Sequence[Pair], grouped: Sequence[Groups]) -> list[str]:
@@ -101,16 +114,16 @@ def _floors(measure: Measure, compared: Sequence[Pair]) -> list[str]:
 
 def _absent(measure: Measure, compared: Sequence[Pair], grouped: Sequence[Groups]) -> list[str]:
     """The runs without a figure that keep a method out of the groups."""
-    ids = [
-        run.id
+    runs = [
+        run
         for pair, one in zip(compared, grouped, strict=True)
         for key, method in one.items()
         if method.group is None and method.spread.n < len(pair.retrained)
         for run in pair.methods[key].values()
         if run.usable and run.seed in pair.retrained and run.id not in method.spread.ids
     ]
-    more = f" (and {len(ids) - 1} more)" if len(ids) > 1 else ""
-    return [f"{measure.title} {UNKNOWN}: {measure.absent.format(id=ids[0])}{more}"] if ids else []
+    more = f" (and {len(runs) - 1} more)" if len(runs) > 1 else ""
+    return [f"{measure.title} {UNKNOWN}: {measure.lacking(runs[0])}{more}"] if runs else []
 
 
 def _partial(compared: Sequence[Pair]) -> list[str]:

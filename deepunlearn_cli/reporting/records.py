@@ -13,6 +13,7 @@ from deepunlearn_cli.core.facts import FACTS
 from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.specs import across_runs
+from deepunlearn_cli.evaluation.metrics import at_chance
 
 if TYPE_CHECKING:
     from deepunlearn_cli.reporting.outputs import Reader
@@ -24,6 +25,7 @@ PairKey = tuple[str, str]
 Kind = tuple[str, str]  # of a U-MIA: what it is against, and the feature that it looks at
 
 DEFAULT = "default"  # stands for a hyperparameter that recipes leave out at its default
+CLASSES = 10  # assumed where the number is not known: at chance is what is at chance for so many
 PAPERS: Kind = ("test", "loss")  # the attack that ranks
 
 
@@ -34,7 +36,8 @@ class Record:
     Accuracies and attack results are shares (0..1) or None; `facts` are those that are declared
     (`core.facts`). `method` is the public name, `config` tells several configurations of it in a pair apart.
     `umia` and its interval are the paper's attack, the one that ranks; `umias` has the accuracy of every
-    kind of U-MIA, that one too. `reader` gives the outputs of runs to measures that look at them.
+    kind of U-MIA, that one too. `reader` gives the outputs of runs to measures that look at them. `file` is
+    the table that the figures come from, if they are not of a run in a store.
     """
 
     id: str
@@ -61,12 +64,36 @@ class Record:
     umias: Mapping[Kind, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     reader: Reader | None = None
+    file: str = ""
 
     @cached_property
-    def usable(self) -> bool:
-        """Whether the run gave a model whose accuracies are finite."""
+    def fault(self) -> str:
+        """Why the run gave no usable model; nothing if it did."""
+        if self.status != "done":
+            return self.reason or self.status
+        if not self.scored:
+            return "no finite scores"
+        if self.RA is None or not at_chance(self.RA, self.classes or CLASSES):
+            return ""
+        return (
+            f"retain accuracy {self.RA:.1%}, at chance for {self.classes or f'{CLASSES} (assumed)'} classes"
+        )
+
+    @property
+    def scored(self) -> bool:
+        """Whether the run gave a model with finite accuracies, of whatever use."""
         known = (self.RA, self.FA, self.TA) if self.ulira is None else (self.ulira,)
         return self.status == "done" and all(one is not None and math.isfinite(one) for one in known)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the run gave a model with finite accuracies, above chance on the retain set."""
+        return not self.fault
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes its data have, where that is known."""
+        return self.facts.get("classes")
 
     @property
     def label(self) -> str:
@@ -80,10 +107,12 @@ def records(
     dataset: str | None = None,
     model: str | None = None,
     reader: Reader | None = None,
+    classes: Mapping[str, int] | None = None,
 ) -> list[Record]:
     """The model runs (unlearned, retrained, do-nothing) among index rows, newest attempt of each.
 
-    Failed runs are kept with their status. `titles` maps public names to the names that people read.
+    Failed runs are kept with their status. `titles` maps public names to the names that people read,
+    `classes` datasets to their number of classes, for runs that do not say it.
     """
     current = _newest_attempts(rows)
     attacks = _attacks(row for row in current if row["kind"] == "attack")
@@ -92,7 +121,8 @@ def records(
     runs = [_named(row, drawn[key]) if (key := _pair_key(row)) in drawn else row for row in runs]
     configs = _configs(runs)
     return [
-        _record(row, titles, configs.get(row["id"], ""), attacks.get(row["id"], {}), reader) for row in runs
+        _record(row, titles, configs.get(row["id"], ""), attacks.get(row["id"], {}), reader, classes or {})
+        for row in runs
     ]
 
 
@@ -211,6 +241,7 @@ def _record(
     config: str,
     attacks: Mapping[Kind, IndexRow],
     reader: Reader | None,
+    classes: Mapping[str, int],
 ) -> Record:
     scores = row["scores"]
     papers = attacks.get(PAPERS)
@@ -237,7 +268,8 @@ def _record(
         umia_high=umia.get("accuracy_high"),
         umia_cv=papers["params"].get("cv", "") if papers else "",
         umias={kind: attack["scores"]["accuracy"] for kind, attack in attacks.items()},
-        facts={name: row.get(name) for name in FACTS},
+        facts={name: row.get(name) for name in FACTS}
+        | {"classes": row.get("classes") or classes.get(row["dataset"])},
         reader=reader,
     )
 

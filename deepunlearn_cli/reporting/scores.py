@@ -14,7 +14,16 @@ from deepunlearn_cli.reporting.columns import (
     runs_column,
 )
 from deepunlearn_cli.reporting.measures import MEASURES, RETENTION, SCORES, SEEDS, Measure, measures_of
-from deepunlearn_cli.reporting.pairs import Pair, Runs, common_notes, identity, pairs, shortened
+from deepunlearn_cli.reporting.pairs import (
+    Pair,
+    Runs,
+    by_reason,
+    common_notes,
+    identity,
+    pairs,
+    shortened,
+    unpaired,
+)
 from deepunlearn_cli.reporting.records import Record
 from deepunlearn_cli.reporting.spreads import measured, noise
 from deepunlearn_cli.reporting.table import Fields, Table
@@ -80,6 +89,7 @@ def _notes(every: Sequence[Pair], shown: Sequence[Measure]) -> list[str]:
         f"accuracies and U-MIA in percent, mean±sd over seeds; gaps ({gaps}) in points against the "
         "retrained model of the same seed; ≈ within 95 % of the differences between two retrained models",
         *shortened(bare),
+        *unpaired([pair for pair in every if pair.retrained], "every gap and ratio"),
         *_failures(every),
         *(note for measure in shown if measure.absent for note in _absent(every, measure)),
         *common_notes(every),
@@ -87,17 +97,17 @@ def _notes(every: Sequence[Pair], shown: Sequence[Measure]) -> list[str]:
 
 
 def _failures(every: Sequence[Pair]) -> list[str]:
-    failed = [
-        f"{run.label} seed {run.seed} on {pair.label} is left out: {run.reason or 'no finite scores'}"
-        for pair in every
-        for run in pair.runs()
-        if not run.usable
-    ]
-    return shortened(failed)
+    notes = []
+    for pair in every:
+        for runs in pair.methods.values():
+            failed = {seed: run.fault for seed, run in runs.items() if not run.usable}
+            label = next(iter(runs.values())).label
+            notes += [f"{label} on {pair.label} is left out for seed {by_reason(failed)}"] if failed else []
+    return shortened(notes)
 
 
 def _absent(every: Sequence[Pair], measure: Measure) -> list[str]:
     """How many usable runs have no figure of a measure that stands alone, and the cure for the first."""
     runs = [run for pair in every for run in pair.runs() if run.usable]
-    ids = [run.id for run in runs if measure.alone and measure.unknown(run)]
-    return [f"{len(ids)} models {measure.absent.format(id=ids[0])}"] if ids else []
+    blank = [run for run in runs if measure.alone and measure.unknown(run)]
+    return [f"{measure.title} of {len(blank)} models: {measure.lacking(blank[0])}"] if blank else []

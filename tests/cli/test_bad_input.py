@@ -123,6 +123,9 @@ def test_a_checkpoint_at_chance_is_warned_of(place, tmp_path):
     said = place.ok("unlearn", "--method", "do-nothing", *words)
     assert "warning:" in said.err
     assert "chance" in said.err
+    shown = " ".join(place.ok("report", *said.lines).err.split())
+    assert "no usable model: retain accuracy" in shown
+    assert "at chance for 10 classes" in shown
 
 
 def test_claims_never_import_code(place, tmp_path, monkeypatch):

@@ -217,3 +217,97 @@ def test_bad_arguments(args, code, text, tmp_path, monkeypatch):
     said = call("attack", "umia", *args)
     assert (said.code, text in " ".join(said.err.split())) == (code, True), said.err
     assert not list(tmp_path.iterdir())
+
+
+def files_of(tmp_path, **changes):
+    """Logits, labels and index of both sides, of the audited model and of its control, each perhaps changed."""
+    rng, made = np.random.default_rng(0), {}
+    for name, start in (("forget", 0), ("test", 1000), ("r_forget", 0), ("r_test", 1000)):
+        labels = np.random.default_rng(start).integers(0, 4, 60)
+        part = {"logits": rng.normal(size=(60, 4)), "labels": labels, "index": start + np.arange(60)}
+        part = changes[name](part) if name in changes else part
+        np.savez(tmp_path / f"{name}.npz", **part)
+        made[name] = tmp_path / f"{name}.npz"
+    return (
+        "--scores",
+        made["forget"],
+        "--against",
+        made["test"],
+        "--control",
+        made["r_forget"],
+        made["r_test"],
+    )
+
+
+def without_index(part):
+    return {name: array for name, array in part.items() if name != "index"}
+
+
+def probabilities(part):
+    raised = np.exp(part["logits"])
+    return part | {"logits": raised / raised.sum(axis=1, keepdims=True)}
+
+
+@pytest.mark.parametrize("attack", ["umia", "ks"])
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"r_forget": lambda p: without_index(p | {"labels": (p["labels"] + 1) % 4}),
+          "forget": without_index}, "labels of 60 of 60 samples differ"),
+        ({"r_test": lambda p: p | {"labels": np.roll(p["labels"], 1)}}, "samples differ between"),
+        ({"r_forget": lambda p: p | {"index": p["index"] + 1}}, "index 0 is in"),
+        ({"r_test": lambda p: {n: a[:50] for n, a in without_index(p).items()}}, "60 samples and its control"),
+        ({"forget": lambda p: p | {"index": p["index"] // 2}}, "30 samples are there more than once, first index 0"),
+        ({"test": probabilities}, "sums up to 1: these are probabilities"),
+        ({"r_test": lambda p: p | {"logits": 100 * probabilities(p)["logits"]}}, "sums up to 100: these are"),
+        ({"forget": lambda p: p | {"logits": probabilities(p)["logits"].astype(np.float16)}}, "these are probabilities"),
+        ({"test": lambda p: p | {"logits": np.hstack([p["logits"], p["logits"]])}}, "of 4 classes and"),
+        ({"r_forget": lambda p: p | {"logits": p["logits"][:, :3], "labels": p["labels"] % 3}}, "of 4 classes and"),
+        ({"forget": lambda p: p | {"labels": p["labels"] - 1}}, "label -1 has no column"),
+    ],
+)  # fmt: skip
+def test_files_that_do_not_belong_together_are_refused(tmp_path, attack, changes, text):
+    said = call("attack", attack, *files_of(tmp_path, **changes), "--json")
+    assert (said.code, said.out) == (ExitCode.USAGE, ""), said
+    assert text in " ".join(json.loads(said.err)["error"].split())
+
+
+def test_the_same_samples_in_another_order_are_put_right_by_their_index(tmp_path):
+    turned = np.random.default_rng(5).permutation(60)
+    plain = ok("attack", "umia", *files_of(tmp_path), "--json").json
+    mixed = {
+        f"r_{n}": lambda p: {name: array[turned] for name, array in p.items()} for n in ("forget", "test")
+    }
+    other = ok("attack", "umia", *files_of(tmp_path, **mixed), "--json").json
+    assert [row["gap"] for row in other] == [row["gap"] for row in plain]
+    assert other[1]["auc"] == plain[1]["auc"]
+
+
+def test_logarithms_of_probabilities_are_logits(tmp_path):
+    def logs(part):
+        return part | {"logits": np.log(probabilities(part)["logits"])}
+
+    plain = ok("attack", "umia", *files_of(tmp_path), "--json").json
+    other = ok(
+        "attack", "umia", *files_of(tmp_path, **dict.fromkeys(("forget", "test"), logs)), "--json"
+    ).json
+    assert other[0]["auc"] == plain[0]["auc"]
+
+
+def test_one_file_is_not_both_sides(scores):
+    said = call("attack", "umia", "--scores", scores / "clean.npz", "--against", scores / "clean.npz")
+    assert (said.code, "hold the same scores" in said.err) == (ExitCode.USAGE, True)
+
+
+def test_a_control_that_is_the_audited_model_is_told(scores):
+    text = " ".join(of(scores, "clean", control="clean").err.split())
+    assert "the audited scores themselves" in text
+    assert "the audited scores themselves" not in of(scores, "clean", control="retrained").err
+
+
+@pytest.mark.parametrize("value", ["1", "101"])
+def test_the_hint_to_a_bad_value_works_as_typed(scores, value):
+    said = of(scores, "clean", "--folds", value)
+    hint = said.err.splitlines()[-1]
+    assert hint == "hint: --folds 10 is the default"
+    assert of(scores, "clean", *hint.split()[1:3], "--tolerance", "0.1").code == 0

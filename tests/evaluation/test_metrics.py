@@ -62,3 +62,8 @@ def test_retention_deviation_of_unknown_is_unknown(row):
 @pytest.mark.parametrize(("accuracy", "expected"), [(0.5, 1), (0.6, 0.8), (0.4, 0.8), (1, 0), (0, 0)])
 def test_indiscernibility(accuracy, expected):
     assert metrics.indiscernibility(accuracy) == pytest.approx(expected)
+
+
+def test_what_is_at_chance():
+    assert metrics.at_chance(0.1, 10)
+    assert not metrics.at_chance(0.13, 10)

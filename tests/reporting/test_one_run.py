@@ -60,6 +60,13 @@ def test_a_failed_run_says_why():
     assert "the loss became nan" in table.notes[0]
 
 
+def test_a_run_at_chance_says_so_beside_its_figures():
+    scores = {"RA": 0.1, "FA": 0.12, "TA": 0.1}
+    found, table = page([*cell("retrain", [0.0]), run("msg", scores=scores, classes=10)])
+    assert found["FA"]["run"] == 0.12
+    assert table.notes[0] == "no usable model: retain accuracy 10.0%, at chance for 10 classes"
+
+
 def test_an_attack_is_no_model():
     rows = store()
     attacked = attack(rows[0], 0.5)

@@ -133,6 +133,15 @@ def test_one_seed_has_a_mean_and_no_deviation():
         ({"scores": {"RA": float("nan"), "FA": 0.5, "TA": 0.5}}, "no finite scores"),
         ({"scores": {}}, "no finite scores"),
         ({"seed": 7}, "not run"),
+        (
+            {"scores": {"RA": 0.11, "FA": 0.5, "TA": 0.5}, "classes": 10},
+            "retain accuracy 11.0%, at chance for 10",
+        ),
+        (
+            {"scores": {"RA": 0.59, "FA": 0.5, "TA": 0.5}, "classes": 2},
+            "retain accuracy 59.0%, at chance for 2",
+        ),
+        ({"scores": {"RA": 0.1, "FA": 0.1, "TA": 0.1}}, "at chance for 10 (assumed)"),
     ],
 )
 def test_a_method_without_a_usable_model_for_a_seed_fails(change, word):
@@ -141,6 +150,39 @@ def test_a_method_without_a_usable_model_for_a_seed_fails(change, word):
     msg = next(row for row in table.rows if row["label"] == "MSG")
     assert (msg["retdev_F"], msg["indisc_F"], msg["retdev_rank"], msg["retdev_n"]) == (1, 1, 3, 1)
     assert any(note.startswith("F: MSG") and word in note for note in table.notes)
+
+
+def test_a_method_at_chance_does_not_make_one_group_of_all_others():
+    guess = {"RA": 0.1, "FA": 0.1, "TA": 0.1}
+    rows = [*pair(), *(run("kde", seed, scores=guess, classes=10) for seed in (0, 1))]
+    ranked = by_label(rows)
+    assert [ranked[name]["retdev_F"] for name in ("KDE", "FT", "MSG", "CT")] == [1, 0, 0, 0]
+    groups = [("FT", "G1"), ("MSG", "G2"), ("CT", "G3")]
+    assert [ranked[name][f"retdev_{group}"] for name, group in groups] == [1, 1, 1]
+
+
+def test_few_of_many_classes_are_above_chance():
+    rows = [*pair(), *cell("kde", [0.8, 0.8], [0.5, 0.5])]
+    low = {"RA": 0.1, "FA": 0.1, "TA": 0.1}
+    rows = [row | {"classes": 100} | ({"scores": low} if row["name"] == "kde" else {}) for row in rows]
+    assert by_label(rows)["KDE"]["retdev_F"] == 0
+
+
+def test_retrained_models_at_chance_are_no_reference():
+    guess = {"RA": 0.1, "FA": 0.1, "TA": 0.1}
+    rows = [row | {"scores": guess, "classes": 10} if row["name"] == "retrain" else row for row in pair()]
+    with pytest.raises(NotFound, match="no usable retrained model"):
+        rank(joined(rows))
+
+
+def test_seeds_without_a_retrained_model_are_named():
+    rows = [*pair(), run("ft", 2), run("msg", 2), run("ft", 3)]
+    table = rank(joined(rows))
+    ft = next(row for row in table.rows if row["label"] == "FT")
+    assert (ft["n"], ft["retdev_n"], ft["retdev_F"]) == (4, 2, 0)
+    [note] = [note for note in table.notes if note.startswith("the ranking leaves out seed 2, 3")]
+    assert note.endswith("--forget random:0.1 --seeds 2,3")
+    assert not any("leaves out" in note for note in rank(joined(pair())).notes)
 
 
 def test_all_failed():
@@ -351,7 +393,7 @@ def test_ulira_is_ranked_split_by_split():
     rows = analyses({n: [m + e for e in noise] for n, m in {"retrain": 0.5, "ft": 0.52, "ct": 0.7}.items()})
     table = rank(ulira_records(rows, TITLES), metrics=["ulira"])
     found = {row["label"]: row for row in table.rows}
-    assert any("draws of the splits" in note for note in table.notes)
+    assert any("test over splits" in note for note in table.notes)
     assert (found["FT"]["ulira_rank"], found["CT"]["ulira_rank"]) == (1, 2)
     assert found["FT"]["ulira_mean"] == pytest.approx(0.52)
     assert found["FT"]["ulira_n"] == 16

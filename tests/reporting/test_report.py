@@ -132,7 +132,7 @@ def test_failed_runs_are_counted_and_named():
     table = scores_table(joined(rows))
     [cells] = [cells for cells in table.cells() if cells[0] == "MSG"]
     assert cells[1] == "2/3"
-    assert any("MSG seed 1" in note and "diverged" in note for note in table.notes)
+    assert any(note.startswith("MSG on") and "seed 1 (diverged)" in note for note in table.notes)
 
 
 def test_one_seed_is_printed_without_deviation():
