@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deepunlearn_cli.attacks._features import Floats
+from deepunlearn_cli.evaluation.features import Floats
 
 VARIANCE_PRIOR = 2  # samples that the pooled variance counts for
 MEAN_PRIOR = 1  # forgotten samples that the average shift counts for

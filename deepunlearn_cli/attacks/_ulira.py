@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from deepunlearn_cli.attacks._attack import Findings, Source
 from deepunlearn_cli.attacks._clusters import Layout, estimate
-from deepunlearn_cli.attacks._features import FPRS, Floats, check, correctness, log_odds
+from deepunlearn_cli.attacks._features import FPRS, check
 from deepunlearn_cli.attacks._likelihood import LEAST_SPLITS, Shadow, score
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
 from deepunlearn_cli.core.shared import Outputs
+from deepunlearn_cli.evaluation.features import Floats, correctness, log_odds
 from deepunlearn_cli.evaluation.intervals import Estimate
 
 STATISTICS = {"confidence": log_odds, "correctness": correctness}
