@@ -13,13 +13,34 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.attacks._attack import Attack, Findings, Source
+from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import choice
 from deepunlearn_cli.core.score import Score
 
 if TYPE_CHECKING:
     from deepunlearn_cli.evaluation.intervals import Estimate
+    from deepunlearn_cli.evaluation.klom import Klom
 
-STATISTICS = ("confidence", "correctness")
+CONFIDENCE, CORRECTNESS = STATISTICS = ("confidence", "correctness")
+RIVALS = {"online": "online LiRA", "offline": "offline LiRA", "rmia": "RMIA"}  # on the same models
+
+
+def _of_rival(name: str, title: str) -> tuple[Score, Score]:
+    """The figures of another attack on the same models; none for 0/1 correctness."""
+    return (
+        Score(f"auc_{name}", f"{title}\nAUC", interval=True, guessing=0.5),
+        Score(f"tpr_1_{name}", "\nTPR@1%", interval=True, takes=100),
+    )
+
+
+OWN = (
+    Score("accuracy", "accuracy", interval=True, guessing=0.5),
+    Score("accuracy_sd", "sd over\nsamples"),
+    Score("auc", "AUC", interval=True, guessing=0.5),
+    Score("tpr_1", "TPR@1%", interval=True, takes=100),
+    Score("tpr_01", "TPR@0.1%", interval=True, takes=1000),
+)
+OTHERS = tuple(score for name, title in RIVALS.items() for score in _of_rival(name, title))
 
 
 def target_name(split: int, forget: int) -> str:
@@ -34,16 +55,10 @@ class ULiRA(Attack):
     title = "U-LiRA"
     question = "for each picture, was it forgotten by this model or never seen by it?"
     summary = "likelihood ratio per sample over many models, forgotten against never seen"
-    columns = (
-        Score("accuracy", "accuracy", interval=True, guessing=0.5),
-        Score("accuracy_sd", "sd over\nsamples"),
-        Score("auc", "AUC", interval=True, guessing=0.5),
-        Score("tpr_1", "TPR@1%", interval=True, takes=100),
-        Score("tpr_01", "TPR@0.1%", interval=True, takes=1000),
-    )
-    revision = 2
+    columns = (*OWN, *OTHERS)
+    revision = 3
     statistic: str = choice(
-        "confidence",
+        CONFIDENCE,
         STATISTICS,
         help="what is fitted: log(p / (1 - p)) of the true class, or the benchmark's 0/1 correctness",
         search=False,
@@ -54,24 +69,55 @@ class ULiRA(Attack):
 
         Scores: `accuracy` is the mean over samples of how often the ratio's side was right, forgotten and
         never seen counting half each (Figure 1), `accuracy_sd` the deviation over samples; `auc`, `tpr_1`
-        and `tpr_01` (None: too few samples) rank all observations, every sample with equal weight. Every
+        and `tpr_01` (None: too few samples) rank all observations, every sample with equal weight, and
+        `auc_NAME` and `tpr_1_NAME` rank the same ones by the other attacks (`RIVALS`; None for 0/1
+        correctness, which these are not made for). Every
         interval is Student's, clustered by samples and splits. `samples` were scored on both sides,
         `unscored` could not be. `by_split` is the accuracy in each split: what `rank` resamples.
 
         Parts: `samples` with `index`, `accuracy`, and numbers of scored splits `forgotten` and `never`;
-        `cells` with the influence of every (split, sample) on accuracy and AUC, for differences.
+        `cells` with the influence of every (split, sample) on accuracy and AUCs, for differences, whether it
+        was `forgotten` there, and the `statistic` of one model of the split, for KLoM.
         """
         del seed
         from deepunlearn_cli.attacks._ulira import analysed
 
-        return analysed(self.statistic, targets)
+        found = analysed(self.statistic, targets)
+        return Findings(dict.fromkeys(self.score_names()) | found.scores, found.parts)
+
+    def has_others(self) -> bool:
+        """Whether the statistic is one that the other attacks and KLoM are made for."""
+        return self.statistic == CONFIDENCE
+
+    def check(self, metric: str) -> None:
+        """Refuse a verdict by a figure that this statistic does not have.
+
+        Raises:
+            UsageFailure: saying which has it.
+        """
+        if not self.has_others() and metric in {score.name for score in OTHERS}:
+            text = f"--metric {metric} is of the confidence, and --statistic is {CORRECTNESS}"
+            raise UsageFailure(text, f"--metric {self.headline()}, or --statistic {CONFIDENCE}")
 
     def difference(self, metric: str, ours: Findings, theirs: Findings) -> Estimate:
         """Paired by split and sample, with errors clustered by both."""
-        from deepunlearn_cli.attacks import _ulira
+        from deepunlearn_cli.attacks import _methods_apart
 
         gap = ours.scores[metric] - theirs.scores[metric]
-        return _ulira.difference(metric, ours.parts["cells"], theirs.parts["cells"], gap)
+        return _methods_apart.difference(metric, ours.parts["cells"], theirs.parts["cells"], gap)
+
+    def klom(self, ours: Findings, retrained: Findings) -> Klom | None:
+        """KLoM of a method's models, beside the floor of the retrained ones; None where there are too few.
+
+        The reference are the retrained models on pictures that they never saw: as those that forgot them,
+        trained on a half of the data without them, in other splits.
+
+        Raises:
+            UsageFailure: they are of other models.
+        """
+        from deepunlearn_cli.attacks import _methods_apart
+
+        return _methods_apart.divergence(ours.parts, retrained.parts) if self.has_others() else None
 
     @classmethod
     def score_names(cls) -> list[str]:

@@ -8,7 +8,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from deepunlearn_cli.attacks._ulira import STATISTICS, difference
+from deepunlearn_cli.attacks._methods_apart import difference
+from deepunlearn_cli.attacks._ulira import STATISTICS
 from deepunlearn_cli.attacks.ulira import ULiRA, target_name
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
 

@@ -51,7 +51,7 @@ def test_what_is_there_is_not_made_again(done):
 def test_rows_have_controls_intervals_and_a_verdict(done):
     rows = ok(*ULIRA, "--method", "ft", "-p", "epochs=1", "--store", done, "--json").json
     tables = {row["schema"] for row in rows}
-    assert tables == {"deepunlearn.ulira/2", "deepunlearn.ulira-figure/1"}
+    assert tables == {"deepunlearn.ulira/2", "deepunlearn.ulira-others/1", "deepunlearn.ulira-figure/1"}
     found = {row["method"]: row for row in rows if row["schema"] == "deepunlearn.ulira/2"}
     assert set(found) == {"do-nothing", "retrain", "ft"}
     assert [found[name]["verdict"] for name in ("do-nothing", "retrain")] == [None, None]
