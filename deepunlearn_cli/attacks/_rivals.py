@@ -15,6 +15,8 @@ from deepunlearn_cli.attacks._likelihood import Fit, Fold, Ratio, Shadow, Statis
 from deepunlearn_cli.attacks._variances import FLOOR
 from deepunlearn_cli.evaluation.features import TINY, Floats
 
+DIGITS = 12  # of ratios of probabilities: sums round, and what is sure is 1 to the last digit but one
+
 Scores = tuple[Floats, Floats]  # of all forgotten observations that can be scored, and of all never seen
 
 
@@ -33,7 +35,9 @@ def online(fold: Fold) -> Scores:
 
     LiRA of Carlini et al. 2022 (arXiv 2112.03570), section VI: with few models, fixed variances are better.
     """
-    few, many = (_fixed(moments.pooled) for moments in fold.others)
+    forgotten, never = fold.others
+    many = _fixed(never.pooled)
+    few = _fixed(forgotten.pooled) if forgotten.free.any() else many
 
     def ratio(fit: Fit) -> Ratio:
         def of(where: Where, z: Statistic) -> Floats:
@@ -82,7 +86,7 @@ def _relative(fit: Fit, where: Where, p: Statistic) -> Floats:
     """The ratio p(x | model) / p(x) of the samples that can be scored."""
     scored = fit.known[where]
     average = (fit.few.mean + fit.many.mean) / 2
-    relative: Floats = p[scored] / np.maximum(average[where[scored]], TINY)
+    relative: Floats = (p[scored] / np.maximum(average[where[scored]], TINY)).round(DIGITS)
     return relative
 
 

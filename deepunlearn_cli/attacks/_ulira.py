@@ -158,8 +158,8 @@ class _Measured:
 
 def _auc(layout: Layout, weights: Floats, ratios: Sequence[Floats]) -> _Measured:
     own = _by_part(layout, weights)
-    bins = [_binned(ratio) for ratio in ratios]
-    masses = [np.bincount(at, weight, BINS) for at, weight in zip(bins, own, strict=True)]
+    bins, count = _ranks(ratios)
+    masses = [np.bincount(at, weight, count) for at, weight in zip(bins, own, strict=True)]
     below = [np.cumsum(mass) - mass / 2 for mass in masses]  # of the other part, ties counting half
     means = layout.means(np.concatenate([below[1][bins[0]], 1 - below[0][bins[1]]]))
     doubled = _of(layout, weights, means, (1.0, 1.0))
@@ -198,6 +198,15 @@ def _by_part(layout: Layout, weights: Floats) -> tuple[Floats, Floats]:
     """The weight of every forgotten observation, and of every one never seen."""
     each = (weights / np.maximum(layout.count, 1))[layout.of]
     return each[: layout.members], each[layout.members :]
+
+
+def _ranks(ratios: Sequence[Floats]) -> tuple[Sequence[NDArray[np.int64]], int]:
+    """The bin of every ratio of both parts, and their number; empty ones are left out where that is quick."""
+    bins = [_binned(ratio) for ratio in ratios]
+    if sum(map(len, bins)) > BINS:
+        return bins, BINS
+    filled, at = np.unique(np.concatenate(bins), return_inverse=True)
+    return np.split(at, [len(bins[0])]), len(filled)
 
 
 def _binned(ratios: Floats) -> NDArray[np.int64]:
