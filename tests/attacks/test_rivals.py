@@ -188,3 +188,40 @@ def test_rare_forgetting_has_no_variance_of_its_own_and_borrows_the_other():
     targets |= {target_name(6 + s, 0): targets[target_name(s, 0)] for s in range(3)}
     found = scores_of(targets)
     assert all(math.isfinite(found[name]) for name in AUCS)
+
+
+def test_klom_is_of_one_model_of_each_split_and_the_retrained_models_are_the_floor():
+    from deepunlearn_cli.evaluation.klom import Margins, klom
+
+    design = {"splits": 40, "forgets": 2, "samples": 80, "share": 0.5}
+    ours, retrained = world(gaussian(2), **design), world(gaussian(0), **design)
+    found = [ULiRA().run(one, 0) for one in (ours, dict(reversed(retrained.items())))]
+    once = []
+    for targets in (ours, retrained):
+        sides = {}
+        for name, source in targets.items():
+            split, turn = map(int, name.split("/"))
+            for side in ("forget", "never"):
+                for x, z in zip(source()[side]["index"], source()[side]["logits"][:, 0], strict=True):
+                    sides.setdefault((side, split, int(x)), []).append((turn, z))
+        once.append({key: min(values)[1] for key, values in sides.items()})
+    mine, theirs, reference = (
+        Margins(
+            *map(np.array, zip(*((x, s, z) for (part, s, x), z in said.items() if part == side), strict=True))
+        )
+        for said, side in ((once[0], "forget"), (once[1], "forget"), (once[1], "never"))
+    )
+    expected, got = klom(mine, theirs, reference), ULiRA().klom(*found)
+    for name in ("value", "floor", "excess"):
+        assert getattr(got, name).value == pytest.approx(getattr(expected, name).value, abs=1e-6)
+    assert got.excess.interval()[0] > 0
+    floor = ULiRA().klom(found[1], found[1])
+    assert floor.value == floor.floor == got.floor
+    assert ULiRA(statistic="correctness").klom(*found) is None
+
+
+def test_few_splits_have_no_klom_and_other_designs_are_refused():
+    found = ULiRA().run(world(gaussian(0)), 0)
+    assert ULiRA().klom(found, found) is None
+    with pytest.raises(UsageFailure, match="different designs"):
+        ULiRA().klom(found, ULiRA().run(world(gaussian(0), seed=1), 0))
