@@ -29,7 +29,7 @@ def _of_rival(name: str, title: str) -> tuple[Score, Score]:
     """The figures of another attack on the same models; none for 0/1 correctness."""
     return (
         Score(f"auc_{name}", f"{title}\nAUC", interval=True, guessing=0.5),
-        Score(f"tpr_1_{name}", "\nTPR@1%", interval=True, takes=100),
+        Score(f"tpr_1_{name}", f"{title}\nTPR@1%", interval=True, takes=100),
     )
 
 

@@ -85,9 +85,12 @@ def _records(source: Source, metrics: Sequence[str], csv: Path | None) -> list[R
         return read(csv, titles(), source.dataset, source.model)
     if find_metric(metrics[0]).over != SPLITS:
         return source.records
-    from deepunlearn_cli.reporting.ulira_records import ulira_records
+    from deepunlearn_cli.reporting.ulira_records import outdated, ulira_records
 
     rows = source.store.rows(kind="attack")
+    if count := outdated(rows):
+        again = "deepunlearn attack ulira makes them again from the models that are kept"
+        source.session.console.warn(f"left out: {count} methods attacked by an earlier U-LiRA; {again}")
     splits = ulira_records(rows, titles(), source.dataset, source.model)
     if not splits:
         raise NotFound("no U-LiRA in this store", "deepunlearn attack ulira --method msg,ft --dataset ...")
