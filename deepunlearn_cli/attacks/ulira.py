@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.attacks._attack import Attack, Findings, Source
-from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import choice
 from deepunlearn_cli.core.score import Score
 
@@ -26,9 +25,9 @@ RIVALS = {"online": "online LiRA", "offline": "offline LiRA", "rmia": "RMIA"}  #
 
 
 def _of_rival(name: str, title: str) -> tuple[Score, Score]:
-    """The figures of another attack on the same models; none for 0/1 correctness."""
+    """The figures of another attack on the same models; no verdict goes by them."""
     return (
-        Score(f"auc_{name}", f"{title}\nAUC", interval=True, guessing=0.5),
+        Score(f"auc_{name}", f"{title}\nAUC", interval=True),
         Score(f"tpr_1_{name}", f"{title}\nTPR@1%", interval=True, takes=100),
     )
 
@@ -88,16 +87,6 @@ class ULiRA(Attack):
     def has_others(self) -> bool:
         """Whether the statistic is one that the other attacks and KLoM are made for."""
         return self.statistic == CONFIDENCE
-
-    def check(self, metric: str) -> None:
-        """Refuse a verdict by a figure that this statistic does not have.
-
-        Raises:
-            UsageFailure: saying which has it.
-        """
-        if not self.has_others() and metric in {score.name for score in OTHERS}:
-            text = f"--metric {metric} is of the confidence, and --statistic is {CORRECTNESS}"
-            raise UsageFailure(text, f"--metric {self.headline()}, or --statistic {CONFIDENCE}")
 
     def difference(self, metric: str, ours: Findings, theirs: Findings) -> Estimate:
         """Paired by split and sample, with errors clustered by both."""

@@ -99,7 +99,6 @@ def ulira(
     given = params_for(methods, read_params(p))
     originals = recipes.TRAINER.build(read_params(training)).params()
     attack = ULiRA.build(params)
-    attack.check(rule.metric)
     hyper = attack.params()
     if figure:
         figures.check(figure)

@@ -33,7 +33,7 @@ def others_table(rows: Sequence[Row], scores: Sequence[Score], notes: Sequence[s
     """Their AUCs (TPRs are in the rows only: a terminal is no wider), KLoM, and KLoM above its floor."""
     columns = [
         Column("method", lambda r: str(r["title"])),
-        *[_column(score) for score in scores if score.guessing is not None],
+        *[_column(score) for score in scores if score.name.startswith("auc")],
         Column("KLoM", _klom, right=True),
         Column("above\nits floor", _excess, right=True),
     ]

@@ -96,15 +96,6 @@ def test_klom_stands_beside_its_floor(done, monkeypatch):
         assert row["klom_pictures"] > 0
 
 
-def test_a_verdict_by_rmia(done):
-    more = ("--method", "ft", "-p", "epochs=1", "--store", done, "--metric", "auc_rmia")
-    rows = {row["method"]: row for row in ok(*ULIRA, *more, "--json").json if "verdict" in row}
-    assert rows["ft"]["metric"] == "auc_rmia"
-    assert rows["ft"]["gap"] == pytest.approx(rows["ft"]["auc_rmia"] - rows["retrain"]["auc_rmia"])
-    said = call(*ULIRA, *more, "--statistic", "correctness")
-    assert (said.code, "auc_rmia is of the confidence" in said.err) == (2, True)
-
-
 def test_models_are_shared_by_both_statistics(done):
     before = len(ok("runs", "--kind", "shadow", "--store", done).lines)
     ok(*ULIRA, "--method", "ft", "-p", "epochs=1", "--statistic", "correctness", "--store", done)
