@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepunlearn_cli.attacks._features import Floats
 from deepunlearn_cli.attacks._likelihood import Side
+from deepunlearn_cli.evaluation.features import Floats
 from deepunlearn_cli.evaluation.intervals import Estimate
 
 

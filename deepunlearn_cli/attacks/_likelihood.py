@@ -1,8 +1,8 @@
 """Likelihood ratios per sample, forgotten against never seen, by Gaussians of models that played no part.
 
 Carlini et al. 2022 (arXiv 2112.03570), section VI. With few models per sample three things are added, all
-standard: variances lean on the pooled one, means of the rare side on the average shift, and a Gaussian knows
-that its mean is an estimate (the predictive distribution).
+standard: variances are moderated (`_variances`), means of the rare side lean on the average shift, and a
+Gaussian knows that its mean is an estimate (the predictive distribution).
 
 What is scored is left out of its fit, and with it one split in which the sample had the *other* part, its
 twin. Otherwise a forgotten sample would be scored by one forgotten observation fewer than a sample never
@@ -11,22 +11,23 @@ seen, and an attack that knows nothing would be right more (or less) than half o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepunlearn_cli.attacks._features import Floats
+from deepunlearn_cli.attacks._variances import Prior, pooled, prior
+from deepunlearn_cli.evaluation.features import Floats
 
-VARIANCE_PRIOR = 2  # samples that the pooled variance counts for
 MEAN_PRIOR = 1  # forgotten samples that the average shift counts for
-FLOOR = 1e-6  # least variance: keeps constants (all right, all wrong) apart from a division by zero
 LEAST_SPLITS = 4  # below it a sample is hardly ever both forgotten and never seen by the other splits
 LEAST_NEVER = 2  # observations without which a sample's "never seen" side cannot be fitted
 
 Where = NDArray[np.int64]
-Statistic = NDArray[np.float32]
+Statistic = NDArray[np.floating[Any]]
+Ratio = Callable[[Where, Statistic], Floats]  # scores of values (m,) at samples (m,)
 
 
 @dataclass(frozen=True)
@@ -80,18 +81,31 @@ class Moments:
         mean: Floats = self.total / np.maximum(self.count, 1)
         return mean
 
-    def variance(self, pooled: float) -> Floats:
-        """Variance per sample, leaning on the pooled one as if that were `VARIANCE_PRIOR` more values."""
-        spread = np.maximum(self.squares - self.count * self.mean**2, 0)
-        free = np.maximum(self.count - 1, 0)
-        variance: Floats = np.maximum((spread + VARIANCE_PRIOR * pooled) / (free + VARIANCE_PRIOR), FLOOR)
-        return variance
+    @property
+    def spread(self) -> Floats:
+        """Sum of squares about the mean, per sample."""
+        spread: Floats = np.maximum(self.squares - self.count * self.mean**2, 0)
+        return spread
+
+    @property
+    def free(self) -> Floats:
+        """Degrees of freedom of the variance, per sample."""
+        free: Floats = np.maximum(self.count - 1, 0)
+        return free
 
     @property
     def pooled(self) -> float:
         """The variance within samples, over all of them."""
-        spread = np.maximum(self.squares - self.count * self.mean**2, 0)
-        return float(spread.sum() / max(1.0, np.maximum(self.count - 1, 0).sum()))
+        return pooled(self.spread, self.free)
+
+    @property
+    def prior(self) -> Prior:
+        """What the samples' variances tell of each other's."""
+        return prior(self.spread, self.free)
+
+    def variance(self, common: Prior) -> Floats:
+        """Variance per sample, moderated."""
+        return common.moderated(self.spread, self.free)
 
 
 FIELDS = ("count", "total", "squares")
@@ -104,47 +118,93 @@ def _summed(where: Where, values: Floats, samples: int) -> Floats:
 
 @dataclass(frozen=True)
 class Side:
-    """Observations of one part in one split: samples, their log-likelihood ratios (positive: forgotten)."""
+    """Observations of one part in one split: samples, what the models said, and how an attack scores it.
+
+    Scores are larger for samples that look forgotten: of U-LiRA the log-likelihood ratio.
+    """
 
     split: int
     where: Where
+    z: Statistic
     ratio: Floats
 
 
-def score(shadows: Sequence[Shadow], samples: int) -> Iterator[tuple[Side, Side]]:
-    """Per split its forgotten and its never-seen observations, scored by the other splits."""
+@dataclass(frozen=True)
+class Fit:
+    """What the other splits say of every sample, for scoring observations of one part."""
+
+    few: Moments  # forgotten
+    many: Moments  # never seen
+    twin: NDArray[np.bool_]  # whether there was a twin to leave out
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Samples (n,) that can be scored."""
+        scored: NDArray[np.bool_] = self.twin & (self.few.count >= 1) & (self.many.count >= LEAST_NEVER)
+        return scored
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One split's models, and what the others say: of both parts, without the twin of what is scored."""
+
+    split: int
+    own: Sequence[Shadow]
+    others: tuple[Moments, Moments]  # forgotten, never seen: what samples have in common comes from here
+    forgotten: Fit
+    never: Fit
+
+    def sides(self, ratio: Ratio, never_ratio: Ratio) -> tuple[Side, Side]:
+        """All models' observations that can be scored: forgotten by `ratio`, never seen by `never_ratio`."""
+        forgotten, never = _joined(self.own)
+        return (
+            _side(self.split, *forgotten, self.forgotten.known, ratio),
+            _side(self.split, *never, self.never.known, never_ratio),
+        )
+
+
+def folds(shadows: Sequence[Shadow], samples: int) -> Iterator[Fold]:
+    """Every split with what the other splits say."""
     splits = sorted({shadow.split for shadow in shadows})
-    seen = [_joined(shadows, split) for split in splits]
-    few = Moments.stack([Moments.of(*forgotten, samples) for forgotten, _ in seen])
-    many = Moments.stack([Moments.of(*never, samples) for _, never in seen])
+    own = [[shadow for shadow in shadows if shadow.split == split] for split in splits]
+    joined = [_joined(models) for models in own]
+    few = Moments.stack([Moments.of(*forgotten, samples) for forgotten, _ in joined])
+    many = Moments.stack([Moments.of(*never, samples) for _, never in joined])
     twins = _next(many.count > 0), _next(few.count > 0)
     totals = few.sum(), many.sum()
-    for row, (split, (forgotten, never)) in enumerate(zip(splits, seen, strict=True)):
+    for row, split in enumerate(splits):
         here = np.full(samples, row)
-        shared = _Shared(totals[0] - few.at(here), totals[1] - many.at(here))
-        members = _Ratio(totals[0] - few.at(here), totals[1] - many.at(twins[0][row]), shared)
-        others = _Ratio(totals[0] - few.at(twins[1][row]), totals[1] - many.at(here), shared)
-        yield _side(split, *forgotten, members, twins[0][row]), _side(split, *never, others, twins[1][row])
+        others = totals[0] - few.at(here), totals[1] - many.at(here)
+        forgotten = Fit(others[0], totals[1] - many.at(twins[0][row]), twins[0][row] >= 0)
+        never = Fit(totals[0] - few.at(twins[1][row]), others[1], twins[1][row] >= 0)
+        yield Fold(split, own[row], others, forgotten, never)
+
+
+def score(shadows: Sequence[Shadow], samples: int) -> Iterator[tuple[Side, Side]]:
+    """Per split its forgotten and its never-seen observations, by U-LiRA's ratio from the other splits."""
+    for fold in folds(shadows, samples):
+        shared = _Shared(*fold.others)
+        yield fold.sides(_Gaussians(fold.forgotten, shared), _Gaussians(fold.never, shared))
 
 
 class _Shared:
     """What all samples have in common, from the other splits: variances, and the average shift."""
 
     def __init__(self, few: Moments, many: Moments) -> None:
-        self.pooled = few.pooled, many.pooled
+        self.priors = few.prior, many.prior
         both = (few.count > 0) & (many.count > 0)
         shift = (few.total - few.count * many.mean)[both].sum()
         self.shift = float(shift / max(1.0, few.count[both].sum()))
 
 
-class _Ratio:
+class _Gaussians:
     """The fitted Gaussians of every sample, as a log-likelihood ratio: a parabola in the statistic."""
 
-    def __init__(self, few: Moments, many: Moments, shared: _Shared) -> None:
-        self.known = (few.count >= 1) & (many.count >= LEAST_NEVER)
+    def __init__(self, fit: Fit, shared: _Shared) -> None:
+        few, many = fit.few, fit.many
         weights = few.count + MEAN_PRIOR, np.maximum(many.count, 1)
         means = (few.total + MEAN_PRIOR * (many.mean + shared.shift)) / weights[0], many.mean
-        spreads = few.variance(shared.pooled[0]), many.variance(shared.pooled[1])
+        spreads = few.variance(shared.priors[0]), many.variance(shared.priors[1])
         lent = (MEAN_PRIOR / weights[0]) ** 2 * spreads[1] / weights[1]  # the mean it leans on is an estimate
         variances = spreads[0] * (1 + 1 / weights[0]) + lent, spreads[1] * (1 + 1 / weights[1])
         ours, theirs = (_parabola(mean, v) for mean, v in zip(means, variances, strict=True))
@@ -162,9 +222,9 @@ def _parabola(mean: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
     return -0.5 * (np.log(variance) + mean**2 / variance), mean / variance, -0.5 / variance
 
 
-def _side(split: int, where: Where, z: Statistic, ratio: _Ratio, twin: Where) -> Side:
-    scored = (ratio.known & (twin >= 0))[where]
-    return Side(split, where[scored], ratio(where[scored], z[scored]))
+def _side(split: int, where: Where, z: Statistic, known: NDArray[np.bool_], ratio: Ratio) -> Side:
+    scored = known[where]
+    return Side(split, where[scored], z[scored], ratio(where[scored], z[scored]))
 
 
 def _next(there: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -178,8 +238,8 @@ def _next(there: NDArray[np.bool_]) -> NDArray[np.int64]:
     return following
 
 
-def _joined(shadows: Sequence[Shadow], split: int) -> tuple[tuple[Where, Statistic], tuple[Where, Statistic]]:
-    own = [shadow for shadow in shadows if shadow.split == split]
+def _joined(own: Sequence[Shadow]) -> tuple[tuple[Where, Statistic], tuple[Where, Statistic]]:
+    """Forgotten and never-seen observations of models, one model after the other."""
     return (
         (np.concatenate([s.forgotten for s in own]), np.concatenate([s.forgotten_z for s in own])),
         (np.concatenate([s.never for s in own]), np.concatenate([s.never_z for s in own])),

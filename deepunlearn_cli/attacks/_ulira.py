@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from deepunlearn_cli.attacks._attack import Findings, Source
 from deepunlearn_cli.attacks._clusters import Layout, estimate
-from deepunlearn_cli.attacks._features import FPRS, Floats, check, correctness, log_odds
-from deepunlearn_cli.attacks._likelihood import LEAST_SPLITS, Shadow, score
+from deepunlearn_cli.attacks._features import FPRS, check
+from deepunlearn_cli.attacks._likelihood import LEAST_SPLITS, Shadow, Side, score
+from deepunlearn_cli.attacks._rivals import Scores, rivals
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
 from deepunlearn_cli.core.shared import Outputs
+from deepunlearn_cli.evaluation.features import Floats, correctness, log_odds
 from deepunlearn_cli.evaluation.intervals import Estimate
 
-STATISTICS = {"confidence": log_odds, "correctness": correctness}
+CONFIDENCE = "confidence"
+STATISTICS = {CONFIDENCE: log_odds, "correctness": correctness}
 BINS = 2**20  # of ratios, for ranks: a tie of two in one bin counts half, as a true tie does
 REACH = 4.0  # where bins begin to grow
 MANY = 1_000_000  # ratios above which only the upper tail is sorted for a threshold
@@ -42,13 +45,27 @@ def analysed(statistic: str, targets: Mapping[str, Source]) -> Findings:
         "auc": _auc(layout, weights, ratios),
         **{n: _tpr(layout, weights, ratios, r, len(samples["index"])) for n, r in FPRS.items()},
     }
+    if statistic == CONFIDENCE:
+        measured |= _of_rivals(layout, weights, rivals(shadows, len(index)), len(samples["index"]))
     counts = _counts(samples, index, shadows) | {"by_split": _by_split(layout, weights, right)}
-    return Findings(_scores(measured) | counts, {"samples": samples, "cells": _influences(layout, measured)})
+    cells = _influences(layout, measured) | _first(layout, sides)
+    return Findings(_scores(measured) | counts, {"samples": samples, "cells": cells})
+
+
+def _of_rivals(
+    layout: Layout, weights: Floats, scores: Mapping[str, Scores], samples: int
+) -> dict[str, _Measured]:
+    """AUC and TPR at 1 % of other attacks; their observations are U-LiRA's, one for one."""
+    measured = {}
+    for name, ratios in scores.items():
+        measured[f"auc_{name}"] = _auc(layout, weights, ratios)
+        measured[f"tpr_1_{name}"] = _tpr(layout, weights, ratios, FPRS["tpr_1"], samples)
+    return measured
 
 
 def _read(statistic: str, targets: Mapping[str, Source]) -> tuple[NDArray[np.int64], list[Shadow]]:
     """Dataset indices of all samples seen, and the models with positions among them."""
-    raw = [_shadow(statistic, name, source()) for name, source in targets.items()]
+    raw = [_shadow(statistic, name, source()) for name, source in sorted(targets.items())]
     _check_together(raw)
     seen = np.zeros(1 + max(int(side.max()) for one in raw for side in (one.forgotten, one.never)), bool)
     for one in raw:
@@ -141,8 +158,8 @@ class _Measured:
 
 def _auc(layout: Layout, weights: Floats, ratios: Sequence[Floats]) -> _Measured:
     own = _by_part(layout, weights)
-    bins = [_binned(ratio) for ratio in ratios]
-    masses = [np.bincount(at, weight, BINS) for at, weight in zip(bins, own, strict=True)]
+    bins, count = _ranks(ratios)
+    masses = [np.bincount(at, weight, count) for at, weight in zip(bins, own, strict=True)]
     below = [np.cumsum(mass) - mass / 2 for mass in masses]  # of the other part, ties counting half
     means = layout.means(np.concatenate([below[1][bins[0]], 1 - below[0][bins[1]]]))
     doubled = _of(layout, weights, means, (1.0, 1.0))
@@ -183,6 +200,15 @@ def _by_part(layout: Layout, weights: Floats) -> tuple[Floats, Floats]:
     return each[: layout.members], each[layout.members :]
 
 
+def _ranks(ratios: Sequence[Floats]) -> tuple[Sequence[NDArray[np.int64]], int]:
+    """The bin of every ratio of both parts, and their number; empty ones are left out where that is quick."""
+    bins = [_binned(ratio) for ratio in ratios]
+    if sum(map(len, bins)) > BINS:
+        return bins, BINS
+    filled, at = np.unique(np.concatenate(bins), return_inverse=True)
+    return np.split(at, [len(bins[0])]), len(filled)
+
+
 def _binned(ratios: Floats) -> NDArray[np.int64]:
     """The bin of each ratio, in order; fine about 0, and far ratios still apart: r / (1 + |r| / 4)."""
     squeezed = ratios / (1 + np.abs(ratios) / REACH)
@@ -216,8 +242,24 @@ def _influences(layout: Layout, measured: Mapping[str, _Measured]) -> dict[str, 
     return {
         "split": split.astype(np.int32),
         "sample": sample.astype(np.int32),
-        **{name: measured[name].influence[where].astype(np.float32) for name in ("accuracy", "auc")},
+        **{
+            name: one.influence[where].astype(np.float32)
+            for name, one in measured.items()
+            if not name.startswith("tpr")
+        },
     }
+
+
+def _first(layout: Layout, sides: Sequence[tuple[Side, Side]]) -> dict[str, NDArray[Any]]:
+    """Of each filled cell whether the sample was forgotten, and what the first of its models said.
+
+    One model of each split: models of one split share an original, and are no independent draws.
+    """
+    where, _, _ = layout.filled()
+    said = np.concatenate([pair[part].z for part in (0, 1) for pair in sides])
+    first = np.zeros(len(layout.count), np.float32)
+    first[layout.of[::-1]] = said[::-1]
+    return {"forgotten": where < len(layout.count) // 2, "statistic": first[where]}
 
 
 def _counts(
@@ -230,20 +272,3 @@ def _counts(
         "models": len(shadows),
         "splits": len({one.split for one in shadows}),
     }
-
-
-def difference(
-    metric: str, ours: Mapping[str, NDArray[Any]], theirs: Mapping[str, NDArray[Any]], gap: float
-) -> Estimate:
-    """`gap`, a figure of one method less another's, with the error of that difference.
-
-    Args:
-        ours, theirs: both methods' `cells`, of the same design.
-
-    Raises:
-        UsageFailure: they are of other models.
-    """
-    if not all(np.array_equal(ours[name], theirs[name]) for name in ("split", "sample")):
-        raise UsageFailure("U-LiRA: the methods were attacked by different designs", "attack them together")
-    cells = ours[metric].astype(np.float64) - theirs[metric].astype(np.float64)
-    return estimate(gap, cells, ours["split"], ours["sample"])

@@ -81,9 +81,12 @@ def _records(source: Source, metrics: Sequence[str]) -> list[Record]:
         )
     if first.over != SPLITS:
         return source.records
-    from deepunlearn_cli.reporting.ulira_records import ulira_records
+    from deepunlearn_cli.reporting.ulira_records import outdated, ulira_records
 
     rows = source.store.rows(kind="attack")
+    if count := outdated(rows):
+        again = "deepunlearn attack ulira makes them again from the models that are kept"
+        source.session.console.warn(f"left out: {count} methods attacked by an earlier U-LiRA; {again}")
     splits = ulira_records(rows, titles(), source.dataset, source.model)
     if not splits:
         raise NotFound("no U-LiRA in this store", "deepunlearn attack ulira --method msg,ft --dataset ...")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from deepunlearn_cli.attacks.ulira import ULiRA
+from deepunlearn_cli.attacks.ulira import OTHERS, OWN, ULiRA
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.bundles import Data, Running
@@ -19,6 +20,7 @@ from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.cli.verdict import VerdictOptions, answer_row, code_of
 from deepunlearn_cli.core.errors import ExitCode
 from deepunlearn_cli.core.recipe import CONTROLS, DO_NOTHING, RETRAIN
+from deepunlearn_cli.evaluation.klom import LEAST_MODELS
 from deepunlearn_cli.reporting import ulira as views
 
 if TYPE_CHECKING:
@@ -97,7 +99,8 @@ def ulira(
     rule, methods = verdict.rule(ULiRA), read_methods(method)
     given = params_for(methods, read_params(p))
     originals = recipes.TRAINER.build(read_params(training)).params()
-    hyper = ULiRA.build(params).params()
+    attack = ULiRA.build(params)
+    hyper = attack.params()
     if figure:
         figures.check(figure)
     data.check()
@@ -113,14 +116,16 @@ def ulira(
         analyses = {name: recipes.ulira(plan.models(name, settings, runner), name, hyper) for name in names}
         if running.dry_run:
             return Result(tables=[views.plan_table(shadows.plan(runner, analyses))])
-        return _analysed(list(shadows.attack(runner, analyses)), rule, figure)
+        return _analysed(list(shadows.attack(runner, analyses)), attack, rule, plan, figure)
 
 
-def _analysed(analyses: Sequence[shadows.Analysis], rule: Rule, figure: Path | None) -> Result:
+def _analysed(
+    analyses: Sequence[shadows.Analysis], attack: ULiRA, rule: Rule, plan: shadows.Design, figure: Path | None
+) -> Result:
     from deepunlearn_cli.studies.audit import findings_of
 
     controls = {one.method: findings_of(one.run) for one in analyses if one.method in CONTROLS and one.run}
-    rows = sorted((_row(one, rule, controls) for one in analyses), key=_order)
+    rows = sorted((_row(one, attack, rule, controls) for one in analyses), key=_order)
     drawn = [row for row in rows if row["histogram"]]
     if figure:
         from deepunlearn_cli.reporting import figures
@@ -128,7 +133,11 @@ def _analysed(analyses: Sequence[shadows.Analysis], rule: Rule, figure: Path | N
         figures.save(figures.ulira_figure(drawn), figure)
     code = code_of(rule, rows)
     return Result(
-        tables=[views.ulira_table(rows, ULiRA.columns), views.figure(drawn)],
+        tables=[
+            views.ulira_table(rows, OWN),
+            *([views.others_table(rows, OTHERS, _klom_notes(rows, plan))] if attack.has_others() else []),
+            views.figure(drawn),
+        ],
         ids=[one.run.id for one in analyses if one.run],
         notes=views.answers(rows) + ([f"wrote {figure}"] if figure else []),
         code=ExitCode.PARTLY_FAILED if any(row["reason"] for row in rows) else code,
@@ -154,7 +163,36 @@ def _order(row: Mapping[str, Any]) -> tuple[bool, float]:
     return row["accuracy"] is None, row["accuracy"] or 0.0
 
 
-def _row(analysis: shadows.Analysis, rule: Rule, controls: Mapping[str, Findings]) -> dict[str, Any]:
+def _klom_notes(rows: Sequence[Mapping[str, Any]], plan: shadows.Design) -> list[str]:
+    """What KLoM's floor is, or what it takes to have it."""
+    if all(row["klom"] is None for row in rows):
+        more = f"--splits {_splits_for_klom(plan)} here, or a larger --share or more --forget-sets"
+        return [f"KLoM takes {LEAST_MODELS} models of a picture: {more}"]
+    return ["KLoM's floor is that of the retrained models, whose row has it: few models differ by chance"]
+
+
+def _splits_for_klom(plan: shadows.Design) -> int:
+    """Splits in which a picture is forgotten at least once as often as KLoM needs it, on average."""
+    once = (1 - (1 - plan.share) ** plan.forget_sets) / 2
+    return math.ceil(LEAST_MODELS / once)
+
+
+def _klom(attack: ULiRA, ours: Findings | None, control: Findings | None) -> dict[str, float | None]:
+    """KLoM, its floor and what is between them, each with the ends of its 95 % interval."""
+    found = attack.klom(ours, control) if ours and control else None
+    fields: dict[str, float | None] = {}
+    for name in ("value", "floor", "excess"):
+        one = getattr(found, name) if found else None
+        low, high = one.interval() if one else (None, None)
+        key = "klom" if name == "value" else f"klom_{name}"
+        fields |= {key: one.value if one else None, f"{key}_low": low, f"{key}_high": high}
+    counts = {name: getattr(found, name) if found else None for name in ("pictures", "models")}
+    return fields | {f"klom_{name}": count for name, count in counts.items()}
+
+
+def _row(
+    analysis: shadows.Analysis, attack: ULiRA, rule: Rule, controls: Mapping[str, Findings]
+) -> dict[str, Any]:
     from deepunlearn_cli.methods import METHODS
     from deepunlearn_cli.studies import audit
 
@@ -170,6 +208,7 @@ def _row(analysis: shadows.Analysis, rule: Rule, controls: Mapping[str, Findings
         "control": is_control,
         "reason": analysis.failure.message if analysis.failure else None,
         **(ours.scores if ours else dict.fromkeys(ULiRA.score_names())),
+        **_klom(attack, ours, controls.get(RETRAIN)),
         **answer_row(answer, rule),
         "histogram": views.histogram(ours.parts["samples"]["accuracy"]) if ours else [],
     }

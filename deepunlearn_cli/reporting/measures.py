@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from deepunlearn_cli.core.errors import unknown
-from deepunlearn_cli.evaluation import divergence, metrics
-from deepunlearn_cli.evaluation.efficacy import mia_efficacy
+from deepunlearn_cli.evaluation import divergence, efficacy, metrics
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.shared import Outputs
+    from deepunlearn_cli.evaluation.intervals import Interval
     from deepunlearn_cli.reporting.records import Kind, Record
 
 Figure = Callable[["Record", "Record"], float]  # of a run and the retrained model of its seed
@@ -49,6 +50,7 @@ class Measure:
         shown: where.
         absent: what to say of a run without a figure, and the command that cures it; `{id}` is the run.
         undefined: why a retrained model allows no figure, or nothing.
+        interval: the 95 % interval of the figure of a run by itself, over the pictures that were asked about.
         symlog: on a figure's axis, up to where the scale is linear (0: everywhere).
     """
 
@@ -68,6 +70,7 @@ class Measure:
     shown: Sequence[str] = ()
     absent: str = ""
     undefined: Callable[[Record], str] = lambda retrained: ""
+    interval: Callable[[Record], Interval | None] = lambda run: None
     symlog: float = 0
 
     @property
@@ -131,6 +134,11 @@ def on_outputs(reduce: Callable[[Outputs], Reduced], compare: Callable[[Reduced,
     return figure
 
 
+def _umia_interval(run: Record) -> Interval | None:
+    low, high = run.umia_low, run.umia_high
+    return None if low is None or high is None else (low, high)
+
+
 def _ratio(name: str) -> Figure:
     return lambda run, reference: metrics.retention(getattr(run, name), getattr(reference, name))
 
@@ -176,6 +184,33 @@ def _times_less(fact: str) -> Figure:
 
 NOT_ATTACKED = "not attacked yet; deepunlearn attack umia {id}"
 NO_OUTPUTS = "no outputs are kept of {id} or of its retrained model"
+NOT_LEARNED = f"{NO_OUTPUTS}, or an attack on one of them cannot tell retain from test pictures"
+
+
+def _efficacies(feature: str) -> tuple[Measure, Measure]:
+    """MIA-efficacy by a feature, and its distance from the retrained model's."""
+    plain = feature == efficacy.CONFIDENCE
+    end, of = ("", "") if plain else (f"_{feature.replace('-', '_')}", f" {feature.replace('-', ' ')}")
+    share: Callable[[Outputs], float] = partial(efficacy.mia_efficacy, feature=feature)
+    without = partial(efficacy.left_out, feature=feature)
+
+    def interval(run: Record) -> Interval | None:
+        found = run.reader.reduced(without, run.id) if run.reader else None
+        return found and efficacy.interval(found)
+
+    return (
+        Measure(
+            f"MIA_efficacy{end}", f"MIA-efficacy{of}", "% of forget called unseen",
+            on_outputs(share, lambda run, _: run), 1, 100, alone=True, outputs=True, shown=(SHEET,),
+            absent=NOT_LEARNED, interval=interval,
+        ),
+        Measure(
+            f"MIA_gap{end}", f"MIA gap{of}", "of MIA-efficacy to the retrained model's, in points, 0 is best",
+            on_outputs(share, lambda run, reference: abs(run - reference)), 1, 100,
+            noisy=True, outputs=True, shown=(RANK,), absent=NOT_LEARNED,
+        ),
+    )  # fmt: skip
+
 
 MEASURES = {
     measure.name: measure
@@ -208,7 +243,7 @@ MEASURES = {
         Measure("ToW", "ToW", "tug of war, 1 is best", _tug_of_war, 3, lower=False, shown=(RANK, SHEET)),
         Measure(
             "UMIA", "U-MIA", "accuracy of the attack, %, 50 is guessing", score("umia"), 1, 100, alone=True,
-            shown=(SCORES, SIZES, PANEL, SHEET), absent=NOT_ATTACKED,
+            shown=(SCORES, SIZES, PANEL, SHEET), absent=NOT_ATTACKED, interval=_umia_interval,
         ),
         Measure(
             "UMIA_entropy", "U-MIA entropy", "accuracy of the attack, %, 50 is guessing",
@@ -236,16 +271,7 @@ MEASURES = {
             on_outputs(divergence.on_forget, divergence.jensen_shannon), 4,
             noisy=True, outputs=True, shown=(RANK, SHEET), absent=NO_OUTPUTS,
         ),
-        Measure(
-            "MIA_efficacy", "MIA-efficacy", "% of forget called unseen",
-            on_outputs(mia_efficacy, lambda run, _: run), 1, 100, alone=True, outputs=True, shown=(SHEET,),
-            absent=NO_OUTPUTS,
-        ),
-        Measure(
-            "MIA_gap", "MIA gap", "of MIA-efficacy to the retrained model's, in points, 0 is best",
-            on_outputs(mia_efficacy, lambda run, reference: abs(run - reference)), 1, 100,
-            noisy=True, outputs=True, shown=(RANK,), absent=NO_OUTPUTS,
-        ),
+        *(measure for feature in efficacy.FEATURES for measure in _efficacies(feature)),
         Measure(
             "ULiRA", "U-LiRA", "accuracy of the attack in a split, 0.5 is guessing", score("ulira"), 3,
             alone=True, over=SPLITS, shown=(RANK,),

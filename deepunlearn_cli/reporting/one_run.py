@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.core.recipe import DO_NOTHING
@@ -25,7 +25,9 @@ def run_table(records: Sequence[Record], run_id: str) -> Table:
     pair, run = _find(records, run_id)
     columns = [
         Column("measure", lambda row: str(row["title"])),
-        *[_column(name) for name in ("run", *CONTROLS)],
+        _column("run"),
+        Column("95 %", _ends, right=True),
+        *[_column(name) for name in CONTROLS],
         Column("gap", _gap, right=True),
         Column("noise", lambda row: _number(row, "noise"), right=True),
     ]
@@ -57,6 +59,7 @@ def _row(measure: Measure, pair: Pair, run: Record) -> Fields:
         "title": measure.heading,
         "id": run.id,
         **figures,
+        **_intervals(measure, {"run": run, "retrained": retrained, "original": original}),
         "gap": math.nan if measure.ratio else figures["run"] - figures["retrained"],
         "noise": noise(pair, measure) if measure.alone or measure.noisy else math.nan,
         "digits": measure.digits,
@@ -70,6 +73,15 @@ def _figure(measure: Measure, run: Record | None, retrained: Record | None) -> f
     return measure.of(run, run if measure.alone else retrained or run)
 
 
+def _intervals(measure: Measure, models: Mapping[str, Record | None]) -> Fields:
+    """The ends of each model's 95 % interval, NaN where it has none."""
+    fields: Fields = {}
+    for name, model in models.items():
+        ends = measure.interval(model) if model and model.usable else None
+        fields[f"{name}_low"], fields[f"{name}_high"] = ends or (math.nan, math.nan)
+    return fields
+
+
 def _column(name: str) -> Column:
     return Column(name, lambda row: _number(row, name), right=True)
 
@@ -77,6 +89,11 @@ def _column(name: str) -> Column:
 def _number(row: Row, name: str) -> str:
     value = row[name]
     return UNKNOWN if math.isnan(value) else f"{value * row['scale']:.{row['digits']}f}"
+
+
+def _ends(row: Row) -> str:
+    ends = [_number(row, f"run_{end}") for end in ("low", "high")]
+    return "" if UNKNOWN in ends else "–".join(ends)
 
 
 def _gap(row: Row) -> str:
@@ -89,16 +106,11 @@ def _gap(row: Row) -> str:
 def _notes(pair: Pair, run: Record, rows: Sequence[Row]) -> list[str]:
     missing = [] if run.seed in pair.retrained else [f"no retrained model: {pair.retrain_command()}"]
     failed = [] if run.usable else [f"no usable model: {run.fault}"]
-    interval = (
-        [f"U-MIA between {100 * run.umia_low:.1f} and {100 * run.umia_high:.1f} % at 95 %"]
-        if run.umia_low is not None and run.umia_high is not None
-        else []
-    )
     return [
         *failed,
         *missing,
         *(_absent(pair, run, rows) if run.usable else []),
-        *interval,
+        "95 %: of the run's figure, over the pictures that were asked about",
         "gap: the run less the retrained model of its seed; noise: what two retrained models of different "
         "seeds stay within, in 95 % of the pairs; ≈ the gap is within it",
         f"deepunlearn show {run.id}: everything on record; deepunlearn attack umia {run.id}: a verdict",

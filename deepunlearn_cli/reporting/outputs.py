@@ -22,7 +22,7 @@ class Reader:
     def __init__(self, read: Callable[[str], Outputs]) -> None:
         """`read` gives a run's outputs, or raises `NotFound` where it keeps none."""
         self._read = read
-        self._reduced = lru_cache(maxsize=KEPT)(self._reduce)
+        self.reduced = lru_cache(maxsize=KEPT)(self._reduce)
         self.figure = cache(self._figure)
 
     def _figure(
@@ -33,10 +33,11 @@ class Reader:
         reference_id: str,
     ) -> float:
         """`compare` of two runs' reduced outputs; NaN where one keeps none."""
-        run, reference = self._reduced(reduce, run_id), self._reduced(reduce, reference_id)
+        run, reference = self.reduced(reduce, run_id), self.reduced(reduce, reference_id)
         return float("nan") if run is None or reference is None else compare(run, reference)
 
     def _reduce(self, reduce: Callable[[Outputs], Any], run_id: str) -> Any:
+        """What a run's outputs reduce to; None where it keeps none."""
         try:
             return reduce(self._read(run_id))
         except (NotFound, KeyError):  # no outputs, or not of that part: there is nothing to tell

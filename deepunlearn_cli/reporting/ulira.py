@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.score import Score
 from deepunlearn_cli.reporting import audits
-from deepunlearn_cli.reporting.table import Column, Row, Table
+from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,30 @@ def ulira_table(rows: Sequence[Row], scores: Sequence[Score]) -> Table:
         Column("verdict", _verdict),
     ]
     return Table("deepunlearn.ulira/2", "U-LiRA per sample: 0.5 is guessing", columns, rows)
+
+
+def others_table(rows: Sequence[Row], scores: Sequence[Score], notes: Sequence[str]) -> Table:
+    """Their AUCs (TPRs are in the rows only: a terminal is no wider), KLoM, and KLoM above its floor."""
+    columns = [
+        Column("method", lambda r: str(r["title"])),
+        *[_column(score) for score in scores if score.name.startswith("auc")],
+        Column("KLoM", _klom, right=True),
+        Column("above\nits floor", _excess, right=True),
+    ]
+    title = "The same models under other attacks (AUC 0.5 is guessing), and KLoM in nats"
+    return Table("deepunlearn.ulira-others/1", title, columns, rows, notes)
+
+
+def _klom(row: Row) -> str:
+    if row["klom"] is None:
+        return UNKNOWN
+    return f"{row['klom']:.3f}\n{row['klom_low']:.3f}–{row['klom_high']:.3f}"
+
+
+def _excess(row: Row) -> str:
+    if row["klom_excess"] is None or (row["control"] and row["klom"] == row["klom_floor"]):
+        return "" if row["klom"] is not None else UNKNOWN
+    return f"{row['klom_excess']:+.3f}\n±{(row['klom_excess_high'] - row['klom_excess_low']) / 2:.3f}"
 
 
 def figure(rows: Sequence[Row]) -> Table:

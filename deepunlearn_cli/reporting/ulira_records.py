@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.reporting.records import Record
 
+CONFIDENCE = "confidence"  # the statistic that ranks
+
 
 def ulira_records(
     rows: Iterable[IndexRow], titles: Mapping[str, str], dataset: str | None = None, model: str | None = None
@@ -14,7 +16,8 @@ def ulira_records(
     """The accuracy of the attack in every split, of every analysis among index rows; `seed` is the split.
 
     Analyses of one dataset, model and training make a pair, whatever their numbers of models; the ranking
-    takes the newest of a method. Those of 0/1 correctness are another measure and left out.
+    takes the newest of a method. Those of 0/1 correctness are another measure and left out, as are those
+    that are `outdated`.
     """
     analyses = [row for row in rows if row["name"] == "ulira" and row["status"] == "done" and _ours(row)]
     wanted = [row for row in analyses if dataset in (None, row["dataset"]) and model in (None, row["model"])]
@@ -26,8 +29,23 @@ def ulira_records(
     ]
 
 
+def outdated(rows: Iterable[IndexRow]) -> int:
+    """How many methods are left out, as their analyses are older and fitted other variances."""
+    done = [row for row in rows if row["name"] == "ulira" and row["status"] == "done"]
+    return len({_which(row) for row in done} - {_which(row) for row in done if _current(row)})
+
+
+def _which(row: IndexRow) -> tuple[str, str | None, str]:
+    return row["setting"], row["method"], row["params"].get("statistic", CONFIDENCE)
+
+
+def _current(row: IndexRow) -> bool:
+    """Whether it is by the revision that has other attacks beside it."""
+    return "auc_online" in row["scores"]
+
+
 def _ours(row: IndexRow) -> bool:
-    return bool(row["params"].get("statistic", "confidence") == "confidence")
+    return _current(row) and row["params"].get("statistic", CONFIDENCE) == CONFIDENCE
 
 
 def _record(row: IndexRow, split: int, accuracy: float, titles: Mapping[str, str]) -> Record:

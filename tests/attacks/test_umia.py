@@ -5,12 +5,13 @@ import pytest
 from outputs_kit import outputs, split
 
 from deepunlearn_cli.attacks import ATTACKS
-from deepunlearn_cli.attacks._features import FEATURES, feature_of, log_odds
+from deepunlearn_cli.attacks._features import FEATURES, feature_of
 from deepunlearn_cli.attacks._umia import SHUFFLE_SEED
 from deepunlearn_cli.attacks.umia import UMIA
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import stream_seed
 from deepunlearn_cli.evaluation import intervals
+from deepunlearn_cli.evaluation.features import log_odds
 from deepunlearn_cli.evaluation.metrics import cross_entropy
 
 

@@ -9,10 +9,10 @@ import pytest
 from outputs_kit import outputs, split
 
 from deepunlearn_cli.attacks import Gap, Rule, check_limit, check_tolerance
-from deepunlearn_cli.attacks._features import log_odds
 from deepunlearn_cli.attacks.ulira import ULiRA
 from deepunlearn_cli.attacks.umia import UMIA
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.evaluation.features import log_odds
 from deepunlearn_cli.evaluation.intervals import Estimate
 from deepunlearn_cli.studies.audit import Answer, Beside, judge
 

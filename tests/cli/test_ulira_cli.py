@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_kit import call, ok
+from cli_kit import call, ok, on_terminal
 
 SMALL = ("--dataset", "digits", "--model", "resnet-tiny", "--training", "epochs=1")
 ULIRA = ("attack", "ulira", *SMALL, "--splits", "5", "--forget-sets", "2", "--share", "0.4")
@@ -51,7 +51,7 @@ def test_what_is_there_is_not_made_again(done):
 def test_rows_have_controls_intervals_and_a_verdict(done):
     rows = ok(*ULIRA, "--method", "ft", "-p", "epochs=1", "--store", done, "--json").json
     tables = {row["schema"] for row in rows}
-    assert tables == {"deepunlearn.ulira/2", "deepunlearn.ulira-figure/1"}
+    assert tables == {"deepunlearn.ulira/2", "deepunlearn.ulira-others/1", "deepunlearn.ulira-figure/1"}
     found = {row["method"]: row for row in rows if row["schema"] == "deepunlearn.ulira/2"}
     assert set(found) == {"do-nothing", "retrain", "ft"}
     assert [found[name]["verdict"] for name in ("do-nothing", "retrain")] == [None, None]
@@ -60,6 +60,40 @@ def test_rows_have_controls_intervals_and_a_verdict(done):
         assert row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"]
         assert sum(row["histogram"]) == pytest.approx(1)
         assert row["models"] == 10
+
+
+def test_other_attacks_and_klom_stand_in_a_table_of_their_own(done):
+    said = ok(*ULIRA, "--method", "ft", "-p", "epochs=1", "--store", done, "--json")
+    rows = {row["method"]: row for row in said.json if row["schema"] == "deepunlearn.ulira-others/1"}
+    assert set(rows) == {"do-nothing", "retrain", "ft"}
+    for row in rows.values():
+        for name in ("online", "offline", "rmia"):
+            assert row[f"auc_{name}_low"] <= row[f"auc_{name}"] <= row[f"auc_{name}_high"]
+        assert row["klom"] is row["klom_floor"] is row["klom_excess"] is None
+
+
+def test_people_see_them_and_what_klom_takes(done):
+    words = (*ULIRA, "--method", "ft", "-p", "epochs=1", "--store", str(done))
+    code, out, err = on_terminal(*words, cwd=done.parent)
+    said = " ".join((out + err).split())
+    assert code == 0
+    assert "KLoM takes 10 models of a picture: --splits 32 here" in said
+    assert all(name in said for name in ("online LiRA", "offline LiRA", "RMIA", "its floor"))
+
+
+def test_klom_stands_beside_its_floor(done, monkeypatch):
+    from deepunlearn_cli.evaluation import klom
+
+    monkeypatch.setattr(klom, "LEAST_MODELS", 2)
+    said = ok(*ULIRA, "--method", "ft", "-p", "epochs=1", "--store", done, "--json")
+    rows = {row["method"]: row for row in said.json if row["schema"] == "deepunlearn.ulira-others/1"}
+    floor = rows["retrain"]["klom"]
+    assert {row["klom_floor"] for row in rows.values()} == {floor}
+    assert rows["retrain"]["klom_excess"] == 0
+    for row in rows.values():
+        assert row["klom_low"] < row["klom"] < row["klom_high"]
+        assert row["klom_excess"] == pytest.approx(row["klom"] - floor)
+        assert row["klom_pictures"] > 0
 
 
 def test_models_are_shared_by_both_statistics(done):

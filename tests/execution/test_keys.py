@@ -99,7 +99,7 @@ KEYS = {
     "lockstep after pretraining": "69f2d078718fc6d8",
     "attack umia": "53571c74c4bec6fa",
     "attack umia with settings": "ecd62b4f87dc73d1",
-    "attack ulira": "8fb4695405f12b5d",
+    "attack ulira": "63b0d387ff4f08d5",
     "attack ks": "fcd7a07af4b4f6fc",
 }
 OF_METHODS = {

@@ -53,7 +53,7 @@ class Store:
             raise NotFound(f"run {run_id} keeps no outputs")
         draw = np.random.default_rng(0)
         parts = {}
-        for place, (name, sure) in enumerate({"retain": 6.0, "forget": 3.0, "test": 2.0}.items()):
+        for place, (name, sure) in enumerate({"retain": 6.0, "forget": 0.5, "test": 0.0}.items()):
             logits, labels = draw.normal(0, 1, (40, 3)), draw.integers(0, 3, 40)
             logits[np.arange(40), labels] += sure + SHIFT[method] * (name == "forget")
             parts[name] = {"logits": logits, "labels": labels, "index": 40 * place + np.arange(40)}
@@ -94,3 +94,17 @@ def test_the_sheet_of_one_run_has_it(measure):
     row = next(row for row in run_table(everything, run).rows if row["measure"] == measure.name)
     assert row["run"] != row["retrained"]
     assert row["retrained"] == 0 or measure.alone
+
+
+@pytest.mark.parametrize("name", [one.name for one in OUTPUTS if "efficacy" in one.name])
+def test_an_efficacy_stands_between_the_ends_of_its_interval(name):
+    everything = told(Store())
+    run = next(one.id for one in everything if one.method == "msg")
+    table = run_table(everything, run)
+    row = next(row for row in table.rows if row["measure"] == name)
+    for model in ("run", "retrained"):
+        assert 0 <= row[f"{model}_low"] <= row[model] <= row[f"{model}_high"] <= 1
+    assert row["run_low"] < row["run_high"]
+    shown = {line[0]: line for line in table.cells()}[MEASURES[name].heading]
+    assert "–" in shown[2]
+    assert len(shown[2]) > 2

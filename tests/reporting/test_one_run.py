@@ -39,9 +39,9 @@ def test_gaps_within_the_noise_are_marked():
     rows += cell("ft", [0.01, 0.01], [0.5, 0.5])
     _, table = page(rows, "ft")
     cells = {line[0]: line for line in table.cells()}
-    assert cells["TA, accuracy on test, %"][4].endswith("≈")
+    assert cells["TA, accuracy on test, %"][5].endswith("≈")
     _, far = page(rows, "msg")
-    assert not {line[0]: line for line in far.cells()}["TA, accuracy on test, %"][4].endswith("≈")
+    assert not {line[0]: line for line in far.cells()}["TA, accuracy on test, %"][5].endswith("≈")
 
 
 def test_what_is_missing_is_told_with_its_command():
@@ -50,7 +50,7 @@ def test_what_is_missing_is_told_with_its_command():
     notes = "\n".join(table.notes)
     assert "deepunlearn train --role retrain" in notes
     assert f"deepunlearn attack umia {alone['id']}" in notes
-    assert all(line[4] == "–" for line in table.cells())
+    assert all(line[5] == "–" for line in table.cells())
 
 
 def test_a_failed_run_says_why():

@@ -11,7 +11,7 @@ from deepunlearn_cli.reporting.clustering import LINKAGES, clusters
 from deepunlearn_cli.reporting.groups import dense_ranks
 from deepunlearn_cli.reporting.rank import rank
 from deepunlearn_cli.reporting.table import UNKNOWN
-from deepunlearn_cli.reporting.ulira_records import ulira_records
+from deepunlearn_cli.reporting.ulira_records import outdated, ulira_records
 
 # arXiv 2410.01276, table 1: G1/G2/G3/F and printed rank, for RetDev and for indiscernibility
 TABLE_1 = {
@@ -383,7 +383,15 @@ def test_tow_is_a_metric():
 def analyses(accuracies: dict[str, list[float | None]], **changes) -> list[dict]:
     """Index rows of a U-LiRA per method, with its accuracy in every split."""
     return [
-        run("ulira", kind="attack", method=name, scores={"by_split": splits}, id=name, base=name, **changes)
+        run(
+            "ulira",
+            kind="attack",
+            method=name,
+            scores={"by_split": splits, "auc_online": 0.5},
+            id=name,
+            base=name,
+            **changes,
+        )
         for name, splits in accuracies.items()
     ]
 
@@ -415,3 +423,16 @@ def test_a_crowd_of_configurations_is_not_resampled():
     table = rank(joined(rows))
     assert len(table.rows) == 102
     assert all(row["retdev_rank_low"] is None and row["retdev_letters"] == "" for row in table.rows)
+
+
+def test_analyses_of_an_earlier_ulira_are_left_out_and_counted():
+    """Their figures are of other variances: no ranking mixes both."""
+
+    def analysis(name: str, number: int, **scores):
+        more = {"kind": "attack", "method": name, "id": f"{name}{number}", "base": f"{name}{number}"}
+        return run("ulira", scores={"by_split": [0.5, 0.6], **scores}, **more)
+
+    old = [analysis("ft", 0), analysis("msg", 0)]
+    new = analysis("ft", 1, auc_online=0.5)
+    assert {record.id for record in ulira_records([*old, new], TITLES)} == {"ft1"}
+    assert (outdated(old), outdated([*old, new]), outdated([new])) == (2, 1, 0)
