@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import __version__
-from deepunlearn_cli.attacks import ATTACKS
+from deepunlearn_cli.attacks import ATTACKS, Probe
 from deepunlearn_cli.core.errors import NotFound, RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs, Progress
@@ -223,13 +223,32 @@ def _lockstep(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, p
 
 
 def _attack(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
-    del materials, progress
     start = time.perf_counter()
+    attack = ATTACKS.get(recipe.name).build(recipe.params)
+    if isinstance(attack, Probe):
+        return _probed(attack, recipe, inputs, materials, progress)
     sources = {name: run.outputs for name, run in inputs.items()}
-    findings = ATTACKS.get(recipe.name).build(recipe.params).run(sources, recipe.seed)
+    findings = attack.run(sources, recipe.seed)
     warnings = findings.warnings + _leaks(recipe, inputs)
     facts = {"seconds": time.perf_counter() - start, "version": __version__, "warnings": warnings}
     return Product(scores=findings.scores, facts=facts, outputs=findings.parts)
+
+
+def _probed(
+    attack: Probe, recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress
+) -> Product:
+    """An attack that works on the model itself."""
+    from deepunlearn_cli.engine.device import repeatable
+    from deepunlearn_cli.execution.lab import OneModelLab
+
+    lab = OneModelLab(recipe, inputs["target"], materials, attack.needs, progress)
+    task = lab.task
+    with repeatable(recipe.seed, materials.device), task.cost.clock(materials.device):
+        seen = attack.probe(lab)
+    findings = attack.run({"target": lambda: seen}, recipe.seed)
+    warnings = {"warnings": findings.warnings + _leaks(recipe, inputs)}
+    facts = _facts(task, recipe, materials) | warnings
+    return Product(scores=findings.scores, facts=facts, outputs=findings.parts, log=task.log)
 
 
 def _leaks(recipe: Recipe, inputs: Mapping[str, Run]) -> list[str]:

@@ -84,7 +84,7 @@ def audit(runner: Runner, attacks: Sequence[Recipe], rule: Rule) -> tuple[list[A
     outcome = runner.ensure_all(attacks)
     if len(attacks) == 1 and outcome.failures:
         raise outcome.failures[0][1]
-    controls = _controls(runner, outcome.runs)
+    controls = controls_of(runner, outcome.runs)
     audits = [_audited(runner, run, rule, controls) for run in outcome.runs]
     attacked = {run.id for run in outcome.runs}
     audits += [Audited(run, findings_of(run)) for key, run in controls.items() if key not in attacked]
@@ -94,17 +94,17 @@ def audit(runner: Runner, attacks: Sequence[Recipe], rule: Rule) -> tuple[list[A
 def _audited(runner: Runner, run: Run, rule: Rule, controls: Mapping[str, Run]) -> Audited:
     attack = ATTACKS.get(run.recipe.name).build(run.recipe.params)
     assert isinstance(attack, OneModel)
-    reference = _on_retrained(run.recipe, runner)
+    reference = on_retrained(run.recipe, runner)
     control_run = controls.get(reference.key) if reference else None
     ours, control = findings_of(run), findings_of(control_run) if control_run else None
     return Audited(run, ours, control, judge(rule, attack, ours, control))
 
 
-def _controls(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:
+def controls_of(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:
     """The same attack on each target's retrained model, where the store has it, and on doing nothing."""
     controls: dict[str, Run] = {}
     for run in attacked:
-        for control in (_on_retrained(run.recipe, runner), _on_nothing(run.recipe, runner)):
+        for control in (on_retrained(run.recipe, runner), on_nothing(run.recipe, runner)):
             if control and control.key not in controls:
                 try:
                     controls[control.key] = runner.ensure(control)
@@ -113,26 +113,27 @@ def _controls(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:
     return controls
 
 
-def _on_retrained(attack: Recipe, runner: Runner) -> Recipe | None:
+def on_retrained(attack: Recipe, runner: Runner) -> Recipe | None:
     """The attack on the retrained model of the same seed and forget set, if that model is there."""
     target = attack.inputs["target"]
     start = target.inputs.get("original")
     if start is None:
         return None
     reference = recipes.retrained(start, _forget(target, runner))
-    return _again(attack, reference) if runner.store.get(reference.key) else None
+    return again(attack, reference) if runner.store.get(reference.key) else None
 
 
-def _on_nothing(attack: Recipe, runner: Runner) -> Recipe | None:
+def on_nothing(attack: Recipe, runner: Runner) -> Recipe | None:
     """The attack on what doing nothing leaves: the original, judged as if it were unlearned."""
     target = attack.inputs["target"]
     start = target.inputs.get("original")
     if start is None:
         return None
-    return _again(attack, recipes.unlearned(start, DO_NOTHING, _forget(target, runner)))
+    return again(attack, recipes.unlearned(start, DO_NOTHING, _forget(target, runner)))
 
 
-def _again(attack: Recipe, target: Recipe) -> Recipe:
+def again(attack: Recipe, target: Recipe) -> Recipe:
+    """The same attack on another model."""
     return recipes.attack(target, attack.name, attack.params, attack.seed)
 
 
