@@ -20,20 +20,20 @@ from deepunlearn_cli.evaluation.intervals import Estimate
 if TYPE_CHECKING:
     from torch import nn
 
-    from deepunlearn_cli.attacks.relearn import Relearn
     from deepunlearn_cli.engine.pictures import Pictures
 
     Floats = NDArray[np.float64]
 
 SIDES = ("forget", "unseen")
 ROUTES = ("retain", "few")
-OF = {"auc": "retain", "few_auc": "few", "regained": "retain"}  # by figure, the route that it is of
+OF = {"auc": "retain", "few_auc": "few"}  # by figure, the route that it is of
 
 
 @dataclass(frozen=True)
 class Pace:
-    """One pass of fine-tuning, as `Task.fit` takes it."""
+    """How one route is fine-tuned, as `Task.fit` takes it; `passes` in all, with a reading after each."""
 
+    passes: int
     lr: float
     momentum: float
     batch_size: int
@@ -43,32 +43,28 @@ class Pace:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a model says at one time of one side: log-odds of the true class (n,), and whether it is right."""
+    """What a model says of one side at one time: log p of the true class (n,), and whether it is right."""
 
-    odds: Floats
+    sure: Floats
     right: Floats
 
 
-def probe(attack: Relearn, lab: Lab) -> Outputs:
+def probe(lab: Lab, against: str, few: float, paces: Mapping[str, Pace]) -> Outputs:
     """Both routes from the same model; pictures that were shown again have NaN on the route of the few."""
-    task, start = lab.task, _read(lab, lab.model, attack.against)
-    count = max(1, round(attack.few * len(task.forget)))
-    shown = task.forget.sample(count, task.stream("few"))
-    routes = {
-        "retain": _passes(attack, lab, task.retain, attack.epochs),
-        "few": _passes(attack, lab, shown, attack.few_epochs),
-    }
+    task, start = lab.task, _read(lab, lab.model, against)
+    shown = task.forget.sample(max(1, round(few * len(task.forget))), task.stream("few"))
+    taught = {"retain": task.retain, "few": shown}
+    routes = {route: _passes(lab, against, part, paces[route]) for route, part in taught.items()}
     again = np.isin(start["forget"]["index"], shown.indices.cpu().numpy())
     return _kept(start, routes, again)
 
 
-def _passes(attack: Relearn, lab: Lab, part: Pictures, epochs: int) -> list[dict[str, Reading]]:
+def _passes(lab: Lab, against: str, part: Pictures, pace: Pace) -> list[dict[str, Reading]]:
     model, task = lab.model, lab.task
-    pace = Pace(attack.lr, attack.momentum, attack.batch_size)
     optimizer, readings = task.sgd(model, pace), []
-    for _ in range(epochs):
+    for _ in range(pace.passes):
         task.fit(model.train(), part, pace, optimizer=optimizer)
-        said = _read(lab, model, attack.against)
+        said = _read(lab, model, against)
         readings.append({side: said[side]["reading"] for side in SIDES})
     return readings
 
@@ -82,7 +78,8 @@ def _read(lab: Lab, model: nn.Module, against: str) -> dict[str, dict[str, Any]]
 
 def _said(part: Part) -> dict[str, Any]:
     logits, labels = part["logits"], part["labels"]
-    reading = Reading(log_odds(logits, labels), correctness(logits, labels))
+    sure = -np.logaddexp(0, -log_odds(logits.astype(np.float64), labels))
+    reading = Reading(sure, correctness(logits, labels))
     return {"index": part["index"], "label": labels, "reading": reading}
 
 
@@ -101,7 +98,7 @@ def _kept(
         for route in ROUTES:
             taken = [one[side] for one in routes[route]]
             left = hidden if route == "few" else np.zeros_like(hidden)
-            for name in ("odds", "right"):
+            for name in ("sure", "right"):
                 values = np.stack([getattr(one, name) for one in taken])
                 parts[side][f"{route}_{name}"] = np.where(left, np.nan, values.mean(0))
             rights = [said["reading"].right, *(one.right for one in taken)]
@@ -115,8 +112,8 @@ def figures(parts: Outputs) -> Findings:
     forget, curves = parts["forget"], parts["readings"]
     regained = _floored(forget["retain_right"])
     low, high = regained.interval()
-    areas = {name: _matched(parts, None, route) for name, route in OF.items() if name.endswith("auc")}
     scores: dict[str, Any] = {"before": float(forget["before"].mean())}
+    areas = {name: _ranked(parts, None, route) for name, route in OF.items()}
     for name, found in areas.items():
         ends = found.area.interval()
         scores |= {name: found.area.value}
@@ -130,7 +127,7 @@ def figures(parts: Outputs) -> Findings:
         "few_after": float(curves["few_forget"][-1]),
         "unseen_before": float(parts["unseen"]["before"].mean()),
         "unseen_after": float(curves["retain_unseen"][-1]),
-        "n": min(found for one in areas.values() for found in one.sizes),
+        "n": min(min(found.sizes) for found in areas.values()),
     }
     return Findings(scores, parts)
 
@@ -143,7 +140,7 @@ def tested(metric: str, ours: Findings, control: Findings | None, tolerance: flo
     if metric == "regained":
         gap = _regained(ours.parts, theirs)
         return Tested(metric, gap, beyond(gap, tolerance))
-    found = _matched(ours.parts, theirs, OF[metric])
+    found = _ranked(ours.parts, theirs, OF[metric])
     gap = Estimate(found.area.value - 0.5, found.area.error, found.area.df)
     return Tested(metric, gap, found.p_value)
 
@@ -157,16 +154,17 @@ def _regained(ours: Outputs, theirs: Outputs | None) -> Estimate:
     return Estimate(own.value - other.value, float(np.hypot(own.error, other.error)), own.df)
 
 
-def _matched(ours: Outputs, theirs: Outputs | None, route: str) -> matched.Matched:
-    """Forgotten pictures against unseen ones of their class, by log-odds or what they gain on a control."""
+def _ranked(ours: Outputs, theirs: Outputs | None, route: str) -> matched.Matched:
+    """Forgotten pictures against unseen ones, by how sure the model is of them, or surer than a control."""
     scores, labels = [], []
     for side in SIDES:
-        mine = ours[side][f"{route}_odds"]
-        gained = mine - theirs[side][f"{route}_odds"] if theirs else mine
+        mine = ours[side][f"{route}_sure"]
+        gained = mine - theirs[side][f"{route}_sure"] if theirs else mine
         known = np.isfinite(gained)
         scores.append(gained[known])
         labels.append(ours[side]["label"][known])
-    return matched.compare(scores[0], scores[1], labels[0], labels[1])
+    strata = labels if matched.differ(*labels) else [np.zeros_like(one) for one in labels]
+    return matched.compare(*scores, *strata)
 
 
 def _floored(values: Floats) -> Estimate:
@@ -179,7 +177,7 @@ def _check_same(ours: Outputs, theirs: Outputs) -> None:
     for side in SIDES:
         mine, other = ours[side], theirs[side]
         same = np.array_equal(mine["index"], other["index"])
-        if not same or not np.array_equal(np.isnan(mine["few_odds"]), np.isnan(other["few_odds"])):
+        if not same or not np.array_equal(np.isnan(mine["few_sure"]), np.isnan(other["few_sure"])):
             raise UsageFailure(
                 "the attack and its control saw other pictures", "give a control of the same forget set"
             )

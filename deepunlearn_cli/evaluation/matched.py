@@ -18,6 +18,8 @@ from deepunlearn_cli.evaluation.intervals import Estimate
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
 
+DIFFERENT = 0.1  # p-value below which two sides are compared within classes: it costs little where they agree
+
 
 @dataclass(frozen=True)
 class Matched:
@@ -60,6 +62,17 @@ def compare(ours: Floats, theirs: Floats, our_labels: Labels, their_labels: Labe
     error = math.sqrt(variance + 1 / sizes[0] ** 2 + 1 / sizes[1] ** 2)
     area = Estimate(0.5 + excess / pairs, error, max(1, min(sizes) - 1))
     return Matched(area, two_sided(excess, sum(one.variance for one in classes)), sizes)
+
+
+def differ(our_labels: Labels, their_labels: Labels) -> bool:
+    """Whether the classes of two sides differ beyond chance (chi-squared test at 10 %)."""
+    from scipy.stats import chi2_contingency
+
+    classes = np.union1d(our_labels, their_labels)
+    if len(classes) < 2:
+        return False
+    table = [[(side == one).sum() for one in classes] for side in (our_labels, their_labels)]
+    return bool(chi2_contingency(table).pvalue < DIFFERENT)
 
 
 def two_sided(sum_: float, variance: float) -> float:
