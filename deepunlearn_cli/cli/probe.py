@@ -158,7 +158,7 @@ def _examples(name: str) -> list[str]:
     return [
         f"{attack} 3f9c",
         f"{attack} clean.pt --tolerance 0.05    # exit 4 on FAIL",
-        f"deepunlearn unlearn --method ft,ga,salun --ckpt orig.pt | {attack} - --gate",
+        f"deepunlearn unlearn --method all --ckpt orig.pt | {attack} -",
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from deepunlearn_cli.attacks import Findings, Probe
     from deepunlearn_cli.engine.canaries import Canaries
     from deepunlearn_cli.engine.pictures import Pictures
     from deepunlearn_cli.engine.task import Task
@@ -41,6 +42,15 @@ class OneModelLab:
     ) -> None:
         self.recipe, self.target, self.materials = recipe, target, materials
         self.needs, self.progress = needs, progress
+
+    def findings(self, attack: Probe) -> Findings:
+        """What an attack finds in here, its cost counted by `task`."""
+        from deepunlearn_cli.engine.device import repeatable
+
+        device = self.materials.device
+        with repeatable(self.recipe.seed, device), self.task.cost.clock(device):
+            seen = attack.probe(self)
+        return attack.run({"target": lambda: seen}, self.recipe.seed)
 
     @property
     def model(self) -> nn.Module:
@@ -106,3 +116,14 @@ class OneModelLab:
         labels, device = dataset.labels[index], self.materials.device
         pixels = Pixels(images, labels, device, mean=dataset.mean, std=dataset.std)
         return Pictures(pixels, np.arange(len(index)), order=idle, moves=idle)
+
+
+def leaks(recipe: Recipe, inputs: Mapping[str, Run]) -> list[str]:
+    """Samples that are no held-out data for the models that are attacked on them."""
+    part = recipe.params.get("against")
+    readers = {run.recipe.name for run in inputs.values() if part in run.facts.get("reads", ())}
+    return [
+        f"{name} read the {part} pictures while unlearning: they are not unseen, and this attack says "
+        "little; --against test"
+        for name in sorted(readers)
+    ]
