@@ -1,6 +1,6 @@
 """Attacks: one file each; the file's name is the attack's public name.
 
-May import: `core`, `evaluation`.
+May import: `core`, `evaluation`, `engine`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deepunlearn_cli.attacks._attack import Attack, Findings, Source
 from deepunlearn_cli.attacks._one_model import OneModel
+from deepunlearn_cli.attacks._probe import Judgement, Lab, Probe, Tested
 from deepunlearn_cli.attacks._verdict import Rule
 from deepunlearn_cli.core.registry import Room
 from deepunlearn_cli.evaluation.equivalence import (
@@ -36,15 +37,20 @@ __all__ = [
     "Decision",
     "Findings",
     "Gap",
+    "Judgement",
+    "Lab",
     "OneModel",
+    "Probe",
     "Rule",
     "Source",
+    "Tested",
     "Verdict",
     "check_limit",
     "check_tolerance",
     "equivalent",
     "gap_interval",
     "on_one_model",
+    "probes",
     "samples_needed",
 ]
 
@@ -53,3 +59,9 @@ def on_one_model() -> dict[str, type[OneModel]]:
     """By public name, the attacks that look at one model each."""
     actors = {name: ATTACKS.get(name) for name in ATTACKS.names()}
     return {name: actor for name, actor in actors.items() if issubclass(actor, OneModel)}
+
+
+def probes() -> dict[str, type[Probe]]:
+    """By public name, the attacks that work on one model itself."""
+    actors = {name: ATTACKS.get(name) for name in ATTACKS.names()}
+    return {name: actor for name, actor in actors.items() if issubclass(actor, Probe)}

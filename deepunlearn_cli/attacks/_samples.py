@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepunlearn_cli.attacks._attack import CLASS
-from deepunlearn_cli.attacks._features import FPRS, Floats, feature_of
+from deepunlearn_cli.attacks._features import FPRS, feature_of
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.shared import Outputs, Part
 from deepunlearn_cli.evaluation import intervals
+from deepunlearn_cli.evaluation.features import Floats
 
 
 def sides(outputs: Outputs, against: str, feature: str) -> dict[str, Part]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from deepunlearn_cli.attacks._features import Floats
 from deepunlearn_cli.evaluation import intervals, metrics
+from deepunlearn_cli.evaluation.features import Floats
 
 # Held-out predictions share their classifiers: where there is little to see, the accuracy of identical sides
 # varies up to 1.34 times as much as independent samples would, measured for 50 to 1,000 a side. So a pair of

@@ -147,8 +147,9 @@ def claims_of(recipe: Recipe, start: Start) -> Claims:
 
 
 def _forget_of(recipe: Recipe, dataset: data.Dataset, spec: str | None, runner: Runner) -> data.ForgetSet:
-    """The forget set asked for, else the run's own (or tracked) one, else the default; kept in the store."""
-    known = recipe.forget or recipe.data.get("tracked")
+    """The forget set asked for, else the run's own, tracked or canaries' one, else the default; kept."""
+    canary = data.Canary.of(recipe.data)
+    known = recipe.forget or recipe.data.get("tracked") or (canary and canary.forget)
     if spec is None and known:
         return data.load_forget(known, runner.store.data)
     return forget_for(recipe.data, dataset, for_run(spec or data.DEFAULT_FORGET, recipe.seed), runner)

@@ -26,8 +26,8 @@ attack_app = typer.Typer(
     cls=Group, help="Attack a model: does it still betray the forgotten data?", no_args_is_help=True
 )
 
-COMMANDS = (  # files, in the order of `--help`; ulira belongs to `attack`
-    "train", "unlearn", "sweep", "attack", "ulira", "rank", "report", "bench",
+COMMANDS = (  # files, in the order of `--help`; probe and ulira belong to `attack`
+    "train", "unlearn", "sweep", "attack", "probe", "ulira", "rank", "report", "bench",
     "runs", "show", "verify", "prune", "methods", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
@@ -15,11 +15,18 @@ from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import read_params, read_precision
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.core.specs import DEFAULT_FORGET, for_run, read_seeds
+from deepunlearn_cli.core.specs import (
+    CANARY_NOISE,
+    CANARY_SEED,
+    CANARY_SHARE,
+    DEFAULT_FORGET,
+    for_run,
+    read_seeds,
+)
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
-    from deepunlearn_cli.data import ForgetSet
+    from deepunlearn_cli.data import Canary, ForgetSet
     from deepunlearn_cli.execution.recipes import Scene
     from deepunlearn_cli.execution.runner import Runner
 
@@ -57,6 +64,66 @@ class Tracking(Bundle):
             raise UsageFailure("--approximate says how exact a track is, and there is none", "add --track")
 
 
+class Canaries(Bundle):
+    """Whether training sees noise on some forget pictures, for `attack canary` to ask for later."""
+
+    canary: Annotated[
+        bool,
+        option(
+            "--canary",
+            help="Plant noise of known draws in some forget pictures; `attack canary` asks for it later.",
+            rich_help_panel=o.TRAINING,
+        ),
+    ] = False
+    canary_share: Annotated[
+        float | None,
+        option(
+            metavar="SHARE",
+            help=f"With --canary: of the forget set. (default: {CANARY_SHARE})",
+            rich_help_panel=o.TRAINING,
+        ),
+    ] = None
+    canary_noise: Annotated[
+        float | None,
+        option(
+            metavar="X",
+            help="With --canary: standard deviation of the noise, in those of the dataset's pixels. "
+            f"(default: {CANARY_NOISE})",
+            rich_help_panel=o.TRAINING,
+        ),
+    ] = None
+    canary_seed: Annotated[
+        int | None,
+        option(
+            metavar="SEED",
+            help=f"With --canary: of the noise. (default: {CANARY_SEED})",
+            rich_help_panel=o.TRAINING,
+        ),
+    ] = None
+
+    @property
+    def _given(self) -> dict[str, Any]:
+        named = {"share": self.canary_share, "noise": self.canary_noise, "seed": self.canary_seed}
+        return {name: value for name, value in named.items() if value is not None}
+
+    def check(self) -> None:
+        """Refuse settings of no canaries, and bad ones.
+
+        Raises:
+            UsageFailure: saying which.
+        """
+        if self._given and not self.canary:
+            options = " and ".join(f"--canary-{name}" for name in self._given)
+            raise UsageFailure(f"{options} is about canaries, and there are none", "add --canary")
+        self.within("")
+
+    def within(self, forget: str) -> Canary | None:
+        """The canaries of a forget set, by its SHA-256."""
+        from deepunlearn_cli.data import Canary
+
+        return Canary(forget, **self._given) if self.canary else None
+
+
 @register(
     app,
     "train",
@@ -66,6 +133,7 @@ class Tracking(Bundle):
     "deepunlearn train --dataset digits --model resnet-tiny -p loss=sd -p gamma=0.5",
     "deepunlearn train --dataset digits --model resnet-tiny --forget random:0.03 --track "
     "--no-augment -p momentum=0 -p weight_decay=0",
+    "deepunlearn train --dataset digits --model resnet-tiny --canary --out orig.pt",
     "deepunlearn train --dataset folder:pictures --model tinyvit --image-size 64 --dry-run",
 )
 def train(
@@ -87,6 +155,7 @@ def train(
     precision: o.Precision = None,
     *,
     tracking: Tracking,
+    canaries: Canaries,
     making: Making,
 ) -> Result:
     """Train an original model, or the retrained one that is its exact reference."""
@@ -99,6 +168,7 @@ def train(
     _check_role(role)
     check_out(making.out, several=len(numbers) > 1 or role == "both", cure="give one seed and one role")
     tracking.check(forget)
+    canaries.check()
     data.check()
     chosen = read_precision(precision, making.device)
     with making.runner(session) as runner:
@@ -106,7 +176,7 @@ def train(
         if tracking.track and not tracking.approximate:
             recipes.check_exact(scene, params)
         sets = _forget_sets(scene, forget or DEFAULT_FORGET, numbers, runner)
-        wanted = _recipes(scene, role, params, sets, track=tracking.track)
+        wanted = _recipes(scene, role, params, sets, canaries, track=tracking.track)
         if size := runner.materials.track_size(wanted[0]) if tracking.track else 0:
             session.console.note(f"the track of each original takes {size / 1e6:,.1f} MB beside its weights")
         start = refs.Start(wanted[0], scene.dataset, sets[numbers[0]], portable(data.dataset))
@@ -126,13 +196,19 @@ def _forget_sets(scene: Scene, spec: str, seeds: Sequence[int], runner: Runner) 
 
 
 def _recipes(
-    scene: Scene, role: str, params: Mapping[str, object], sets: Mapping[int, ForgetSet], *, track: bool
+    scene: Scene,
+    role: str,
+    params: Mapping[str, object],
+    sets: Mapping[int, ForgetSet],
+    canaries: Canaries,
+    *,
+    track: bool,
 ) -> list[Recipe]:
     """The recipes of a role; `sets` has the forget set of each seed."""
     from deepunlearn_cli.execution import recipes
 
     originals = {
-        seed: recipes.original(scene, params, seed, forget if track else None)
+        seed: recipes.original(scene, params, seed, forget if track else None, canaries.within(forget.sha256))
         for seed, forget in sets.items()
     }
     references = [recipes.retrained(originals[seed], forget) for seed, forget in sets.items()]

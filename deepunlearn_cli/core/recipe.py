@@ -51,7 +51,8 @@ class Recipe:
         seed: of the run's random streams.
         data: fingerprint and split of the dataset (`fingerprint`, `val_share`, `split_seed`); of a trial
             also its `judge`, the attack that its score is made with; of tracked training, and of all that
-            starts from it, `tracked`, the SHA-256 of the forget set that was tracked.
+            starts from it, `tracked`, the SHA-256 of the forget set that was tracked; of training with
+            canaries, and of all that starts from it, `canary`: their forget set, share, noise and seed.
         forget: SHA-256 of the forget set, or None for an original.
         model: public name of the architecture.
         precision: `fp32` or `bf16`.

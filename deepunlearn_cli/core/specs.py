@@ -9,6 +9,9 @@ from deepunlearn_cli.core.errors import UsageFailure
 VAL_SHARE = 0.15  # of the official training part
 SPLIT_SEED = 123
 DEFAULT_FORGET = "random:0.1"  # the benchmark's
+CANARY_SHARE = 0.5  # of the forget set, that carries noise where canaries are asked for
+CANARY_NOISE = 1.0  # its standard deviation, in those of the dataset's pixels
+CANARY_SEED = 0
 RUN_SEED = "{seed}"  # stands for the seed of the run, so that every run draws a forget set of its own
 
 

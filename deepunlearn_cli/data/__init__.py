@@ -12,6 +12,7 @@ from deepunlearn_cli.core.registry import Room
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.data._cache import find, keep, load_dataset
+from deepunlearn_cli.data._canary import Canary, drawn, with_canaries
 from deepunlearn_cli.data._dataset import Dataset
 from deepunlearn_cli.data._family import Family, FamilyRow, raw_folder
 from deepunlearn_cli.data._forget import (
@@ -31,12 +32,14 @@ __all__ = [
     "FAMILIES",
     "SPLIT_SEED",
     "VAL_SHARE",
+    "Canary",
     "Dataset",
     "Family",
     "ForgetSet",
     "Split",
     "check_spec",
     "draw_forget",
+    "drawn",
     "forget_from",
     "forget_of",
     "forget_set",
@@ -49,6 +52,7 @@ __all__ = [
     "retain_of",
     "save_forget",
     "split",
+    "with_canaries",
 ]
 
 FAMILIES = Room(__name__, Family, "dataset", "deepunlearn datasets")  # type: ignore[type-abstract]

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import __version__
-from deepunlearn_cli.attacks import ATTACKS
+from deepunlearn_cli.attacks import ATTACKS, Probe
 from deepunlearn_cli.core.errors import NotFound, RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.evaluation import metrics
+from deepunlearn_cli.execution.lab import OneModelLab, leaks
 from deepunlearn_cli.execution.recipes import actor_of, training_of
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._method import per_step
@@ -223,24 +224,25 @@ def _lockstep(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, p
 
 
 def _attack(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
-    del materials, progress
     start = time.perf_counter()
+    attack = ATTACKS.get(recipe.name).build(recipe.params)
+    if isinstance(attack, Probe):
+        return _probed(attack, recipe, inputs, materials, progress)
     sources = {name: run.outputs for name, run in inputs.items()}
-    findings = ATTACKS.get(recipe.name).build(recipe.params).run(sources, recipe.seed)
-    warnings = findings.warnings + _leaks(recipe, inputs)
+    findings = attack.run(sources, recipe.seed)
+    warnings = findings.warnings + leaks(recipe, inputs)
     facts = {"seconds": time.perf_counter() - start, "version": __version__, "warnings": warnings}
     return Product(scores=findings.scores, facts=facts, outputs=findings.parts)
 
 
-def _leaks(recipe: Recipe, inputs: Mapping[str, Run]) -> list[str]:
-    """Samples that are no held-out data for the models that are attacked on them."""
-    part = recipe.params.get("against")
-    readers = {run.recipe.name for run in inputs.values() if part in run.facts.get("reads", ())}
-    return [
-        f"{name} read the {part} pictures while unlearning: they are not unseen, and this attack says "
-        "little; --against test"
-        for name in sorted(readers)
-    ]
+def _probed(
+    attack: Probe, recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress
+) -> Product:
+    """An attack that works on the model itself."""
+    lab = OneModelLab(recipe, inputs["target"], materials, attack.needs, progress)
+    findings = lab.findings(attack)
+    facts = _facts(lab.task, recipe, materials) | {"warnings": findings.warnings + leaks(recipe, inputs)}
+    return Product(scores=findings.scores, facts=facts, outputs=findings.parts, log=lab.task.log)
 
 
 def _checkpoint(

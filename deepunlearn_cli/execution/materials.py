@@ -147,11 +147,15 @@ class Materials:
         return outputs_of(model, parts, recipe.precision)
 
     def pixels(self, recipe: Recipe) -> Pixels:
-        """The dataset's pictures on the device."""
-        dataset = self.dataset(recipe)
-        if dataset.fingerprint not in self._pixels:
-            self._pixels[dataset.fingerprint] = Pixels(
-                dataset.images,
+        """The dataset's pictures on the device, with the canaries that the recipe's training saw."""
+        dataset, canary = self.dataset(recipe), data.Canary.of(recipe.data)
+        key = canonical([dataset.fingerprint, canary and canary.plain()])
+        if key not in self._pixels:
+            images = dataset.images
+            if canary:
+                images = data.with_canaries(dataset, canary, self.planted_in(canary).indices)
+            self._pixels[key] = Pixels(
+                images,
                 dataset.labels,
                 self.device,
                 mean=dataset.mean,
@@ -160,7 +164,11 @@ class Materials:
                 pad=dataset.pad,
                 memory_share=RESIDENT_SHARE / self.sharing,
             )
-        return self._pixels[dataset.fingerprint]
+        return self._pixels[key]
+
+    def planted_in(self, canary: data.Canary) -> data.ForgetSet:
+        """The forget set that canaries are a part of."""
+        return data.load_forget(canary.forget, self.home)
 
     def facts(self) -> dict[str, Any]:
         """Device, threads and library versions, for a run's record."""

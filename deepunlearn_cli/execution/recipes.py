@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.attacks import ATTACKS, on_one_model
+from deepunlearn_cli.attacks import ATTACKS, Probe, on_one_model
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Declared, Share
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
@@ -15,7 +15,7 @@ from deepunlearn_cli.methods.retrain import Retrain
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import OneModel
-    from deepunlearn_cli.data import Dataset, ForgetSet
+    from deepunlearn_cli.data import Canary, Dataset, ForgetSet
     from deepunlearn_cli.methods import Method
 
 TRAINER: type[Retrain] = Retrain  # originals are trained exactly as retrained models are
@@ -44,7 +44,13 @@ class Scene:
         }
 
 
-def original(scene: Scene, params: Mapping[str, Any], seed: int, tracked: ForgetSet | None = None) -> Recipe:
+def original(
+    scene: Scene,
+    params: Mapping[str, Any],
+    seed: int,
+    tracked: ForgetSet | None = None,
+    canary: Canary | None = None,
+) -> Recipe:
     """Training from scratch on the whole training split; `tracked` for what shall be unlearned from it."""
     hyper = TRAINER.build(params)
     return Recipe(
@@ -53,7 +59,9 @@ def original(scene: Scene, params: Mapping[str, Any], seed: int, tracked: Forget
         revision=TRAINER.revision,
         params=hyper.params(),
         seed=seed,
-        data=scene.data | ({"tracked": tracked.sha256} if tracked else {}),
+        data=scene.data
+        | ({"tracked": tracked.sha256} if tracked else {})
+        | ({"canary": canary.plain()} if canary else {}),
         model=scene.model,
         precision=scene.precision,
         labels={"dataset": scene.dataset.name} | ({"tracked": tracked.spec} if tracked else {}),
@@ -191,10 +199,17 @@ def _check_track(actor: type[Method], start: Recipe, earlier: Recipe | None) -> 
 
 
 def attack(target: Recipe, name: str, params: Mapping[str, Any] | None = None, seed: int = 0) -> Recipe:
-    """An attack on a model that has a forget set."""
+    """An attack on a model that has a forget set.
+
+    One that works on the model itself does so in the setting of its original's training, whatever precision
+    or augmentation it was unlearned with: so does the same attack on its control.
+    """
     actor = ATTACKS.get(name)
+    scene = target.root if issubclass(actor, Probe) else target
     return replace(
         target,
+        data=dict(scene.data),
+        precision=scene.precision,
         kind="attack",
         name=ATTACKS.public_name(name),
         revision=actor.revision,

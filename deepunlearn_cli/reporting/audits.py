@@ -23,15 +23,15 @@ def audit_table(rows: Sequence[Row], attack: str, heading: str, scores: Sequence
         scores: those of it that are shown.
     """
     columns = [
-        *_which(),
-        *[_figure(score) for score in scores],
+        *which(),
+        *[figure(score) for score in scores],
         Column("gap", _gap, right=True),
         Column("verdict", _verdict),
     ]
     return Table(f"deepunlearn.{attack}/{LAYOUT}", heading, columns, rows, _notes(rows, scores))
 
 
-def _which() -> list[Column]:
+def which() -> list[Column]:
     """The model that a row is about."""
     return [
         Column("run", lambda r: str(r["target"] or r["source"])[:SHORT_ID]),
@@ -40,7 +40,9 @@ def _which() -> list[Column]:
     ]
 
 
-def _figure(score: Score) -> Column:
+def figure(score: Score) -> Column:
+    """A figure with its interval, if it has one."""
+
     def cell(row: Row) -> str:
         text = score.text(row[score.name])
         return f"{text} {_ends(row, score)}" if score.interval and row[score.name] is not None else text
@@ -188,7 +190,7 @@ def _power(row: Row) -> str:
 def slice_table(rows: Sequence[Row], attack: str, title: str) -> Table:
     """The attack within each class."""
     columns = [
-        *_which(),
+        *which(),
         Column("class", lambda r: str(r["class"])),
         Column("forget", lambda r: str(r["forget"]), right=True),
         Column("unseen", lambda r: str(r["against"]), right=True),
@@ -207,7 +209,7 @@ def _flat(row: Row, name: str) -> str:
 def exposed_table(rows: Sequence[Row], attack: str) -> Table:
     """The forget samples that stand out most from samples never seen."""
     columns = [
-        *_which(),
+        *which(),
         Column("sample", lambda r: str(r["index"]), right=True),
         Column("class", lambda r: str(r["class"])),
         Column("score", lambda r: f"{r['score']:.4g}", right=True),

@@ -99,7 +99,7 @@ def audit(runner: Runner, attacks: Sequence[Recipe], rule: Rule) -> tuple[list[A
     outcome = runner.ensure_all(attacks)
     if len(attacks) == 1 and outcome.failures:
         raise outcome.failures[0][1]
-    controls = _controls(runner, outcome.runs)
+    controls = controls_of(runner, outcome.runs)
     read = Evidences(runner)
     audits = [_audited(runner, run, rule, controls, read) for run in outcome.runs]
     attacked = {run.id for run in outcome.runs}
@@ -132,7 +132,7 @@ def built(attack: Recipe) -> OneModel:
 
 
 def _audited(runner: Runner, run: Run, rule: Rule, controls: Mapping[str, Run], read: Evidences) -> Audited:
-    wanted = _on_retrained(run.recipe, runner), _on_nothing(run.recipe, runner)
+    wanted = on_retrained(run.recipe, runner), on_nothing(run.recipe, runner)
     there = [controls.get(one.key) if one else None for one in wanted]
     beside = Beside(*(read.of(one.recipe) if one else None for one in there))
     ours, control = read.of(run.recipe), there[0]
@@ -140,11 +140,11 @@ def _audited(runner: Runner, run: Run, rule: Rule, controls: Mapping[str, Run], 
     return Audited(run, findings_of(run), ours, findings_of(control) if control else None, answer)
 
 
-def _controls(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:
+def controls_of(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:
     """The same attack on each target's retrained model, where the store has it, and on doing nothing."""
     controls: dict[str, Run] = {}
     for run in attacked:
-        for control in (_on_retrained(run.recipe, runner), _on_nothing(run.recipe, runner)):
+        for control in (on_retrained(run.recipe, runner), on_nothing(run.recipe, runner)):
             if control and control.key not in controls:
                 try:
                     controls[control.key] = runner.ensure(control)
@@ -153,26 +153,27 @@ def _controls(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:
     return controls
 
 
-def _on_retrained(attack: Recipe, runner: Runner) -> Recipe | None:
+def on_retrained(attack: Recipe, runner: Runner) -> Recipe | None:
     """The attack on the retrained model of the same seed and forget set, if that model is there."""
     target = attack.inputs["target"]
     start = target.inputs.get("original")
     if start is None:
         return None
     reference = recipes.retrained(start, _forget(target, runner))
-    return _again(attack, reference) if runner.store.get(reference.key) else None
+    return again(attack, reference) if runner.store.get(reference.key) else None
 
 
-def _on_nothing(attack: Recipe, runner: Runner) -> Recipe | None:
+def on_nothing(attack: Recipe, runner: Runner) -> Recipe | None:
     """The attack on what doing nothing leaves: the original, judged as if it were unlearned."""
     target = attack.inputs["target"]
     start = target.inputs.get("original")
     if start is None:
         return None
-    return _again(attack, recipes.unlearned(start, DO_NOTHING, _forget(target, runner)))
+    return again(attack, recipes.unlearned(start, DO_NOTHING, _forget(target, runner)))
 
 
-def _again(attack: Recipe, target: Recipe) -> Recipe:
+def again(attack: Recipe, target: Recipe) -> Recipe:
+    """The same attack on another model."""
     return recipes.attack(target, attack.name, attack.params, attack.seed)
 
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from deepunlearn_cli.attacks import ATTACKS, OneModel
+from deepunlearn_cli.attacks import ATTACKS, OneModel, Probe
 from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
 from deepunlearn_cli.core.specs import RUN_SEED, read_seeds
 from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
@@ -207,8 +207,9 @@ def _check_attacks(plan: Plan, name: str) -> None:
             )
     for attack, settings in plan.attack_settings:
         if not issubclass(actor := ATTACKS.get(attack), OneModel):
+            instead = "the model itself" if issubclass(actor, Probe) else "many models"
             raise UsageFailure(
-                f"a plan's attacks look at one model each, as umia does, and {attack} at many",
+                f"a plan's attacks look at what one model said, as umia does, and {attack} at {instead}",
                 f"deepunlearn attack {attack}, by itself",
             )
         actor.build(settings)

@@ -20,7 +20,7 @@ from split_kit import dataset
 from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.core.fields import choice, flag, real, whole
 from deepunlearn_cli.core.recipe import Recipe
-from deepunlearn_cli.data import ForgetSet
+from deepunlearn_cli.data import Canary, ForgetSet
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.makers import MAKERS
 from deepunlearn_cli.methods import METHODS
@@ -33,6 +33,8 @@ OTHERWISE = {"epochs": 3, "lr": 0.01, "loss": "sd", "gamma": 0.5, "schedule": "c
 
 ORIGINAL = recipes.original(SCENE, {}, 0)
 TRACKED = recipes.original(replace(SCENE, augment=False), PLAIN, 1, FORGET)
+CANARY = Canary("1" * 64)
+PLANTED = recipes.original(SCENE, {}, 0, canary=CANARY)
 HALF = recipes.half_original(SCENE, {}, 2)
 
 
@@ -75,6 +77,10 @@ def compositions() -> dict[str, Recipe]:
         "attack umia with settings": recipes.attack(ft, "umia", {"against": "val", "cv": "shuffle"}, 3),
         "attack ulira": recipes.ulira({"0/0": recipes.shadow(HALF, "ft", FORGET)}, "ft"),
         "attack ks": recipes.attack(ft, "ks"),
+        "train original with canaries": PLANTED,
+        "train retrain of canaries": recipes.retrained(PLANTED, FORGET),
+        "attack canary": recipes.attack(recipes.unlearned(PLANTED, "ft", FORGET), "canary"),
+        "attack relearn": recipes.attack(ft, "relearn"),
     }
 
 
@@ -101,6 +107,10 @@ KEYS = {
     "attack umia with settings": "ecd62b4f87dc73d1",
     "attack ulira": "63b0d387ff4f08d5",
     "attack ks": "fcd7a07af4b4f6fc",
+    "train original with canaries": "561aea8cb55a0855",
+    "train retrain of canaries": "629869f30d3d7798",
+    "attack canary": "619d0432776effe8",
+    "attack relearn": "09fccd2251f63f22",
 }
 OF_METHODS = {
     "amnesiac": "417a65ea84da33fc",

@@ -1,0 +1,160 @@
+"""`deepunlearn attack NAME` for attacks that work on the model itself, beside its controls, with an answer.
+
+As with the others, a command follows from the attack's declaration: nothing here knows one by name.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from deepunlearn_cli.attacks import Probe, gap_interval, probes
+from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli.app import attack_app
+from deepunlearn_cli.cli.attack import DrawSeed, Targets
+from deepunlearn_cli.cli.bundles import FileData, Running
+from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.listing import plan_table
+from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.verdict import VerdictOptions, code_of
+from deepunlearn_cli.core.errors import ExitCode, UsageFailure
+from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
+from deepunlearn_cli.reporting import probing
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.attacks import Rule
+    from deepunlearn_cli.checkpoints.refs import Start
+    from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.studies.probing import Probed
+
+CONTROLS = "The same attack on the retrained model and on the do-nothing control stands beside it."
+
+Control = Annotated[
+    str | None,
+    option(
+        metavar="REF",
+        help="The model to compare with. (default: the retrained model of the same seed, if it is there)",
+        autocompletion=o.complete_refs,
+    ),
+]
+
+
+def _command(attack: type[Probe]) -> Callable[..., Result]:
+    def command(
+        session: Session,
+        params: Mapping[str, Any],
+        targets: Targets = None,
+        *,
+        control: Control = None,
+        draw_seed: DrawSeed = 0,
+        verdict: VerdictOptions,
+        file: FileData,
+        running: Running,
+    ) -> Result:
+        from deepunlearn_cli.checkpoints import refs
+
+        rule = verdict.rule(attack)
+        hyper = attack.build(params)
+        _check(attack, control)
+        read = file.read(targets or [], session)
+        other = file.read([control], session)[0] if control else None
+        with running.runner_for(read, session) as runner:
+            starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]
+            given = refs.resolve(other, runner, file.wanted()).recipe if other else None
+            attacks = [_recipe(start, hyper, draw_seed) for start in starts]
+            if running.dry_run:
+                return Result(tables=[plan_table(runner, attacks)])
+            return _audited(runner, hyper, attacks, rule, given)
+
+    how = (inspect.getdoc(attack) or "").partition("\n\n")[2]
+    command.__doc__ = f"{attack.title}: {attack.question}\n\n{_first(attack)}\n\n{how}\n\n{CONTROLS}"
+    return command
+
+
+def _first(attack: type[Probe]) -> str:
+    return (inspect.getdoc(attack) or "").partition("\n\n")[0]
+
+
+def _check(attack: type[Probe], control: str | None) -> None:
+    if control and attack.exact:
+        raise UsageFailure(
+            f"{attack.title} needs no model to compare with: its null is exact", "leave --control out"
+        )
+
+
+def _recipe(start: Start, attack: Probe, seed: int) -> Recipe:
+    """The attack on a model; on an original as on what it is: a model that has forgotten nothing."""
+    from deepunlearn_cli.execution import recipes
+
+    target = start.recipe
+    if not target.forget:
+        target = recipes.unlearned(target, DO_NOTHING, start.forget)
+    return recipes.attack(target, attack.name(), attack.params(), seed)
+
+
+def _audited(
+    runner: Runner,
+    attack: Probe,
+    attacks: Sequence[Recipe],
+    rule: Rule,
+    given: Recipe | None,
+) -> Result:
+    from deepunlearn_cli.studies.probing import audit_itself
+
+    audited, failed = audit_itself(runner, attacks, rule, given)
+    rows = [_row(one, rule) for one in audited]
+    tables = [probing.probe_table(rows, attack.name(), attack.heading(), attack.columns)] if rows else []
+    code = ExitCode.PARTLY_FAILED if failed else code_of(rule, rows)
+    ids = [one.run.id for one in audited if one.judgement]
+    return Result(tables=tables, ids=ids, notes=probing.answers(rows) + _advice(rows), code=code)
+
+
+def _row(one: Probed, rule: Rule) -> dict[str, Any]:
+    """Which model, the answer, and every score of the attack; of a control no answer."""
+    target, judged = one.run.recipe.inputs["target"], one.judgement
+    low, high = gap_interval(judged.decided.gap) if judged else (None, None)
+    return {
+        "id": one.run.id,
+        "target": target.key,
+        "source": "",
+        "method": target.name,
+        "dataset": target.labels.get("dataset", ""),
+        "model": target.model,
+        "seed": target.seed,
+        "forget": target.forget,
+        "verdict": judged.verdict if judged else None,
+        "reference": judged.reference if judged else None,
+        "metric": judged.decided.metric if judged else None,
+        "tolerance": rule.tolerance,
+        "fail_above": rule.fail_above,
+        "gap": judged.decided.gap.value if judged else None,
+        "gap_low": low,
+        "gap_high": high,
+        "p": judged.decided.p_value if judged else None,
+        "needed": judged.needed if judged else None,
+        "uninformative": one.uninformative if judged else None,
+        **one.run.scores,
+    }
+
+
+def _advice(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What to make where there is nothing to compare with."""
+    if not any(row["reference"] == "holdout" and row["method"] != RETRAIN for row in rows):
+        return []
+    return ["no retrained model to compare with; make one: deepunlearn unlearn --method retrain --ckpt REF"]
+
+
+def _examples(name: str) -> list[str]:
+    attack = f"deepunlearn attack {name}"
+    return [
+        f"{attack} 3f9c",
+        f"{attack} clean.pt --tolerance 0.05    # exit 4 on FAIL",
+        f"deepunlearn unlearn --method all --ckpt orig.pt | {attack} -",
+    ]
+
+
+for _name, _attack in probes().items():
+    register(attack_app, _name, *_examples(_name), declared=_attack)(_command(_attack))
