@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.attacks import OneModel, on_one_model
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.audit_rows import advice, audit_row, audited_files
-from deepunlearn_cli.cli.bundles import FileData, Running
+from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
-from deepunlearn_cli.cli.parameter import argument, option
+from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.per_sample import Judged, PerSample
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.cli.verdict import VerdictOptions, code_of
@@ -76,14 +75,6 @@ class SavedScores(Bundle):
             )
 
 
-Targets = Annotated[
-    list[str] | None,
-    argument(
-        metavar="REF",
-        help="Run ids, checkpoint files, or - for ids on stdin.",
-        autocompletion=o.complete_refs,
-    ),
-]
 Against = Annotated[
     str | None,
     option(
@@ -100,8 +91,8 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
     def command(
         session: Session,
         params: Mapping[str, Any],
-        targets: Targets = None,
         *,
+        models: Models,
         against: Against = None,
         draw_seed: DrawSeed = 0,
         verdict: VerdictOptions,
@@ -114,12 +105,12 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
 
         rule = verdict.rule(attack)
         per_sample.check()
-        saved.check(targets or [], against)
+        saved.check(models.named, against)
         if saved.scores:
             files = saved.scores, Path(against or "")
             return audited_files(attack.build(params), rule, per_sample, files, saved.control, draw_seed)
         hyper = _built(attack, params, against)
-        read = file.read(targets or [], session)
+        read = file.read(models.named, session)
         with running.runner_for(read, session) as runner:
             starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]
             attacks = [_recipe(start, hyper, draw_seed) for start in starts]
@@ -187,7 +178,7 @@ def _examples(name: str) -> list[str]:
     attack = f"deepunlearn attack {name}"
     return [
         f"{attack} 3f9c",
-        f"{attack} clean.pt --tolerance 0.05    # exit 4 on FAIL",
+        f"{attack} --ckpt clean.pt --tolerance 0.05    # exit 4 on FAIL",
         f"{attack} 3f9c --by class --top 10 --samples exposed.csv",
         f"{attack} 3f9c --against class    # of a removed class",
         f"{attack} --scores forget.npz --against test.npz --fail-above 0.55",

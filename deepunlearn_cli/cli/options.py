@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 
@@ -138,6 +138,31 @@ ImageSize = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+SplitFolders = Annotated[
+    str | None,
+    option(
+        metavar="TRAIN,TEST",
+        help="Of folder:PATH, the folders of its parts; A+B joins two. (default: by their names)",
+        rich_help_panel=DATA,
+    ),
+]
+Classes = Annotated[
+    str | None,
+    option(
+        metavar="FILE|a,b,c",
+        help="The classes in the order of the model's outputs: names, or a file of one per line or in JSON. "
+        "(default: sorted)",
+        rich_help_panel=DATA,
+    ),
+]
+WithDuplicates = Annotated[
+    bool,
+    option(
+        "--with-duplicates",
+        help="Forget training pictures too that equal one of the forget set byte for byte.",
+        rich_help_panel=DATA,
+    ),
+]
 Offline = Annotated[bool, option("--offline", help="Never touch the network.", rich_help_panel=DATA)]
 NoAugment = Annotated[
     bool,
@@ -190,11 +215,19 @@ Methods = Annotated[
     ),
 ]
 Refs = Annotated[
-    list[str],
+    list[str] | None,
+    argument(
+        metavar="REF",
+        help="Run ids, checkpoint files, or - for ids on stdin.",
+        autocompletion=complete_refs,
+    ),
+]
+Ckpt = Annotated[
+    list[str] | None,
     option(
         "--ckpt",
         metavar="REF",
-        help="Run id, checkpoint file, or - for ids on stdin. May be repeated.",
+        help="The same, as an option. May be repeated.",
         autocompletion=complete_refs,
     ),
 ]

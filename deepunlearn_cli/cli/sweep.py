@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
-from deepunlearn_cli.cli.bundles import FileData, Running
+from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
@@ -115,7 +115,7 @@ class Searching(Bundle):
 @register(
     app,
     "sweep",
-    "deepunlearn sweep --method msg --ckpt 3f9c --trials 100",
+    "deepunlearn sweep 3f9c --method msg --trials 100",
     "deepunlearn runs --kind train --name original -q | deepunlearn sweep --method all --ckpt - --jobs 4",
     "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --database postgresql://user:word@host/db",
     "deepunlearn sweep --method msg --ckpt orig.pt -p epochs=3 --out msg.toml",
@@ -123,7 +123,7 @@ class Searching(Bundle):
 def sweep(
     session: Session,
     method: o.Methods,
-    ckpt: o.Refs,
+    models: Models,
     searching: Searching,
     data: FileData,
     p: Annotated[
@@ -149,7 +149,7 @@ def sweep(
     fixed, search = _fixed(method, read_params(p)), searching.search()
     _check_out(out, list(fixed))
     seconds = read_duration(searching.timeout) if searching.timeout else None
-    checkpoints = data.read(ckpt, session)
+    checkpoints = data.read(models.named, session)
     with running.runner_for(checkpoints, session) as runner:
         starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
         if running.dry_run:

@@ -107,10 +107,12 @@ def train(
             recipes.check_exact(scene, params)
         sets = _forget_sets(scene, forget or DEFAULT_FORGET, numbers, runner)
         wanted = _recipes(scene, role, params, sets, track=tracking.track)
+        if not making.dry_run:
+            _remember(wanted, sets, runner, named=forget is not None)
         if size := runner.materials.track_size(wanted[0]) if tracking.track else 0:
             session.console.note(f"the track of each original takes {size / 1e6:,.1f} MB beside its weights")
         start = refs.Start(wanted[0], scene.dataset, sets[numbers[0]], portable(data.dataset))
-        return deliver(runner, wanted, making, refs.claims_of(wanted[0], start))
+        return deliver(runner, wanted, making, refs.claims_of(wanted[0], start, named=forget is not None))
 
 
 def _check_role(role: str) -> None:
@@ -120,9 +122,20 @@ def _check_role(role: str) -> None:
 
 def _forget_sets(scene: Scene, spec: str, seeds: Sequence[int], runner: Runner) -> dict[int, ForgetSet]:
     """The forget set of each seed."""
-    from deepunlearn_cli.checkpoints.refs import forget_for
+    from deepunlearn_cli.execution.forgetting import forget_for
 
     return {seed: forget_for(scene.data, scene.dataset, for_run(spec, seed), runner) for seed in seeds}
+
+
+def _remember(
+    wanted: Sequence[Recipe], sets: Mapping[int, ForgetSet], runner: Runner, *, named: bool
+) -> None:
+    """Keep what each original is trained for."""
+    from deepunlearn_cli.execution.forgetting import remember
+
+    for recipe in wanted:
+        if recipe.forget is None:
+            remember(recipe, sets[recipe.seed], runner, named=named)
 
 
 def _recipes(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
-from deepunlearn_cli.cli.bundles import FileData, Making
+from deepunlearn_cli.cli.bundles import FileData, Making, Models
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import check_out, deliver
@@ -70,15 +70,15 @@ class Steps(Bundle):
     app,
     "unlearn",
     "deepunlearn unlearn --method msg --ckpt orig.pt --out clean.pt",
-    "deepunlearn unlearn --method ft,ct --ckpt 3f9c --forget class:3 -p lr=0.005",
-    "deepunlearn unlearn --method msg --ckpt orig.pt --preset best",
+    "deepunlearn unlearn 3f9c --method ft,ct --forget class:3 -p lr=0.005",
+    "deepunlearn unlearn orig.pt --method msg --preset best",
     "deepunlearn unlearn --method ng+ --ckpt theirs.pth --forget class:3 --dataset cifar10 --model resnet18",
-    "deepunlearn runs --kind train --name original -q | deepunlearn unlearn --method all --ckpt -",
+    "deepunlearn runs --kind train --name original -q | deepunlearn unlearn - --method all",
     "deepunlearn unlearn --method amnesiac --ckpt 3f9c    # of `train --track`",
     "deepunlearn unlearn --method single-gradient --ckpt 3f9c --earlier 77ab --approximate",
 )
 def unlearn(
-    session: Session, method: o.Methods, ckpt: o.Refs, data: FileData, steps: Steps, making: Making
+    session: Session, method: o.Methods, models: Models, data: FileData, steps: Steps, making: Making
 ) -> Result:
     """Remove the forget set from a trained model."""
     from deepunlearn_cli.checkpoints import refs
@@ -87,12 +87,12 @@ def unlearn(
     methods = read_methods(method)
     params = params_for(methods, read_params(steps.p))
     steps.check()
-    checkpoints = data.read(ckpt, session)
+    checkpoints = data.read(models.named, session)
     earlier = data.read([steps.earlier], session)[0] if steps.earlier else None
-    check_out(making.out, several=len(methods) * len(checkpoints) > 1, cure="give one method and one --ckpt")
+    check_out(making.out, several=len(methods) * len(checkpoints) > 1, cure="give one method and one REF")
     precision = read_precision(steps.precision, making.device) if steps.precision else None
     with making.runner_for(checkpoints, session) as runner:
-        before = refs.resolve(earlier, runner, data.wanted()).recipe if earlier else None
+        before = refs.look_up(earlier, runner, data.wanted()).recipe if earlier else None
         starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
         wanted = [
             recipes.unlearned(

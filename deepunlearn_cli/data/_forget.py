@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 from zipfile import BadZipFile
 from zlib import error as ZlibError
 
@@ -18,6 +19,7 @@ from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFa
 from deepunlearn_cli.core.specs import SPLIT_SEED
 from deepunlearn_cli.data._dataset import Dataset, Indices
 from deepunlearn_cli.data._entries import Entry, offending, read_entries, to_indices
+from deepunlearn_cli.data._listing import shown
 from deepunlearn_cli.data._splits import Split, draw, set_apart
 from deepunlearn_cli.data._staging import write_atomically
 
@@ -163,16 +165,20 @@ def _class(argument: str, dataset: Dataset, split: Split, seed: int) -> Indices:
     else:
         share = ""
     if label is None:
-        known = f"{dataset.num_classes} classes, by name or number: {', '.join(dataset.classes[:10])}"
+        by = "by name" if any(one.isdecimal() for one in dataset.classes) else "by name or number"
+        known = f"{dataset.num_classes} classes, {by}: {shown(dataset.classes, 10)}"
         raise unknown("class", name if colon else argument, dataset.classes, f"{dataset.name} has {known}")
     members = split.train[dataset.labels[split.train] == label]
     return set_apart(members, _fraction(share, f"class:{argument}"), seed)[1] if share else members
 
 
 def _label(name: str, dataset: Dataset) -> int | None:
-    """The number of a class: by its name, else by the number itself."""
-    if name in dataset.classes:
-        return dataset.classes.index(name)
+    """The number of a class: by its name; by the number itself only where no class is called by a number."""
+    forms = [normalize("NFC", known) for known in dataset.classes]
+    if normalize("NFC", name) in forms:
+        return forms.index(normalize("NFC", name))
+    if any(known.isdecimal() for known in forms):
+        return None
     return int(name) if name.isdecimal() and int(name) < dataset.num_classes else None
 
 
@@ -188,9 +194,9 @@ def _fraction(text: str, spec: str) -> float:
 
 def _listed(argument: str, dataset: Dataset, split: Split, _seed: int) -> Indices:
     file = Path(argument).expanduser()
-    entries = read_entries(file)
-    indices = to_indices(entries, dataset, file)
-    given = dict(zip(indices, entries, strict=True))
+    listed = read_entries(file)
+    indices = to_indices(listed, dataset, file)
+    given = dict(zip(indices, listed.entries, strict=True))
     fault = _fault(indices, given, dataset, split, file)
     if fault:
         raise fault
@@ -215,7 +221,8 @@ def _not_trained(indices: list[int], given: dict[int, Entry], split: Split, file
     tested, in_val = set(split.test.tolist()), set(split.val.tolist())
     wrong = [given[index] for index in indices if index in tested]
     if wrong:
-        return offending(file, wrong, "of the test part, never trained on", "leave them out")
+        cure = "leave them out; if your model was trained on them, give the test part yourself"
+        return offending(file, wrong, "of the test part, never trained on", cure)
     wrong = [given[index] for index in indices if index in in_val]
     if wrong:
         cure = "--val-share 0 trains on all of the official training part"

@@ -1,0 +1,200 @@
+"""A model and everything made from it carry the forget set that it was trained for; nothing is guessed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cli_kit import TRAIN, Bench, bench, call, ok, refused
+from family_kit import pictures
+
+DO_NOTHING = ("unlearn", "--method", "do-nothing")
+HALF = "class:3:0.5"
+
+
+@pytest.fixture
+def place(tmp_path) -> Bench:
+    return bench(tmp_path)
+
+
+def forgotten(place: Bench, run: str) -> str:
+    return place.ok("show", run, "--json").json[0]["recipe"]["labels"]["forget"]
+
+
+def test_a_run_forgets_what_it_was_trained_for(place):
+    (original,) = place.ok(*TRAIN, "-p", "batch_size=64", "--forget", HALF).lines
+    for words in (("--ckpt", original), (original,), ("-",)):
+        (made,) = place.ok(*DO_NOTHING, *words, input=f"{original}\n").lines
+        assert forgotten(place, made) == HALF
+    (row, *_) = place.ok("attack", "umia", original, "--json").json
+    assert row["forget"] == place.ok("show", made, "--json").json[0]["recipe"]["forget"]
+
+
+def test_two_forget_sets_are_asked_about(place):
+    for spec in (HALF, "class:4"):
+        place.ok(*TRAIN, "--forget", spec)
+    said = place.refused(*DO_NOTHING, place.ids["original"], code=2, says=("2 forget sets", HALF, "class:4"))
+    assert "--forget class" in said
+    (made,) = place.ok(*DO_NOTHING, place.ids["original"], "--forget", "class:4").lines
+    assert forgotten(place, made) == "class:4"
+
+
+def test_a_default_is_never_taken_without_a_word(place):
+    said = place.ok(*DO_NOTHING, place.ids["original"])
+    assert "the default is taken, random:0.1 (123 pictures)" in said.err
+    said = place.ok(*DO_NOTHING, place.orig)
+    assert "the default is taken, random:0.1 (123 pictures)" in said.err
+    place.ok(*TRAIN, "--forget", HALF)
+    said = place.ok(*DO_NOTHING, place.ids["original"])
+    assert forgotten(place, said.lines[0]) == HALF, "what was named goes before a default"
+    assert "default" not in said.err
+
+
+def test_where_nothing_is_on_record_the_forget_set_must_be_named(place, tmp_path):
+    shutil.rmtree(place.store / "purposes")
+    for ref in (("--ckpt", place.ids["original"]), (place.ids["original"],)):
+        place.refused(*DO_NOTHING, *ref, code=2, says=("nothing says what", "--forget"))
+    torch.save(torch.load(place.orig, weights_only=True)["state_dict"], tmp_path / "theirs.pth")
+    theirs = (tmp_path / "theirs.pth", "--dataset", "digits", "--model", "resnet-tiny")
+    for command in (DO_NOTHING, ("sweep", "--method", "ft", "--trials", "1"), ("attack", "umia")):
+        place.refused(*command, *theirs, code=2, says=("nothing says what", "--forget"))
+
+
+def test_a_plan_is_no_promise(place):
+    place.ok(*TRAIN, "-p", "batch_size=64", "--forget", HALF, "--dry-run")
+    assert len(list((place.store / "purposes").iterdir())) == 1
+
+
+def test_a_removed_run_is_remembered_no_more(place):
+    (original,) = place.ok(*TRAIN, "-p", "batch_size=64", "--forget", HALF).lines
+    place.ok("prune", original, "--yes")
+    assert not (place.store / "purposes" / original).exists()
+
+
+def test_an_adopted_file_keeps_its_forget_set_when_named_by_its_id(place, tmp_path):
+    place.ok(*TRAIN, "--forget", HALF, "--out", tmp_path / "half.pt")
+    other = tmp_path / "other"
+    ok(*DO_NOTHING, tmp_path / "half.pt", "--store", other)
+    (adopted,) = ok("runs", "--kind", "checkpoint", "--store", other, "-q").lines
+    (made,) = ok(*DO_NOTHING, adopted, "--store", other).lines
+    assert ok("show", made, "--store", other, "--json").json[0]["recipe"]["labels"]["forget"] == HALF
+
+
+# --- a dataset that has changed since
+
+
+def pets(folder: Path) -> str:
+    for name in ("train/cat", "train/dog", "test/cat", "test/dog"):
+        pictures(folder / name, 12)
+    return f"folder:{folder}"
+
+
+def train(spec: str, folder: Path, forget: str) -> tuple[Path, tuple[str, ...]]:
+    """A file of a model that is to forget a list of paths, and where its store is."""
+    store = ("--store", str(folder / "store"))
+    (folder / "request.txt").write_text(forget)
+    words = ("--dataset", spec, "--model", "resnet-tiny", "-p", "epochs=1", "--val-share", "0")
+    ok("train", *words, "--forget", f"indices:{folder / 'request.txt'}", "--out", folder / "o.pt", *store)
+    return folder / "o.pt", store
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """A model of pets, and a way to have it forget after `change` did something to the folder."""
+    spec = pets(tmp_path / "pets")
+    file, _ = train(spec, tmp_path, "train/cat/3.png\ntrain/dog/5.png\n")
+
+    def after(change, *more):
+        change(tmp_path / "pets")
+        return call(*DO_NOTHING, file, *more, "--store", tmp_path / "new", "--json")
+
+    after.spec = spec
+    return after
+
+
+def forgotten_paths(said, store: Path) -> list[str]:
+    from deepunlearn_cli.data import load_dataset, load_forget
+
+    recipe = ok("show", said.json[0]["id"], "--store", store, "--json").json[0]["recipe"]
+    dataset = load_dataset(recipe["data"]["fingerprint"], store / "data")
+    return [dataset.paths[index] for index in load_forget(recipe["forget"], store / "data").indices]
+
+
+def test_pictures_that_were_deleted_since_are_named(changed, tmp_path):
+    said = changed(lambda pets: (pets / "train/cat/3.png").unlink())
+    assert said.code == 2
+    assert "1 of the 2 pictures to forget" in said.err
+    assert "train/cat/3.png" in said.err
+    again = call(*DO_NOTHING, tmp_path / "o.pt", "--dataset", changed.spec, "--store", tmp_path / "new")
+    assert again.code == 2, "no option leads to other pictures"
+    assert "train/cat/3.png" in again.err
+
+
+def test_a_picture_that_shows_something_else_now_is_named(changed):
+    said = changed(lambda pets: shutil.copy(pets / "train/cat/0.png", pets / "train/cat/3.png"))
+    assert said.code == 2
+    assert "train/cat/3.png (another picture now)" in said.err
+
+
+def test_others_may_come_and_go_once_agreed(changed, tmp_path):
+    def change(pets: Path) -> None:
+        (pets / "train/cat/0.png").unlink()
+        pictures(pets / "train/ant", 3)
+        pictures(pets / "test/ant", 3)
+        (pets / "train/dog/5.png").rename(pets / "train/dog/a.png")
+
+    said = changed(change)
+    assert said.code == 2
+    assert "those to forget are all there" in said.err
+    assert f"--dataset {changed.spec}" in json.loads(said.err.splitlines()[-1])["hint"]
+
+
+def test_pictures_are_found_by_what_they_show(changed, tmp_path):
+    def change(pets: Path) -> None:
+        (pets / "train/cat/0.png").unlink()
+        (pets / "train/dog/5.png").rename(pets / "train/dog/a.png")
+
+    said = changed(change, "--dataset", changed.spec)
+    assert said.code == 0, said.err
+    assert forgotten_paths(said, tmp_path / "new") == ["train/cat/3.png", "train/dog/a.png"]
+    assert "its training, validation and test parts are drawn anew" in said.err
+
+
+def test_of_equal_pictures_the_path_decides(tmp_path):
+    spec = pets(tmp_path / "pets")
+    shutil.copy(tmp_path / "pets/train/cat/0.png", tmp_path / "pets/train/cat/7.png")
+    file, _ = train(spec, tmp_path, "train/cat/7.png\n")
+    (tmp_path / "pets/train/dog/0.png").unlink()
+    (tmp_path / "pets/train/cat/1.png").unlink()
+    said = ok(*DO_NOTHING, file, "--dataset", spec, "--store", tmp_path / "new", "--json")
+    assert forgotten_paths(said, tmp_path / "new") == ["train/cat/7.png"]
+
+
+def test_a_file_that_knows_positions_only_is_not_believed(tmp_path):
+    spec = pets(tmp_path / "pets")
+    file, _ = train(spec, tmp_path, "train/cat/3.png\n")
+    content = torch.load(file, weights_only=True)
+    claims = json.loads(content["deepunlearn"])
+    claims["forget"] = {"spec": claims["forget"]["spec"], "indices": claims["forget"]["indices"]}
+    torch.save(content | {"deepunlearn": json.dumps(claims)}, file)
+    ok(*DO_NOTHING, file, "--store", tmp_path / "same")
+    (tmp_path / "pets/train/cat/0.png").unlink()
+    words = (*DO_NOTHING, file, "--dataset", spec, "--store", tmp_path / "new")
+    refused(*words, code=2, says=("by positions", "--forget indices:FILE"))
+
+
+def test_digests_are_kept_beside_the_pictures(tmp_path):
+    from deepunlearn_cli.data import open_dataset
+    from deepunlearn_cli.data._digests import KEPT, digest_of, digests_of
+
+    data = open_dataset("digits", tmp_path)
+    first = digests_of(data)
+    assert first[5] == digest_of(np.asarray(data.images[5]))
+    assert (tmp_path / data.fingerprint / KEPT).is_file()
+    assert digests_of(data) == first
+    (tmp_path / data.fingerprint / KEPT).write_bytes(b"torn")
+    assert digests_of(data) == first
