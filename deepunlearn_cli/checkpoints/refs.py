@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from deepunlearn_cli import data, models
+from deepunlearn_cli.checkpoints import pictures
 from deepunlearn_cli.checkpoints.file import Checkpoint, Claims, looks_like_file, read
 from deepunlearn_cli.checkpoints.foreign import admit
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
@@ -229,10 +229,17 @@ def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
 
 def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wanted) -> recipes.Scene:
     spec, model = _said(file, wanted)
-    size = wanted.image_size or file.claims.get("image_size")
     dataset = _decoded(file, wanted, runner.store.data)
     if dataset is None:
-        dataset = _opened(spec, size, file, wanted, runner)
+        dataset = pictures.opened(
+            spec,
+            file.claims,
+            runner,
+            image_size=wanted.image_size,
+            split_folders=wanted.split_folders,
+            classes=wanted.classes,
+            offline=wanted.offline,
+        )
     if claimed and claimed.data.get("fingerprint") != dataset.fingerprint:
         forgetting.check_changed(
             file.claims.get("forget"),
@@ -243,22 +250,6 @@ def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wan
             named=wanted.forget is not None,
         )
     return _split_as(claimed, wanted, recipes.Scene(dataset, model, data.VAL_SHARE, data.SPLIT_SEED))
-
-
-def _opened(spec: str, size: int | None, file: Checkpoint, wanted: Wanted, runner: Runner) -> data.Dataset:
-    """A file's dataset with its classes in the order of the model's outputs, as far as that is known."""
-    parts = wanted.split_folders or file.claims.get("split_folders")
-    asked = data.read_classes(wanted.classes) if wanted.classes else ()
-
-    def opened(classes: Sequence[str]) -> data.Dataset:
-        return runner.dataset(
-            spec, image_size=size, offline=wanted.offline, split_folders=parts, classes=classes
-        )
-
-    dataset = opened(asked)
-    claimed = tuple(file.claims.get("classes") or ())
-    reordered = not asked and claimed != dataset.classes and set(claimed) == set(dataset.classes)
-    return opened(claimed) if reordered else dataset
 
 
 def _split_as(claimed: Recipe | None, wanted: Wanted, scene: recipes.Scene) -> recipes.Scene:

@@ -27,13 +27,15 @@ def complete_methods(incomplete: str) -> list[str]:
     return [f"{done},{name}" if done else name for name in names]
 
 
-def _datasets(incomplete: str) -> list[str]:
+def complete_datasets(incomplete: str) -> list[str]:
+    """Names of datasets."""
     from deepunlearn_cli.data import FAMILIES
 
     return [name for name in FAMILIES.names() if name.startswith(incomplete)]
 
 
-def _models(incomplete: str) -> list[str]:
+def complete_models(incomplete: str) -> list[str]:
+    """Names of built-in models."""
     from deepunlearn_cli.models import MODELS
 
     return [name for name in MODELS if name.startswith(incomplete)]
@@ -63,7 +65,7 @@ Dataset = Annotated[
     option(
         metavar="NAME",
         help="digits, mnist, cifar10, ... (`deepunlearn datasets`), folder:PATH, npz:FILE or csv:FILE.",
-        autocompletion=_datasets,
+        autocompletion=complete_datasets,
         rich_help_panel=DATA,
     ),
 ]
@@ -72,7 +74,7 @@ Model = Annotated[
     option(
         metavar="NAME",
         help="resnet18, tinyvit, ... (`deepunlearn models`), timm:NAME or package.module:factory.",
-        autocompletion=_models,
+        autocompletion=complete_models,
         rich_help_panel=DATA,
     ),
 ]
@@ -82,7 +84,7 @@ FileDataset = Annotated[
         "--dataset",
         metavar="NAME",
         help="What it was trained on. (default: what the file says)",
-        autocompletion=_datasets,
+        autocompletion=complete_datasets,
         rich_help_panel=FILE,
     ),
 ]
@@ -92,7 +94,7 @@ FileModel = Annotated[
         "--model",
         metavar="NAME",
         help="Its architecture. (default: what the file says)",
-        autocompletion=_models,
+        autocompletion=complete_models,
         rich_help_panel=FILE,
     ),
 ]
