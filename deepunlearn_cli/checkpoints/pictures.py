@@ -21,13 +21,16 @@ def opened(
     split_folders: str | None,
     classes: str | None,
     offline: bool,
+    known: Sequence[str] = (),
 ) -> data.Dataset:
     """A file's dataset, with what somebody said before what the file says.
+
+    `known` are the names of a file from elsewhere, in the order of its outputs (`class_to_idx`, `classes`).
 
     Raises:
         NotFound, UsageFailure: as `data.open_dataset` and `data.read_classes`.
     """
-    asked = data.read_classes(classes) if classes else ()
+    asked = data.read_classes(classes) if classes else tuple(known)
     size = image_size or claims.get("image_size")
     parts = split_folders or claims.get("split_folders")
 

@@ -280,7 +280,7 @@ def _checkpoint_recipe(
         data=scene.data,
         model=scene.model,
         precision=scene.precision,
-        labels={"dataset": scene.dataset.name, "file": file.path.name},
+        labels=recipes.labels_of(scene) | {"file": file.path.name},
     )
 
 

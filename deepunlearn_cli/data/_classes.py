@@ -75,7 +75,7 @@ def check_part(source: str, classes: Sequence[str], labels: Indices, *, drawn: b
     counts = np.bincount(labels, minlength=len(classes))
     lacking = [name for name, count in zip(classes, counts.tolist(), strict=True) if not count]
     if lacking:
-        why = " (all that it has were drawn for the test part)" if drawn else ""
+        why = " (all that they have were drawn for the test part)" if drawn else ""
         raise UsageFailure(
             f"{source}: {len(lacking)} classes have no training pictures{why}: {shown(lacking)}",
             "add pictures, give the test part yourself, or leave these classes out",

@@ -56,8 +56,14 @@ def original(scene: Scene, params: Mapping[str, Any], seed: int, tracked: Forget
         data=scene.data | ({"tracked": tracked.sha256} if tracked else {}),
         model=scene.model,
         precision=scene.precision,
-        labels={"dataset": scene.dataset.name} | ({"tracked": tracked.spec} if tracked else {}),
+        labels=labels_of(scene) | ({"tracked": tracked.spec} if tracked else {}),
     )
+
+
+def labels_of(scene: Scene) -> dict[str, Any]:
+    """What people read of a scene's pictures; no part of a key."""
+    left_out = "; ".join(scene.dataset.left_out)
+    return {"dataset": scene.dataset.name} | ({"left_out": left_out} if left_out else {})
 
 
 def check_exact(scene: Scene, params: Mapping[str, Any]) -> None:
