@@ -116,7 +116,9 @@ def resolve(ref: Ref, runner: Runner, wanted: Wanted) -> Start:
     forget = found.forget
     if wanted.forget is not None:
         spec = for_run(wanted.forget, found.recipe.seed)
-        forget = forgetting.forget_for(found.recipe.data, found.dataset, spec, runner)
+        forget = forgetting.asked_for(
+            found.recipe.data, found.dataset, spec, runner, with_duplicates=wanted.with_duplicates
+        )
     assert forget
     return Start(found.recipe, found.dataset, forget, found.source)
 

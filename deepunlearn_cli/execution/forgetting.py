@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,45 @@ def forget_for(
     forget = data.forget_set(spec, dataset, split, seed=split_of["split_seed"])
     data.save_forget(forget, runner.store.data)
     return forget
+
+
+def asked_for(
+    split_of: Mapping[str, Any],
+    dataset: data.Dataset,
+    spec: str,
+    runner: Runner,
+    *,
+    with_duplicates: bool = False,
+) -> data.ForgetSet:
+    """The forget set that somebody asked for; twins of its pictures are forgotten too, or warned of."""
+    forget = forget_for(split_of, dataset, spec, runner)
+    split = data.split(dataset, split_of["val_share"], split_of["split_seed"])
+    return _with_twins(forget, dataset, split, runner, forgotten=with_duplicates)
+
+
+def _with_twins(
+    forget: data.ForgetSet, dataset: data.Dataset, split: data.Split, runner: Runner, *, forgotten: bool
+) -> data.ForgetSet:
+    """A forget set with the training pictures that equal one of it, byte for byte; else a warning of them."""
+    pairs = data.twins(forget, dataset)
+    trained = set(split.train.tolist())
+    ours = [pair for pair in pairs if pair[1] in trained]
+    if forgotten and ours:
+        known = {int(index) for index in forget.indices} | {twin for _, twin in ours}
+        forget = data.forget_from(f"{forget.spec} with duplicates", sorted(known), dataset, split)
+        data.save_forget(forget, runner.store.data)
+        pairs = [pair for pair in pairs if pair not in ours]
+    for part, where in (("retain", split.train), ("validation", split.val), ("test", split.test)):
+        if there := [pair for pair in pairs if pair[1] in set(where.tolist())]:
+            runner.reporter.warned(_twins_said(there, part, dataset))
+    return forget
+
+
+def _twins_said(pairs: Sequence[tuple[int, int]], part: str, dataset: data.Dataset) -> str:
+    named = [f"{data.name_of(twin, dataset)} equals {data.name_of(one, dataset)}" for one, twin in pairs]
+    said = ", ".join(named[:SHOWN]) + (", ..." if len(named) > SHOWN else "")
+    what = "--with-duplicates forgets them too" if part == "retain" else "they count as unseen, and are not"
+    return f"{len(pairs)} {part} pictures are byte for byte what is to be forgotten ({said}): {what}"
 
 
 def remember(recipe: Recipe, forget: data.ForgetSet, runner: Runner, *, named: bool) -> None:

@@ -198,3 +198,43 @@ def test_digests_are_kept_beside_the_pictures(tmp_path):
     assert digests_of(data) == first
     (tmp_path / data.fingerprint / KEPT).write_bytes(b"torn")
     assert digests_of(data) == first
+
+
+# --- twins
+
+
+@pytest.fixture
+def twins(tmp_path):
+    """Pets in which a training picture has a twin in its class, one in another, and one in the test part."""
+    spec = pets(tmp_path / "pets")
+    for twin in ("train/cat/9.png", "train/dog/2.png", "test/cat/4.png"):
+        shutil.copy(tmp_path / "pets/train/cat/3.png", tmp_path / "pets" / twin)
+    (tmp_path / "request.txt").write_text("train/cat/3.png\n")
+    words = ("--dataset", spec, "--model", "resnet-tiny", "-p", "epochs=1", "--val-share", "0")
+    store = ("--store", tmp_path / "store")
+    ok("train", *words, "--forget", "class:dog:0.5", "--out", tmp_path / "o.pt", *store)
+    return (*words, "--forget", f"indices:{tmp_path / 'request.txt'}", *store)
+
+
+def test_twins_that_stay_are_warned_of_by_name(twins):
+    said = ok("train", *twins)
+    assert "2 retain pictures are byte for byte what is to be forgotten" in said.err
+    assert "train/cat/9.png equals train/cat/3.png, train/dog/2.png equals train/cat/3.png" in said.err
+    assert "--with-duplicates" in said.err
+    assert "1 test pictures" in said.err
+    assert "test/cat/4.png equals train/cat/3.png" in said.err
+
+
+def test_twins_are_forgotten_too(twins, tmp_path):
+    forget = (*twins[-4:], "--with-duplicates")
+    said = ok(*DO_NOTHING, tmp_path / "o.pt", *forget, "--json")
+    assert forgotten_paths(said, tmp_path / "store") == [
+        "train/cat/3.png",
+        "train/cat/9.png",
+        "train/dog/2.png",
+    ]
+    assert "retain pictures" not in said.err
+    assert "1 test pictures" in said.err
+    (original,) = ok("train", *twins, "--with-duplicates", "-p", "batch_size=64").lines
+    again = ok(*DO_NOTHING, original, *twins[-2:], "--json")
+    assert again.json[0]["forget"] == said.json[0]["forget"]
