@@ -58,7 +58,13 @@ class Data(Bundle):
             classes=data.read_classes(self.classes) if self.classes else (),
         )
         scene = recipes.Scene(opened, self.model, data.VAL_SHARE, data.SPLIT_SEED, precision, augment)
-        return replace(scene, **set_values(val_share=self.val_share, split_seed=self.split_seed))
+        scene = replace(scene, **set_values(val_share=self.val_share, split_seed=self.split_seed))
+        if lacking := data.untrained(opened, data.split(opened, scene.val_share, scene.split_seed)):
+            runner.reporter.warned(
+                f"all training pictures of {len(lacking)} classes were drawn for validation "
+                f"({', '.join(lacking[:5])}): --val-share 0 trains on them"
+            )
+        return scene
 
 
 class FileData(Bundle):

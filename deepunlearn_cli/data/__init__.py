@@ -14,7 +14,7 @@ from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.data._binding import ClaimedForget, claim_of, locate, name_of, twins
 from deepunlearn_cli.data._cache import find, keep, load_dataset
-from deepunlearn_cli.data._classes import arranged, read_classes
+from deepunlearn_cli.data._classes import arranged, read_classes, untrained
 from deepunlearn_cli.data._dataset import Dataset
 from deepunlearn_cli.data._family import NOTHING, Asked, Family, FamilyRow, raw_folder
 from deepunlearn_cli.data._forget import (
@@ -60,6 +60,7 @@ __all__ = [
     "save_forget",
     "split",
     "twins",
+    "untrained",
 ]
 
 FAMILIES = Room(__name__, Family, "dataset", "deepunlearn datasets")  # type: ignore[type-abstract]
@@ -139,6 +140,7 @@ def _family(spec: str, home: Path, image_size: int | None, offline: bool, asked:
     name, colon, argument = spec.partition(":")
     if image_size is not None and not 1 <= image_size <= SIZE_LIMIT:
         raise UsageFailure(f"--image-size {image_size} is not from 1 to {SIZE_LIMIT}", "--image-size 32, say")
+    _check_path(spec, argument)
     if spec and name.lower() not in FAMILIES.names() and Path(spec).expanduser().exists():
         table = "csv" if spec.lower().endswith(".csv") else "npz"
         form = table if Path(spec).expanduser().is_file() else "folder"
@@ -151,6 +153,16 @@ def _family(spec: str, home: Path, image_size: int | None, offline: bool, asked:
     if asked.split_folders is not None and name.lower() != "folder":
         raise UsageFailure(f"--split-folders is of folder:PATH, not of {spec}", "leave it out")
     return kind(argument, raw_folder(home), image_size, offline, asked)
+
+
+def _check_path(spec: str, argument: str) -> None:
+    """Refuse what can be no path, such as a home of nobody or a name that is too long."""
+    for text in (spec, argument):
+        try:
+            Path(text).expanduser().exists()
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UsageFailure(f"dataset {spec}: {reason}", "check the path") from None
 
 
 def _silent(_done: float, _total: float, _text: str) -> None:

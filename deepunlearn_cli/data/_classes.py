@@ -11,9 +11,10 @@ from unicodedata import normalize
 import numpy as np
 
 from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.data._dataset import Indices
+from deepunlearn_cli.data._dataset import Dataset, Indices
 from deepunlearn_cli.data._family import Plan
 from deepunlearn_cli.data._listing import shown
+from deepunlearn_cli.data._splits import Split
 
 
 def read_classes(text: str) -> tuple[str, ...]:
@@ -24,11 +25,11 @@ def read_classes(text: str) -> tuple[str, ...]:
     Raises:
         UsageFailure: fewer than two, a name twice, numbers with gaps, or a file that cannot be read.
     """
-    file = Path(text).expanduser()
     try:
-        names = _of_file(file) if file.is_file() else [name.strip() for name in text.split(",")]
+        names = _of_file(Path(text).expanduser()) if _is_file(text) else text.split(",")
     except (OSError, ValueError) as error:
         raise UsageFailure(f"--classes {text}: {error}", "a name per line, or a JSON list of names") from None
+    names = [name.strip() for name in names]
     if len(names) < 2 or "" in names or len(set(names)) < len(names):
         fault = "names one class, or none" if len(names) < 2 else "has an empty name, or one twice"
         raise UsageFailure(f"--classes {text} {fault}", "--classes cat,dog, or a file with a name per line")
@@ -80,6 +81,20 @@ def check_part(source: str, classes: Sequence[str], labels: Indices, *, drawn: b
             f"{source}: {len(lacking)} classes have no training pictures{why}: {shown(lacking)}",
             "add pictures, give the test part yourself, or leave these classes out",
         )
+
+
+def untrained(dataset: Dataset, split: Split) -> list[str]:
+    """Classes whose training pictures were all drawn for validation."""
+    given = set(dataset.labels[: dataset.train_size].tolist())
+    return [dataset.classes[label] for label in sorted(given - set(dataset.labels[split.train].tolist()))]
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text names a file: a list of names may be too long for one."""
+    try:
+        return Path(text).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def _of_file(file: Path) -> list[str]:
