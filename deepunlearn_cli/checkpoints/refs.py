@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, TypeVar
 
 from deepunlearn_cli import data, models
@@ -116,8 +117,9 @@ def resolve(ref: Ref, runner: Runner, wanted: Wanted) -> Start:
     forget = found.forget
     if wanted.forget is not None:
         spec = for_run(wanted.forget, found.recipe.seed)
+        duplicates, recipe = wanted.with_duplicates, found.recipe
         forget = forgetting.asked_for(
-            found.recipe.data, found.dataset, spec, runner, with_duplicates=wanted.with_duplicates
+            recipe.data, found.dataset, spec, runner, with_duplicates=duplicates, model=recipe
         )
     assert forget
     return Start(found.recipe, found.dataset, forget, found.source)
@@ -134,7 +136,7 @@ def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False
     recipe = runner.store.find(ref).recipe
     if recipe.kind == "attack":
         raise UsageFailure(
-            f"run {ref} is an attack, not a model", "its target: `deepunlearn show " + ref + "`"
+            f"run {ref} is an attack, not a model", f"`deepunlearn show {ref}` names its target"
         )
     if recipe.kind == "lockstep":
         raise UsageFailure(
@@ -143,7 +145,8 @@ def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False
     if recipe.kind == "trial":
         raise UsageFailure(
             f"run {ref} is a trial of a sweep, whose model was not kept",
-            f"deepunlearn unlearn --method {recipe.name} --preset best makes one with the best settings",
+            f"deepunlearn unlearn {recipe.inputs['original'].key} --method {recipe.name} --forget "
+            f"{quote(recipe.labels['forget'])}",
         )
     if names := wanted.of_files():
         raise UsageFailure(

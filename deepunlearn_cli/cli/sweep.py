@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
@@ -213,6 +214,13 @@ def _rows(tuned: TunedMethod) -> Iterator[dict[str, Any]]:
         yield about | asdict(candidate) | {"preset": str(tuned.path), "runs": runs}
 
 
+def _use(tuned: TunedMethod) -> str:
+    """What unlearns with what was found."""
+    run = tuned.question.runs[0]
+    start, spec = run.inputs["original"].key, quote(run.labels["forget"])
+    return f"use it: `deepunlearn unlearn {start} --method {run.name} --forget {spec} --preset best`"
+
+
 def _notes(order: Order, tuned: Sequence[TunedMethod], out: Path | None) -> list[str]:
     behind = [f"{one.question.method} {one.trials}" for one in tuned if one.trials < order.wanted]
     return [
@@ -222,5 +230,5 @@ def _notes(order: Order, tuned: Sequence[TunedMethod], out: Path | None) -> list
             else []
         ),
         *([f"wrote {out}"] if out else []),
-        "use them: deepunlearn unlearn --method NAME --ckpt REF --preset best",
+        *(_use(one) for one in tuned),
     ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from functools import partial
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
@@ -15,6 +18,13 @@ from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, r
 from deepunlearn_cli.cli.tuned import tuned
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.recipe import RETRAIN
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.checkpoints.refs import Start
+    from deepunlearn_cli.execution.runner import Runner
+
+FEW = 20  # pictures: below, an audit's answer says nothing of them
 
 
 class Steps(Bundle):
@@ -108,4 +118,25 @@ def unlearn(
             for start in starts
             for name in methods
         ]
-        return deliver(runner, wanted, making, refs.claims_of(wanted[0], starts[0]))
+        claims = refs.claims_of(wanted[0], starts[0])
+        return deliver(runner, wanted, making, claims, partial(_few, starts, methods, runner))
+
+
+def _few(starts: Sequence[Start], methods: Sequence[str], runner: Runner) -> list[str]:
+    """What can be said of a request of few pictures, and what to do instead."""
+    if methods == [RETRAIN]:
+        return []
+    return [
+        f"{len(one.forget)} pictures are too few for a verdict: no attack tells whether they were forgotten, "
+        "only what the model says of them now; training without them forgets them exactly"
+        f"{_cost(one, runner)}: `deepunlearn unlearn {one.recipe.key} --method retrain --forget {quote(one.forget.spec)}`"
+        for one in starts
+        if len(one.forget) <= FEW
+    ]
+
+
+def _cost(start: Start, runner: Runner) -> str:
+    """About what the retrained model costs: what its original did."""
+    run = runner.store.get(start.recipe.key)
+    seconds = run.facts.get("seconds") if run and start.recipe.kind == "train" else None
+    return "" if seconds is None else f" and takes about as long as the original did, {seconds:.0f} s"

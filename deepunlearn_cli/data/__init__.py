@@ -28,6 +28,7 @@ from deepunlearn_cli.data._forget import (
     save_forget,
 )
 from deepunlearn_cli.data._halves import draw_forget, halve
+from deepunlearn_cli.data._hardness import Scores
 from deepunlearn_cli.data._splits import Split, split
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Dataset",
     "Family",
     "ForgetSet",
+    "Scores",
     "Split",
     "check_spec",
     "claim_of",

@@ -35,6 +35,14 @@ class Listed(NamedTuple):
     entries: list[Entry]
     paths: list[str] | None = None  # beside entries that are indices
 
+    @classmethod
+    def of_table(cls, titles: list[str], rows: list[list[str]], file: Path) -> Listed:
+        """What the rows of a table name; `UsageFailure` where it does not say by which column."""
+        try:
+            return _titled(titles, rows)
+        except ValueError as error:
+            raise _unreadable(file, error) from None
+
 
 def read_entries(file: Path) -> Listed:
     """The entries of a file, in its order; text that looks like a whole number is an index.
@@ -49,11 +57,29 @@ def read_entries(file: Path) -> Listed:
     try:
         listed = readers.get(file.suffix.lower(), _txt)(file)
     except (OSError, ValueError, EOFError, csv.Error, RecursionError) as error:
-        reason = "it is not text" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise UsageFailure(f"cannot read {file}: {' '.join(reason.split())}", f"expected {FORMS}") from None
+        raise _unreadable(file, error) from None
     if not listed.entries:
         raise UsageFailure(f"{file} is empty", f"expected {FORMS}")
     return listed
+
+
+def read_table(file: Path) -> tuple[list[str], list[list[str]]]:
+    """The titles and rows of a csv or tsv file.
+
+    Raises:
+        NotFound: no such file.
+        UsageFailure: it is no table.
+    """
+    if not file.is_file():
+        raise NotFound(f"no file {file}", "a csv file, or an npy array")
+    try:
+        rows = _rows(file, "\t" if file.suffix.lower() == ".tsv" else ",")
+        _check_width(rows)
+    except (OSError, ValueError, csv.Error) as error:
+        raise _unreadable(file, error) from None
+    if len(rows) < 2:
+        raise UsageFailure(f"{file} is empty", "a line of titles, then one for each picture")
+    return rows[0], rows[1:]
 
 
 def to_indices(listed: Listed, dataset: Dataset, file: Path) -> list[int]:
@@ -128,17 +154,31 @@ def _txt(file: Path) -> Listed:
 
 
 def _csv(file: Path, delimiter: str = ",") -> Listed:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-        rows = [[cell.strip() for cell in row] for row in reader if any(cell.strip() for cell in row)]
+    rows = _rows(file, delimiter)
     if not rows:
         return Listed([])
     if len(rows[0]) == 1 and rows[0][0].lower() not in (*INDEX, *PATH):
         return _untitled([row[0] if len(row) == 1 else delimiter.join(row) for row in rows])
+    _check_width(rows)
+    return _titled(rows[0], rows[1:])
+
+
+def _rows(file: Path, delimiter: str) -> list[list[str]]:
+    """The cells of every line that is not empty."""
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        return [[cell.strip() for cell in row] for row in reader if any(cell.strip() for cell in row)]
+
+
+def _check_width(rows: list[list[str]]) -> None:
     wrong = [number for number, row in enumerate(rows, start=1) if len(row) != len(rows[0])]
     if wrong:
         raise ValueError(f"line {wrong[0]} has {len(rows[wrong[0] - 1])} cells, the first {len(rows[0])}")
-    return _titled(rows[0], rows[1:])
+
+
+def _unreadable(file: Path, error: Exception) -> Failure:
+    reason = "it is not text" if isinstance(error, UnicodeDecodeError) else str(error)
+    return UsageFailure(f"cannot read {file}: {' '.join(reason.split())}", f"expected {FORMS}")
 
 
 def _tsv(file: Path) -> Listed:

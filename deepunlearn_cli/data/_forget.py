@@ -16,14 +16,18 @@ from zlib import error as ZlibError
 import numpy as np
 
 from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFailure, unknown
-from deepunlearn_cli.core.specs import SPLIT_SEED
+from deepunlearn_cli.core.specs import EXTREMES, HARDEST, SPLIT_SEED
 from deepunlearn_cli.data._dataset import Dataset, Indices
 from deepunlearn_cli.data._entries import Entry, offending, read_entries, to_indices
+from deepunlearn_cli.data._hardness import Ask, extreme
 from deepunlearn_cli.data._listing import shown
 from deepunlearn_cli.data._splits import Split, draw, set_apart
 from deepunlearn_cli.data._staging import write_atomically
 
-FORMS = "random:0.1 · random:0.1:SEED · random:0.1:{seed} · class:3 · class:3:0.5 · indices:FILE"
+FORMS = (
+    "random:0.1 · random:0.1:SEED · random:0.1:{seed} · class:3 · class:3:0.5 · indices:FILE · hardest:0.1 · "
+    "easiest:0.1 · hardest:0.1:FILE[:COLUMN]"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +48,19 @@ class ForgetSet:
         return len(self.indices)
 
 
-def forget_set(spec: str, dataset: Dataset, split: Split, *, seed: int = SPLIT_SEED) -> ForgetSet:
+def forget_set(
+    spec: str, dataset: Dataset, split: Split, *, seed: int = SPLIT_SEED, ask: Ask | None = None
+) -> ForgetSet:
     """The forget set that `spec` describes, a part of `split.train`.
 
     Args:
         spec: `random:FRACTION[:SEED]` draws from all of the training part, `class:CLASS[:FRACTION]` from a
-            class (its name, else its number), `indices:FILE` lists indices or, for folders, relative paths.
+            class (its name, else its number), `indices:FILE` lists indices or, for folders, relative paths,
+            `hardest:FRACTION[:FILE[:COLUMN]]` (or `easiest`) goes by scores of memorisation.
         dataset: where classes and paths are looked up.
         split: the parts of the dataset.
         seed: of the draw, unless the spec gives one.
+        ask: a model's own scores (N,), the higher the harder; None where there is no model yet.
 
     Raises:
         UsageFailure: the spec, or entries of the file, cannot be used; the message names them.
@@ -60,9 +68,14 @@ def forget_set(spec: str, dataset: Dataset, split: Split, *, seed: int = SPLIT_S
     """
     form, _, argument = spec.partition(":")
     rules = {"random": _random, "class": _class, "indices": _listed}
-    if form not in rules or not argument:
+    if form not in (*rules, *EXTREMES) or not argument:
         raise UsageFailure(f"--forget {spec} is none of the known forms", FORMS)
-    chosen = rules[form](argument, dataset, split, seed)
+    if form in EXTREMES:
+        text, _, file = argument.partition(":")
+        share, hard = _fraction(text, spec), form == HARDEST
+        chosen = extreme(spec, dataset, split, ask, share=share, file=file, hard=hard)
+    else:
+        chosen = rules[form](argument, dataset, split, seed)
     if len(chosen) == 0:
         raise UsageFailure(
             f"--forget {spec} holds no training picture", "raise the fraction, or name another class"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,19 @@ SHOWN = 5  # forget sets named in an error
 
 
 def forget_for(
-    split_of: Mapping[str, Any], dataset: data.Dataset, spec: str, runner: Runner
+    split_of: Mapping[str, Any],
+    dataset: data.Dataset,
+    spec: str,
+    runner: Runner,
+    model: Recipe | None = None,
 ) -> data.ForgetSet:
-    """A forget set by its spec, within the split of a recipe's data; kept in the store."""
+    """A forget set by its spec, within the split of a recipe's data; kept in the store.
+
+    `model` is asked where the spec goes by how hard pictures are for it.
+    """
     split = data.split(dataset, split_of["val_share"], split_of["split_seed"])
-    forget = data.forget_set(spec, dataset, split, seed=split_of["split_seed"])
+    ask = partial(_hardness, model, runner) if model else None
+    forget = data.forget_set(spec, dataset, split, seed=split_of["split_seed"], ask=ask)
     data.save_forget(forget, runner.store.data)
     return forget
 
@@ -34,11 +43,25 @@ def asked_for(
     runner: Runner,
     *,
     with_duplicates: bool = False,
+    model: Recipe | None = None,
 ) -> data.ForgetSet:
     """The forget set that somebody asked for; twins of its pictures are forgotten too, or warned of."""
-    forget = forget_for(split_of, dataset, spec, runner)
+    forget = forget_for(split_of, dataset, spec, runner, model)
     split = data.split(dataset, split_of["val_share"], split_of["split_seed"])
     return _with_twins(forget, dataset, split, runner, forgotten=with_duplicates)
+
+
+def _hardness(model: Recipe, runner: Runner) -> data.Scores:
+    """How hard each training picture is for a model (N,): its loss on augmented copies; NaN elsewhere."""
+    import numpy as np
+
+    from deepunlearn_cli.engine.hardness import hardness
+
+    run = runner.ensure(model)
+    part = runner.materials.training(model, "hardness")
+    scores = np.full(len(runner.materials.dataset(model)), np.nan)
+    scores[part.indices.cpu().numpy()] = hardness(runner.materials.start(model, run), part, model.precision)
+    return scores
 
 
 def _with_twins(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.attacks import ATTACKS, on_one_model
@@ -126,7 +127,7 @@ def unlearned(
     if actor.from_scratch:
         return retrained(start, forget, params)
     _check_tracked(start, forget)
-    _check_track(actor, start, earlier)
+    _check_track(actor, start, forget, earlier)
     return replace(
         start,
         kind="unlearn",
@@ -175,11 +176,23 @@ def _check_tracked(start: Recipe, forget: ForgetSet) -> None:
         spec = start.labels.get("tracked", tracked)
         raise UsageFailure(
             f"original {start.key} has the track of another forget set ({spec}), not of {forget.spec}",
-            f"leave --forget out, or train another: deepunlearn train --track --forget {forget.spec}",
+            f"leave --forget out, or train another: {training_command(start, forget.spec)}",
         )
 
 
-def _check_track(actor: type[Method], start: Recipe, earlier: Recipe | None) -> None:
+def training_command(start: Recipe, forget: str) -> str:
+    """What trains an original like this one again and keeps the track of a forget set."""
+    dataset = start.labels.get("dataset", "")
+    if ":" in dataset:  # a source of the user's own, by a name that says nothing of its place
+        return f"its training again, with --track --forget {quote(forget)}"
+    usual, given = TRAINER().values(), TRAINER.build(training_of(start)).values()
+    words = [f"--dataset {dataset}", f"--model {start.model}", f"--seeds {start.seed}"]
+    words += [f"-p {name}={value}" for name, value in given.items() if value != usual[name]]
+    words += [] if start.data.get("augment", True) else ["--no-augment"]
+    return f"`deepunlearn train {' '.join(words)} --forget {quote(forget)} --track --approximate`"
+
+
+def _check_track(actor: type[Method], start: Recipe, forget: ForgetSet, earlier: Recipe | None) -> None:
     if earlier and not actor.posthoc:
         raise UsageFailure(f"{actor.title} has no use for an earlier checkpoint", "leave --earlier out")
     if earlier and (earlier.model, earlier.data["fingerprint"]) != (start.model, start.data["fingerprint"]):
@@ -192,7 +205,7 @@ def _check_track(actor: type[Method], start: Recipe, earlier: Recipe | None) -> 
         lost = " (files carry none: name the run)" if start.kind == "checkpoint" else ""
         raise UsageFailure(
             f"{actor.title} needs the track of the original's training, and {start.key} has none{lost}",
-            f"deepunlearn train --track --forget SPEC keeps one{other}",
+            f"train one that keeps it: {training_command(start, forget.spec)}{other}",
         )
 
 

@@ -238,3 +238,75 @@ def test_twins_are_forgotten_too(twins, tmp_path):
     (original,) = ok("train", *twins, "--with-duplicates", "-p", "batch_size=64").lines
     again = ok(*DO_NOTHING, original, *twins[-2:], "--json")
     assert again.json[0]["forget"] == said.json[0]["forget"]
+
+
+# --- hard and easy pictures
+
+
+def chosen(place: Bench, run: str) -> set[int]:
+    from deepunlearn_cli.data import load_forget
+
+    recipe = place.ok("show", run, "--json").json[0]["recipe"]
+    return set(load_forget(recipe["forget"], place.store / "data").indices.tolist())
+
+
+def losses(place: Bench) -> dict[int, float]:
+    """The original's loss by training picture."""
+    from scipy.special import log_softmax
+
+    from deepunlearn_cli.store import Store
+
+    part = Store.open(place.store, create=False).find(place.ids["original"]).outputs()["retain"]
+    right = log_softmax(part["logits"], axis=1)[np.arange(len(part["labels"])), part["labels"]]
+    return dict(zip(part["index"].tolist(), (-right).tolist(), strict=True))
+
+
+@pytest.mark.parametrize(("form", "sign"), [("hardest", -1), ("easiest", 1)])
+def test_hard_and_easy_pictures_by_the_models_own_confidence(place, form, sign):
+    (made,) = place.ok(*DO_NOTHING, place.ids["original"], "--forget", f"{form}:0.1").lines
+    order = sorted(losses(place).items(), key=lambda one: sign * one[1])  # digits are not augmented
+    found = chosen(place, made)
+    assert len(found) == 123
+    assert len(found & {index for index, _ in order[:123]}) > 120
+    assert place.ok(*DO_NOTHING, place.ids["original"], "--forget", f"{form}:0.1").lines == [made]
+
+
+def test_before_training_there_is_no_model_to_ask(place, tmp_path):
+    place.refused(*TRAIN, "--forget", "hardest:0.1", code=2, says=("there is none yet", "hardest:0.1:FILE"))
+    scores = np.random.default_rng(0).random(1797)
+    np.save(tmp_path / "m.npy", scores)
+    place.ok(*TRAIN, "-p", "batch_size=64", "--forget", f"hardest:0.1:{tmp_path / 'm.npy'}")
+
+
+@pytest.mark.parametrize("name", ["m.npy", "m.csv", "m.csv:memo"])
+def test_hard_pictures_by_a_file_of_scores(place, tmp_path, name):
+    scores = np.random.default_rng(0).random(1797)
+    np.save(tmp_path / "m.npy", scores)
+    lines = [f"{n},{score:.9f},{1 - score:.9f}" for n, score in enumerate(scores)]
+    title = "index,memo,score" if name.endswith("memo") else "index,score,memo"
+    (tmp_path / "m.csv").write_text("\n".join([title, *lines]))
+    (made,) = place.ok(
+        *DO_NOTHING, place.ids["original"], "--forget", f"hardest:0.05:{tmp_path / name}"
+    ).lines
+    trained = list(losses(place))
+    assert chosen(place, made) == set(sorted(trained, key=lambda n: -scores[n])[: len(chosen(place, made))])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("m.csv", "index,score\n5,1\n", "training pictures have no score"),
+        ("m.csv", "index,score\n5,high\n", "'high' is not a score"),
+        ("m.csv", "index,memo\n5,1\n", "0 columns are called score or"),
+        ("m.csv", "id,score\n5,1\n", "none of its 2 columns is called index or path"),
+        ("m.csv", "index,score\n", "is empty"),
+        ("m.npy", "x", "cannot read"),
+        ("none.csv", None, "no file"),
+    ],
+)
+def test_files_of_scores_that_cannot_be_used(place, tmp_path, name, text, says):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    said = place(*DO_NOTHING, place.ids["original"], "--forget", f"hardest:0.1:{tmp_path / name}")
+    assert said.code in (2, 3)
+    assert says in said.err
