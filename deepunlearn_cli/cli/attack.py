@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Rule
     from deepunlearn_cli.checkpoints.refs import Start
     from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.data import Dataset
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.studies.audit import Audited
 
@@ -157,7 +158,9 @@ def _audited(
     rows = [audit_row(one, rule) for one in audited]
     tables = [audits.audit_table(rows, attack.name(), attack.heading(), attack.columns)] if rows else []
     judged = [
-        Judged(row, one.findings, one.control) for row, one in zip(rows, audited, strict=True) if one.answer
+        Judged(row, one.findings, one.control, _dataset(runner, one))
+        for row, one in zip(rows, audited, strict=True)
+        if one.answer
     ]
     tables += per_sample.tables(attack.name(), attack.title, judged, _classes(runner, audited))
     code = ExitCode.PARTLY_FAILED if failed else code_of(rule, [row["verdict"] for row in rows])
@@ -165,13 +168,15 @@ def _audited(
     return Result(tables=tables, ids=ids, notes=audits.answers(rows) + advice(rows), code=code)
 
 
-def _classes(runner: Runner, audited: Sequence[Audited]) -> Sequence[str]:
-    from deepunlearn_cli import data
+def _dataset(runner: Runner, audited: Audited) -> Dataset:
+    from deepunlearn_cli.data import load_dataset
 
+    return load_dataset(audited.run.recipe.data["fingerprint"], runner.store.data)
+
+
+def _classes(runner: Runner, audited: Sequence[Audited]) -> Sequence[str]:
     fingerprints = {one.run.recipe.data["fingerprint"] for one in audited}
-    if len(fingerprints) != 1:
-        return ()
-    return data.load_dataset(fingerprints.pop(), runner.store.data).classes
+    return _dataset(runner, audited[0]).classes if len(fingerprints) == 1 else ()
 
 
 def _examples(name: str) -> list[str]:

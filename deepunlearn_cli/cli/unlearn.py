@@ -129,7 +129,8 @@ def _few(starts: Sequence[Start], methods: Sequence[str], runner: Runner) -> lis
     return [
         f"{len(one.forget)} pictures are too few for a verdict: no attack tells whether they were forgotten, "
         "only what the model says of them now; training without them forgets them exactly"
-        f"{_cost(one, runner)}: `deepunlearn unlearn {one.recipe.key} --method retrain --forget {quote(one.forget.spec)}`"
+        f"{_cost(one, runner)}: `deepunlearn unlearn {one.recipe.key} --method retrain --forget "
+        f"{quote(one.forget.spec)}`"
         for one in starts
         if len(one.forget) <= FEW
     ]

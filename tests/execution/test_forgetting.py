@@ -310,3 +310,22 @@ def test_files_of_scores_that_cannot_be_used(place, tmp_path, name, text, says):
     said = place(*DO_NOTHING, place.ids["original"], "--forget", f"hardest:0.1:{tmp_path / name}")
     assert said.code in (2, 3)
     assert says in said.err
+
+
+def test_numbers_in_a_file_of_samples_are_the_owners(tmp_path):
+    """What an attack exposes can be asked for as it is written."""
+    import csv
+
+    for name in ("cat", "dog"):
+        pictures(tmp_path / "pets" / name, 60)
+    words = ("--dataset", f"folder:{tmp_path / 'pets'}", "--model", "resnet-tiny", "-p", "epochs=1")
+    store = ("--store", tmp_path / "store")
+    (original,) = ok("train", *words, "--forget", "class:cat:0.5", *store).lines
+    (made,) = ok(*DO_NOTHING, original, *store).lines
+    ok("attack", "umia", made, "--samples", tmp_path / "s.csv", *store)
+    rows = [row for row in csv.DictReader((tmp_path / "s.csv").open()) if row["side"] == "forget"]
+    (tmp_path / "again.txt").write_text("".join(f"{row['index']}\n" for row in rows))
+    said = ok(*DO_NOTHING, original, "--forget", f"indices:{tmp_path / 'again.txt'}", "--json", *store)
+    names = {f"cat/{n}.png" for n in range(60)}
+    assert rows
+    assert set(forgotten_paths(said, tmp_path / "store")) <= names
