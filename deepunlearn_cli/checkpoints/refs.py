@@ -285,7 +285,7 @@ def _checkpoint_recipe(
         data=scene.data,
         model=scene.model,
         precision=scene.precision,
-        labels=recipes.labels_of(scene) | {"file": file.path.name},
+        labels=scene.labels | {"file": file.path.name},
     )
 
 

@@ -98,7 +98,10 @@ FileModel = Annotated[
         rich_help_panel=FILE,
     ),
 ]
-SPEC = "random:0.1, random:0.1:{seed} (drawn anew for each seed), class:3, class:3:0.5 or indices:FILE."
+SPEC = (
+    "random:0.1, random:0.1:{seed} (drawn anew for each seed), class:3, class:3:0.5, hardest:0.1, "
+    "easiest:0.1 or indices:FILE."
+)
 NewForget = Annotated[
     str | None,
     option(
@@ -112,7 +115,7 @@ Forget = Annotated[
     str | None,
     option(
         metavar="SPEC",
-        help=f"What to forget: {SPEC} (default: the checkpoint's, else {DEFAULT_FORGET})",
+        help=f"What to forget: {SPEC} (default: what the model was trained for)",
         rich_help_panel=DATA,
     ),
 ]

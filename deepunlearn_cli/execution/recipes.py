@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.attacks import ATTACKS, on_one_model
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Declared, Share
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
+from deepunlearn_cli.execution.commands import tracked_training
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods.retrain import Retrain
 
@@ -44,6 +44,12 @@ class Scene:
             "augment": self.augment,
         }
 
+    @property
+    def labels(self) -> dict[str, Any]:
+        """What people read of its pictures; no part of a key."""
+        left_out = "; ".join(self.dataset.left_out)
+        return {"dataset": self.dataset.name} | ({"left_out": left_out} if left_out else {})
+
 
 def original(scene: Scene, params: Mapping[str, Any], seed: int, tracked: ForgetSet | None = None) -> Recipe:
     """Training from scratch on the whole training split; `tracked` for what shall be unlearned from it."""
@@ -57,14 +63,8 @@ def original(scene: Scene, params: Mapping[str, Any], seed: int, tracked: Forget
         data=scene.data | ({"tracked": tracked.sha256} if tracked else {}),
         model=scene.model,
         precision=scene.precision,
-        labels=labels_of(scene) | ({"tracked": tracked.spec} if tracked else {}),
+        labels=scene.labels | ({"tracked": tracked.spec} if tracked else {}),
     )
-
-
-def labels_of(scene: Scene) -> dict[str, Any]:
-    """What people read of a scene's pictures; no part of a key."""
-    left_out = "; ".join(scene.dataset.left_out)
-    return {"dataset": scene.dataset.name} | ({"left_out": left_out} if left_out else {})
 
 
 def check_exact(scene: Scene, params: Mapping[str, Any]) -> None:
@@ -176,20 +176,13 @@ def _check_tracked(start: Recipe, forget: ForgetSet) -> None:
         spec = start.labels.get("tracked", tracked)
         raise UsageFailure(
             f"original {start.key} has the track of another forget set ({spec}), not of {forget.spec}",
-            f"leave --forget out, or train another: {training_command(start, forget.spec)}",
+            f"leave --forget out, or train another: {_training_command(start, forget.spec)}",
         )
 
 
-def training_command(start: Recipe, forget: str) -> str:
-    """What trains an original like this one again and keeps the track of a forget set."""
-    dataset = start.labels.get("dataset", "")
-    if ":" in dataset:  # a source of the user's own, by a name that says nothing of its place
-        return f"its training again, with --track --forget {quote(forget)}"
+def _training_command(start: Recipe, forget: str) -> str:
     usual, given = TRAINER().values(), TRAINER.build(training_of(start)).values()
-    words = [f"--dataset {dataset}", f"--model {start.model}", f"--seeds {start.seed}"]
-    words += [f"-p {name}={value}" for name, value in given.items() if value != usual[name]]
-    words += [] if start.data.get("augment", True) else ["--no-augment"]
-    return f"`deepunlearn train {' '.join(words)} --forget {quote(forget)} --track --approximate`"
+    return tracked_training(start, {k: v for k, v in given.items() if v != usual[k]}, forget)
 
 
 def _check_track(actor: type[Method], start: Recipe, forget: ForgetSet, earlier: Recipe | None) -> None:
@@ -205,7 +198,7 @@ def _check_track(actor: type[Method], start: Recipe, forget: ForgetSet, earlier:
         lost = " (files carry none: name the run)" if start.kind == "checkpoint" else ""
         raise UsageFailure(
             f"{actor.title} needs the track of the original's training, and {start.key} has none{lost}",
-            f"train one that keeps it: {training_command(start, forget.spec)}{other}",
+            f"train one that keeps it: {_training_command(start, forget.spec)}{other}",
         )
 
 
