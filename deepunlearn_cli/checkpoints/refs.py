@@ -146,7 +146,7 @@ def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False
         raise UsageFailure(
             f"run {ref} is a trial of a sweep, whose model was not kept",
             f"deepunlearn unlearn {recipe.inputs['original'].key} --method {recipe.name} --forget "
-            f"{quote(recipe.labels['forget'])}",
+            f"{quote(recipe.labels['forget'])} --preset best",
         )
     if names := wanted.of_files():
         raise UsageFailure(
