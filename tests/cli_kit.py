@@ -128,7 +128,8 @@ def refused(*words: object, code: int, says: tuple[str, ...] = (), **settings: A
     assert said.code == code, (words, said)
     assert said.out == "", said.out
     errors = said.err.splitlines()
-    assert [line.split(":")[0] for line in errors] == ["error", "hint"], said.err
+    assert [line.split(":")[0] for line in errors[-2:]] == ["error", "hint"], said.err
+    assert not any(line.startswith(("error", "hint", "Traceback")) for line in errors[:-2]), said.err
     for text in says:
         assert text in said.err, (text, said.err)
     return said.err

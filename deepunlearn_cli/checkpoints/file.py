@@ -21,18 +21,13 @@ from deepunlearn_cli.core.errors import NotFound, UsageFailure
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from deepunlearn_cli.data import ClaimedForget
+
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 CLAIMS = "deepunlearn"
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")  # where training scripts put weights
 PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, Lightning
 EXPORT = "save it with torch.save(model.state_dict(), FILE)"
-
-
-class ClaimedForget(TypedDict):
-    """A forget set in a file: its spec, for people, and what it holds."""
-
-    spec: str
-    indices: list[int]
 
 
 class Claims(TypedDict, total=False):
@@ -42,11 +37,15 @@ class Claims(TypedDict, total=False):
         recipe: of the run, as `Recipe.to_json` gives it.
         dataset: its spec, with absolute paths.
         image_size: None where pictures are not square.
+        split_folders: of `folder:PATH`, where somebody named them.
+        classes: names in the order of the model's outputs.
     """
 
     recipe: Mapping[str, Any]
     dataset: str
     image_size: int | None
+    split_folders: str | None
+    classes: list[str]
     forget: ClaimedForget
 
 

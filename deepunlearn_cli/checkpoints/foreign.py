@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from deepunlearn_cli.checkpoints import order
 from deepunlearn_cli.checkpoints.file import Checkpoint
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
@@ -32,6 +33,7 @@ def _judge(file: Checkpoint, recipe: Recipe, runner: Runner) -> Run:
     model = runner.materials.fresh(recipe, "init")
     _load_strictly(model, file)
     outputs = runner.materials.outputs(recipe, model)
+    order.check(str(file.path), outputs, runner.materials.dataset(recipe).classes)
     classes = runner.materials.dataset(recipe).num_classes
     facts = {
         "status": "done",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from shlex import quote
+from typing import TYPE_CHECKING, TypeVar
 
 from deepunlearn_cli import data, models
+from deepunlearn_cli.checkpoints import pictures
 from deepunlearn_cli.checkpoints.file import Checkpoint, Claims, looks_like_file, read
 from deepunlearn_cli.checkpoints.foreign import admit
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.core.specs import for_run
-from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution import forgetting, recipes
 
 if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
@@ -33,12 +34,27 @@ class Wanted:
     split_seed: int | None = None
     image_size: int | None = None
     seed: int | None = None
+    split_folders: str | None = None
+    classes: str | None = None
+    with_duplicates: bool = False
     offline: bool = False
 
     def of_files(self) -> list[str]:
         """The options given that only a file needs: a run knows these itself."""
-        names = ("dataset", "model", "val_share", "split_seed", "image_size", "seed")
+        names = (
+            "dataset", "model", "val_share", "split_seed", "image_size", "seed", "split_folders", "classes"
+        )  # fmt: skip
         return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a REF stands for: a recipe, where its pictures come from, and what its file says to forget."""
+
+    recipe: Recipe
+    dataset: data.Dataset
+    source: str
+    forget: data.ForgetSet | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +91,7 @@ def read_ref(ref: str, wanted: Wanted, home: Path) -> Ref:
 def _decoded(file: Checkpoint, wanted: Wanted, home: Path) -> data.Dataset | None:
     """The dataset that a file claims, if it is at hand already and no other was asked for."""
     claimed = _claimed_recipe(file)
-    if wanted.dataset or not claimed:
+    if wanted.dataset or wanted.split_folders or wanted.classes or not claimed:
         return None
     try:
         return data.load_dataset(str(claimed.data.get("fingerprint")), home)
@@ -92,17 +108,35 @@ def _check_spec(spec: str, wanted: Wanted) -> None:
 
 
 def resolve(ref: Ref, runner: Runner, wanted: Wanted) -> Start:
-    """What `--ckpt REF` means.
+    """What a REF means, with what is to be forgotten.
+
+    Raises:
+        NotFound, UsageFailure: as `look_up`; a forget set that cannot be, or none on record.
+    """
+    found = look_up(ref, runner, wanted, forgetful=wanted.forget is None)
+    forget = found.forget
+    if wanted.forget is not None:
+        spec = for_run(wanted.forget, found.recipe.seed)
+        duplicates, recipe = wanted.with_duplicates, found.recipe
+        forget = forgetting.asked_for(
+            recipe.data, found.dataset, spec, runner, with_duplicates=duplicates, model=recipe
+        )
+    assert forget
+    return Start(found.recipe, found.dataset, forget, found.source)
+
+
+def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False) -> Model:
+    """What a REF means; `forgetful` for what it is to forget, too.
 
     Raises:
         NotFound, UsageFailure: no such run, a dataset or model that does not fit.
     """
     if isinstance(ref, Checkpoint):
-        return _from_file(ref, runner, wanted)
+        return _from_file(ref, runner, wanted, forgetful=forgetful)
     recipe = runner.store.find(ref).recipe
     if recipe.kind == "attack":
         raise UsageFailure(
-            f"run {ref} is an attack, not a model", "its target: `deepunlearn show " + ref + "`"
+            f"run {ref} is an attack, not a model", f"`deepunlearn show {ref}` names its target"
         )
     if recipe.kind == "lockstep":
         raise UsageFailure(
@@ -111,14 +145,16 @@ def resolve(ref: Ref, runner: Runner, wanted: Wanted) -> Start:
     if recipe.kind == "trial":
         raise UsageFailure(
             f"run {ref} is a trial of a sweep, whose model was not kept",
-            f"deepunlearn unlearn --method {recipe.name} --preset best makes one with the best settings",
+            f"deepunlearn unlearn {recipe.inputs['original'].key} --method {recipe.name} --forget "
+            f"{quote(recipe.labels['forget'])} --preset best",
         )
     if names := wanted.of_files():
         raise UsageFailure(
             f"{' and '.join(names)} may go with a checkpoint file, not with the run {ref}", "leave that out"
         )
     dataset = data.load_dataset(recipe.data["fingerprint"], runner.store.data)
-    return Start(recipe, dataset, _forget_of(recipe, dataset, wanted.forget, runner), dataset.name)
+    forget = forgetting.intended(recipe, runner) if forgetful else None
+    return Model(recipe, dataset, dataset.name, forget)
 
 
 def original(start: Start) -> Start:
@@ -135,47 +171,32 @@ def original(start: Start) -> Start:
     return start
 
 
-def claims_of(recipe: Recipe, start: Start) -> Claims:
-    """What a file of ours says about itself, so that `unlearn --ckpt FILE` needs nothing else."""
+def claims_of(recipe: Recipe, start: Start, *, named: bool = True) -> Claims:
+    """What a file of ours says about itself, so that `unlearn --ckpt FILE` needs nothing else.
+
+    `named` is whether somebody named the forget set, or a default filled it in.
+    """
     height, width, _ = start.dataset.image_shape
     return {
         "recipe": recipe.to_json(),
         "dataset": start.source,
         "image_size": height if height == width else None,
-        "forget": {"spec": start.forget.spec, "indices": [int(index) for index in start.forget.indices]},
+        "split_folders": start.dataset.split_folders or None,
+        "classes": list(start.dataset.classes),
+        "forget": data.claim_of(start.forget, start.dataset, named=named),
     }
 
 
-def _forget_of(recipe: Recipe, dataset: data.Dataset, spec: str | None, runner: Runner) -> data.ForgetSet:
-    """The forget set asked for, else the run's own, tracked or canaries' one, else the default; kept."""
-    canary = data.Canary.of(recipe.data)
-    known = recipe.forget or recipe.data.get("tracked") or (canary and canary.forget)
-    if spec is None and known:
-        return data.load_forget(known, runner.store.data)
-    return forget_for(recipe.data, dataset, for_run(spec or data.DEFAULT_FORGET, recipe.seed), runner)
-
-
-def forget_for(
-    split_of: Mapping[str, Any], dataset: data.Dataset, spec: str, runner: Runner
-) -> data.ForgetSet:
-    """A forget set by its spec, within the split of a recipe's data; kept in the store."""
-    split = data.split(dataset, split_of["val_share"], split_of["split_seed"])
-    forget = data.forget_set(spec, dataset, split, seed=split_of["split_seed"])
-    data.save_forget(forget, runner.store.data)
-    return forget
-
-
-def _from_file(file: Checkpoint, runner: Runner, wanted: Wanted) -> Start:
+def _from_file(file: Checkpoint, runner: Runner, wanted: Wanted, *, forgetful: bool) -> Model:
     claimed = _claimed_recipe(file)
     known = runner.store.get(claimed.key) if claimed else None
     scene = _scene(file, claimed, runner, wanted)
-    if claimed and known and _same(known, file):
-        recipe = claimed
-    else:
-        recipe = _checkpoint_recipe(file, claimed, scene, wanted)
+    same = claimed is not None and known is not None and _same(known, file)
+    recipe = claimed if claimed and same else _checkpoint_recipe(file, claimed, scene, wanted)
+    forget = _forget_of(file, recipe, scene.dataset, runner) if forgetful else None
+    if not same:
         admit(file, recipe, runner)
-    forget = _claimed_forget(file, recipe, scene.dataset, wanted, runner)
-    return Start(recipe, scene.dataset, forget, data.portable(_said(file, wanted)[0]))
+    return Model(recipe, scene.dataset, data.portable(_said(file, wanted)[0]), forget)
 
 
 def _claimed_recipe(file: Checkpoint) -> Recipe | None:
@@ -213,20 +234,31 @@ def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
 
 def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wanted) -> recipes.Scene:
     spec, model = _said(file, wanted)
-    size = wanted.image_size or file.claims.get("image_size")
-    dataset = _decoded(file, wanted, runner.store.data) or runner.dataset(
-        spec, image_size=size, offline=wanted.offline
-    )
+    dataset = _decoded(file, wanted, runner.store.data)
+    if dataset is None:
+        dataset = pictures.opened(
+            spec,
+            file.claims,
+            runner,
+            image_size=wanted.image_size,
+            split_folders=wanted.split_folders,
+            classes=wanted.classes,
+            offline=wanted.offline,
+        )
+    if claimed and claimed.data.get("fingerprint") != dataset.fingerprint:
+        forgetting.check_changed(
+            file.claims.get("forget"),
+            dataset,
+            data.portable(spec),
+            runner,
+            agreed=wanted.dataset is not None,
+            named=wanted.forget is not None,
+        )
     return _split_as(claimed, wanted, recipes.Scene(dataset, model, data.VAL_SHARE, data.SPLIT_SEED))
 
 
 def _split_as(claimed: Recipe | None, wanted: Wanted, scene: recipes.Scene) -> recipes.Scene:
     data_claims = dict(claimed.data) if claimed else {}
-    if data_claims and not wanted.dataset and data_claims["fingerprint"] != scene.dataset.fingerprint:
-        raise UsageFailure(
-            f"the checkpoint was trained on other pictures than {scene.dataset.name} holds now",
-            f"--dataset {scene.dataset.name} uses it all the same",
-        )
     return replace(
         scene,
         val_share=_first(wanted.val_share, data_claims.get("val_share"), scene.val_share),
@@ -253,17 +285,16 @@ def _checkpoint_recipe(
         data=scene.data,
         model=scene.model,
         precision=scene.precision,
-        labels={"dataset": scene.dataset.name, "file": file.path.name},
+        labels=scene.labels | {"file": file.path.name},
     )
 
 
-def _claimed_forget(
-    file: Checkpoint, recipe: Recipe, dataset: data.Dataset, wanted: Wanted, runner: Runner
-) -> data.ForgetSet:
+def _forget_of(file: Checkpoint, recipe: Recipe, dataset: data.Dataset, runner: Runner) -> data.ForgetSet:
+    """What a file says that it is to forget, from then on of its run; else what is on record of that."""
     claim = file.claims.get("forget")
-    if wanted.forget or not claim:
-        return _forget_of(recipe, dataset, wanted.forget, runner)
-    split = data.split(dataset, recipe.data["val_share"], recipe.data["split_seed"])
-    forget = data.forget_from(claim["spec"], claim["indices"], dataset, split)
-    data.save_forget(forget, runner.store.data)
+    if not claim:
+        return forgetting.intended(recipe, runner)
+    forget = forgetting.claimed(claim, dataset, recipe, runner)
+    if not recipe.forget:
+        forgetting.remember(recipe, forget, runner, named=claim.get("named", True))
     return forget

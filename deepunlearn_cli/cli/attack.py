@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.attacks import OneModel, on_one_model
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.audit_rows import SavedFiles, advice, audit_row, audited_files
-from deepunlearn_cli.cli.bundles import FileData, Running
+from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
-from deepunlearn_cli.cli.parameter import argument, option
+from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.per_sample import Judged, PerSample
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.cli.verdict import VerdictOptions, code_of
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Rule
     from deepunlearn_cli.checkpoints.refs import Start
     from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.data import Dataset
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.studies.audit import Audited
 
@@ -85,14 +85,6 @@ class SavedScores(Bundle):
                 raise UsageFailure(f"--{name} belongs to --scores", "runs find theirs in the store")
 
 
-Targets = Annotated[
-    list[str] | None,
-    argument(
-        metavar="REF",
-        help="Run ids, checkpoint files, or - for ids on stdin.",
-        autocompletion=o.complete_refs,
-    ),
-]
 Against = Annotated[
     str | None,
     option(
@@ -109,8 +101,8 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
     def command(
         session: Session,
         params: Mapping[str, Any],
-        targets: Targets = None,
         *,
+        models: Models,
         against: Against = None,
         draw_seed: DrawSeed = 0,
         verdict: VerdictOptions,
@@ -123,12 +115,12 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
 
         rule = verdict.rule(attack)
         per_sample.check()
-        saved.check(targets or [], against)
+        saved.check(models.named, against)
         if saved.scores:
             files = SavedFiles((saved.scores, Path(against or "")), saved.control, saved.original)
             return audited_files(attack.build(params), rule, per_sample, files, draw_seed)
         hyper = _built(attack, params, against)
-        read = file.read(targets or [], session)
+        read = file.read(models.named, session)
         with running.runner_for(read, session) as runner:
             starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]
             attacks = [_recipe(start, hyper, draw_seed) for start in starts]
@@ -175,7 +167,9 @@ def _audited(
     rows = [audit_row(one, rule) for one in audited]
     tables = [audits.audit_table(rows, attack.name(), attack.heading(), attack.columns)] if rows else []
     judged = [
-        Judged(row, one.findings, one.control) for row, one in zip(rows, audited, strict=True) if one.answer
+        Judged(row, one.findings, one.control, _dataset(runner, one))
+        for row, one in zip(rows, audited, strict=True)
+        if one.answer
     ]
     tables += per_sample.tables(attack.name(), attack.title, judged, _classes(runner, audited))
     code = ExitCode.PARTLY_FAILED if failed else code_of(rule, rows)
@@ -183,20 +177,22 @@ def _audited(
     return Result(tables=tables, ids=ids, notes=audits.answers(rows) + advice(rows), code=code)
 
 
-def _classes(runner: Runner, audited: Sequence[Audited]) -> Sequence[str]:
-    from deepunlearn_cli import data
+def _dataset(runner: Runner, audited: Audited) -> Dataset:
+    from deepunlearn_cli.data import load_dataset
 
+    return load_dataset(audited.run.recipe.data["fingerprint"], runner.store.data)
+
+
+def _classes(runner: Runner, audited: Sequence[Audited]) -> Sequence[str]:
     fingerprints = {one.run.recipe.data["fingerprint"] for one in audited}
-    if len(fingerprints) != 1:
-        return ()
-    return data.load_dataset(fingerprints.pop(), runner.store.data).classes
+    return _dataset(runner, audited[0]).classes if len(fingerprints) == 1 else ()
 
 
 def _examples(name: str) -> list[str]:
     attack = f"deepunlearn attack {name}"
     return [
         f"{attack} 3f9c",
-        f"{attack} clean.pt --tolerance 0.05    # exit 4 on FAIL",
+        f"{attack} --ckpt clean.pt --tolerance 0.05    # exit 4 on FAIL",
         f"{attack} 3f9c --by class --top 10 --samples exposed.csv",
         f"{attack} 3f9c --against class    # of a removed class",
         f"{attack} --scores forget.npz --against test.npz --fail-above 0.55",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli.console import Result
@@ -42,6 +43,8 @@ def audit_row(one: Audited, rule: Rule) -> dict[str, Any]:
         "model": target.model,
         "seed": target.seed,
         "forget": target.forget,
+        "forget_label": target.labels.get("forget"),
+        "original": target.inputs["original"].key if "original" in target.inputs else None,
     }
     return {**about, **answer_row(one.answer, rule), **one.findings.scores, **one.evidence.about()}
 
@@ -98,6 +101,9 @@ class _OnFiles:
 
 def advice(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What to make where there is nothing to compare with."""
-    if not any(row["reference"] == "holdout" and row["method"] != RETRAIN for row in rows):
-        return []
-    return ["no retrained model to compare with; make one: deepunlearn unlearn --method retrain --ckpt REF"]
+    wanted = {
+        f"`deepunlearn unlearn {row['original']} --method retrain --forget {quote(row['forget_label'])}`"
+        for row in rows
+        if row["reference"] == "holdout" and row["method"] != RETRAIN and row["original"]
+    }
+    return [f"no retrained model to compare with; make one: {command}" for command in sorted(wanted)]

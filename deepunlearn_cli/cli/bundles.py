@@ -28,6 +28,8 @@ class Data(Bundle):
     val_share: o.ValShare = None
     split_seed: o.SplitSeed = None
     image_size: o.ImageSize = None
+    split_folders: o.SplitFolders = None
+    classes: o.Classes = None
     offline: o.Offline = False
 
     def check(self) -> None:
@@ -40,15 +42,29 @@ class Data(Bundle):
 
         data.check_spec(self.dataset)
         models.check_name(self.model)
+        if self.classes:
+            data.read_classes(self.classes)
 
     def scene(self, runner: Runner, precision: str, *, augment: bool) -> Scene:
         """The decoded dataset with split, architecture, precision and augmentation."""
         from deepunlearn_cli import data
         from deepunlearn_cli.execution import recipes
 
-        opened = runner.dataset(self.dataset, image_size=self.image_size, offline=self.offline)
+        opened = runner.dataset(
+            self.dataset,
+            image_size=self.image_size,
+            offline=self.offline,
+            split_folders=self.split_folders,
+            classes=data.read_classes(self.classes) if self.classes else (),
+        )
         scene = recipes.Scene(opened, self.model, data.VAL_SHARE, data.SPLIT_SEED, precision, augment)
-        return replace(scene, **set_values(val_share=self.val_share, split_seed=self.split_seed))
+        scene = replace(scene, **set_values(val_share=self.val_share, split_seed=self.split_seed))
+        if lacking := data.untrained(opened, data.split(opened, scene.val_share, scene.split_seed)):
+            runner.reporter.warned(
+                f"all training pictures of {len(lacking)} classes were drawn for validation "
+                f"({', '.join(lacking[:5])}): --val-share 0 trains on them"
+            )
+        return scene
 
 
 class FileData(Bundle):
@@ -91,6 +107,9 @@ class FileData(Bundle):
             rich_help_panel=o.FILE,
         ),
     ] = None
+    split_folders: o.SplitFolders = None
+    classes: o.Classes = None
+    with_duplicates: o.WithDuplicates = False
     offline: o.Offline = False
 
     def wanted(self) -> refs.Wanted:
@@ -105,6 +124,18 @@ class FileData(Bundle):
 
         wanted, home = self.wanted(), session.store_path / "data"
         return [refs.read_ref(ref, wanted, home) for ref in read_refs(ckpt)]
+
+
+class Models(Bundle):
+    """The models that a command is about, named in one way everywhere."""
+
+    refs: o.Refs = None
+    ckpt: o.Ckpt = None
+
+    @property
+    def named(self) -> list[str]:
+        """All that were named, as arguments or by the option."""
+        return [*(self.refs or ()), *(self.ckpt or ())]
 
 
 class Running(Bundle):

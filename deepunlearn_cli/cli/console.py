@@ -92,14 +92,16 @@ class Console:
     def note(self, text: str) -> None:
         """A line for people, on stderr, unless they asked for quiet or a program is reading."""
         if not self.quiet and not self.json:
-            stderr().print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+            stderr().print(readable(text), style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
         if self.json:
             _emit_error({"schema": "deepunlearn.warning/1", "warning": text})
         else:
-            stderr().print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+            stderr().print(
+                f"warning: {readable(text)}", style="yellow", markup=False, highlight=False, soft_wrap=True
+            )
 
     def fail(self, failure: Failure) -> None:
         """One line with what and which value, one with the cure; a JSON object where JSON was asked for."""
@@ -108,10 +110,14 @@ class Console:
             _emit_error({"schema": "deepunlearn.error/1", **report})
             return
         stderr().print(
-            f"error: {failure.message}", style="bold red", markup=False, highlight=False, soft_wrap=True
+            f"error: {readable(failure.message)}",
+            style="bold red",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
         if failure.hint:
-            stderr().print(f"hint: {failure.hint}", markup=False, highlight=False, soft_wrap=True)
+            stderr().print(f"hint: {readable(failure.hint)}", markup=False, highlight=False, soft_wrap=True)
 
     def _pretty(self, tables: Sequence[Table]) -> None:
         for number, table in enumerate(tables):
@@ -122,6 +128,11 @@ class Console:
             stdout().print("", _rich(table), "", sep="\n")
             for note in table.notes:
                 stdout().print(note, style="dim", markup=False, highlight=False)
+
+
+def readable(text: str) -> str:
+    """A text as it can be printed, though it names files whose names are no text."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def stdout(most: int | None = None) -> RichConsole:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,20 +35,29 @@ def check_out(out: Path | None, *, several: bool, cure: str) -> None:
         file.check_writable(out)
 
 
-def deliver(runner: Runner, recipes: Sequence[Recipe], making: Making, claims: Mapping[str, Any]) -> Result:
+def deliver(
+    runner: Runner,
+    recipes: Sequence[Recipe],
+    making: Making,
+    claims: Mapping[str, Any],
+    notes: Callable[[], Sequence[str]] = list,
+) -> Result:
     """Make (or plan) the recipes' runs; one failure of one recipe is that failure, of several exit 6.
 
     Args:
         claims: what the file of `--out` says of itself, beside the only run's weights.
+        notes: what else people should know, once the runs are there.
     """
     wanted = [runner.another(recipe) for recipe in recipes] if making.force else list(recipes)
     if making.dry_run:
         return Result(tables=[plan_table(runner, wanted)])
     if len(wanted) == 1:
-        return _shown([runner.ensure(wanted[0])], making.out, claims)
-    outcome = runner.ensure_all(wanted)
-    result = _shown(outcome.runs, making.out, claims)
-    result.code = ExitCode.PARTLY_FAILED if outcome.failures else ExitCode.OK
+        result = _shown([runner.ensure(wanted[0])], making.out, claims)
+    else:
+        outcome = runner.ensure_all(wanted)
+        result = _shown(outcome.runs, making.out, claims)
+        result.code = ExitCode.PARTLY_FAILED if outcome.failures else ExitCode.OK
+    result.notes = [*result.notes, *notes()]
     return result
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 
@@ -27,13 +27,15 @@ def complete_methods(incomplete: str) -> list[str]:
     return [f"{done},{name}" if done else name for name in names]
 
 
-def _datasets(incomplete: str) -> list[str]:
+def complete_datasets(incomplete: str) -> list[str]:
+    """Names of datasets."""
     from deepunlearn_cli.data import FAMILIES
 
     return [name for name in FAMILIES.names() if name.startswith(incomplete)]
 
 
-def _models(incomplete: str) -> list[str]:
+def complete_models(incomplete: str) -> list[str]:
+    """Names of built-in models."""
     from deepunlearn_cli.models import MODELS
 
     return [name for name in MODELS if name.startswith(incomplete)]
@@ -63,7 +65,7 @@ Dataset = Annotated[
     option(
         metavar="NAME",
         help="digits, mnist, cifar10, ... (`deepunlearn datasets`), folder:PATH, npz:FILE or csv:FILE.",
-        autocompletion=_datasets,
+        autocompletion=complete_datasets,
         rich_help_panel=DATA,
     ),
 ]
@@ -72,7 +74,7 @@ Model = Annotated[
     option(
         metavar="NAME",
         help="resnet18, tinyvit, ... (`deepunlearn models`), timm:NAME or package.module:factory.",
-        autocompletion=_models,
+        autocompletion=complete_models,
         rich_help_panel=DATA,
     ),
 ]
@@ -82,7 +84,7 @@ FileDataset = Annotated[
         "--dataset",
         metavar="NAME",
         help="What it was trained on. (default: what the file says)",
-        autocompletion=_datasets,
+        autocompletion=complete_datasets,
         rich_help_panel=FILE,
     ),
 ]
@@ -92,11 +94,14 @@ FileModel = Annotated[
         "--model",
         metavar="NAME",
         help="Its architecture. (default: what the file says)",
-        autocompletion=_models,
+        autocompletion=complete_models,
         rich_help_panel=FILE,
     ),
 ]
-SPEC = "random:0.1, random:0.1:{seed} (drawn anew for each seed), class:3, class:3:0.5 or indices:FILE."
+SPEC = (
+    "random:0.1, random:0.1:{seed} (drawn anew for each seed), class:3, class:3:0.5, hardest:0.1, "
+    "easiest:0.1 or indices:FILE."
+)
 NewForget = Annotated[
     str | None,
     option(
@@ -110,7 +115,7 @@ Forget = Annotated[
     str | None,
     option(
         metavar="SPEC",
-        help=f"What to forget: {SPEC} (default: the checkpoint's, else {DEFAULT_FORGET})",
+        help=f"What to forget: {SPEC} (default: what the model was trained for)",
         rich_help_panel=DATA,
     ),
 ]
@@ -135,6 +140,31 @@ ImageSize = Annotated[
     option(
         metavar="PIXELS",
         help="Resize pictures to so many pixels a side. (default: the dataset's own)",
+        rich_help_panel=DATA,
+    ),
+]
+SplitFolders = Annotated[
+    str | None,
+    option(
+        metavar="TRAIN,TEST",
+        help="Of folder:PATH, the folders of its parts; A+B joins two. (default: by their names)",
+        rich_help_panel=DATA,
+    ),
+]
+Classes = Annotated[
+    str | None,
+    option(
+        metavar="FILE|a,b,c",
+        help="The classes in the order of the model's outputs: names, or a file of one per line or in JSON. "
+        "(default: sorted)",
+        rich_help_panel=DATA,
+    ),
+]
+WithDuplicates = Annotated[
+    bool,
+    option(
+        "--with-duplicates",
+        help="Forget training pictures too that equal one of the forget set byte for byte.",
         rich_help_panel=DATA,
     ),
 ]
@@ -190,11 +220,19 @@ Methods = Annotated[
     ),
 ]
 Refs = Annotated[
-    list[str],
+    list[str] | None,
+    argument(
+        metavar="REF",
+        help="Run ids, checkpoint files, or - for ids on stdin.",
+        autocompletion=complete_refs,
+    ),
+]
+Ckpt = Annotated[
+    list[str] | None,
     option(
         "--ckpt",
         metavar="REF",
-        help="Run id, checkpoint file, or - for ids on stdin. May be repeated.",
+        help="The same, as an option. May be repeated.",
         autocompletion=complete_refs,
     ),
 ]

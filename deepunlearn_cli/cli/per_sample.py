@@ -16,6 +16,7 @@ from deepunlearn_cli.reporting.table import Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Findings
+    from deepunlearn_cli.data import Dataset
     from deepunlearn_cli.reporting.exposure import SampleRow
 
 PANEL = "Per sample"
@@ -28,6 +29,7 @@ class Judged:
     row: Mapping[str, Any]
     findings: Findings
     control: Findings | None
+    dataset: Dataset | None = None  # None for saved scores
 
     @property
     def about(self) -> dict[str, Any]:
@@ -97,10 +99,12 @@ class PerSample(Bundle):
 
 
 def _sample_rows(one: Judged, classes: Sequence[str]) -> list[SampleRow]:
+    """A row per sample, numbered as the pictures' owner counts, so that `indices:FILE` takes the numbers."""
     from deepunlearn_cli.reporting import exposure
 
-    control = one.control.parts if one.control else None
-    return list(exposure.sample_rows(one.findings.parts, control, classes))
+    control, dataset = one.control.parts if one.control else None, one.dataset
+    rows = list(exposure.sample_rows(one.findings.parts, control, classes))
+    return [{**row, "index": dataset.number_of(row["index"])} for row in rows] if dataset else rows
 
 
 def _write(path: Path, table: Table) -> None:

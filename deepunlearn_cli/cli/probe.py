@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from deepunlearn_cli.attacks import Probe, gap_interval, probes
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
-from deepunlearn_cli.cli.attack import DrawSeed, Targets
-from deepunlearn_cli.cli.bundles import FileData, Running
+from deepunlearn_cli.cli.attack import DrawSeed
+from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
@@ -46,8 +46,8 @@ def _command(attack: type[Probe]) -> Callable[..., Result]:
     def command(
         session: Session,
         params: Mapping[str, Any],
-        targets: Targets = None,
         *,
+        models: Models,
         control: Control = None,
         draw_seed: DrawSeed = 0,
         verdict: VerdictOptions,
@@ -59,7 +59,7 @@ def _command(attack: type[Probe]) -> Callable[..., Result]:
         rule = verdict.rule(attack)
         hyper = attack.build(params)
         _check(attack, control)
-        read = file.read(targets or [], session)
+        read = file.read(models.named, session)
         other = file.read([control], session)[0] if control else None
         with running.runner_for(read, session) as runner:
             starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]

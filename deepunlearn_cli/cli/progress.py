@@ -110,6 +110,18 @@ class Bars(Reporter):
             last = f"{of.last:.4f}" if isinstance(of.last, float) else of.last
             self._say(f"[{of.done}/{of.wanted}] {of.method}: {last} ({best or 'none complete yet'})")
 
+    def told(self, text: str) -> None:
+        """Say it once."""
+        if text not in self._warned:
+            self._console.note(text)
+        self._warned.add(text)
+
+    def warned(self, text: str) -> None:
+        """Warn of it once."""
+        if text not in self._warned:
+            self._console.warn(text)
+        self._warned.add(text)
+
     def waiting(self, recipe: Recipe) -> None:
         """Say that another process is at work."""
         self._console.note(f"waiting for another process that makes {describe(recipe)}")

@@ -92,7 +92,9 @@ def read_refs(given: Iterable[str]) -> list[str]:
     """
     refs = [ref for entry in given for ref in (_stdin_refs() if entry == "-" else [entry])]
     if not refs:
-        raise UsageFailure("no run id or checkpoint was given", "deepunlearn runs -q | deepunlearn ... -")
+        raise UsageFailure(
+            "no run id or checkpoint was given", "name one: a file, or an id that `deepunlearn runs` lists"
+        )
     return refs
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli.app import app
@@ -11,11 +12,14 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.cli.reading import read_refs
+from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.reporting.table import Column, Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
+
+SHOWN = 20  # classes
 
 
 @register(
@@ -44,6 +48,8 @@ def _shown(session: Session, run: Run) -> Table:
         "recipe": run.recipe.to_json(),
         "inputs": {name: recipe.key for name, recipe in run.recipe.inputs.items()},
         "setting": run.recipe.setting,
+        "classes": classes_of(session, run.recipe),
+        "trained_for": [one.spec for one in session.store().purposes.of(run.id)],
         "scores": run.scores,
         "weights": _weights(session, run) if run.recipe.kind == "unlearn" else {},
         "facts": run.facts,
@@ -78,7 +84,9 @@ def _section(section: str, whole: Mapping[str, Any], recipe: Recipe) -> list[tup
     from deepunlearn_cli.execution.recipes import hyperparameters
 
     if section == "what":
-        return [(name, _text(value)) for name, value in _what(recipe).items()]
+        known = {"classes": _counted(whole["classes"]), "trained for": ", ".join(whole["trained_for"])}
+        told = _what(recipe) | {name: value for name, value in known.items() if value}
+        return [(name, _text(value)) for name, value in told.items()]
     if section == "params":
         return [(name, _text(value)) for name, value in hyperparameters(recipe).items()]
     if section == "log":
@@ -92,6 +100,20 @@ def _section(section: str, whole: Mapping[str, Any], recipe: Recipe) -> list[tup
     return [(name, _text(value)) for name, value in whole[section].items()]
 
 
+def classes_of(session: Session, recipe: Recipe) -> list[str]:
+    """Names of the classes, in the order of the model's outputs; empty where the pictures are gone."""
+    from deepunlearn_cli import data
+
+    with suppress(Failure, KeyError):
+        return list(data.load_dataset(recipe.data["fingerprint"], session.store().data).classes)
+    return []
+
+
+def _counted(names: Sequence[str]) -> str:
+    shown = ", ".join(f"{number} {name}" for number, name in enumerate(names[:SHOWN]))
+    return shown + (f", ... {len(names)} in all" if len(names) > SHOWN else "")
+
+
 def _what(recipe: Recipe) -> dict[str, Any]:
     forget = recipe.labels.get("forget", "")
     return {
@@ -102,6 +124,7 @@ def _what(recipe: Recipe) -> dict[str, Any]:
         "seed": recipe.seed,
         "precision": recipe.precision,
         "forget": f"{forget} (SHA-256 {recipe.forget})" if recipe.forget else "",
+        **({"left out": left_out} if (left_out := recipe.labels.get("left_out")) else {}),
         **dict(recipe.data),
     }
 

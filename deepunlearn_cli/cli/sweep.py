@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
-from deepunlearn_cli.cli.bundles import FileData, Running
+from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
@@ -115,7 +116,7 @@ class Searching(Bundle):
 @register(
     app,
     "sweep",
-    "deepunlearn sweep --method msg --ckpt 3f9c --trials 100",
+    "deepunlearn sweep 3f9c --method msg --trials 100",
     "deepunlearn runs --kind train --name original -q | deepunlearn sweep --method all --ckpt - --jobs 4",
     "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --database postgresql://user:word@host/db",
     "deepunlearn sweep --method msg --ckpt orig.pt -p epochs=3 --out msg.toml",
@@ -123,7 +124,7 @@ class Searching(Bundle):
 def sweep(
     session: Session,
     method: o.Methods,
-    ckpt: o.Refs,
+    models: Models,
     searching: Searching,
     data: FileData,
     p: Annotated[
@@ -149,7 +150,7 @@ def sweep(
     fixed, search = _fixed(method, read_params(p)), searching.search()
     _check_out(out, list(fixed))
     seconds = read_duration(searching.timeout) if searching.timeout else None
-    checkpoints = data.read(ckpt, session)
+    checkpoints = data.read(models.named, session)
     with running.runner_for(checkpoints, session) as runner:
         starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
         if running.dry_run:
@@ -214,6 +215,13 @@ def _rows(tuned: TunedMethod) -> Iterator[dict[str, Any]]:
         yield about | asdict(candidate) | {"preset": str(tuned.path), "runs": runs}
 
 
+def _use(tuned: TunedMethod) -> str:
+    """What unlearns with what was found."""
+    run = tuned.question.runs[0]
+    start, spec = run.inputs["original"].key, quote(run.labels["forget"])
+    return f"use it: `deepunlearn unlearn {start} --method {run.name} --forget {spec} --preset best`"
+
+
 def _notes(order: Order, tuned: Sequence[TunedMethod], out: Path | None) -> list[str]:
     behind = [f"{one.question.method} {one.trials}" for one in tuned if one.trials < order.wanted]
     return [
@@ -223,5 +231,5 @@ def _notes(order: Order, tuned: Sequence[TunedMethod], out: Path | None) -> list
             else []
         ),
         *([f"wrote {out}"] if out else []),
-        "use them: deepunlearn unlearn --method NAME --ckpt REF --preset best",
+        *(_use(one) for one in tuned),
     ]

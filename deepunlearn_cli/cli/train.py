@@ -148,6 +148,7 @@ def train(
         ),
     ] = "original",
     forget: o.NewForget = None,
+    with_duplicates: o.WithDuplicates = False,
     p: Annotated[
         list[str] | None, o.params("A hyperparameter of the training (`deepunlearn methods retrain`).")
     ] = None,
@@ -175,12 +176,14 @@ def train(
         scene = data.scene(runner, chosen, augment=not no_augment)
         if tracking.track and not tracking.approximate:
             recipes.check_exact(scene, params)
-        sets = _forget_sets(scene, forget or DEFAULT_FORGET, numbers, runner)
+        sets = _forget_sets(scene, forget, numbers, runner, with_duplicates=with_duplicates)
         wanted = _recipes(scene, role, params, sets, canaries, track=tracking.track)
+        if not making.dry_run:
+            _remember(wanted, sets, runner, named=forget is not None)
         if size := runner.materials.track_size(wanted[0]) if tracking.track else 0:
             session.console.note(f"the track of each original takes {size / 1e6:,.1f} MB beside its weights")
         start = refs.Start(wanted[0], scene.dataset, sets[numbers[0]], portable(data.dataset))
-        return deliver(runner, wanted, making, refs.claims_of(wanted[0], start))
+        return deliver(runner, wanted, making, refs.claims_of(wanted[0], start, named=forget is not None))
 
 
 def _check_role(role: str) -> None:
@@ -188,11 +191,30 @@ def _check_role(role: str) -> None:
         raise UsageFailure(f"--role {role!r} is none of {', '.join(ROLES)}", "--role original is the default")
 
 
-def _forget_sets(scene: Scene, spec: str, seeds: Sequence[int], runner: Runner) -> dict[int, ForgetSet]:
-    """The forget set of each seed."""
-    from deepunlearn_cli.checkpoints.refs import forget_for
+def _forget_sets(
+    scene: Scene, spec: str | None, seeds: Sequence[int], runner: Runner, *, with_duplicates: bool
+) -> dict[int, ForgetSet]:
+    """The forget set of each seed; a default is no request, and nobody is warned of its duplicates."""
+    from deepunlearn_cli.execution.forgetting import asked_for, forget_for
 
-    return {seed: forget_for(scene.data, scene.dataset, for_run(spec, seed), runner) for seed in seeds}
+    specs = {seed: for_run(spec or DEFAULT_FORGET, seed) for seed in seeds}
+    if spec is None and not with_duplicates:
+        return {seed: forget_for(scene.data, scene.dataset, one, runner) for seed, one in specs.items()}
+    return {
+        seed: asked_for(scene.data, scene.dataset, one, runner, with_duplicates=with_duplicates)
+        for seed, one in specs.items()
+    }
+
+
+def _remember(
+    wanted: Sequence[Recipe], sets: Mapping[int, ForgetSet], runner: Runner, *, named: bool
+) -> None:
+    """Keep what each original is trained for."""
+    from deepunlearn_cli.execution.forgetting import remember
+
+    for recipe in wanted:
+        if recipe.forget is None:
+            remember(recipe, sets[recipe.seed], runner, named=named)
 
 
 def _recipes(

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from deepunlearn_cli.attacks.ulira import OTHERS, OWN, ULiRA
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
-from deepunlearn_cli.cli.bundles import Data, Running
+from deepunlearn_cli.cli.bundles import Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, read_precision
+from deepunlearn_cli.cli.setting import SettingOptions
 from deepunlearn_cli.cli.tuned import tuned
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.cli.verdict import VerdictOptions, answer_row, code_of
-from deepunlearn_cli.core.errors import ExitCode
+from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.recipe import CONTROLS, DO_NOTHING, RETRAIN
 from deepunlearn_cli.evaluation.klom import LEAST_MODELS
 from deepunlearn_cli.reporting import ulira as views
@@ -54,6 +55,7 @@ class DesignOptions(Bundle):
 @register(
     attack_app,
     "ulira",
+    "deepunlearn attack ulira 3f9c --jobs 2    # its method, in its setting",
     "deepunlearn attack ulira --method msg,ct,ft --dataset digits --model resnet-tiny --jobs 2",
     "deepunlearn attack ulira --method msg --dataset cifar10 --model resnet18 --splits 64 --dry-run",
     "deepunlearn attack ulira --method ct --dataset digits --model resnet-tiny --preset best --figure f.svg",
@@ -62,8 +64,15 @@ class DesignOptions(Bundle):
 def ulira(
     session: Session,
     params: Mapping[str, Any],
-    method: o.Methods,
-    data: Data,
+    setting: SettingOptions,
+    method: Annotated[
+        str | None,
+        option(
+            metavar="NAME[,NAME]|all",
+            help="The method, or several (`deepunlearn methods`). (default: that of REF)",
+            autocompletion=o.complete_methods,
+        ),
+    ] = None,
     *,
     design: DesignOptions,
     training: Annotated[
@@ -89,34 +98,51 @@ def ulira(
 
     Trains an original on each of many random halves of the training data, lets every method forget several
     sets from each, and scores each picture by Gaussians fitted to the other halves. Retrained models are the
-    control, and the do-nothing control stands beside them. What is in the store is not made again: more
+    control, and the do-nothing control stands beside them. A REF stands for its dataset, model and training,
+    and an unlearned one for its method with its settings. What is in the store is not made again: more
     --splits later train only what is missing.
     """
     from deepunlearn_cli.execution import recipes
     from deepunlearn_cli.reporting import figures
     from deepunlearn_cli.studies import shadows
 
-    rule, methods = verdict.rule(ULiRA), read_methods(method)
-    given = params_for(methods, read_params(p))
-    originals = recipes.TRAINER.build(read_params(training)).params()
+    rule, asked = verdict.rule(ULiRA), read_methods(method) if method else []
+    settings_asked, training_asked = read_params(p), read_params(training)
+    recipes.TRAINER.build(training_asked)
+    params_for(asked, settings_asked if asked else {})
     attack = ULiRA.build(params)
     hyper = attack.params()
     if figure:
         figures.check(figure)
-    data.check()
+    read = setting.read(session)
     chosen = read_precision(precision, running.device)
-    with running.runner(session) as runner:
-        scene = data.scene(runner, chosen, augment=not no_augment)
-        plan = shadows.Design(scene, design.splits, design.forget_sets, design.share, originals)
+    with running.runner_for(read, session) if read else running.runner(session) as runner:
+        taken = setting.setting(runner, read, chosen, augment=not no_augment, override=precision is not None)
+        methods = asked or _of_refs(taken.methods)
+        given = params_for(methods, settings_asked)
+        originals = recipes.TRAINER.build({**taken.training, **training_asked}).params()
+        plan = shadows.Design(taken.scene, design.splits, design.forget_sets, design.share, originals)
 
         def settings(name: str, start: Recipe) -> Mapping[str, Any]:
-            return tuned(session, preset, runner.store, name, start) | given.get(name, {})
+            found = tuned(session, preset, runner.store, name, start)
+            return {**taken.methods.get(name, {}), **found, **given.get(name, {})}
 
         names = dict.fromkeys([*CONTROLS, *methods])
         analyses = {name: recipes.ulira(plan.models(name, settings, runner), name, hyper) for name in names}
         if running.dry_run:
             return Result(tables=[views.plan_table(shadows.plan(runner, analyses))])
         return _analysed(list(shadows.attack(runner, analyses)), attack, rule, plan, figure)
+
+
+def _of_refs(methods: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The methods of the models that were named.
+
+    Raises:
+        UsageFailure: they are originals.
+    """
+    if not methods:
+        raise UsageFailure("no method was named, and no model of one", "--method msg, say")
+    return list(methods)
 
 
 def _analysed(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from functools import partial
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
-from deepunlearn_cli.cli.bundles import FileData, Making
+from deepunlearn_cli.cli.bundles import FileData, Making, Models
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import check_out, deliver
@@ -15,6 +18,13 @@ from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, r
 from deepunlearn_cli.cli.tuned import tuned
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.recipe import RETRAIN
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.checkpoints.refs import Start
+    from deepunlearn_cli.execution.runner import Runner
+
+FEW = 20  # pictures: below, an audit's answer says nothing of them
 
 
 class Steps(Bundle):
@@ -70,15 +80,15 @@ class Steps(Bundle):
     app,
     "unlearn",
     "deepunlearn unlearn --method msg --ckpt orig.pt --out clean.pt",
-    "deepunlearn unlearn --method ft,ct --ckpt 3f9c --forget class:3 -p lr=0.005",
-    "deepunlearn unlearn --method msg --ckpt orig.pt --preset best",
+    "deepunlearn unlearn 3f9c --method ft,ct --forget class:3 -p lr=0.005",
+    "deepunlearn unlearn orig.pt --method msg --preset best",
     "deepunlearn unlearn --method ng+ --ckpt theirs.pth --forget class:3 --dataset cifar10 --model resnet18",
-    "deepunlearn runs --kind train --name original -q | deepunlearn unlearn --method all --ckpt -",
+    "deepunlearn runs --kind train --name original -q | deepunlearn unlearn - --method all",
     "deepunlearn unlearn --method amnesiac --ckpt 3f9c    # of `train --track`",
     "deepunlearn unlearn --method single-gradient --ckpt 3f9c --earlier 77ab --approximate",
 )
 def unlearn(
-    session: Session, method: o.Methods, ckpt: o.Refs, data: FileData, steps: Steps, making: Making
+    session: Session, method: o.Methods, models: Models, data: FileData, steps: Steps, making: Making
 ) -> Result:
     """Remove the forget set from a trained model."""
     from deepunlearn_cli.checkpoints import refs
@@ -87,12 +97,12 @@ def unlearn(
     methods = read_methods(method)
     params = params_for(methods, read_params(steps.p))
     steps.check()
-    checkpoints = data.read(ckpt, session)
+    checkpoints = data.read(models.named, session)
     earlier = data.read([steps.earlier], session)[0] if steps.earlier else None
-    check_out(making.out, several=len(methods) * len(checkpoints) > 1, cure="give one method and one --ckpt")
+    check_out(making.out, several=len(methods) * len(checkpoints) > 1, cure="give one method and one REF")
     precision = read_precision(steps.precision, making.device) if steps.precision else None
     with making.runner_for(checkpoints, session) as runner:
-        before = refs.resolve(earlier, runner, data.wanted()).recipe if earlier else None
+        before = refs.look_up(earlier, runner, data.wanted()).recipe if earlier else None
         starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
         wanted = [
             recipes.unlearned(
@@ -108,4 +118,26 @@ def unlearn(
             for start in starts
             for name in methods
         ]
-        return deliver(runner, wanted, making, refs.claims_of(wanted[0], starts[0]))
+        claims = refs.claims_of(wanted[0], starts[0])
+        return deliver(runner, wanted, making, claims, partial(_few, starts, methods, runner))
+
+
+def _few(starts: Sequence[Start], methods: Sequence[str], runner: Runner) -> list[str]:
+    """What can be said of a request of few pictures, and what to do instead."""
+    if methods == [RETRAIN]:
+        return []
+    return [
+        f"{len(one.forget)} pictures are too few for a verdict: no attack tells whether they were forgotten, "
+        "only what the model says of them now; training without them forgets them exactly"
+        f"{_cost(one, runner)}: `deepunlearn unlearn {one.recipe.key} --method retrain --forget "
+        f"{quote(one.forget.spec)}`"
+        for one in starts
+        if len(one.forget) <= FEW
+    ]
+
+
+def _cost(start: Start, runner: Runner) -> str:
+    """About what the retrained model costs: what its original did."""
+    run = runner.store.get(start.recipe.key)
+    seconds = run.facts.get("seconds") if run and start.recipe.kind == "train" else None
+    return "" if seconds is None else f" and takes about as long as the original did, {seconds:.0f} s"

@@ -12,6 +12,7 @@ DEFAULT_FORGET = "random:0.1"  # the benchmark's
 CANARY_SHARE = 0.5  # of the forget set, that carries noise where canaries are asked for
 CANARY_NOISE = 1.0  # its standard deviation, in those of the dataset's pixels
 CANARY_SEED = 0
+EXTREMES = HARDEST, EASIEST = "hardest", "easiest"  # by scores of memorisation
 RUN_SEED = "{seed}"  # stands for the seed of the run, so that every run draws a forget set of its own
 
 
@@ -57,7 +58,10 @@ def likely_share(spec: str, classes: int) -> float | None:
 
     None for a list: that takes a look at the file.
     """
-    if not spec.startswith("class:"):
+    form, _, argument = spec.partition(":")
+    if form in EXTREMES:
+        return _fraction(argument.partition(":")[0])
+    if form != "class":
         return random_share(spec)
     within = _fraction(spec.rpartition(":")[2])  # `class:3:0.5`; a class's own number is no fraction
     return (within or 1.0) / classes

@@ -5,17 +5,21 @@ May import: `core`, `system`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.registry import Room
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
+from deepunlearn_cli.data._binding import ClaimedForget, claim_of, locate, name_of, twins
 from deepunlearn_cli.data._cache import find, keep, load_dataset
 from deepunlearn_cli.data._canary import Canary, drawn, with_canaries
+from deepunlearn_cli.data._classes import arranged, read_classes, untrained
 from deepunlearn_cli.data._dataset import Dataset
-from deepunlearn_cli.data._family import Family, FamilyRow, raw_folder
+from deepunlearn_cli.data._family import NOTHING, Asked, Family, FamilyRow, raw_folder
 from deepunlearn_cli.data._forget import (
+    FORMS,
     ForgetSet,
     forget_from,
     forget_of,
@@ -25,19 +29,24 @@ from deepunlearn_cli.data._forget import (
     save_forget,
 )
 from deepunlearn_cli.data._halves import draw_forget, halve
+from deepunlearn_cli.data._hardness import Scores
 from deepunlearn_cli.data._splits import Split, split
 
 __all__ = [
     "DEFAULT_FORGET",
     "FAMILIES",
+    "FORMS",
     "SPLIT_SEED",
     "VAL_SHARE",
     "Canary",
+    "ClaimedForget",
     "Dataset",
     "Family",
     "ForgetSet",
+    "Scores",
     "Split",
     "check_spec",
+    "claim_of",
     "draw_forget",
     "drawn",
     "forget_from",
@@ -47,11 +56,16 @@ __all__ = [
     "list_families",
     "load_dataset",
     "load_forget",
+    "locate",
+    "name_of",
     "open_dataset",
     "portable",
+    "read_classes",
     "retain_of",
     "save_forget",
     "split",
+    "twins",
+    "untrained",
     "with_canaries",
 ]
 
@@ -65,6 +79,8 @@ def open_dataset(
     *,
     image_size: int | None = None,
     offline: bool = False,
+    split_folders: str | None = None,
+    classes: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Dataset:
     """A dataset, decoded into `home` the first time and found there afterwards.
@@ -74,20 +90,23 @@ def open_dataset(
         home: folder of the decoded datasets (`<store>/data`).
         image_size: height and width in pixels; None for the dataset's own.
         offline: never touch the network.
+        split_folders: `TRAIN,TEST`, of `folder:PATH`; None where the folders' names tell.
+        classes: names in the order of the model's outputs; empty for the source's own order.
         progress: called now and then (see `core/shared.py`).
 
     Raises:
         NotFound: no such family, folder or file, with what to do about it.
         UsageFailure: files that cannot be used as they are.
     """
-    family = _family(spec, home, image_size, offline)
+    family = _family(spec, home, image_size, offline, Asked(split_folders, tuple(classes)))
     known = find(home, family.key(family.stamp()))
     if known:
         return known
     report = progress or _silent
     family.fetch(report)
     keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())
-    return keep(home, family.plan(), keys, report)
+    plan = arranged(family.plan(), classes) if classes else family.plan()
+    return keep(home, plan, keys, report)
 
 
 def check_spec(spec: str) -> None:
@@ -123,10 +142,11 @@ def _row(name: str, kind: type[Family]) -> FamilyRow:
     }
 
 
-def _family(spec: str, home: Path, image_size: int | None, offline: bool) -> Family:
+def _family(spec: str, home: Path, image_size: int | None, offline: bool, asked: Asked = NOTHING) -> Family:
     name, colon, argument = spec.partition(":")
     if image_size is not None and not 1 <= image_size <= SIZE_LIMIT:
         raise UsageFailure(f"--image-size {image_size} is not from 1 to {SIZE_LIMIT}", "--image-size 32, say")
+    _check_path(spec, argument)
     if spec and name.lower() not in FAMILIES.names() and Path(spec).expanduser().exists():
         table = "csv" if spec.lower().endswith(".csv") else "npz"
         form = table if Path(spec).expanduser().is_file() else "folder"
@@ -136,7 +156,19 @@ def _family(spec: str, home: Path, image_size: int | None, offline: bool) -> Fam
         raise UsageFailure(f"dataset {spec!r} does not say which", f"write {name}:{kind.takes}")
     if colon and not kind.takes:
         raise UsageFailure(f"dataset {name} takes nothing after a colon, not {argument!r}", f"write {name}")
-    return kind(argument, raw_folder(home), image_size, offline)
+    if asked.split_folders is not None and name.lower() != "folder":
+        raise UsageFailure(f"--split-folders is of folder:PATH, not of {spec}", "leave it out")
+    return kind(argument, raw_folder(home), image_size, offline, asked)
+
+
+def _check_path(spec: str, argument: str) -> None:
+    """Refuse what can be no path, such as a home of nobody or a name that is too long."""
+    for text in (spec, argument):
+        try:
+            Path(text).expanduser().exists()
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UsageFailure(f"dataset {spec}: {reason}", "check the path") from None
 
 
 def _silent(_done: float, _total: float, _text: str) -> None:

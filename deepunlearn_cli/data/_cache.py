@@ -38,7 +38,7 @@ def find(home: Path, key: str) -> Dataset | None:
     try:
         entry = json.loads(_source(home, key).read_text("utf-8"))
         dataset = _read(home / entry["fingerprint"])
-        return dataset and replace(dataset, name=entry["name"], paths=tuple(entry["paths"]))
+        return dataset and replace(dataset, **_about(entry))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -74,9 +74,9 @@ def keep(home: Path, plan: Plan, keys: Iterable[str], progress: Progress) -> Dat
         (folder / "meta.json").write_text(json.dumps(facts), "utf-8")
         publish(folder, home / name, lambda place: _read(place) is not None)
     for key in keys:
-        entry = {"fingerprint": name, "name": plan.name, "paths": plan.paths}
-        write_atomically(_source(home, key), json.dumps(entry).encode())
-    return replace(load_dataset(name, home), name=plan.name, paths=plan.paths)
+        write_atomically(_source(home, key), json.dumps({"fingerprint": name, **plan.about}).encode())
+    _describe(home / name / "meta.json", facts)
+    return replace(load_dataset(name, home), **plan.about)
 
 
 def _source(home: Path, key: str) -> Path:
@@ -102,7 +102,23 @@ def _facts(plan: Plan, images: Pixels) -> dict[str, Any]:
     given = (plan.mean, plan.std)
     mean, std = given if plan.mean else channel_statistics(images[: plan.train_size])
     facts = vars(plan) | {"classes": list(plan.classes), "mean": list(mean), "std": list(std)}
-    return {"header": header(images.shape, facts), "name": plan.name, "paths": plan.paths}
+    return {"header": header(images.shape, facts), **plan.about}
+
+
+def _describe(path: Path, facts: dict[str, Any]) -> None:
+    """The same pictures by the newest names of their source: the folder may be from another."""
+    text = json.dumps(facts).encode()
+    if path.read_bytes() != text:
+        write_atomically(path, text)
+
+
+def _about(entry: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a source; `KeyError` for an entry of an earlier version of a source of the user's."""
+    told = {"name": entry["name"], "paths": tuple(entry["paths"])}
+    if "numbers" not in entry and ":" not in entry["name"]:
+        return told  # a public dataset: there is nothing more to know
+    lists = {name: tuple(entry[name]) for name in ("numbers", "left_out")}
+    return told | lists | {name: entry[name] for name in ("uncounted", "split_folders")}
 
 
 def _read(folder: Path) -> Dataset | None:
@@ -131,7 +147,6 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> Pixels:
 def _dataset(name: str, meta: dict[str, Any], images: Pixels, labels: Indices) -> Dataset:
     head = meta["header"]
     return Dataset(
-        name=meta["name"],
         fingerprint=name,
         images=images,
         labels=labels,
@@ -141,5 +156,13 @@ def _dataset(name: str, meta: dict[str, Any], images: Pixels, labels: Indices) -
         std=tuple(head["std"]),
         flip=head["flip"],
         pad=head["pad"],
-        paths=tuple(meta["paths"]),
+        **_told(meta),
     )
+
+
+def _told(meta: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return _about(meta)
+    except KeyError:  # of an earlier version: whose numbers these are, nobody knows
+        told = {"name": meta["name"], "paths": tuple(meta["paths"])}
+        return told | {"uncounted": "it was decoded by an earlier version: name the dataset again"}

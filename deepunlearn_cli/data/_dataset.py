@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,6 +38,11 @@ class Dataset:
         flip: whether training may mirror pictures left to right.
         pad: pixels of padding for training's random crop; 0 for none.
         paths: of the pictures, relative to their folder, with `/`; empty for arrays.
+        numbers: of the pictures as their owner counts them, from 0, where that is another order (the
+            test part was drawn from the middle of a folder or array); empty where it is the same.
+        uncounted: why numbers do not say which picture is meant; empty where they do.
+        left_out: what of the source is not in the dataset, for people.
+        split_folders: the folders of the parts, where somebody named them (`TRAIN,TEST`).
     """
 
     name: str
@@ -50,6 +56,10 @@ class Dataset:
     flip: bool
     pad: int
     paths: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+    uncounted: str = ""
+    left_out: tuple[str, ...] = ()
+    split_folders: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -64,6 +74,15 @@ class Dataset:
         """(H, W, C) in pixels and channels."""
         height, width, channels = self.images.shape[1:]
         return height, width, channels
+
+    def number_of(self, index: int) -> int:
+        """A picture's number as its owner counts."""
+        return self.numbers[index] if self.numbers else index
+
+    @cached_property
+    def by_number(self) -> Mapping[int, int]:
+        """Indices of pictures by their owner's numbers."""
+        return {number: index for index, number in enumerate(self.numbers or range(len(self)))}
 
     @property
     def test(self) -> Indices:

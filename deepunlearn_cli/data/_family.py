@@ -39,6 +39,7 @@ class Plan:
         mean: per channel; empty for "take it from the training part".
         std: per channel; empty as `mean`.
         paths: of the pictures, for folders.
+        numbers, uncounted, left_out, split_folders: as of `Dataset`.
     """
 
     name: str
@@ -52,6 +53,32 @@ class Plan:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     paths: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+    uncounted: str = ""
+    left_out: tuple[str, ...] = ()
+    split_folders: str = ""
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What is known of the source beside the pictures: no part of the fingerprint."""
+        names = ("name", "paths", "numbers", "uncounted", "left_out", "split_folders")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody said about a source.
+
+    Attributes:
+        split_folders: `TRAIN,TEST`, the folders of the parts; None where their names tell.
+        classes: names in the order of the model's outputs; empty for the source's own order.
+    """
+
+    split_folders: str | None = None
+    classes: tuple[str, ...] = ()
+
+
+NOTHING = Asked()
 
 
 class FamilyRow(TypedDict):
@@ -79,6 +106,7 @@ class Family(ABC):
         raw: folder of downloaded files (`$DEEPUNLEARN_DATA`).
         image_size: wanted height and width in pixels; None for the pictures' own.
         offline: never touch the network.
+        asked: what somebody said about the source.
     """
 
     summary: ClassVar[str]
@@ -89,12 +117,18 @@ class Family(ABC):
     fixed: ClassVar[bool] = False  # the same pictures everywhere: once decoded, the files may go
 
     def __init__(
-        self, argument: str, raw: Path, image_size: int | None = None, offline: bool = False
+        self,
+        argument: str,
+        raw: Path,
+        image_size: int | None = None,
+        offline: bool = False,
+        asked: Asked = NOTHING,
     ) -> None:
         self.argument = argument
         self.raw = raw
         self.image_size = image_size or self.size
         self.offline = offline
+        self.asked = asked
 
     @property
     def label(self) -> str:
@@ -118,7 +152,8 @@ class Family(ABC):
 
     def key(self, stamp: Any) -> str:
         """SHA-256 (hex) of the source in this state."""
-        state = canonical([DECODER, type(self).__module__, self.image_size, stamp])
+        said = [list(vars(self.asked).values())] if self.asked != NOTHING else []
+        state = canonical([DECODER, type(self).__module__, self.image_size, stamp, *said])
         return hashlib.sha256(state.encode("utf-8", "surrogateescape")).hexdigest()
 
 

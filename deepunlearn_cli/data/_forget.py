@@ -9,19 +9,25 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 from zipfile import BadZipFile
 from zlib import error as ZlibError
 
 import numpy as np
 
 from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFailure, unknown
-from deepunlearn_cli.core.specs import SPLIT_SEED
+from deepunlearn_cli.core.specs import EXTREMES, HARDEST, SPLIT_SEED
 from deepunlearn_cli.data._dataset import Dataset, Indices
 from deepunlearn_cli.data._entries import Entry, offending, read_entries, to_indices
+from deepunlearn_cli.data._hardness import Ask, extreme
+from deepunlearn_cli.data._listing import shown
 from deepunlearn_cli.data._splits import Split, draw, set_apart
 from deepunlearn_cli.data._staging import write_atomically
 
-FORMS = "random:0.1 · random:0.1:SEED · random:0.1:{seed} · class:3 · class:3:0.5 · indices:FILE"
+FORMS = (
+    "random:0.1 · random:0.1:SEED · random:0.1:{seed} · class:3 · class:3:0.5 · indices:FILE · hardest:0.1 · "
+    "easiest:0.1 · hardest:0.1:FILE[:COLUMN]"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +48,19 @@ class ForgetSet:
         return len(self.indices)
 
 
-def forget_set(spec: str, dataset: Dataset, split: Split, *, seed: int = SPLIT_SEED) -> ForgetSet:
+def forget_set(
+    spec: str, dataset: Dataset, split: Split, *, seed: int = SPLIT_SEED, ask: Ask | None = None
+) -> ForgetSet:
     """The forget set that `spec` describes, a part of `split.train`.
 
     Args:
         spec: `random:FRACTION[:SEED]` draws from all of the training part, `class:CLASS[:FRACTION]` from a
-            class (its name, else its number), `indices:FILE` lists indices or, for folders, relative paths.
+            class (its name, else its number), `indices:FILE` lists indices or, for folders, relative paths,
+            `hardest:FRACTION[:FILE[:COLUMN]]` (or `easiest`) goes by scores of memorisation.
         dataset: where classes and paths are looked up.
         split: the parts of the dataset.
         seed: of the draw, unless the spec gives one.
+        ask: a model's own scores (N,), the higher the harder; None where there is no model yet.
 
     Raises:
         UsageFailure: the spec, or entries of the file, cannot be used; the message names them.
@@ -58,9 +68,14 @@ def forget_set(spec: str, dataset: Dataset, split: Split, *, seed: int = SPLIT_S
     """
     form, _, argument = spec.partition(":")
     rules = {"random": _random, "class": _class, "indices": _listed}
-    if form not in rules or not argument:
+    if form not in (*rules, *EXTREMES) or not argument:
         raise UsageFailure(f"--forget {spec} is none of the known forms", FORMS)
-    chosen = rules[form](argument, dataset, split, seed)
+    if form in EXTREMES:
+        text, _, file = argument.partition(":")
+        share, hard = _fraction(text, spec), form == HARDEST
+        chosen = extreme(spec, dataset, split, ask, share=share, file=file, hard=hard)
+    else:
+        chosen = rules[form](argument, dataset, split, seed)
     if len(chosen) == 0:
         raise UsageFailure(
             f"--forget {spec} holds no training picture", "raise the fraction, or name another class"
@@ -163,16 +178,20 @@ def _class(argument: str, dataset: Dataset, split: Split, seed: int) -> Indices:
     else:
         share = ""
     if label is None:
-        known = f"{dataset.num_classes} classes, by name or number: {', '.join(dataset.classes[:10])}"
+        by = "by name" if any(one.isdecimal() for one in dataset.classes) else "by name or number"
+        known = f"{dataset.num_classes} classes, {by}: {shown(dataset.classes, 10)}"
         raise unknown("class", name if colon else argument, dataset.classes, f"{dataset.name} has {known}")
     members = split.train[dataset.labels[split.train] == label]
     return set_apart(members, _fraction(share, f"class:{argument}"), seed)[1] if share else members
 
 
 def _label(name: str, dataset: Dataset) -> int | None:
-    """The number of a class: by its name, else by the number itself."""
-    if name in dataset.classes:
-        return dataset.classes.index(name)
+    """The number of a class: by its name; by the number itself only where no class is called by a number."""
+    forms = [normalize("NFC", known) for known in dataset.classes]
+    if normalize("NFC", name) in forms:
+        return forms.index(normalize("NFC", name))
+    if any(known.isdecimal() for known in forms):
+        return None
     return int(name) if name.isdecimal() and int(name) < dataset.num_classes else None
 
 
@@ -188,9 +207,9 @@ def _fraction(text: str, spec: str) -> float:
 
 def _listed(argument: str, dataset: Dataset, split: Split, _seed: int) -> Indices:
     file = Path(argument).expanduser()
-    entries = read_entries(file)
-    indices = to_indices(entries, dataset, file)
-    given = dict(zip(indices, entries, strict=True))
+    listed = read_entries(file)
+    indices = to_indices(listed, dataset, file)
+    given = dict(zip(indices, listed.entries, strict=True))
     fault = _fault(indices, given, dataset, split, file)
     if fault:
         raise fault
@@ -215,7 +234,8 @@ def _not_trained(indices: list[int], given: dict[int, Entry], split: Split, file
     tested, in_val = set(split.test.tolist()), set(split.val.tolist())
     wrong = [given[index] for index in indices if index in tested]
     if wrong:
-        return offending(file, wrong, "of the test part, never trained on", "leave them out")
+        cure = "leave them out; if your model was trained on them, give the test part yourself"
+        return offending(file, wrong, "of the test part, never trained on", cure)
     wrong = [given[index] for index in indices if index in in_val]
     if wrong:
         cure = "--val-share 0 trains on all of the official training part"

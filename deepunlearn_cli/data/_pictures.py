@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Generator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from struct import error as StructError
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from zlib import error as ZlibError
 
 import numpy as np
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.data._dataset import Pixels
+from deepunlearn_cli.data._listing import shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,6 +27,11 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 BATCH = 256  # pictures per piece of work
+# what Pillow's readers raise for broken files
+UNREADABLE = (
+    OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, OverflowError,
+    AttributeError, NotImplementedError, MemoryError, StructError, ZlibError,
+)  # fmt: skip
 DEEP = {"I", "I;16", "I;16B", "I;16L", "F"}  # Pillow modes of more than 8 bits
 
 
@@ -46,30 +56,79 @@ def array_filler(label: str, *parts: Pixels) -> Callable[[Pixels, Progress], Non
 def file_filler(label: str, paths: Sequence[Path], resize: bool) -> Callable[[Pixels, Progress], None]:
     """A `Plan.fill` for picture files, on as many threads as there are cores (Pillow lets them run).
 
-    Filling raises `UsageFailure`, naming the file, for a picture that cannot be read, has more than 8 bits
-    per channel or, unless `resize`, is of another size than the first.
+    Filling raises `UsageFailure`, naming all such files, for pictures that cannot be read, have more than 8
+    bits per channel or, unless `resize`, are of another size than the first.
     """
 
     def fill(out: Pixels, progress: Progress) -> None:
+        faults = Faults([], [])
         starts = range(0, len(paths), BATCH)
-        work = partial(_decode_batch, out, paths, resize)
+        work = partial(_decode_batch, out, paths, resize, faults)
         # closing the iterator cancels what has not begun, also when Ctrl-C comes inside `progress`
-        with ThreadPoolExecutor(os.cpu_count()) as pool, closing(_mapped(pool, work, starts)) as results:
+        with (
+            _quiet(),
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+            closing(_mapped(pool, work, starts)) as results,
+        ):
             for done in results:
                 progress(done, len(paths), f"decoding {label}")
+        faults.check(f"{paths[0]} has {out.shape[2]}x{out.shape[1]} pixels")
 
     return fill
+
+
+class Faults(NamedTuple):
+    """Pictures that cannot be used, each with its reason: broken ones, and those of another size."""
+
+    broken: list[str]
+    odd: list[str]
+
+    def check(self, first: str) -> None:
+        """Refuse them, if there are some; `first` says the size that all should have."""
+        if self.broken:
+            many = f"{len(self.broken)} pictures" if len(self.broken) > 1 else "picture"
+            raise UsageFailure(
+                f"cannot use {many} {shown(sorted(self.broken))}", "repair, convert or remove them"
+            )
+        if self.odd:
+            raise UsageFailure(
+                f"{len(self.odd)} pictures differ in size: {first}, {shown(sorted(self.odd))}",
+                "--image-size 64 makes them all equal",
+            )
 
 
 def shape_of(paths: Sequence[Path], image_size: int | None) -> tuple[int, int, int]:
     """(H, W, C) of a folder of pictures: the first one's size, or `image_size`; one channel if all are grey.
 
     Raises:
-        UsageFailure: a picture cannot be read.
+        UsageFailure: no picture can be read. (Others that cannot are named when all are decoded.)
     """
-    grey = all(_peek(path)[0] == "L" for path in paths)  # stops at the first in colour
-    width, height = (image_size, image_size) if image_size else _peek(paths[0])[1]
+    with _quiet():
+        modes = _readable(paths)
+        first = next(modes, None)
+        if first is None:
+            faults = Faults([], [])
+            for path in paths:
+                _noted(path, faults)
+            faults.check("")
+            raise AssertionError("a picture was read the second time")
+        grey = first[0] == "L" and all(mode == "L" for mode, _ in modes)  # stops at the first in colour
+    width, height = (image_size, image_size) if image_size else first[1]
     return height, width, 1 if grey else 3
+
+
+def _readable(paths: Sequence[Path]) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Mode and (width, height) of each picture that can be read."""
+    for path in paths:
+        with suppress(Unreadable):
+            yield _peek(path)
+
+
+def _noted(path: Path, faults: Faults) -> None:
+    try:
+        _peek(path)
+    except Unreadable as fault:
+        faults.broken.append(str(fault))
 
 
 def unreadable(paths: Sequence[Path]) -> list[int]:
@@ -80,9 +139,22 @@ def unreadable(paths: Sequence[Path]) -> list[int]:
 def _opens(path: Path) -> bool:
     try:
         _peek(path)
-    except UsageFailure:
+    except Unreadable:
         return False
     return True
+
+
+class Unreadable(Exception):
+    """A picture, by its path, and why it cannot be read."""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What Pillow has to say of pictures that it reads all the same never mixes with ours."""
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _peek(path: Path) -> tuple[str, tuple[int, int]]:
@@ -93,14 +165,19 @@ def _mapped(pool: ThreadPoolExecutor, work: Callable[[int], int], starts: range)
     yield from pool.map(work, starts)
 
 
-def _decode_batch(out: Pixels, paths: Sequence[Path], resize: bool, start: int) -> int:
+def _decode_batch(out: Pixels, paths: Sequence[Path], resize: bool, faults: Faults, start: int) -> int:
     end = min(start + BATCH, len(paths))
     height, width, channels = out.shape[1:]
     for index in range(start, end):
-        picture = _with_picture(paths[index], partial(_converted, "L" if channels == 1 else "RGB"))
+        try:
+            picture = _with_picture(paths[index], partial(_converted, "L" if channels == 1 else "RGB"))
+        except Unreadable as fault:
+            faults.broken.append(str(fault))
+            continue
         if picture.size != (width, height) and not resize:
-            raise _of_two_sizes(paths[0], (width, height), paths[index], picture.size)
-        out[index] = np.asarray(_fitted(picture, width, height)).reshape(out.shape[1:])
+            faults.odd.append(f"{paths[index]} {picture.size[0]}x{picture.size[1]}")
+        else:
+            out[index] = np.asarray(_fitted(picture, width, height)).reshape(out.shape[1:])
     return end
 
 
@@ -112,9 +189,9 @@ def _with_picture(path: Path, use: Callable[[Image], Result]) -> Result:
             if picture.mode in DEEP:
                 raise ValueError("more than 8 bits per channel")
             return use(picture)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        reason = str(error).replace(str(path), "it")
-        raise UsageFailure(f"cannot use picture {path}: {reason}", "repair, convert or remove it") from None
+    except (*UNREADABLE, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).replace(str(path), "it").split()) or type(error).__name__
+        raise Unreadable(f"{path}: {reason}") from None
 
 
 def _converted(mode: str, picture: Image) -> Image:
@@ -127,13 +204,6 @@ def _fitted(picture: Image, width: int, height: int) -> Image:
     if picture.size == (width, height):
         return picture
     return picture.resize((width, height), Resampling.BILINEAR)
-
-
-def _of_two_sizes(
-    first: Path, size: tuple[int, int], other: Path, other_size: tuple[int, int]
-) -> UsageFailure:
-    sizes = f"{first} has {size[0]}x{size[1]} pixels, {other} {other_size[0]}x{other_size[1]}"
-    return UsageFailure(f"pictures differ in size: {sizes}", "--image-size 64 makes them all equal")
 
 
 def _resized(images: Pixels, size: tuple[int, ...]) -> Pixels:

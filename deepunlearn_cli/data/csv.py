@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.data._classes import check_part
 from deepunlearn_cli.data._dataset import Indices
 from deepunlearn_cli.data._family import FileFamily, Plan, hold_out
 from deepunlearn_cli.data._listing import File, digest
@@ -83,6 +84,7 @@ class Csv(FileFamily):
         broken = sorted(lines[index] for index in unreadable(places))
         self._refuse_lines("name pictures that cannot be read", broken)
         labels, classes = _numbered([line.label for line in lines])
+        check_part(self.label, classes, labels[:train_size], drawn=not lines[0].part)
         shape = shape_of(places, self.image_size)
         return Plan(
             name=self.label,
@@ -94,6 +96,7 @@ class Csv(FileFamily):
             flip=True,
             pad=min(shape[:2]) // 8,
             paths=tuple(line.path for line in lines),
+            **self._numbers(order),
         )
 
     def _read(self) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -141,6 +144,14 @@ class Csv(FileFamily):
             tested = np.array([line.part == "test" for line in self.lines])
             train, test = np.flatnonzero(~tested), np.flatnonzero(tested)
         return np.concatenate([train, test]), len(train)
+
+    def _numbers(self, order: Indices) -> dict[str, Any]:
+        """Numbers of the pictures: of their lines, unless one could count within the training part too."""
+        if not self.lines[0].part:
+            return {"numbers": tuple(order.tolist())}
+        if order.tolist() == list(range(len(order))):
+            return {}
+        return {"uncounted": "lines of the training and of the test part are mixed in the table"}
 
     def _place(self, line: Line) -> Path:
         return Path(os.path.normpath(self.file.absolute().parent / line.path))

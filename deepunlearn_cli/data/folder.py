@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cached_property
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.data import _layout
+from deepunlearn_cli.data._classes import check_part, numbered
 from deepunlearn_cli.data._dataset import Indices
 from deepunlearn_cli.data._family import Family, Plan, hold_out
-from deepunlearn_cli.data._listing import File, digest, listing
+from deepunlearn_cli.data._layout import LAYOUT, Parts
+from deepunlearn_cli.data._listing import SYSTEM, File, Survey, digest, printable, shown, survey
 from deepunlearn_cli.data._pictures import file_filler, shape_of
-
-LAYOUT = "expected PATH/CLASS/*.jpg, or PATH/train/CLASS/*.jpg with PATH/test/CLASS/*.jpg"
 
 
 class Folder(Family):
     """The layout of torchvision's ImageFolder, with or without `train/` and `test/`.
 
-    Classes and pictures are sorted by name; without `test/`, 20 % of the pictures are the test part by the
-    benchmark's rule for UTKFace. Size is the pictures' own if all are equal; one channel if all are grey;
-    mean and deviation are the training part's. Augmentation as for CIFAR: mirrored, and cropped with a
-    padding of an eighth of the size.
+    Parts are found by the usual words in any case (`Train`, `testing`). Classes and pictures are sorted by
+    name; without `test/`, 20 % of the pictures are the test part by the benchmark's rule for UTKFace. Size is
+    the pictures' own if all are equal; one channel if all are grey; mean and deviation are the training
+    part's. Augmentation as for CIFAR: mirrored, and cropped with a padding of an eighth of the size.
     """
 
     summary = "own pictures, one folder per class, perhaps below train/ and test/"
@@ -37,46 +40,46 @@ class Folder(Family):
     @property
     def label(self) -> str:
         """`folder:` and the folder's own name."""
-        return f"folder:{self.folder.resolve().name}"
+        return f"folder:{printable(self.folder.resolve().name)}"
+
+    @cached_property
+    def found(self) -> Survey:
+        """Everything in the folder."""
+        return survey(self.folder)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The folders of the parts, if there are some."""
+        return _layout.parts_of(self.folder, self.found, self.asked.split_folders, self.asked.classes)
 
     @cached_property
     def files(self) -> list[File]:
-        """All pictures, `train/` before `test/`, sorted."""
-        if self.parts:
-            return [
-                file._replace(path=f"{part}/{file.path}")
-                for part in self.parts
-                for file in listing(self.folder / part)
-            ]
-        return listing(self.folder)
-
-    @cached_property
-    def parts(self) -> tuple[str, ...]:
-        """`train` and `test` if they are there, else nothing."""
-        there = tuple(part for part in ("train", "test") if (self.folder / part).is_dir())
-        if len(there) == 1 and any(entry.is_dir() for entry in (self.folder / there[0]).iterdir()):
-            lacking = "test" if there == ("train",) else "train"
-            raise UsageFailure(
-                f"{self.folder} has {there[0]}/ but no {lacking}/",
-                f"add {lacking}/, or name {self.folder / there[0]} to have a test part drawn from it",
-            )
-        return there if len(there) == 2 else ()
+        """All pictures, the training part before the test part, sorted."""
+        if not self.parts.all:
+            return self.found.files
+        return [
+            file for part in self.parts.all for file in self.found.files if file.path.startswith(f"{part}/")
+        ]
 
     def stamp(self) -> list[str]:
-        """The folder's place and the digest of its listing."""
+        """The folder's place, the digest of its listing, and of what is left out of it."""
         if not self.folder.is_dir():
             raise NotFound(f"no folder {self.folder}", f"name a folder of pictures: {LAYOUT}")
-        if not self.files:
-            raise UsageFailure(f"no pictures in {self.folder}", LAYOUT)
-        return [str(self.folder.resolve()), digest(self.files)]
+        if not self.found.files:
+            said = "; ".join(_layout.left_out(self.found, Parts()))
+            raise UsageFailure(f"no pictures in {self.folder}{said and f', but {said}'}", LAYOUT)
+        return [str(self.folder.resolve()), digest(self.files), *self._aside()]
 
     def plan(self) -> Plan:
         """Raises `UsageFailure` for another layout, classes that differ, and pictures that cannot be used."""
         labels, classes = self._labels()
         order, train_size = self._order()
+        if not self.parts.all:
+            check_part(self.label, classes, labels[order[:train_size]], drawn=True)
         paths = [self.files[index].path for index in order]
         places = [self.folder / path for path in paths]
         shape = shape_of(places, self.image_size)
+        numbers, uncounted = self._numbers(paths)
         return Plan(
             name=self.label,
             shape=shape,
@@ -87,37 +90,81 @@ class Folder(Family):
             flip=True,
             pad=min(shape[:2]) // 8,
             paths=tuple(paths),
+            numbers=numbers,
+            uncounted=uncounted,
+            left_out=_layout.left_out(self.found, self.parts),
+            split_folders=self.asked.split_folders or "",
         )
 
+    def _aside(self) -> list[str]:
+        """What is left out, where something is: another state of the folder, though of equal pictures."""
+        others = _layout.left_out(self.found, self.parts)
+        return ["; ".join(others)] if others else []
+
     def _labels(self) -> tuple[Indices, tuple[str, ...]]:
-        depth = len(self.parts[:1])  # of the class in a path
-        split = [file.path.split("/") for file in self.files]
-        loose = [file.path for file, path in zip(self.files, split, strict=True) if len(path) < depth + 2]
+        split = [self._inner(file).split("/") for file in self.files]
+        loose = [file.path for file, path in zip(self.files, split, strict=True) if len(path) < 2]
         if loose:
             raise UsageFailure(
                 f"{len(loose)} pictures in {self.folder} are in no class, as {loose[0]}", LAYOUT
             )
-        names = [path[depth] for path in split]
-        classes = tuple(sorted(set(names)))
-        for part in self.parts or ("",):
-            present = {name for name, path in zip(names, split, strict=True) if not part or path[0] == part}
-            self._check_classes(self.folder / part, present, set(classes))
-        numbers = {name: number for number, name in enumerate(classes)}
-        return np.array([numbers[name] for name in names], dtype=np.int64), classes
+        _layout.check_classes(self.folder, self.found, self.parts, self.asked.classes)
+        labels, classes = numbered([path[0] for path in split])
+        self._check_spelling()
+        for group in (self.parts.train, self.parts.test) if self.parts.all else (("",),):
+            self._check_group(group, classes)
+        return labels, classes
 
-    def _check_classes(self, place: Path, present: set[str], classes: set[str]) -> None:
+    def _inner(self, file: File) -> str:
+        """A picture's path within its part."""
+        return file.path.partition("/")[2] if self.parts.all else file.path
+
+    def _check_spelling(self) -> None:
+        """Refuse two classes in one place whose names look the same."""
+        for part in self.parts.all or ("",):
+            here = {path.partition("/")[0] for path in _layout.inner(self.files, part)}
+            counts = Counter(normalize("NFC", name) for name in here)
+            if twice := sorted(name for name, count in counts.items() if count > 1):
+                raise UsageFailure(
+                    f"{self.folder / part} has folders whose names differ in their Unicode form only: "
+                    f"{shown(twice)}",
+                    "join them",
+                )
+
+    def _check_group(self, group: tuple[str, ...], classes: tuple[str, ...]) -> None:
         """Every class, empty class folders included, must have pictures in this part."""
-        folders = {e.name for e in place.iterdir() if e.is_dir() and not e.name.startswith(".")}
-        lacking = sorted((folders | classes) - present)
+        places = [self.folder / part for part in group]
+        present = {normalize("NFC", path.split("/")[0]) for path in map(self._inner, self._of(group))}
+        folders = {e.name for place in places for e in place.iterdir() if e.is_dir() and _is_class(e.name)}
+        wanted = {normalize("NFC", name) for name in (*folders, *classes)}
+        lacking = sorted(wanted - present)
         if lacking:
             raise UsageFailure(
-                f"{len(lacking)} classes have no pictures in {place}: {', '.join(lacking[:5])}",
+                f"{len(lacking)} classes have no pictures in {places[0]}: {shown(lacking)}",
                 f"add pictures to them, or remove these classes everywhere ({LAYOUT})",
             )
 
+    def _of(self, group: tuple[str, ...]) -> list[File]:
+        return [f for f in self.files if group == ("",) or f.path.partition("/")[0] in group]
+
     def _order(self) -> tuple[Indices, int]:
-        if not self.parts:
+        if not self.parts.all:
             train, test = hold_out(len(self.files), self.label)
             return np.concatenate([train, test]), len(train)
-        in_train = sum(file.path.startswith("train/") for file in self.files)
-        return np.arange(len(self.files), dtype=np.int64), in_train
+        return np.arange(len(self.files), dtype=np.int64), len(self._of(self.parts.train))
+
+    def _numbers(self, paths: list[str]) -> tuple[tuple[int, ...], str]:
+        """The pictures' numbers as ImageFolder counts them; or why they cannot be told."""
+        if max(map(len, self.parts), default=0) > 1:
+            return (), "several folders make up a part"
+        counted = [p for part in self.parts.all or ("",) for p in _layout.imagefolder_order(self.found, part)]
+        if sorted(counted) != sorted(paths):
+            other = sorted(set(counted) ^ set(paths))
+            return (), f"ImageFolder would count other pictures ({shown(other, 2)})"
+        places = {path: number for number, path in enumerate(counted)}
+        numbers = tuple(places[path] for path in paths)
+        return (() if numbers == tuple(range(len(paths))) else numbers), ""
+
+
+def _is_class(name: str) -> bool:
+    return not name.startswith(".") and name.lower() not in SYSTEM

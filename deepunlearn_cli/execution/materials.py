@@ -135,6 +135,13 @@ class Materials:
             )
         return task
 
+    def training(self, recipe: Recipe, name: str) -> Pictures:
+        """All pictures that a model was trained on, with streams of their own by `name`."""
+        parts, stream = self.indices(recipe), streams(recipe.seed)
+        every = np.concatenate([parts["retain"], parts.get("forget", parts["retain"][:0])])
+        order, moves = stream(f"order/{name}"), stream(f"augment/{name}")
+        return Pictures(self.pixels(recipe), every, order=order, moves=moves)
+
     def outputs(self, recipe: Recipe, model: nn.Module, without: Collection[str] = ()) -> Outputs:
         """Logits, labels and indices of every part (less those `without`), one prediction pass each."""
         idle = torch.Generator()  # prediction neither shuffles nor augments

@@ -10,6 +10,7 @@ from deepunlearn_cli.attacks import ATTACKS, Probe, on_one_model
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Declared, Share
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
+from deepunlearn_cli.execution.commands import tracked_training
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods.retrain import Retrain
 
@@ -43,6 +44,12 @@ class Scene:
             "augment": self.augment,
         }
 
+    @property
+    def labels(self) -> dict[str, Any]:
+        """What people read of its pictures; no part of a key."""
+        left_out = "; ".join(self.dataset.left_out)
+        return {"dataset": self.dataset.name} | ({"left_out": left_out} if left_out else {})
+
 
 def original(
     scene: Scene,
@@ -64,7 +71,7 @@ def original(
         | ({"canary": canary.plain()} if canary else {}),
         model=scene.model,
         precision=scene.precision,
-        labels={"dataset": scene.dataset.name} | ({"tracked": tracked.spec} if tracked else {}),
+        labels=scene.labels | ({"tracked": tracked.spec} if tracked else {}),
     )
 
 
@@ -128,7 +135,7 @@ def unlearned(
     if actor.from_scratch:
         return retrained(start, forget, params)
     _check_tracked(start, forget)
-    _check_track(actor, start, earlier)
+    _check_track(actor, start, forget, earlier)
     return replace(
         start,
         kind="unlearn",
@@ -177,11 +184,16 @@ def _check_tracked(start: Recipe, forget: ForgetSet) -> None:
         spec = start.labels.get("tracked", tracked)
         raise UsageFailure(
             f"original {start.key} has the track of another forget set ({spec}), not of {forget.spec}",
-            f"leave --forget out, or train another: deepunlearn train --track --forget {forget.spec}",
+            f"leave --forget out, or train another: {_training_command(start, forget.spec)}",
         )
 
 
-def _check_track(actor: type[Method], start: Recipe, earlier: Recipe | None) -> None:
+def _training_command(start: Recipe, forget: str) -> str:
+    usual, given = TRAINER().values(), TRAINER.build(training_of(start)).values()
+    return tracked_training(start, {k: v for k, v in given.items() if v != usual[k]}, forget)
+
+
+def _check_track(actor: type[Method], start: Recipe, forget: ForgetSet, earlier: Recipe | None) -> None:
     if earlier and not actor.posthoc:
         raise UsageFailure(f"{actor.title} has no use for an earlier checkpoint", "leave --earlier out")
     if earlier and (earlier.model, earlier.data["fingerprint"]) != (start.model, start.data["fingerprint"]):
@@ -194,7 +206,7 @@ def _check_track(actor: type[Method], start: Recipe, earlier: Recipe | None) -> 
         lost = " (files carry none: name the run)" if start.kind == "checkpoint" else ""
         raise UsageFailure(
             f"{actor.title} needs the track of the original's training, and {start.key} has none{lost}",
-            f"deepunlearn train --track --forget SPEC keeps one{other}",
+            f"train one that keeps it: {_training_command(start, forget.spec)}{other}",
         )
 
 

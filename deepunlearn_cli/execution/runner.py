@@ -42,6 +42,12 @@ class Reporter:
     def failed(self, recipe: Recipe, failure: RunFailed) -> None:
         """A run gave no usable model."""
 
+    def told(self, text: str) -> None:
+        """Something that a person should know."""
+
+    def warned(self, text: str) -> None:
+        """Something that a person must know."""
+
     def waiting(self, recipe: Recipe) -> None:
         """Another process is making this run; this one waits for it."""
 
@@ -86,12 +92,30 @@ class Runner:
         settle()
         return Materials(self.store.data, pick_device(self.device), self.sharing)
 
-    def dataset(self, spec: str, *, image_size: int | None = None, offline: bool = False) -> Dataset:
-        """A dataset by its spec, decoded into the store if it is not there yet."""
+    def dataset(
+        self,
+        spec: str,
+        *,
+        image_size: int | None = None,
+        offline: bool = False,
+        split_folders: str | None = None,
+        classes: Sequence[str] = (),
+    ) -> Dataset:
+        """A dataset by its spec, decoded into the store if it is not there yet; what is left out is said."""
         from deepunlearn_cli.data import open_dataset
 
-        home, progress = self.store.data, self.reporter.progress
-        return open_dataset(spec, home, image_size=image_size, offline=offline, progress=progress)
+        opened = open_dataset(
+            spec,
+            self.store.data,
+            image_size=image_size,
+            offline=offline,
+            split_folders=split_folders,
+            classes=classes,
+            progress=self.reporter.progress,
+        )
+        if opened.left_out:
+            self.reporter.warned(f"{opened.name}: left out: {'; '.join(opened.left_out)}")
+        return opened
 
     def ensure(self, recipe: Recipe) -> Run:
         """The run of a recipe.

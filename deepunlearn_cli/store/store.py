@@ -4,6 +4,7 @@
     ROOT/runs/ab/ab12cd34ef56a7b8/         a run (see `run.py`), sealed by its manifest (see `manifest.py`)
     ROOT/runs/ab/.ab12cd34ef56a7b8-PID-X/  a run being written, or what a killed process left of one
     ROOT/runs/ab/.ab12cd34ef56a7b8.lock    held while that run is being made
+    ROOT/purposes/                         what originals were trained for (see `purposes.py`)
     ROOT/index.sqlite                      derived (see `index.py`); may be deleted at any time
 
 Nothing is ever edited.
@@ -29,6 +30,7 @@ from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.store import manifest, marker
 from deepunlearn_cli.store.index import RUN_ID, Index, row, shard_names
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
+from deepunlearn_cli.store.purposes import Purposes
 from deepunlearn_cli.store.run import Run, write_files
 from deepunlearn_cli.system.locks import held_here, hold, is_free
 
@@ -70,6 +72,11 @@ class Store:
     def studies(self) -> Path:
         """Folder for Optuna journals; may not exist yet."""
         return self.root / "studies"
+
+    @property
+    def purposes(self) -> Purposes:
+        """What originals were trained for."""
+        return Purposes(self.root / "purposes")
 
     @cached_property
     def index(self) -> Index:
@@ -164,6 +171,7 @@ class Store:
                 place.rename(hidden)
                 shutil.rmtree(hidden, ignore_errors=True)
                 self.index.refresh(key[:2])
+            self.purposes.drop(key)
 
     def leftovers(self) -> list[Path]:
         """What killed processes left: hidden folders, locks and index files that nobody holds."""

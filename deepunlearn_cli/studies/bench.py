@@ -12,7 +12,7 @@ from deepunlearn_cli.checkpoints import refs
 from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.recipe import RETRAIN
 from deepunlearn_cli.core.specs import for_run, likely_share
-from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution import forgetting, recipes
 from deepunlearn_cli.execution.capacity import peaks
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._method import CIFAR10, Sizes
@@ -55,7 +55,7 @@ class Bench:
     def forget_sets(self, scene: recipes.Scene) -> dict[tuple[int, str], data.ForgetSet]:
         """Every forget set of a setup, by the seed of the run and the spec for it."""
         specs = {spec for seed in self.seeds for spec in self._specs(seed)}
-        sets = {spec: refs.forget_for(scene.data, scene.dataset, spec, self.runner) for spec in specs}
+        sets = {spec: forgetting.forget_for(scene.data, scene.dataset, spec, self.runner) for spec in specs}
         return {(seed, spec): sets[spec] for seed in self.seeds for spec in self._specs(seed)}
 
     def starts(self, setup: Setup) -> list[refs.Start]:
@@ -68,7 +68,10 @@ class Bench:
         ]
 
     def judged(self, tuned: TunedParams) -> list[Recipe]:
-        """Every model to be judged."""
+        """Every model to be judged; the store keeps what its original is trained for."""
+        for setup in self.plan.setups:
+            for start in self.starts(setup):
+                forgetting.remember(start.recipe, start.forget, self.runner, named=False)
         return [
             recipes.unlearned(
                 start.recipe,

@@ -102,7 +102,8 @@ def best(folder: Path, method: str, start: Recipe, forget: str) -> Preset:
     ]
     if not found:
         raise NotFound(
-            f"no preset for {method} on {' '.join(pair)}", f"deepunlearn sweep --method {method} --ckpt REF"
+            f"no preset for {method} on {' '.join(pair)}",
+            f"`deepunlearn sweep {start.key} --method {method}`",
         )
     here = (start.root.setting, forget)
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli import data
-from deepunlearn_cli.checkpoints.refs import Start, forget_for
+from deepunlearn_cli.checkpoints.refs import Start
 from deepunlearn_cli.engine.device import synchronize
 from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution.forgetting import forget_for
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import Order, Search, questions, search

@@ -19,10 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepunlearn_cli import data
-from deepunlearn_cli.checkpoints.refs import Start, forget_for
+from deepunlearn_cli.checkpoints.refs import Start
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.evaluation import metrics
 from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution.forgetting import forget_for
 from deepunlearn_cli.execution.pool import PoolRunner
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store

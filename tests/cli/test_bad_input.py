@@ -107,9 +107,8 @@ def test_a_broken_checkpoint_is_told_and_never_run(place, tmp_path, kind):
 def test_weights_of_another_shape_are_listed(place, tmp_path, model, dataset):
     spec = small_npz(tmp_path / "four.npz") if dataset == "npz" else dataset
     torch.save(torch.load(place.orig, weights_only=True)["state_dict"], tmp_path / "bare.pt")
-    said = call(
-        *FT, "--ckpt", tmp_path / "bare.pt", "--dataset", spec, "--model", model, "--store", place.store
-    )
+    words = (*FT, "--ckpt", tmp_path / "bare.pt", "--dataset", spec, "--model", model, "--forget", "class:3")
+    said = call(*words, "--store", place.store)
     assert said.code == 2
     assert "does not fit the model" in said.err
     assert ("missing" in said.err) or ("fc.weight is (10, 64), not (4, 64)" in said.err)
@@ -120,7 +119,7 @@ def test_a_checkpoint_at_chance_is_warned_of(place, tmp_path):
     state = torch.load(place.orig, weights_only=True)["state_dict"]
     torch.save({name: torch.zeros_like(value) for name, value in state.items()}, tmp_path / "zero.pt")
     words = ("--ckpt", tmp_path / "zero.pt", "--dataset", "digits", "--model", "resnet-tiny")
-    said = place.ok("unlearn", "--method", "do-nothing", *words)
+    said = place.ok("unlearn", "--method", "do-nothing", *words, "--forget", "class:3")
     assert "warning:" in said.err
     assert "chance" in said.err
     shown = " ".join(place.ok("report", *said.lines).err.split())

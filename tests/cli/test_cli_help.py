@@ -129,7 +129,7 @@ def test_examples_can_be_typed(command, example):
     assert f"deepunlearn {command}" in example
     for words in calls(example):
         values = accepted(words)
-        methods = reading.read_methods(values["method"]) if "method" in values else []
+        methods = reading.read_methods(values["method"]) if values.get("method") else []
         if "p" in values and methods:
             reading.params_for(methods, reading.read_params(values["p"]))
         if values.get("model"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_kit import call, ok, on_terminal
+from cli_kit import TRAIN, bench, call, ok, on_terminal
 
 SMALL = ("--dataset", "digits", "--model", "resnet-tiny", "--training", "epochs=1")
 ULIRA = ("attack", "ulira", *SMALL, "--splits", "5", "--forget-sets", "2", "--share", "0.4")
@@ -168,3 +168,24 @@ def test_bad_arguments(tmp_path, more, code, text):
     said = call(*ULIRA, "--method", "ft", *more, "--store", tmp_path / "store")
     assert (said.code, text in " ".join(said.err.split())) == (code, True), said.err
     assert not list((tmp_path / "store").glob("runs/*/*"))
+
+
+def test_a_ref_stands_for_its_setting_and_its_method(done, tmp_path):
+    out = ("--out", tmp_path / "orig.pt", "--store", done, "-q")
+    (original,) = ok(*TRAIN, *out).lines
+    (ft,) = ok("unlearn", original, "--method", "ft", "-p", "epochs=1", "--store", done, "-q").lines
+    of_file = (tmp_path / "orig.pt", "--method", "ft", "-p", "epochs=1")
+    for words in ((ft,), ("--ckpt", ft), ("-",), of_file):
+        asked = ("attack", "ulira", *words, "--splits", "5", "--forget-sets", "2", "--share", "0.4")
+        planned = ok(*asked, "--dry-run", "--json", "--store", done, input=f"{ft}\n").json
+        assert {row["models"]: row["to_make"] for row in planned} == dict.fromkeys(
+            ("original", "do-nothing", "retrain", "ft"), 0
+        )
+
+
+def test_what_a_ref_does_not_say_is_asked_for(tmp_path):
+    place = bench(tmp_path)
+    place.refused("attack", "ulira", place.ids["original"], code=2, says=("no method", "--method"))
+    place.refused("attack", "ulira", "--method", "ft", code=2, says=("--dataset and --model missing",))
+    words = ("attack", "ulira", place.ids["ft"], "--val-share", "0.2")
+    place.refused(*words, code=2, says=("--val-share may go with a checkpoint file",))

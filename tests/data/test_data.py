@@ -62,6 +62,14 @@ def test_npz_grey_without_a_test_part(home, tmp_path):
         ({"x_train": noise(0, 8, 8, 3), "y_train": np.zeros(0, int)}, "x_train is 0x8x8x3"),
         ({"x_test": noise(4, 9, 8, 3)}, "x_test has pictures of 9x8x3, x_train of 8x8x3"),
         ({"y_train": np.arange(9)}, "y_train has 9 labels for 10 pictures"),
+        (
+            {"y_train": np.arange(10) % 3 + 1, "y_test": np.arange(4) % 3 + 1},
+            "up to 3, and 1 of them have no .*: 0",
+        ),
+        ({"y_train": np.arange(10) % 2 * 2, "y_test": np.arange(4) % 2 * 2}, "up to 2, and 1 .*: 1"),
+        ({"y_test": np.arange(4)}, "1 classes have no training pictures: 3"),
+        ({"y_test": np.arange(4) % 2}, "y_test has no pictures of 1 classes: 2"),
+        ({"y_train": np.zeros(10, int), "y_test": np.zeros(4, int)}, "the label 0 only"),
         ({"y_test": np.array([0, 1, -1, -2])}, r"y_test\[2\] = -1.*\(2 are not\)"),
         ({"y_test": np.array([0, 1, 2, 10**9])}, r"y_test\[3\] = 1000000000"),
         ({"y_train": np.eye(10)}, "y_train is float64 10x10"),
@@ -72,6 +80,41 @@ def test_npz_grey_without_a_test_part(home, tmp_path):
 def test_npz_that_cannot_be_used(home, tmp_path, arrays, named):
     saved(tmp_path / "own.npz", **arrays)
     assert re.search(named, refusal(f"npz:{tmp_path / 'own.npz'}", home).message)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "hint"),
+    [
+        (noise(10, 8, 8, 3) / 255, "(x * 255).round().astype('uint8')"),
+        (noise(10, 8, 8, 3).astype(np.int64), "0..255: x.astype('uint8')"),
+        (noise(10, 8, 8, 3).astype(np.float32), "0..255: x.round().astype('uint8')"),
+        (noise(10, 8, 8, 3) / 64 - 2, "before they were normalised"),
+        (noise(10, 8, 8, 3) * np.nan, "np.savez"),
+        (noise(10, 8, 8, 3).astype(str), "np.savez"),
+    ],
+)
+def test_hints_to_other_numbers_do_not_ruin_them(home, tmp_path, pictures, hint):
+    saved(tmp_path / "own.npz", x_train=pictures)
+    assert hint in refusal(f"npz:{tmp_path / 'own.npz'}", home).hint
+
+
+def test_arrays_that_are_not_read_are_said(home, tmp_path):
+    saved(tmp_path / "own.npz", x_val=noise(4, 8, 8, 3), y_val=np.arange(4))
+    assert open_dataset(f"npz:{tmp_path / 'own.npz'}", home).left_out == ("array x_val", "array y_val")
+
+
+def test_a_class_of_one_picture_that_is_drawn_for_the_test_part(home, tmp_path):
+    order = np.random.default_rng(123).permutation(20)
+    labels = np.arange(20) % 2
+    labels[order[0]] = 2
+    saved(tmp_path / "own.npz", x_train=noise(20, 8, 8), y_train=labels, x_test=None, y_test=None)
+    said = refusal(f"npz:{tmp_path / 'own.npz'}", home).message
+    assert "no training pictures (all that they have were drawn for the test part): 2" in said
+
+
+def test_paths_that_can_be_none(home):
+    for spec in ("folder:~nobody_at_all/x", f"folder:{'x' * 5000}", "npz:" + "y/" * 4000):
+        assert refusal(spec, home).code in (2, 3)
 
 
 def test_npz_that_is_none(home, tmp_path):

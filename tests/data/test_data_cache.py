@@ -26,6 +26,12 @@ def noise(*shape):
     return RNG.integers(0, 256, shape, dtype=np.uint8)
 
 
+def pets(folder):
+    """A folder of two classes."""
+    for name in "ab":
+        pictures(folder / name)
+
+
 def pictures(folder, count=6, shape=(8, 8, 3), ending=".png"):
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
@@ -58,7 +64,7 @@ def test_progress_is_reported(home):
 
 
 def test_a_changed_picture_is_decoded_again(home, tmp_path):
-    pictures(tmp_path / "pets" / "a")
+    pets(tmp_path / "pets")
     spec = f"folder:{tmp_path / 'pets'}"
     first = open_dataset(spec, home)
     Image.fromarray(noise(8, 8, 3)).save(tmp_path / "pets" / "a" / "0.png")
@@ -69,7 +75,7 @@ def test_a_changed_picture_is_decoded_again(home, tmp_path):
 
 
 def test_equal_content_is_kept_once_under_both_names(home, tmp_path):
-    pictures(tmp_path / "pets" / "a")
+    pets(tmp_path / "pets")
     first = open_dataset(f"folder:{tmp_path / 'pets'}", home)
     (tmp_path / "pets").rename(tmp_path / "wild")
     second = open_dataset(f"folder:{tmp_path / 'wild'}", home)
@@ -109,7 +115,7 @@ def test_an_interrupted_decoding_leaves_nothing(home, tmp_path, interruption):
     def interrupt(*_):
         raise interruption
 
-    pictures(tmp_path / "pets" / "a")
+    pets(tmp_path / "pets")
     for spec in ("digits", f"folder:{tmp_path / 'pets'}"):
         with pytest.raises(interruption):
             open_dataset(spec, home, progress=interrupt)

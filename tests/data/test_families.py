@@ -172,7 +172,8 @@ class TestEveryFamily:
         assert sorted([*parts.train, *parts.val, *parts.test]) == list(range(len(data)))
         label = int(data.labels[parts.train[0]])
         listed = tmp_path / "forget.txt"
-        listed.write_text(f"{parts.train[0]}\n{parts.train[1]}\n")
+        first, second = (data.number_of(int(index)) for index in parts.train[:2])
+        listed.write_text(f"{first}\n{second}\n")
         forms = [
             "random:0.3",
             f"class:{data.classes[label]}",

@@ -98,7 +98,7 @@ def test_a_seed_in_the_spec_draws_another_set(pets):
     assert len(sets[2]) == 7  # ceil(0.1 * 68), as scikit-learn
 
 
-@pytest.mark.parametrize(("spec", "label"), [("cat", 0), ("2", 2), ("7:up", 2), ("1", 3), ("0", 0)])
+@pytest.mark.parametrize(("spec", "label"), [("cat", 0), ("7:up", 2), ("1", 3)])
 def test_a_class_by_name_or_else_number(pets, spec, label):
     parts = split(pets)
     forget = forget_set(f"class:{spec}", pets, parts)
@@ -106,7 +106,23 @@ def test_a_class_by_name_or_else_number(pets, spec, label):
     assert np.array_equal(retain_of(parts, forget), parts.train[parts.train % 4 != label])
 
 
-@pytest.mark.parametrize("spec", ["class:2:0.5", "class:7:up:0.5"])
+@pytest.mark.parametrize("spec", ["class:0", "class:2", "class:2:0.5"])
+def test_a_number_is_no_class_where_one_is_called_by_a_number(pets, spec):
+    with pytest.raises(NotFound) as failure:
+        forget_set(spec, pets, split(pets))
+    assert "4 classes, by name: cat, dog, 7:up, 1" in failure.value.hint
+    numbered = dataset(classes=("1", "2", "3"))
+    with pytest.raises(NotFound, match="unknown class '0'"):
+        forget_set("class:0", numbered, split(numbered))
+
+
+def test_a_class_by_its_number(pets):
+    named = dataset(classes=("cat", "dog", "owl", "ox"))
+    forget = forget_set("class:2", named, split(named))
+    assert set(named.labels[forget.indices].tolist()) == {2}
+
+
+@pytest.mark.parametrize("spec", ["class:7:up:0.5"])
 def test_part_of_a_class(pets, spec):
     parts = split(pets)
     members = parts.train[pets.labels[parts.train] == 2]
@@ -119,10 +135,15 @@ def test_part_of_a_class(pets, spec):
     [
         ("a.txt", "5\n\n 3\n61\n"),
         ("a.list", "\ufeff5\r\n3\r\n61\r\n"),
-        ("a.csv", "5,x\n3,y\n61,z\n"),
-        ("a.csv", "id,why\n5,x\n3,y\n61,z\n"),
+        ("a.csv", "5\n3\n61\n"),
         ("a.csv", "why, Index\nx,5\ny,3\nz,61\n"),
-        ("a.csv", "path\n5\ntrain/c3/003.jpg\n./train/c1/061.jpg\n"),
+        ("a.csv", "Path\ntrain/c1/005.jpg\ntrain/c3/003.jpg\n./train/c1/061.jpg\n"),
+        ("a.csv", ",filename,label\n0,train/c1/005.jpg,1\n1,train/c3/003.jpg,3\n2,train/c1/061.jpg,1\n"),
+        ("a.csv", "id,filename\n7,train/c1/005.jpg\n8,train/c3/003.jpg\n9,train/c1/061.jpg\n"),
+        ("a.csv", "label,File_Name\n7,train/c1/005.jpg\n8,train/c3/003.jpg\n9,train/c1/061.jpg\n"),
+        ("a.csv", "index,path\n5,train/c1/005.jpg\n3,train/c3/003.jpg\n61,train/c1/061.jpg\n"),
+        ("a.tsv", "IDX\twhy\n5\tx\n3\ty\n61\tz\n"),
+        ("a.json", '[{"id": 1, "index": 5}, {"id": 2, "index": 3}, {"id": 3, "index": 61}]'),
         ("a.json", '[5, "3", "train/c1/061.jpg"]'),
         ("a.npy", np.array([5, 3, 61], np.uint16)),
         ("a.npy", np.array(["5", "3", "train/c1/061.jpg"])),
@@ -147,6 +168,15 @@ def test_the_hash_is_over_sorted_decimal_lines(tmp_path, pets):
     [
         ("a.txt", "", "is empty"),
         ("a.csv", "index\n", "is empty"),
+        ("a.csv", "5,x\n3,y\n61,z\n", "none of its 2 columns is called index or path: '5', 'x'"),
+        ("a.csv", ",label\n0,4\n1,4\n", "none of its 2 columns"),
+        ("a.csv", "id,why\n5,x\n3,y\n", "none of its 2 columns"),
+        ("a.csv", "id\n5\n3\n", "is called 'id', which is neither index nor path"),
+        ("a.csv", "index,Position\n5,5\n", "several columns could be meant: index, Position"),
+        ("a.csv", "index,why\n5.0,x\n", "holds '5.0', not a whole number"),
+        ("a.csv", "index,why\n5\n", "line 2 has 1 cells, the first 2"),
+        ("a.json", '[{"id": 1}]', "none of its 1 columns"),
+        ("a.json", '[{"index": 1}, {"idx": 2}]', "different keys"),
         ("a.json", "[]", "is empty"),
         ("a.txt", "3\nfive\n4.5\n", r"not a whole number: five, 4.5 \(2 entries\)"),
         ("a.csv", "3\nx\n", r"not a whole number: x \(1 entry\)"),
@@ -186,7 +216,18 @@ def test_unknown_paths_are_named_with_an_example(tmp_path):
     with pytest.raises(UsageFailure, match="not the path of a picture in pets") as failure:
         forgetting(tmp_path, dataset(paths=True), text, "a.csv")
     assert "train/c0/001.jpg (1 entry)" in failure.value.message
-    assert "train/c0/000.jpg" in failure.value.hint
+    assert "train/c1/001.jpg" in failure.value.hint, "it is elsewhere"
+
+
+def test_numbers_in_a_column_of_paths_are_paths(tmp_path):
+    with pytest.raises(UsageFailure, match="not the path of a picture in pets: 5 "):
+        forgetting(tmp_path, dataset(paths=True), "path\n5\n", "a.csv")
+
+
+def test_index_and_path_must_agree(tmp_path):
+    text = "index,filename\n0,train/c1/005.jpg\n3,train/c3/003.jpg\n"
+    with pytest.raises(UsageFailure, match=r"different pictures: 0 is not train/c1/005.jpg .1 entry"):
+        forgetting(tmp_path, dataset(paths=True), text, "a.csv", val_share=0)
 
 
 def test_a_mistyped_first_path_is_no_header(tmp_path):
@@ -212,7 +253,7 @@ def test_something_must_be_left_to_retain(tmp_path, pets):
         forgetting(tmp_path, pets, np.arange(80), "a.npy", val_share=0)
 
 
-BAD_SHARES = "random random: random:0 random:1 random:x random:nan random:-0.1 class:0:1.5"
+BAD_SHARES = "random random: random:0 random:1 random:x random:nan random:-0.1 class:cat:1.5"
 BAD_FORMS = "some:0.1 0.1 class: indices: random:0.1:x random:0.1:-3 random:0.1:99999999999"
 
 

@@ -10,10 +10,10 @@ import pytest
 import tiny
 
 from deepunlearn_cli import data
-from deepunlearn_cli.checkpoints.refs import forget_for
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution.forgetting import forget_for
 from deepunlearn_cli.execution.runner import Reporter, Runner
 from deepunlearn_cli.store import Run, Store
 

@@ -64,7 +64,7 @@ def test_best_is_of_the_same_training_first_and_of_the_smallest_fresh_value_then
     assert presets.best(tmp_path, "ft", original(), "other").provenance["confirmed"] == 0.01
     with pytest.raises(NotFound, match="no preset for ct on digits resnet-tiny") as caught:
         presets.best(tmp_path, "ct", original(), "f")
-    assert caught.value.hint == "deepunlearn sweep --method ct --ckpt REF"
+    assert caught.value.hint == f"`deepunlearn sweep {original().key} --method ct`"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""What a picture is, whatever its name and place: the SHA-256 of its decoded bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from deepunlearn_cli.data._dataset import Dataset, Pixels
+from deepunlearn_cli.data._staging import write_atomically
+
+SIZE = 32  # bytes of a SHA-256
+KEPT = "pictures.npy"  # beside the decoded pictures
+
+
+def digest_of(picture: Pixels) -> bytes:
+    """SHA-256 of a decoded picture (H, W, C) with its shape."""
+    digest = hashlib.sha256("x".join(map(str, picture.shape)).encode() + b"\n")
+    digest.update(np.ascontiguousarray(picture).data)
+    return digest.digest()
+
+
+def digests_of(dataset: Dataset) -> list[bytes]:
+    """The same of every picture, in order; kept beside the decoded pictures."""
+    place = _place(dataset)
+    known = _read(place, len(dataset)) if place else None
+    if known is None:
+        known = b"".join(digest_of(picture) for picture in dataset.images)
+        if place:
+            content = io.BytesIO()
+            np.save(content, np.frombuffer(known, dtype=np.uint8))
+            with suppress(OSError):  # a store that cannot be written: they are taken again next time
+                write_atomically(place, content.getvalue())
+    return [known[start : start + SIZE] for start in range(0, len(known), SIZE)]
+
+
+def _place(dataset: Dataset) -> Path | None:
+    """Where a decoded dataset's digests are kept; None for arrays that are in memory only."""
+    file = getattr(dataset.images, "filename", None)
+    return Path(file).with_name(KEPT) if file and Path(file).parent.name == dataset.fingerprint else None
+
+
+def _read(place: Path, count: int) -> bytes | None:
+    try:
+        kept = np.load(place, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return kept.tobytes() if kept.shape == (count * SIZE,) and kept.dtype == np.uint8 else None

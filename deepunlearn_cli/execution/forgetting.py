@@ -1,0 +1,203 @@
+"""Which forget set goes with a model: what was asked for, what it was trained for; never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli import data
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.store.purposes import Purpose
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.execution.runner import Runner
+
+SHOWN = 5  # forget sets named in an error
+
+
+def forget_for(
+    split_of: Mapping[str, Any],
+    dataset: data.Dataset,
+    spec: str,
+    runner: Runner,
+    model: Recipe | None = None,
+) -> data.ForgetSet:
+    """A forget set by its spec, within the split of a recipe's data; kept in the store.
+
+    `model` is asked where the spec goes by how hard pictures are for it.
+    """
+    split = data.split(dataset, split_of["val_share"], split_of["split_seed"])
+    ask = partial(_hardness, model, runner) if model else None
+    forget = data.forget_set(spec, dataset, split, seed=split_of["split_seed"], ask=ask)
+    data.save_forget(forget, runner.store.data)
+    return forget
+
+
+def asked_for(
+    split_of: Mapping[str, Any],
+    dataset: data.Dataset,
+    spec: str,
+    runner: Runner,
+    *,
+    with_duplicates: bool = False,
+    model: Recipe | None = None,
+) -> data.ForgetSet:
+    """The forget set that somebody asked for; twins of its pictures are forgotten too, or warned of."""
+    forget = forget_for(split_of, dataset, spec, runner, model)
+    split = data.split(dataset, split_of["val_share"], split_of["split_seed"])
+    return _with_twins(forget, dataset, split, runner, forgotten=with_duplicates)
+
+
+def _hardness(model: Recipe, runner: Runner) -> data.Scores:
+    """How hard each training picture is for a model (N,): its loss on augmented copies; NaN elsewhere."""
+    import numpy as np
+
+    from deepunlearn_cli.engine.hardness import hardness
+
+    run = runner.ensure(model)
+    part = runner.materials.training(model, "hardness")
+    scores = np.full(len(runner.materials.dataset(model)), np.nan)
+    scores[part.indices.cpu().numpy()] = hardness(runner.materials.start(model, run), part, model.precision)
+    return scores
+
+
+def _with_twins(
+    forget: data.ForgetSet, dataset: data.Dataset, split: data.Split, runner: Runner, *, forgotten: bool
+) -> data.ForgetSet:
+    """A forget set with the training pictures that equal one of it, byte for byte; else a warning of them."""
+    pairs = data.twins(forget, dataset)
+    trained = set(split.train.tolist())
+    ours = [pair for pair in pairs if pair[1] in trained]
+    if forgotten and ours:
+        known = {int(index) for index in forget.indices} | {twin for _, twin in ours}
+        forget = data.forget_from(f"{forget.spec} with duplicates", sorted(known), dataset, split)
+        data.save_forget(forget, runner.store.data)
+        pairs = [pair for pair in pairs if pair not in ours]
+    for part, where in (("retain", split.train), ("validation", split.val), ("test", split.test)):
+        if there := [pair for pair in pairs if pair[1] in set(where.tolist())]:
+            runner.reporter.warned(_twins_said(there, part, dataset))
+    return forget
+
+
+def _twins_said(pairs: Sequence[tuple[int, int]], part: str, dataset: data.Dataset) -> str:
+    named = [f"{data.name_of(twin, dataset)} equals {data.name_of(one, dataset)}" for one, twin in pairs]
+    said = ", ".join(named[:SHOWN]) + (", ..." if len(named) > SHOWN else "")
+    what = "--with-duplicates forgets them too" if part == "retain" else "they count as unseen, and are not"
+    return f"{len(pairs)} {part} pictures are byte for byte what is to be forgotten ({said}): {what}"
+
+
+def remember(recipe: Recipe, forget: data.ForgetSet, runner: Runner, *, named: bool) -> None:
+    """Keep what an original is trained for; `named` unless a default filled it in."""
+    runner.store.purposes.add(recipe.key, Purpose(forget.sha256, forget.spec, named))
+
+
+def claimed(
+    claim: data.ClaimedForget, dataset: data.Dataset, recipe: Recipe, runner: Runner
+) -> data.ForgetSet:
+    """The forget set that a file carries, found again by what its pictures show; kept in the store.
+
+    Raises:
+        UsageFailure: pictures that are gone or changed (named), or no longer of the training part.
+    """
+    indices = list(claim["indices"])
+    if "pictures" in claim:
+        located = data.locate(claim, dataset)
+        if located.missing:
+            raise _gone(claim, located.missing, dataset)
+        indices = located.indices
+    split = data.split(dataset, recipe.data["val_share"], recipe.data["split_seed"])
+    forget = data.forget_from(claim["spec"], indices, dataset, split)
+    data.save_forget(forget, runner.store.data)
+    if not claim.get("named", True):
+        _tell_default(forget, "the file", runner)
+    return forget
+
+
+def check_changed(
+    claim: data.ClaimedForget | None,
+    dataset: data.Dataset,
+    spec: str,
+    runner: Runner,
+    *,
+    agreed: bool,
+    named: bool,
+) -> None:
+    """Refuse, or warn of, pictures that are not those that a file's model was trained on.
+
+    Args:
+        claim: the forget set that the file carries.
+        spec: of the dataset, from any folder.
+        agreed: whether somebody named this dataset for the file.
+        named: whether somebody named another forget set.
+
+    Raises:
+        UsageFailure: pictures to forget are gone, the file says positions only, or nobody agreed.
+    """
+    if claim and not named:
+        if "pictures" not in claim:
+            raise UsageFailure(
+                f"the checkpoint names what to forget by positions, and {dataset.name} holds other pictures "
+                "than it was trained on: they would be others now",
+                "--forget indices:FILE with their paths names them",
+            )
+        if missing := data.locate(claim, dataset).missing:
+            raise _gone(claim, missing, dataset)
+    if not agreed:
+        raise UsageFailure(
+            f"the checkpoint was trained on other pictures than {dataset.name} holds now"
+            + ("" if named else " (those to forget are all there)"),
+            f"--dataset {quote(spec)} takes them as they are now, its parts drawn anew",
+        )
+    runner.reporter.warned(
+        f"the checkpoint was trained on other pictures than {dataset.name} holds now: its training, "
+        "validation and test parts are drawn anew, and pictures count as unseen that it may have seen"
+    )
+
+
+def _gone(claim: data.ClaimedForget, missing: list[str], dataset: data.Dataset) -> UsageFailure:
+    """Pictures of a file's forget set that a dataset does not hold."""
+    named = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+    return UsageFailure(
+        f"{len(missing)} of the {len(claim['indices'])} pictures to forget ({claim['spec']}) are not in "
+        f"{dataset.name} as it is now: {named}",
+        "put them back: unlearning reads what it forgets; `deepunlearn train` on what is left forgets them "
+        "exactly",
+    )
+
+
+def intended(recipe: Recipe, runner: Runner) -> data.ForgetSet:
+    """The forget set that a model carries: its own, the tracked or canaries' one, or what it was trained for.
+
+    Raises:
+        UsageFailure: none is on record, or several.
+    """
+    canary = data.Canary.of(recipe.data)
+    known = recipe.forget or recipe.data.get("tracked") or (canary and canary.forget)
+    if known:
+        return data.load_forget(known, runner.store.data)
+    purposes = runner.store.purposes.of(recipe.key)
+    if not purposes:
+        raise UsageFailure(
+            f"nothing says what {recipe.name} {recipe.key} is to forget",
+            f"--forget names it: {data.FORMS} (`deepunlearn guide deletion-request`)",
+        )
+    if len(purposes) > 1:
+        specs = [one.spec for one in purposes]
+        named = ", ".join(specs[:SHOWN]) + (", ..." if len(specs) > SHOWN else "")
+        raise UsageFailure(
+            f"{recipe.key} was trained for {len(specs)} forget sets: {named}", f"--forget {specs[0]}, say"
+        )
+    forget = data.load_forget(purposes[0].sha256, runner.store.data)
+    if not purposes[0].named:
+        _tell_default(forget, recipe.key, runner)
+    return forget
+
+
+def _tell_default(forget: data.ForgetSet, what: str, runner: Runner) -> None:
+    runner.reporter.told(
+        f"{what} was trained for no forget set in particular: the default is taken, {forget.spec} "
+        f"({len(forget)} pictures); --forget names another"
+    )
