@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepunlearn_cli import data, models
+from deepunlearn_cli.checkpoints import drafts, foreign, training
+from deepunlearn_cli.checkpoints.drafts import Said
 from deepunlearn_cli.checkpoints.file import Checkpoint, Claims, looks_like_file, read
-from deepunlearn_cli.checkpoints.foreign import admit
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.core.specs import for_run
-from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution import recipes, references
 
 if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
@@ -23,7 +24,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Wanted(Said):
     """What the user said about a checkpoint; None where the file itself is to say."""
 
     dataset: str | None = None
@@ -37,7 +38,7 @@ class Wanted:
 
     def of_files(self) -> list[str]:
         """The options given that only a file needs: a run knows these itself."""
-        names = ("dataset", "model", "val_share", "split_seed", "image_size", "seed")
+        names = [one.name for one in fields(self) if one.name not in ("forget", "offline")]
         return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
 
 
@@ -64,8 +65,9 @@ def read_ref(ref: str, wanted: Wanted, home: Path) -> Ref:
     """
     if not looks_like_file(ref):
         return ref
-    file = read(Path(ref))
+    file = read(Path(ref), wanted.weights_key)
     spec, model = _said(file, wanted)
+    wanted.check()
     if not _decoded(file, wanted, home):
         _check_spec(spec, wanted)
     models.check_name(model)
@@ -127,12 +129,21 @@ def original(start: Start) -> Start:
     Raises:
         UsageFailure: it is.
     """
-    if start.recipe.kind == "unlearn" or start.recipe.name == RETRAIN:
+    unlearned = start.recipe.kind == references.CHECKPOINT and start.recipe.forget
+    if start.recipe.kind == "unlearn" or start.recipe.name == RETRAIN or unlearned:
         raise UsageFailure(
             f"{start.recipe.key} is not an original but the result of {start.recipe.name}",
             f"`deepunlearn show {start.recipe.key}` names its original",
         )
     return start
+
+
+def ready(
+    starts: Sequence[Start], wanted: Mapping[str, Mapping[str, Any]], runner: Runner, *, augment: bool
+) -> list[Start]:
+    """Originals that every wanted method can start from (`training.ready`)."""
+    known = training.ready([start.recipe for start in starts], wanted, runner, augment=augment)
+    return [replace(start, recipe=recipe) for start, recipe in zip(starts, known, strict=True)]
 
 
 def claims_of(recipe: Recipe, start: Start) -> Claims:
@@ -168,12 +179,15 @@ def _from_file(file: Checkpoint, runner: Runner, wanted: Wanted) -> Start:
     claimed = _claimed_recipe(file)
     known = runner.store.get(claimed.key) if claimed else None
     scene = _scene(file, claimed, runner, wanted)
-    if claimed and known and _same(known, file):
+    draft = drafts.draft(file, claimed, scene, wanted)
+    draft = replace(draft, seed=_first(wanted.seed, draft.seed))
+    forget = _claimed_forget(file, draft, scene.dataset, wanted, runner)
+    if claimed and known and _as_claimed(scene, claimed, wanted) and _same(known, file):
         recipe = claimed
     else:
-        recipe = _checkpoint_recipe(file, claimed, scene, wanted)
-        admit(file, recipe, runner)
-    forget = _claimed_forget(file, recipe, scene.dataset, wanted, runner)
+        draft = drafts.unlearned(draft, file, claimed, forget, runner) if claimed else draft
+        recipe = foreign.admit(file, draft, runner, prepared=bool(file.claims or wanted.mean or wanted.std))
+        drafts.ask(recipe, file, wanted, runner)
     return Start(recipe, scene.dataset, forget, data.portable(_said(file, wanted)[0]))
 
 
@@ -184,6 +198,13 @@ def _claimed_recipe(file: Checkpoint) -> Recipe | None:
         raise UsageFailure(
             f"{file.path}: its description is not a recipe", "give --dataset --model"
         ) from None
+
+
+def _as_claimed(scene: recipes.Scene, claimed: Recipe, wanted: Wanted) -> bool:
+    """Whether what the user says of a file is what the file says."""
+    told = {name: value for name, value in scene.data.items() if name != "augment"}
+    pictures = all(claimed.data.get(name) == value for name, value in told.items())
+    return pictures and scene.model == claimed.model and not wanted.training
 
 
 def _same(run: Run, file: Checkpoint) -> bool:
@@ -216,7 +237,8 @@ def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wan
     dataset = _decoded(file, wanted, runner.store.data) or runner.dataset(
         spec, image_size=size, offline=wanted.offline
     )
-    return _split_as(claimed, wanted, recipes.Scene(dataset, model, data.VAL_SHARE, data.SPLIT_SEED))
+    scene = recipes.Scene(dataset, models.pinned(model), data.VAL_SHARE, data.SPLIT_SEED)
+    return drafts.prepared(_split_as(claimed, wanted, scene), claimed, wanted)
 
 
 def _split_as(claimed: Recipe | None, wanted: Wanted, scene: recipes.Scene) -> recipes.Scene:
@@ -237,23 +259,6 @@ def _split_as(claimed: Recipe | None, wanted: Wanted, scene: recipes.Scene) -> r
 
 def _first(*values: Value | None) -> Value:
     return next(value for value in values if value is not None)
-
-
-def _checkpoint_recipe(
-    file: Checkpoint, claimed: Recipe | None, scene: recipes.Scene, wanted: Wanted
-) -> Recipe:
-    root = claimed.root if claimed else None
-    training = root.params.get("training", dict(root.params)) if root else recipes.TRAINER().params()
-    return Recipe(
-        kind="checkpoint",
-        name="checkpoint",
-        params={"sha256": file.sha256, "training": training},
-        seed=_first(wanted.seed, claimed.seed if claimed else None, 0),
-        data=scene.data,
-        model=scene.model,
-        precision=scene.precision,
-        labels={"dataset": scene.dataset.name, "file": file.path.name},
-    )
 
 
 def _claimed_forget(

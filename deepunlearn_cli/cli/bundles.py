@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli.foreign import Foreign, Preparing
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import read_refs, set_values
 from deepunlearn_cli.cli.unfold import Bundle
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
 
 
-class Data(Bundle):
+class Data(Preparing):
     """What originals are trained on: dataset, architecture, split."""
 
     dataset: o.Dataset
@@ -43,15 +44,18 @@ class Data(Bundle):
 
     def scene(self, runner: Runner, precision: str, *, augment: bool) -> Scene:
         """The decoded dataset with split, architecture, precision and augmentation."""
-        from deepunlearn_cli import data
+        from deepunlearn_cli import data, models
+        from deepunlearn_cli.checkpoints import preparation
         from deepunlearn_cli.execution import recipes
 
         opened = runner.dataset(self.dataset, image_size=self.image_size, offline=self.offline)
-        scene = recipes.Scene(opened, self.model, data.VAL_SHARE, data.SPLIT_SEED, precision, augment)
+        model = models.pinned(self.model)
+        prepared = preparation.read(self.mean, self.std, self.channels, opened, model)
+        scene = recipes.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, precision, augment, prepared)
         return replace(scene, **set_values(val_share=self.val_share, split_seed=self.split_seed))
 
 
-class FileData(Bundle):
+class FileData(Foreign):
     """What to forget, and of a checkpoint file what it does not say itself."""
 
     forget: o.Forget = None

@@ -110,6 +110,10 @@ class Bars(Reporter):
         """Say that another process is at work."""
         self._console.note(f"waiting for another process that makes {describe(recipe)}")
 
+    def noted(self, text: str) -> None:
+        """Say it."""
+        self._console.note(text)
+
     def _begin(self, name: str, text: str) -> None:
         if self._bars:
             self._tasks[name] = self._bars.add_task(text, total=None, detail="")

@@ -102,6 +102,7 @@ def _what(recipe: Recipe) -> dict[str, Any]:
         "seed": recipe.seed,
         "precision": recipe.precision,
         "forget": f"{forget} (SHA-256 {recipe.forget})" if recipe.forget else "",
+        **{name: recipe.labels[name] for name in ("file", "run", "made") if name in recipe.labels},
         **dict(recipe.data),
     }
 

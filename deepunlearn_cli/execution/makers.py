@@ -128,7 +128,7 @@ def _track(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials) -> T
 
 def _kept(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """Weights and outputs are kept, for whatever comes next."""
-    return _product(task, recipe, materials, materials.outputs(recipe, model), _portable(model))
+    return _product(task, recipe, materials, materials.outputs(recipe, model), portable(model))
 
 
 def _product(
@@ -175,7 +175,7 @@ def _shadow(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, pro
 def _halfway(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """An original of U-LiRA: its weights, to start from, and what it says of either half."""
     outputs = materials.outputs(recipe, model, without=("val", "test"))
-    return _product(task, recipe, materials, outputs, _portable(model))
+    return _product(task, recipe, materials, outputs, portable(model))
 
 
 def _overheard(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
@@ -285,5 +285,6 @@ def _facts(task: Task, recipe: Recipe, materials: Materials) -> dict[str, Any]:
     return {**task.facts, **materials.facts(), **cost, "version": __version__}
 
 
-def _portable(model: nn.Module) -> dict[str, Tensor]:
+def portable(model: nn.Module) -> dict[str, Tensor]:
+    """A model's weights and statistics by name, as the store takes them."""
     return {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}

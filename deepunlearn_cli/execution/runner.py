@@ -42,6 +42,9 @@ class Reporter:
     def waiting(self, recipe: Recipe) -> None:
         """Another process is making this run; this one waits for it."""
 
+    def noted(self, text: str) -> None:
+        """Something that the user should know, and may want to put right."""
+
 
 @dataclass(frozen=True)
 class Step:

@@ -1,0 +1,105 @@
+"""The recipe of a checkpoint file before its weights are read: its training, what made it, what it sees."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli.checkpoints import foreign, preparation, training
+from deepunlearn_cli.checkpoints.file import Checkpoint
+from deepunlearn_cli.core.preparation import Preparation
+from deepunlearn_cli.core.recipe import RETRAIN, Recipe
+from deepunlearn_cli.execution import recipes, references
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.data import ForgetSet
+    from deepunlearn_cli.execution.runner import Runner
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the user said of a model from elsewhere; None where nothing was said.
+
+    Attributes:
+        mean, std, channels, interpolation: how its pictures are prepared.
+        training: how it was trained (`training.read`).
+        expect_accuracy: how well it is known to read its pictures (`foreign.read_expected`).
+        weights_key: which of a file's state dicts is meant.
+    """
+
+    mean: str | None = None
+    std: str | None = None
+    interpolation: str | None = None
+    channels: int | None = None
+    training: list[str] | None = None
+    expect_accuracy: str | None = None
+    weights_key: str | None = None
+
+    def check(self) -> None:
+        """Refuse what cannot be read of a training and an accuracy.
+
+        Raises:
+            NotFound, UsageFailure: saying what it takes.
+        """
+        if self.training:
+            training.read(self.training)
+        if self.expect_accuracy:
+            foreign.read_expected(self.expect_accuracy)
+
+
+def draft(file: Checkpoint, claimed: Recipe | None, scene: recipes.Scene, said: Said) -> Recipe:
+    """A checkpoint's recipe, less the hash of its weights."""
+    root = claimed.root if claimed else None
+    known = root.params.get("training", dict(root.params)) if root else recipes.TRAINER().params()
+    how = {references.KNOWN: "claimed"} if root and references.training_known(root) else {}
+    if said.training:
+        known, how = training.read(said.training).params, {references.KNOWN: "stated"}
+    return Recipe(
+        kind=references.CHECKPOINT,
+        name=references.CHECKPOINT,
+        params={"training": known},
+        seed=claimed.seed if claimed else 0,
+        data=scene.data,
+        model=scene.model,
+        precision=scene.precision,
+        labels={"dataset": scene.dataset.name, "file": file.path.name, **how},
+    )
+
+
+def prepared(scene: recipes.Scene, claimed: Recipe | None, said: Said) -> recipes.Scene:
+    """How pictures are prepared and augmented: what the user says, else what the file says."""
+    shown = Preparation.from_data(claimed.data if claimed else {})
+    if said.mean or said.std or said.channels:
+        numbers = said.mean, said.std, said.channels
+        shown = preparation.read(*numbers, scene.dataset, scene.model)
+    augment = training.read(said.training).augment if said.training else None
+    return replace(scene, prepared=shown, augment=scene.augment if augment is None else augment)
+
+
+def ask(recipe: Recipe, file: Checkpoint, said: Said, runner: Runner) -> None:
+    """Whether a model from elsewhere reads its pictures as its user knows it to."""
+    if said.expect_accuracy or not file.claims:
+        expected = foreign.read_expected(said.expect_accuracy) if said.expect_accuracy else None
+        foreign.ask(runner.store.find(recipe.key), str(file.path), expected, runner)
+
+
+def unlearned(draft: Recipe, file: Checkpoint, claimed: Recipe, forget: ForgetSet, runner: Runner) -> Recipe:
+    """The draft of a file that holds what a method made: of its name and forget set, and says so."""
+    if claimed.kind not in ("unlearn", references.CHECKPOINT) and claimed.name != RETRAIN:
+        return draft
+    if not claimed.forget:
+        return draft
+    made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(file.claims.get("created", 0)))
+    when = {"made": made} if "created" in file.claims else {}
+    on = f", {made}" if when else ""
+    runner.reporter.noted(
+        f"{file.path} was made by {claimed.name} (run {claimed.key}{on}) and forgot {forget.spec}"
+    )
+    return replace(
+        draft,
+        name=claimed.name,
+        forget=forget.sha256,
+        inputs={name: one for name, one in claimed.inputs.items() if name == "original"},
+        labels=dict(draft.labels) | {"forget": forget.spec, "run": claimed.key, **when},
+    )

@@ -1,0 +1,69 @@
+"""Logits, in whatever form a model gives them: a tensor, an object with `.logits`, a tuple that begins so."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from deepunlearn_cli.core.errors import UsageFailure
+
+
+def logits_of(output: Any) -> Tensor | None:
+    """The logits in a model's output; None where none are found.
+
+    Of several outputs the first counts: auxiliary heads of torchvision come after the model's own.
+    """
+    if isinstance(output, Tensor):
+        return output
+    named = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
+    if isinstance(named, Tensor):
+        return named
+    first = output[0] if isinstance(output, list | tuple) and output else None
+    return first if isinstance(first, Tensor) else None
+
+
+def settle(model: nn.Module, x: Tensor, classes: int | None = None) -> RemovableHandle | None:
+    """See that a model gives logits for pictures `x` (2, C, H, W), in use and in training.
+
+    Where they come wrapped, the model is made to give them bare; the handle takes that back. It is left in
+    train mode.
+
+    Raises:
+        UsageFailure: it gives no logits, or not one for each class.
+    """
+    outputs = _tried(model, x)
+    found = [logits_of(output) for output in outputs]
+    for output, logits in zip(outputs, found, strict=True):
+        if logits is None or logits.dim() != 2:
+            raise UsageFailure(
+                f"the model gives {_described(output, logits)}, not a logit for each picture and class",
+                "it must return a tensor (N, classes), or an object with that as its .logits",
+            )
+        if classes is not None and tuple(logits.shape) != (len(x), classes):
+            raise UsageFailure(
+                f"the model gives {tuple(logits.shape)} for {len(x)} pictures, not ({len(x)}, {classes})",
+                "it must tell as many classes apart as the pictures have",
+            )
+    model.train()
+    bare = all(isinstance(output, Tensor) for output in outputs)
+    return None if bare else model.register_forward_hook(_bare)
+
+
+def _tried(model: nn.Module, x: Tensor) -> list[Any]:
+    """What a copy of the model gives in eval and in train mode."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        return [copy.deepcopy(model).train(training)(x) for training in (False, True)]
+
+
+def _bare(model: nn.Module, inputs: Any, output: Any) -> Any:
+    found = logits_of(output)
+    return output if found is None else found
+
+
+def _described(output: Any, logits: Tensor | None) -> str:
+    return f"a {type(output).__name__}" if logits is None else f"a tensor {tuple(logits.shape)}"
