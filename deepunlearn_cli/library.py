@@ -6,7 +6,8 @@ May import: `core`, `engine`, `methods`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
@@ -23,27 +24,89 @@ if TYPE_CHECKING:
 def unlearn(model: nn.Module, method: str | Method, task: Task, *, seed: int = 0) -> nn.Module:
     """The model without what `task.forget` taught it; `model` itself stays as it is.
 
+    Weights that do not learn (`requires_grad` is False, or no loss reaches them) stay to the bit; the result
+    has the modes and flags of `model`.
+
     Args:
-        model: any torch classifier, on the task's device.
+        model: any torch classifier, on the task's device. It gives logits (N, K), bare, as `.logits` of an
+            object, or as the first of several outputs.
         method: a public name (with its defaults), or an instance with hyperparameters of yours.
         task: the data and what to work with; its `cost`, `log` and `facts` tell afterwards what was done.
         seed: of layers that draw at random (dropout, stochastic depth).
 
     Raises:
         RunFailed: the result is not finite, or no weight has changed.
-        UsageFailure: the method cannot act on this architecture.
+        UsageFailure: the method cannot act on this architecture, or nothing in it learns.
     """
     from deepunlearn_cli.engine.device import repeatable
     from deepunlearn_cli.engine.predict import changed, check_finite
 
     actor = METHODS.get(method)() if isinstance(method, str) else method
-    own = copy.deepcopy(model).train()
-    with repeatable(seed, task.device), task.cost.clock(task.device):
-        unlearned = actor.unlearn(own, task)
+    own = copy.deepcopy(model)
+    with _at_work(own, task) as reveal, repeatable(seed, task.device), task.cost.clock(task.device):
+        unlearned = actor.unlearn(own.train(), task)
+    unlearned = _as_given(reveal(unlearned), model)
     check_finite(unlearned)
     if actor.changes_weights and not actor.from_scratch and not changed(model.state_dict(), unlearned):
         raise RunFailed("the method did not change any weight", "raise -p lr=... or -p epochs=...")
     return unlearned
+
+
+@contextmanager
+def _at_work(own: nn.Module, task: Task) -> Iterator[Callable[[nn.Module], nn.Module]]:
+    """A copy of a model, and what a task makes of its kind, as methods see them; gives what undoes that."""
+    from deepunlearn_cli.engine import frozen, layout, logits
+
+    shape = next((part.pixels.shape for part in task.parts.values()), None)
+    seen = next(own.parameters(), None) is not None and shape is not None
+    asleep = frozen.names_of(own)
+    wrapped = seen and shape is not None and logits.settle(own, _blank(own, shape), task.classes)
+    if seen and shape:
+        task.layout = layout.trace(own, shape)
+        asleep |= dict(own.named_parameters()).keys() - task.layout.reached
+        _check_awake(own, asleep)
+    values = {name: weight.detach() for name, weight in own.named_parameters() if name in asleep}
+    drawn = task.fresh
+
+    def renewed(stream: str) -> nn.Module:
+        model = drawn(stream)
+        if wrapped:
+            logits.settle(model, _blank(model, shape or (1, 1, 1)), task.classes)
+        return frozen.hide(model, asleep | frozen.names_of(model), values)
+
+    task.fresh = renewed
+    if task.track:
+        frozen.hide(task.track.start, asleep, values)
+    frozen.hide(own, asleep)
+    try:
+        yield lambda made: frozen.reveal(logits.unsettled(made) if wrapped else made)
+    finally:
+        task.fresh = drawn
+
+
+def _blank(model: nn.Module, shape: tuple[int, int, int]) -> Tensor:
+    import torch
+
+    weight = next(model.parameters())
+    return torch.zeros(2, *shape, device=weight.device, dtype=weight.dtype)
+
+
+def _check_awake(model: nn.Module, asleep: Collection[str]) -> None:
+    if asleep and all(name in asleep for name, _ in model.named_parameters()):
+        raise UsageFailure("every weight of the model is frozen", "model.requires_grad_(True) lets all learn")
+
+
+def _as_given(made: nn.Module, model: nn.Module) -> nn.Module:
+    """With the modes and flags of the model that was given, where it has such modules and weights."""
+    modes = {name: module.training for name, module in model.named_modules()}
+    flags = {name: weight.requires_grad for name, weight in model.named_parameters()}
+    if not flags:  # training began from nothing
+        return made
+    for name, module in made.named_modules():
+        module.training = modes.get(name, module.training)
+    for name, weight in made.named_parameters():
+        weight.requires_grad_(flags.get(name, weight.requires_grad))
+    return made
 
 
 def make_task(

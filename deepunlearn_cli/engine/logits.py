@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from deepunlearn_cli.core.errors import UsageFailure
 
@@ -27,10 +26,10 @@ def logits_of(output: Any) -> Tensor | None:
     return first if isinstance(first, Tensor) else None
 
 
-def settle(model: nn.Module, x: Tensor, classes: int | None = None) -> RemovableHandle | None:
+def settle(model: nn.Module, x: Tensor, classes: int | None = None) -> bool:
     """See that a model gives logits for pictures `x` (2, C, H, W), in use and in training.
 
-    Where they come wrapped, the model is made to give them bare; the handle takes that back. It is left in
+    Where they come wrapped, the model is made to give them bare, until `unsettled`; then True. It is left in
     train mode.
 
     Raises:
@@ -51,13 +50,35 @@ def settle(model: nn.Module, x: Tensor, classes: int | None = None) -> Removable
             )
     model.train()
     bare = all(isinstance(output, Tensor) for output in outputs)
-    return None if bare else model.register_forward_hook(_bare)
+    if not bare:
+        model.register_forward_hook(_bare)
+    return not bare
+
+
+def unsettled(model: nn.Module) -> nn.Module:
+    """The model as its owner knows it: with whatever it gives beside its logits."""
+    for number, hook in list(model._forward_hooks.items()):
+        if hook is _bare:
+            del model._forward_hooks[number]
+    return model
 
 
 def _tried(model: nn.Module, x: Tensor) -> list[Any]:
-    """What a copy of the model gives in eval and in train mode."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        return [copy.deepcopy(model).train(training)(x) for training in (False, True)]
+    """What a copy of the model gives in eval and in train mode.
+
+    Raises:
+        UsageFailure: an error instead.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            return [copy.deepcopy(model).train(training)(x) for training in (False, True)]
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        size = "x".join(map(str, x.shape[1:]))
+        raise UsageFailure(
+            f"the model does not work on {size} pictures: {reason}",
+            "show it pictures of the size and channels that it was made for",
+        ) from error
 
 
 def _bare(model: nn.Module, inputs: Any, output: Any) -> Any:

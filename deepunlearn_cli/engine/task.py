@@ -17,6 +17,7 @@ from deepunlearn_cli.engine import statistics
 from deepunlearn_cli.engine.cost import Cost
 from deepunlearn_cli.engine.device import compiled, compiling, forward_size
 from deepunlearn_cli.engine.fit import Rates, Schedule, Steps, as_in_use
+from deepunlearn_cli.engine.layout import Layout
 from deepunlearn_cli.engine.objective import Objective
 from deepunlearn_cli.engine.optimizers import SGD, Adam
 from deepunlearn_cli.engine.pictures import Batch, Pictures
@@ -68,6 +69,7 @@ class Task:
         self.facts: dict[str, Fact] = {}
         self.log: list[Reading] = []
         self.warnings: list[str] = []
+        self.layout: Layout | None = None  # of the model, for who looks for its head
         self.track: Track | None = None  # of the training that made the model, for who asks for it
         self.updates: dict[str, Tensor] | None = None  # what tracked training keeps for one
         self._progress = progress

@@ -116,13 +116,15 @@ def build(name: str, shape: Shape) -> nn.Module:
     try:
         model = constructor(shape)
         _try_out(model, shape)
-    except Failure:
-        raise
+    except UsageFailure as failure:
+        raise UsageFailure(
+            f"model {name!r}: {failure.message}", f"{failure.hint}; or try another --image-size"
+        ) from failure
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        height, width = shape.pixels
+        size = "x".join(map(str, (shape.channels, *shape.pixels)))
         raise UsageFailure(
-            f"model {name!r} does not work on {shape.channels}x{height}x{width} pictures: {reason}",
+            f"model {name!r} cannot be built for {size} pictures: {reason}",
             "try a larger --image-size or another model (`deepunlearn models`)",
         ) from error
     return model
