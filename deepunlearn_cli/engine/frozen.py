@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -22,31 +21,39 @@ def names_of(model: nn.Module) -> set[str]:
     return {name for name, weight in model.named_parameters() if not weight.requires_grad}
 
 
+def kept(model: nn.Module, names: Collection[str]) -> dict[str, Tensor]:
+    """What stays of a model whose named weights are frozen: these, and the statistics of frozen layers."""
+    values = {name: weight.detach() for name, weight in model.named_parameters() if name in names}
+    for place, module in model.named_modules():
+        own = {f"{place}.{name}" if place else name for name, _ in module.named_parameters(recurse=False)}
+        if isinstance(module, _NormBase) and own and own <= set(names):
+            values |= {f"{place}.{name}" if place else name: v for name, v in module.named_buffers()}
+    return values
+
+
 def hide(model: nn.Module, names: Collection[str], values: Mapping[str, Tensor] | None = None) -> nn.Module:
     """The model, with the named weights (and those tied to them) as buffers.
 
     Args:
-        values: what they shall be, where they are not to stay as they are.
+        values: what they and the statistics beside them shall be, where they are not to stay as they are.
     """
+    if values:
+        model.load_state_dict(values, strict=False)
     weights = dict(model.named_parameters(remove_duplicate=False))
-    kept = {id(weights[name]): weights[name].detach() for name in names if name in weights}
-    with torch.no_grad():
-        for name, value in (values or {}).items():
-            if name in weights and id(weights[name]) in kept:
-                weights[name].copy_(value)
-    for module in list(model.modules()) if kept else ():
-        _hide_in(module, kept)
+    hidden = {id(weights[name]): weights[name].detach() for name in names if name in weights}
+    for module in list(model.modules()) if hidden else ():
+        _hide_in(module, hidden)
     return model
 
 
-def _hide_in(module: nn.Module, kept: Mapping[int, Tensor]) -> None:
+def _hide_in(module: nn.Module, hidden: Mapping[int, Tensor]) -> None:
     own = {name: weight for name, weight in module._parameters.items() if weight is not None}
-    inside = [name for name, weight in own.items() if id(weight) in kept]
+    inside = [name for name, weight in own.items() if id(weight) in hidden]
     if not inside:
         return
     setattr(module, ORDER, list(module._parameters))
     for name in inside:
-        value = kept[id(module._parameters.pop(name))]
+        value = hidden[id(module._parameters.pop(name))]
         module.register_buffer(name, value)
     if isinstance(module, _NormBase) and len(inside) == len(own):
         module.register_forward_pre_hook(_in_use)

@@ -55,6 +55,24 @@ def settle(model: nn.Module, x: Tensor, classes: int | None = None) -> bool:
     return not bare
 
 
+def blank(model: nn.Module, shape: tuple[int, int, int]) -> Tensor:
+    """Two black pictures (2, C, H, W), where and of the type that a model takes."""
+    weight = next(model.parameters())
+    return torch.zeros(2, *shape, device=weight.device, dtype=weight.dtype)
+
+
+def classes_of(model: nn.Module, shape: tuple[int, int, int]) -> int:
+    """How many classes a model tells apart in pictures (C, H, W).
+
+    Raises:
+        UsageFailure: it gives no logits.
+    """
+    twin = copy.deepcopy(model)
+    settle(twin, x := blank(twin, shape))
+    with torch.no_grad():
+        return int(twin.eval()(x).shape[1])
+
+
 def unsettled(model: nn.Module) -> nn.Module:
     """The model as its owner knows it: with whatever it gives beside its logits."""
     for number, hook in list(model._forward_hooks.items()):

@@ -91,7 +91,7 @@ class PerSample:
         outputs = [visit.output for visit in visits]
         errors = [self.task.errors(logits, cotangent, outputs) for cotangent in cotangents if outputs]
         for visit, *of_losses in zip(visits, *errors, strict=True):
-            terms = _terms(visit, torch.stack(of_losses).float(), len(logits))
+            terms = _terms(visit, _wide(torch.stack(of_losses)), len(logits))
             yield from ((weight, term) for weight, term in terms if weight in wanted)
         seen = {weight for visit in self._visits for weight in visit.layer.parameters()}
         yield from self._others(wanted - seen, cotangents)
@@ -217,7 +217,7 @@ def _plain(layer: nn.Module) -> bool:
 
 def _terms(visit: _Visit, errors: Tensor, size: int) -> Iterator[tuple[Tensor, Term]]:
     """What a visit adds to the weights of its layer; errors (C, *output shape)."""
-    layer, inputs = visit.layer, visit.inputs.float()
+    layer, inputs = visit.layer, _wide(visit.inputs)
     if type(layer) in _scales():
         yield from _scale_terms(layer, inputs, errors, size)
         return
@@ -251,6 +251,11 @@ def _scale_terms(
         yield layer.weight, Written(_flat(normal * errors, size).sum(2))
     if isinstance(layer.bias, Tensor):
         yield layer.bias, Written(_flat(errors, size).sum(2))
+
+
+def _wide(values: Tensor) -> Tensor:
+    """In 32 bits at least."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def _flat(values: Tensor, size: int) -> Tensor:
