@@ -67,12 +67,18 @@ def draft(file: Checkpoint, claimed: Recipe | None, scene: recipes.Scene, said: 
     )
 
 
+def interpolation(claimed: Recipe | None, said: Said) -> str | None:
+    """How pictures are resized: as the user says, else as the file says."""
+    return said.interpolation or (claimed.data.get("interpolation") if claimed else None)
+
+
 def prepared(scene: recipes.Scene, claimed: Recipe | None, said: Said) -> recipes.Scene:
     """How pictures are prepared and augmented: what the user says, else what the file says."""
     shown = Preparation.from_data(claimed.data if claimed else {})
     if said.mean or said.std or said.channels:
         numbers = said.mean, said.std, said.channels
         shown = preparation.read(*numbers, scene.dataset, scene.model)
+    shown = replace(shown, interpolation=interpolation(claimed, said))
     augment = training.read(said.training).augment if said.training else None
     return replace(scene, prepared=shown, augment=scene.augment if augment is None else augment)
 

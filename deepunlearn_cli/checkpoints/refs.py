@@ -77,7 +77,7 @@ def read_ref(ref: str, wanted: Wanted, home: Path) -> Ref:
 def _decoded(file: Checkpoint, wanted: Wanted, home: Path) -> data.Dataset | None:
     """The dataset that a file claims, if it is at hand already and no other was asked for."""
     claimed = _claimed_recipe(file)
-    if wanted.dataset or not claimed:
+    if wanted.dataset or wanted.interpolation or not claimed:
         return None
     try:
         return data.load_dataset(str(claimed.data.get("fingerprint")), home)
@@ -235,7 +235,7 @@ def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wan
     spec, model = _said(file, wanted)
     size = wanted.image_size or file.claims.get("image_size")
     dataset = _decoded(file, wanted, runner.store.data) or runner.dataset(
-        spec, image_size=size, offline=wanted.offline
+        spec, image_size=size, offline=wanted.offline, interpolation=drafts.interpolation(claimed, wanted)
     )
     scene = recipes.Scene(dataset, models.pinned(model), data.VAL_SHARE, data.SPLIT_SEED)
     return drafts.prepared(_split_as(claimed, wanted, scene), claimed, wanted)

@@ -84,6 +84,14 @@ Targets = Annotated[
         autocompletion=o.complete_refs,
     ),
 ]
+Retrained = Annotated[
+    str | None,
+    option(
+        metavar="REF",
+        help="A model that you retrained without the forget set, to compare with; --control REF is the same.",
+        autocompletion=o.complete_refs,
+    ),
+]
 Against = Annotated[
     str | None,
     option(
@@ -103,6 +111,7 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         targets: Targets = None,
         *,
         against: Against = None,
+        retrained: Retrained = None,
         draw_seed: DrawSeed = 0,
         verdict: VerdictOptions,
         saved: SavedScores,
@@ -110,7 +119,7 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         file: FileData,
         running: Running,
     ) -> Result:
-        from deepunlearn_cli.checkpoints import refs
+        from deepunlearn_cli.checkpoints import control, refs
 
         rule = verdict.rule(attack)
         per_sample.check()
@@ -122,6 +131,8 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         read = file.read(targets or [], session)
         with running.runner_for(read, session) as runner:
             starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]
+            for start in starts if retrained else ():
+                control.admit(retrained or "", start, runner)
             attacks = [_recipe(start, hyper, draw_seed) for start in starts]
             if running.dry_run:
                 return Result(tables=[plan_table(runner, attacks)])

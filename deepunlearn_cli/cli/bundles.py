@@ -48,9 +48,12 @@ class Data(Preparing):
         from deepunlearn_cli.checkpoints import preparation
         from deepunlearn_cli.execution import recipes
 
-        opened = runner.dataset(self.dataset, image_size=self.image_size, offline=self.offline)
+        opened = runner.dataset(
+            self.dataset, image_size=self.image_size, offline=self.offline, interpolation=self.interpolation
+        )
         model = models.pinned(self.model)
         prepared = preparation.read(self.mean, self.std, self.channels, opened, model)
+        prepared = replace(prepared, interpolation=self.interpolation)
         scene = recipes.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, precision, augment, prepared)
         return replace(scene, **set_values(val_share=self.val_share, split_seed=self.split_seed))
 

@@ -24,11 +24,13 @@ from deepunlearn_cli.data._forget import (
     save_forget,
 )
 from deepunlearn_cli.data._halves import draw_forget, halve
+from deepunlearn_cli.data._pictures import INTERPOLATIONS, resized_by
 from deepunlearn_cli.data._splits import Split, split
 
 __all__ = [
     "DEFAULT_FORGET",
     "FAMILIES",
+    "INTERPOLATIONS",
     "SPLIT_SEED",
     "VAL_SHARE",
     "Dataset",
@@ -62,6 +64,7 @@ def open_dataset(
     image_size: int | None = None,
     offline: bool = False,
     progress: Progress | None = None,
+    interpolation: str | None = None,
 ) -> Dataset:
     """A dataset, decoded into `home` the first time and found there afterwards.
 
@@ -71,16 +74,22 @@ def open_dataset(
         image_size: height and width in pixels; None for the dataset's own.
         offline: never touch the network.
         progress: called now and then (see `core/shared.py`).
+        interpolation: how pictures are resized (`INTERPOLATIONS`); None for bilinear.
 
     Raises:
         NotFound: no such family, folder or file, with what to do about it.
         UsageFailure: files that cannot be used as they are.
     """
     family = _family(spec, home, image_size, offline)
+    family.interpolation = interpolation or family.interpolation
+    with resized_by(family.interpolation):
+        return _opened(family, home, progress or _silent)
+
+
+def _opened(family: Family, home: Path, report: Progress) -> Dataset:
     known = find(home, family.key(family.stamp()))
     if known:
         return known
-    report = progress or _silent
     family.fetch(report)
     keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())
     return keep(home, family.plan(), keys, report)

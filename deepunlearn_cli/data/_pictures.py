@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.preparation import BILINEAR
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.data._dataset import Pixels
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 BATCH = 256  # pictures per piece of work
+INTERPOLATIONS = (BILINEAR, "bicubic", "lanczos", "nearest", "box")  # Pillow's, by its names
 DEEP = {"I", "I;16", "I;16B", "I;16L", "F"}  # Pillow modes of more than 8 bits
 
 
@@ -121,12 +123,33 @@ def _converted(mode: str, picture: Image) -> Image:
     return picture.convert(mode)
 
 
+_interpolation = [BILINEAR]  # of the dataset that is being decoded: threads that decode have no context
+
+
+@contextmanager
+def resized_by(interpolation: str) -> Iterator[None]:
+    """Pictures that are decoded within are resized in this way.
+
+    Raises:
+        UsageFailure: there is no such way.
+    """
+    if interpolation not in INTERPOLATIONS:
+        raise UsageFailure(
+            f"--interpolation {interpolation!r} is none of {', '.join(INTERPOLATIONS)}", "bilinear, say"
+        )
+    _interpolation.append(interpolation)
+    try:
+        yield
+    finally:
+        _interpolation.pop()
+
+
 def _fitted(picture: Image, width: int, height: int) -> Image:
     from PIL.Image import Resampling
 
     if picture.size == (width, height):
         return picture
-    return picture.resize((width, height), Resampling.BILINEAR)
+    return picture.resize((width, height), Resampling[_interpolation[-1].upper()])
 
 
 def _of_two_sizes(

@@ -13,6 +13,7 @@ from deepunlearn_cli.core.errors import NotFound, RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.evaluation import metrics
+from deepunlearn_cli.execution import code
 from deepunlearn_cli.execution.recipes import actor_of, training_of
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._method import per_step
@@ -282,7 +283,8 @@ def warnings_of(outputs: Outputs, classes: int) -> list[str]:
 
 def _facts(task: Task, recipe: Recipe, materials: Materials) -> dict[str, Any]:
     cost = task.cost.facts(materials.training_size(recipe))
-    return {**task.facts, **materials.facts(), **cost, "version": __version__}
+    made = {"version": __version__, code.FACT: code.of(recipe)}
+    return {**task.facts, **materials.facts(), **cost, **made}
 
 
 def portable(model: nn.Module) -> dict[str, Tensor]:

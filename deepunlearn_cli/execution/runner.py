@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.execution import code
 
 if TYPE_CHECKING:
     from deepunlearn_cli.data import Dataset
@@ -86,22 +87,39 @@ class Runner:
         settle()
         return Materials(self.store.data, pick_device(self.device), self.sharing)
 
-    def dataset(self, spec: str, *, image_size: int | None = None, offline: bool = False) -> Dataset:
+    def dataset(
+        self,
+        spec: str,
+        *,
+        image_size: int | None = None,
+        offline: bool = False,
+        interpolation: str | None = None,
+    ) -> Dataset:
         """A dataset by its spec, decoded into the store if it is not there yet."""
         from deepunlearn_cli.data import open_dataset
 
         home, progress = self.store.data, self.reporter.progress
-        return open_dataset(spec, home, image_size=image_size, offline=offline, progress=progress)
+        return open_dataset(
+            spec,
+            home,
+            image_size=image_size,
+            offline=offline,
+            progress=progress,
+            interpolation=interpolation,
+        )
 
     def ensure(self, recipe: Recipe) -> Run:
         """The run of a recipe.
 
         Raises:
             RunFailed: the recipe, or one of its inputs, gives no usable model (on record or just now).
+            UsageFailure: it was made by other code of the same revision.
         """
         run = self.store.get(recipe.key)
         made = run is None
-        if run is None:
+        if run is not None:
+            code.check(run)
+        else:
             for needed in recipe.inputs.values():
                 self.ensure(needed)
             run = self._make_once(recipe)

@@ -118,7 +118,7 @@ def build(name: str, shape: Shape) -> nn.Module:
         _try_out(model, shape)
     except UsageFailure as failure:
         raise UsageFailure(
-            f"model {name!r}: {failure.message}", f"{failure.hint}; or try another --image-size"
+            f"model {name!r}: {failure.message}", f"{failure.hint} (--image-size, --channels 3)"
         ) from failure
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -242,8 +242,9 @@ def _torchvision(name: str, shape: Shape) -> nn.Module:
     from torchvision import models
 
     # the heads that GoogLeNet and Inception train beside their own would stay as they were drawn
-    plain: dict[str, Any] = {"aux_logits": False, "init_weights": True} if name in AUXILIARY else {}
-    return fit_input(models.get_model(name, weights=None, num_classes=shape.classes, **plain), shape.channels)
+    more: dict[str, Any] = {"aux_logits": False, "init_weights": True} if name in AUXILIARY else {}
+    more |= {"image_size": shape.size} if name.startswith("vit_") else {}
+    return fit_input(models.get_model(name, weights=None, num_classes=shape.classes, **more), shape.channels)
 
 
 def _factory(name: str) -> Callable[[Shape], nn.Module]:
