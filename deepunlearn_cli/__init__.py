@@ -3,7 +3,7 @@
 from typing import Any
 
 __version__ = "0.2.0"
-__all__ = ["__version__", "make_task", "unlearn"]
+__all__ = ["__version__", "audit", "make_task", "unlearn"]
 
 
 def __getattr__(name: str) -> Any:
@@ -12,4 +12,8 @@ def __getattr__(name: str) -> Any:
         from deepunlearn_cli import library
 
         return getattr(library, name)
+    if name == "audit":
+        from deepunlearn_cli.studies.of_models import audit
+
+        return audit
     raise AttributeError(name)

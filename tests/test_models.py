@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -9,7 +10,17 @@ import tiny
 import torch
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
-from deepunlearn_cli.models import MODELS, Shape, build, check_name, is_code
+from deepunlearn_cli.models import (
+    MODELS,
+    Shape,
+    build,
+    check_code,
+    check_name,
+    code,
+    is_code,
+    normalisation,
+    pinned,
+)
 
 
 def count(model: torch.nn.Module) -> int:
@@ -68,6 +79,12 @@ def module(tmp_path, monkeypatch):
         "def good(num_classes): return nn.Sequential(nn.Flatten(), nn.Linear(192, num_classes))\n"
         "def wrong(num_classes): return nn.Sequential(nn.Flatten(), nn.Linear(192, num_classes + 1))\n"
         "def none(num_classes): return 3\n"
+        "def raises(num_classes): return {}['key']\n"
+        "class Lazy(nn.Sequential):\n"
+        "    def forward(self, x):\n"
+        "        if self.training: raise OSError('only in use')\n"
+        "        return super().forward(x)\n"
+        "def lazy(num_classes): return Lazy(nn.Flatten(), nn.Linear(192, num_classes))\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -100,3 +117,87 @@ def test_initial_weights_come_from_the_stream_alone() -> None:
     assert tiny.same(first, tiny.weights(tiny.fresh("cnn", 5)))
     assert not tiny.same(first, tiny.weights(tiny.fresh("cnn", 6)))
     assert not tiny.same(first, tiny.weights(tiny.fresh("cnn", 5, "teacher")))
+
+
+@pytest.mark.parametrize("name", ["torchvision:googlenet", "torchvision:inception_v3"])
+def test_auxiliary_heads_are_left_out(name: str) -> None:
+    size = 96 if "inception" in name else 32
+    model = build(name, Shape(3, 3, size)).train()
+    assert model(torch.zeros(2, 3, size, size)).shape == (2, 3)
+    assert not [key for key in model.state_dict() if key.lower().startswith("aux")]
+
+
+@pytest.mark.parametrize("name", ["resnet-tiny", "timm:vit_tiny_patch16_224", "tinyvit"])
+def test_pictures_need_not_be_square(name: str) -> None:
+    model = build(name, Shape(3, 1, 32, 64)).train()
+    assert model(torch.zeros(2, 1, 32, 64)).shape == (2, 3)
+
+
+def test_a_model_that_breaks_in_training_alone_is_refused_when_it_is_built(module: str) -> None:
+    with pytest.raises(UsageFailure, match="3x8x8 pictures: only in use"):
+        build(f"{module}:lazy", Shape(3, 3, 8))
+
+
+@pytest.mark.parametrize("name", ["broken_module:net", "my_nets:raises"])
+def test_code_that_raises_anything_is_one_line(module: str, name: str, tmp_path) -> None:
+    (tmp_path / "broken_module.py").write_text("1 / 0")
+    with pytest.raises(UsageFailure, match=r"division|'key'"):
+        build(name, Shape(3, 3, 8))
+
+
+def test_source_that_a_factory_imports_is_part_of_its_code(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "__init__.py").write_text("")
+    (tmp_path / "nets" / "blocks.py").write_text("WIDTH = 3\n")
+    (tmp_path / "nets" / "net.py").write_text(
+        "import torch\nfrom .blocks import WIDTH\ndef make(num_classes): ...\n"
+    )
+    before = code("nets.net:make")
+    assert code("nets.net:make") == before
+    (tmp_path / "nets" / "blocks.py").write_text("WIDTH = 4\n")
+    assert code("nets.net:make") != before
+    assert code("resnet18") == {}
+    check_code("nets.net:make", {})
+    with pytest.raises(UsageFailure, match="has changed"):
+        check_code("nets.net:make", before)
+
+
+def folder(tmp_path, architecture: str = "resnet10t"):
+    cfg = {"num_classes": 7, "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "input_size": [3, 32, 32]}
+    described = {"architecture": architecture, "num_classes": 7, "pretrained_cfg": cfg}
+    tmp_path.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "config.json").write_text(json.dumps(described))
+    return tmp_path
+
+
+def test_a_folder_of_timms_names_a_model(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(folder(tmp_path / "mine").parent)
+    name = pinned("timm:local-dir:mine")
+    assert name == f"timm:local-dir:{tmp_path / 'mine'}"
+    check_name(name)
+    assert build(name, Shape(4, 3, 32)).eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 4)
+    assert normalisation(name) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    before = code(name)
+    folder(tmp_path / "mine", "resnet14t")
+    assert code(name) != before
+    with pytest.raises(NotFound, match=r"config\.json"):
+        check_name("timm:local-dir:nowhere")
+
+
+def test_a_model_of_the_hub_works_from_its_cache_and_is_pinned(tmp_path, monkeypatch) -> None:
+    from huggingface_hub import constants
+
+    commit, place = "c" * 40, tmp_path / "models--them--net"
+    folder(place / "snapshots" / commit)
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text(commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    name = pinned("timm:hf-hub:them/net")
+    assert name == f"timm:hf-hub:them/net@{commit}"
+    assert pinned(name) == name
+    check_name("timm:hf-hub:them/net")
+    with pytest.raises(NotFound, match="not in the hub's cache") as failure:
+        check_name("timm:hf-hub:them/other")
+    assert failure.value.hint == "hf download them/other gets it"

@@ -1,21 +1,25 @@
 """Checkpoint files: read without ever executing what is in them, written with all that `unlearn` needs.
 
-A file of ours holds a `state_dict` and, as one JSON text named `deepunlearn`, its claims: the recipe that
-made it, the dataset and the forget set. Claims are believed only as far as they can be checked.
+A file of ours is a plain state dict that any program can load. Its claims are metadata, one JSON text named
+`deepunlearn`: the recipe that made it, the dataset and the forget set. They are believed only as far as they
+can be checked.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
+import shlex
 import warnings
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+from deepunlearn_cli.checkpoints.contents import EXPORT, Entries, chosen, class_names, state_dicts
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 
 if TYPE_CHECKING:
@@ -25,9 +29,12 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 CLAIMS = "deepunlearn"
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")  # where training scripts put weights
-PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, Lightning
-EXPORT = "save it with torch.save(model.state_dict(), FILE)"
+REWRITE = (  # of a file that holds code, for who trusts it; `{0!r}` becomes `{1!r}`
+    "import torch; m = torch.load({0!r}, map_location='cpu', weights_only=False); "
+    "m = m.get('state_dict', m.get('model')) if isinstance(m, dict) else m; "
+    "torch.save(m if isinstance(m, dict) else m.state_dict(), {1!r})"
+)
+RESCRIPT = "import torch; torch.save(torch.jit.load({0!r}, map_location='cpu').state_dict(), {1!r})"
 
 
 class Claims(TypedDict, total=False):
@@ -39,6 +46,7 @@ class Claims(TypedDict, total=False):
         image_size: None where pictures are not square.
         split_folders: of `folder:PATH`, where somebody named them.
         classes: names in the order of the model's outputs.
+        created: when its run was made, in seconds since 1970.
     """
 
     recipe: Mapping[str, Any]
@@ -47,20 +55,27 @@ class Claims(TypedDict, total=False):
     split_folders: str | None
     classes: list[str]
     forget: ClaimedForget
+    created: float
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights by name, and what the file claims about itself (empty for files from elsewhere)."""
+    """What a file holds, and what it claims about itself (nothing where it is from elsewhere).
+
+    Attributes:
+        entries: its state dicts by place, the one that is meant first.
+        classes: names of the classes in the order of the model's outputs, where the file has them.
+    """
 
     path: Path
-    weights: dict[str, Tensor]
+    entries: Entries
     claims: Claims
+    classes: tuple[str, ...] = ()
 
-    @cached_property
-    def sha256(self) -> str:
-        """SHA-256 (hex) over names, types, shapes and bytes of the weights."""
-        return weights_hash(self.weights)
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The state dict that is meant, by the file's names."""
+        return next(iter(self.entries.values()))
 
 
 def weights_hash(weights: Mapping[str, Tensor]) -> str:
@@ -80,35 +95,43 @@ def looks_like_file(ref: str) -> bool:
     return Path(ref).suffix in SUFFIXES or os.sep in ref or Path(ref).is_file()
 
 
-def read(path: Path) -> Checkpoint:
+def read(path: Path, key: str | None = None) -> Checkpoint:
     """A checkpoint file (`.safetensors`, or anything `torch.save` wrote), tensors only.
+
+    Args:
+        key: which of several state dicts, as `state_dict_ema`.
 
     Raises:
         NotFound: no such file.
-        UsageFailure: truncated, not a state dict, or holding pickled code (which is never run).
+        UsageFailure: truncated, not a state dict, with pickled code (which is never run), or without `key`.
     """
     if not path.is_file():
         raise NotFound(f"no checkpoint file {path}", "run ids are listed by `deepunlearn runs`")
     content, claims = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    return Checkpoint(path, _state_dict(content, path), _parsed(claims, path))
+    entries = state_dicts(content, path)
+    entries = chosen(entries, key, path) if key else entries
+    return Checkpoint(path, entries, _parsed(claims, path), class_names(content))
 
 
 def write(path: Path, weights: Mapping[str, Tensor], claims: Mapping[str, Any]) -> None:
-    """Write a checkpoint with its claims; the file appears whole or not at all.
+    """Write weights as a plain state dict, with claims as its metadata; it appears whole or not at all.
 
     Raises:
         UsageFailure: the folder does not exist or cannot be written.
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    text = json.dumps(claims, sort_keys=True)
+    text, layout = json.dumps(claims, sort_keys=True), torch.contiguous_format
+    # copies: tied weights and other layouts are not for every reader
+    plain = OrderedDict((name, w.detach().clone(memory_format=layout)) for name, w in weights.items())
     try:
         if path.suffix == ".safetensors":
-            save_file(dict(weights), part, metadata={CLAIMS: text})
+            part.write_bytes(save(dict(plain), metadata={CLAIMS: text}))
         else:
-            torch.save({CLAIMS: text, "state_dict": dict(weights)}, part)
+            plain._metadata = {CLAIMS: {CLAIMS: text}}  # type: ignore[attr-defined]
+            torch.save(plain, part)
         part.replace(path)
     except (OSError, RuntimeError) as error:
         part.unlink(missing_ok=True)
@@ -144,35 +167,40 @@ def _read_torch(path: Path) -> tuple[Any, str]:
     import torch
 
     try:
-        with warnings.catch_warnings(action="ignore"):  # of pickle protocols; what matters is refused
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_harmless()):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, KeyError):  # the latter where text is taken for instructions
         raise UsageFailure(
-            f"{path} holds pickled code or is no checkpoint; nothing in it was run", EXPORT
+            f"{path} holds pickled code (a whole model, say) or is no checkpoint; nothing in it was run",
+            f"if you trust it, where its code is: {_rewritten(REWRITE, path)}",
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, AttributeError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, AttributeError, TypeError, IndexError) as error:
+        if "TorchScript" in str(error):
+            raise UsageFailure(f"{path} is a TorchScript archive", _rewritten(RESCRIPT, path)) from None
         raise UsageFailure(f"{path} is not a whole checkpoint: {_first_line(error)}", EXPORT) from None
-    return content, content.get(CLAIMS, "{}") if isinstance(content, dict) else "{}"
+    return content, _claims_in(content)
 
 
-def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
-    import torch
-
-    if isinstance(content, Mapping):
-        inner = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), content)
-        odd = [name for name, value in inner.items() if not isinstance(value, torch.Tensor)]
-        if inner and not odd:
-            return _without_prefix(dict(inner))
-        fault = f"entry {odd[0]!r} is a {type(inner[odd[0]]).__name__}" if odd else "it is empty"
-        raise UsageFailure(f"{path} is not a state dict of tensors: {fault}", EXPORT)
-    raise UsageFailure(f"{path} holds a {type(content).__name__}, not a state dict", EXPORT)
+def _claims_in(content: Any) -> str:
+    """The claims of a file: in its metadata or, as version 0.2 wrote them, beside its state dict."""
+    metadata = getattr(content, "_metadata", None)
+    holder = metadata.get(CLAIMS, content) if isinstance(metadata, dict) else content
+    text = holder.get(CLAIMS, "{}") if isinstance(holder, dict) else "{}"
+    return text if isinstance(text, str) else "{}"
 
 
-def _without_prefix(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in weights):
-            weights = {name.removeprefix(prefix): value for name, value in weights.items()}
-    return weights
+def _harmless() -> list[Any]:
+    """What training scripts put beside weights, and is data: options, and numbers of NumPy's."""
+    import numpy as np
+
+    numbers = [type(np.dtype(kind)) for kind in ("f8", "f4", "f2", "i8", "i4", "u1", "?")]
+    return [argparse.Namespace, np.dtype, np._core.multiarray.scalar, *numbers]  # type: ignore[attr-defined]
+
+
+def _rewritten(code: str, path: Path) -> str:
+    """A command that makes a plain state dict of a file."""
+    code = code.format(str(path), str(path.with_name(f"{path.stem}-weights.pth")))
+    return f"python -c {shlex.quote(code)}"
 
 
 def _parsed(claims: str, path: Path) -> Claims:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepunlearn_cli import data, models
-from deepunlearn_cli.checkpoints import pictures
+from deepunlearn_cli.checkpoints import drafts, foreign, pictures, training
+from deepunlearn_cli.checkpoints.drafts import Said
 from deepunlearn_cli.checkpoints.file import Checkpoint, Claims, looks_like_file, read
-from deepunlearn_cli.checkpoints.foreign import admit
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.core.specs import for_run
-from deepunlearn_cli.execution import forgetting, recipes
+from deepunlearn_cli.execution import forgetting, recipes, references
 
 if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
-    from deepunlearn_cli.store import Run
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Wanted(Said):
     """What the user said about a checkpoint; None where the file itself is to say."""
 
     dataset: str | None = None
@@ -41,9 +41,8 @@ class Wanted:
 
     def of_files(self) -> list[str]:
         """The options given that only a file needs: a run knows these itself."""
-        names = (
-            "dataset", "model", "val_share", "split_seed", "image_size", "seed", "split_folders", "classes"
-        )  # fmt: skip
+        own = ("forget", "with_duplicates", "offline")
+        names = [one.name for one in fields(self) if one.name not in own]
         return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
 
 
@@ -80,8 +79,9 @@ def read_ref(ref: str, wanted: Wanted, home: Path) -> Ref:
     """
     if not looks_like_file(ref):
         return ref
-    file = read(Path(ref))
+    file = read(Path(ref), wanted.weights_key)
     spec, model = _said(file, wanted)
+    wanted.check()
     if not _decoded(file, wanted, home):
         _check_spec(spec, wanted)
     models.check_name(model)
@@ -91,7 +91,7 @@ def read_ref(ref: str, wanted: Wanted, home: Path) -> Ref:
 def _decoded(file: Checkpoint, wanted: Wanted, home: Path) -> data.Dataset | None:
     """The dataset that a file claims, if it is at hand already and no other was asked for."""
     claimed = _claimed_recipe(file)
-    if wanted.dataset or wanted.split_folders or wanted.classes or not claimed:
+    if wanted.dataset or wanted.split_folders or wanted.classes or wanted.interpolation or not claimed:
         return None
     try:
         return data.load_dataset(str(claimed.data.get("fingerprint")), home)
@@ -163,12 +163,21 @@ def original(start: Start) -> Start:
     Raises:
         UsageFailure: it is.
     """
-    if start.recipe.kind == "unlearn" or start.recipe.name == RETRAIN:
+    unlearned = start.recipe.kind == references.CHECKPOINT and start.recipe.forget
+    if start.recipe.kind == "unlearn" or start.recipe.name == RETRAIN or unlearned:
         raise UsageFailure(
             f"{start.recipe.key} is not an original but the result of {start.recipe.name}",
             f"`deepunlearn show {start.recipe.key}` names its original",
         )
     return start
+
+
+def ready(
+    starts: Sequence[Start], wanted: Mapping[str, Mapping[str, Any]], runner: Runner, *, augment: bool
+) -> list[Start]:
+    """Originals that every wanted method can start from (`training.ready`)."""
+    known = training.ready([start.recipe for start in starts], wanted, runner, augment=augment)
+    return [replace(start, recipe=recipe) for start, recipe in zip(starts, known, strict=True)]
 
 
 def claims_of(recipe: Recipe, start: Start, *, named: bool = True) -> Claims:
@@ -189,13 +198,22 @@ def claims_of(recipe: Recipe, start: Start, *, named: bool = True) -> Claims:
 
 def _from_file(file: Checkpoint, runner: Runner, wanted: Wanted, *, forgetful: bool) -> Model:
     claimed = _claimed_recipe(file)
-    known = runner.store.get(claimed.key) if claimed else None
     scene = _scene(file, claimed, runner, wanted)
-    same = claimed is not None and known is not None and _same(known, file)
-    recipe = claimed if claimed and same else _checkpoint_recipe(file, claimed, scene, wanted)
-    forget = _forget_of(file, recipe, scene.dataset, runner) if forgetful else None
+    draft = drafts.draft(file, claimed, scene, wanted)
+    if wanted.seed is not None:
+        draft = replace(draft, seed=wanted.seed)
+    same = claimed is not None and drafts.is_run(file, claimed, scene, wanted, runner.store)
+    recipe = claimed if claimed and same else foreign.as_they_are(file, draft, runner)
+    unlearned = drafts.was_unlearned(claimed)
+    forget = _forget_of(file, recipe, scene.dataset, runner) if forgetful or unlearned else None
     if not same:
-        admit(file, recipe, runner)
+        if claimed and unlearned and forget:
+            draft = drafts.unlearned(draft, file, claimed, forget, runner)
+        recipe = foreign.admit(file, draft, runner, prepared=bool(file.claims or wanted.mean or wanted.std))
+        drafts.ask(recipe, file, wanted, runner)
+    claim = file.claims.get("forget")
+    if claim and forget and not recipe.forget:
+        forgetting.remember(recipe, forget, runner, named=claim.get("named", True))
     return Model(recipe, scene.dataset, data.portable(_said(file, wanted)[0]), forget)
 
 
@@ -206,15 +224,6 @@ def _claimed_recipe(file: Checkpoint) -> Recipe | None:
         raise UsageFailure(
             f"{file.path}: its description is not a recipe", "give --dataset --model"
         ) from None
-
-
-def _same(run: Run, file: Checkpoint) -> bool:
-    import torch
-
-    weights = run.weights()
-    return weights.keys() == file.weights.keys() and all(
-        torch.equal(value, file.weights[name]) for name, value in weights.items()
-    )
 
 
 def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
@@ -238,12 +247,13 @@ def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wan
     if dataset is None:
         dataset = pictures.opened(
             spec,
-            file.claims,
+            file,
             runner,
             image_size=wanted.image_size,
             split_folders=wanted.split_folders,
             classes=wanted.classes,
             offline=wanted.offline,
+            interpolation=drafts.interpolation(claimed, wanted),
         )
     if claimed and claimed.data.get("fingerprint") != dataset.fingerprint:
         forgetting.check_changed(
@@ -254,7 +264,8 @@ def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wan
             agreed=wanted.dataset is not None,
             named=wanted.forget is not None,
         )
-    return _split_as(claimed, wanted, recipes.Scene(dataset, model, data.VAL_SHARE, data.SPLIT_SEED))
+    scene = recipes.Scene(dataset, models.pinned(model), data.VAL_SHARE, data.SPLIT_SEED)
+    return drafts.prepared(_split_as(claimed, wanted, scene), claimed, wanted)
 
 
 def _split_as(claimed: Recipe | None, wanted: Wanted, scene: recipes.Scene) -> recipes.Scene:
@@ -272,29 +283,9 @@ def _first(*values: Value | None) -> Value:
     return next(value for value in values if value is not None)
 
 
-def _checkpoint_recipe(
-    file: Checkpoint, claimed: Recipe | None, scene: recipes.Scene, wanted: Wanted
-) -> Recipe:
-    root = claimed.root if claimed else None
-    training = root.params.get("training", dict(root.params)) if root else recipes.TRAINER().params()
-    return Recipe(
-        kind="checkpoint",
-        name="checkpoint",
-        params={"sha256": file.sha256, "training": training},
-        seed=_first(wanted.seed, claimed.seed if claimed else None, 0),
-        data=scene.data,
-        model=scene.model,
-        precision=scene.precision,
-        labels=scene.labels | {"file": file.path.name},
-    )
-
-
 def _forget_of(file: Checkpoint, recipe: Recipe, dataset: data.Dataset, runner: Runner) -> data.ForgetSet:
-    """What a file says that it is to forget, from then on of its run; else what is on record of that."""
+    """What a file says that it is to forget, or has forgotten; else what is on record of its run."""
     claim = file.claims.get("forget")
     if not claim:
         return forgetting.intended(recipe, runner)
-    forget = forgetting.claimed(claim, dataset, recipe, runner)
-    if not recipe.forget:
-        forgetting.remember(recipe, forget, runner, named=claim.get("named", True))
-    return forget
+    return forgetting.claimed(claim, dataset, recipe, runner)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.attacks import OneModel, on_one_model
+from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.audit_rows import SavedFiles, advice, audit_row, audited_files
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
@@ -85,6 +86,14 @@ class SavedScores(Bundle):
                 raise UsageFailure(f"--{name} belongs to --scores", "runs find theirs in the store")
 
 
+Retrained = Annotated[
+    str | None,
+    option(
+        metavar="REF",
+        help="A model that you retrained without the forget set, to compare with.",
+        autocompletion=o.complete_refs,
+    ),
+]
 Against = Annotated[
     str | None,
     option(
@@ -104,6 +113,7 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         *,
         models: Models,
         against: Against = None,
+        retrained: Retrained = None,
         draw_seed: DrawSeed = 0,
         verdict: VerdictOptions,
         saved: SavedScores,
@@ -111,7 +121,7 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         file: FileData,
         running: Running,
     ) -> Result:
-        from deepunlearn_cli.checkpoints import refs
+        from deepunlearn_cli.checkpoints import control, refs
 
         rule = verdict.rule(attack)
         per_sample.check()
@@ -123,6 +133,8 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         read = file.read(models.named, session)
         with running.runner_for(read, session) as runner:
             starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]
+            for start in starts if retrained else ():
+                control.admit(retrained or "", start, runner)
             attacks = [_recipe(start, hyper, draw_seed) for start in starts]
             if running.dry_run:
                 return Result(tables=[plan_table(runner, attacks)])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli.foreign import Foreign, Preparing
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import read_jobs, read_refs, set_values
 from deepunlearn_cli.cli.unfold import Bundle
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
 
 
-class Data(Bundle):
+class Data(Preparing):
     """What originals are trained on: dataset, architecture, split."""
 
     dataset: o.Dataset
@@ -47,7 +48,8 @@ class Data(Bundle):
 
     def scene(self, runner: Runner, precision: str, *, augment: bool) -> Scene:
         """The decoded dataset with split, architecture, precision and augmentation."""
-        from deepunlearn_cli import data
+        from deepunlearn_cli import data, models
+        from deepunlearn_cli.checkpoints import preparation
         from deepunlearn_cli.execution import recipes
 
         opened = runner.dataset(
@@ -56,8 +58,12 @@ class Data(Bundle):
             offline=self.offline,
             split_folders=self.split_folders,
             classes=data.read_classes(self.classes) if self.classes else (),
+            interpolation=self.interpolation,
         )
-        scene = recipes.Scene(opened, self.model, data.VAL_SHARE, data.SPLIT_SEED, precision, augment)
+        model = models.pinned(self.model)
+        prepared = preparation.read(self.mean, self.std, self.channels, opened, model)
+        prepared = replace(prepared, interpolation=self.interpolation)
+        scene = recipes.Scene(opened, model, data.VAL_SHARE, data.SPLIT_SEED, precision, augment, prepared)
         scene = replace(scene, **set_values(val_share=self.val_share, split_seed=self.split_seed))
         if lacking := data.untrained(opened, data.split(opened, scene.val_share, scene.split_seed)):
             runner.reporter.warned(
@@ -67,7 +73,7 @@ class Data(Bundle):
         return scene
 
 
-class FileData(Bundle):
+class FileData(Foreign):
     """What to forget, and of a checkpoint file what it does not say itself."""
 
     forget: o.Forget = None

@@ -66,6 +66,7 @@ def _shown(runs: Sequence[Run], out: Path | None, claims: Mapping[str, Any]) -> 
 
     result = Result(tables=[run_table(runs)], ids=[run.id for run in runs])
     if out:
-        file.write(out, runs[0].weights(), claims)
+        made = {"recipe": runs[0].recipe.to_json(), "created": runs[0].facts.get("created", 0)}
+        file.write(out, runs[0].weights(), {**claims, **made})
         result.notes = [f"wrote {out}"]
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import typer
@@ -30,7 +31,19 @@ def _settle(parameters: list[Any], prefix: str) -> list[Any]:
 
 
 class Command(TyperCommand):
-    """A command whose parameters are settled by this project's rules."""
+    """A command whose parameters are settled by this project's rules.
+
+    Where a command takes both, `--control` with a single value is `--retrained`: of saved scores (`--scores`)
+    a control is two files, of runs it is one model.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As click does."""
+        names = {name for parameter in self.params for name in parameter.opts}
+        scores = any(word == "--scores" or word.startswith("--scores=") for word in args)
+        if "--retrained" in names and not scores:
+            args = [re.sub("^--control(?==|$)", "--retrained", word) for word in args]
+        return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Every parameter, the help option included."""

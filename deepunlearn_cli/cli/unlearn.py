@@ -63,6 +63,15 @@ class Steps(Bundle):
         ),
     ] = None
 
+    control: Annotated[
+        str | None,
+        option(
+            metavar="REF",
+            help="A model that you retrained without the forget set: audits compare with it.",
+            rich_help_panel=o.TRAINING,
+        ),
+    ] = None
+
     def check(self) -> None:
         """Refuse an earlier checkpoint without consent, and consent to nothing."""
         if self.earlier and not self.approximate:
@@ -91,7 +100,7 @@ def unlearn(
     session: Session, method: o.Methods, models: Models, data: FileData, steps: Steps, making: Making
 ) -> Result:
     """Remove the forget set from a trained model."""
-    from deepunlearn_cli.checkpoints import refs
+    from deepunlearn_cli.checkpoints import control, refs
     from deepunlearn_cli.execution import recipes
 
     methods = read_methods(method)
@@ -104,6 +113,9 @@ def unlearn(
     with making.runner_for(checkpoints, session) as runner:
         before = refs.look_up(earlier, runner, data.wanted()).recipe if earlier else None
         starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
+        starts = refs.ready(starts, params, runner, augment=not steps.no_augment)
+        for start in starts if steps.control else ():
+            control.admit(steps.control or "", start, runner)
         wanted = [
             recipes.unlearned(
                 start.recipe,

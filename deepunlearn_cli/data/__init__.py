@@ -30,12 +30,14 @@ from deepunlearn_cli.data._forget import (
 )
 from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._hardness import Scores
+from deepunlearn_cli.data._pictures import INTERPOLATIONS, resized_by
 from deepunlearn_cli.data._splits import Split, split
 
 __all__ = [
     "DEFAULT_FORGET",
     "FAMILIES",
     "FORMS",
+    "INTERPOLATIONS",
     "SPLIT_SEED",
     "VAL_SHARE",
     "Canary",
@@ -82,6 +84,7 @@ def open_dataset(
     split_folders: str | None = None,
     classes: Sequence[str] = (),
     progress: Progress | None = None,
+    interpolation: str | None = None,
 ) -> Dataset:
     """A dataset, decoded into `home` the first time and found there afterwards.
 
@@ -93,16 +96,22 @@ def open_dataset(
         split_folders: `TRAIN,TEST`, of `folder:PATH`; None where the folders' names tell.
         classes: names in the order of the model's outputs; empty for the source's own order.
         progress: called now and then (see `core/shared.py`).
+        interpolation: how pictures are resized (`INTERPOLATIONS`); None for bilinear.
 
     Raises:
         NotFound: no such family, folder or file, with what to do about it.
         UsageFailure: files that cannot be used as they are.
     """
     family = _family(spec, home, image_size, offline, Asked(split_folders, tuple(classes)))
+    family.interpolation = interpolation or family.interpolation
+    with resized_by(family.interpolation):
+        return _opened(family, home, classes, progress or _silent)
+
+
+def _opened(family: Family, home: Path, classes: Sequence[str], report: Progress) -> Dataset:
     known = find(home, family.key(family.stamp()))
     if known:
         return known
-    report = progress or _silent
     family.fetch(report)
     keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())
     plan = arranged(family.plan(), classes) if classes else family.plan()

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypedDict
 import numpy as np
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.preparation import BILINEAR
 from deepunlearn_cli.core.recipe import canonical
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.core.specs import SPLIT_SEED
@@ -129,6 +130,7 @@ class Family(ABC):
         self.image_size = image_size or self.size
         self.offline = offline
         self.asked = asked
+        self.interpolation = BILINEAR
 
     @property
     def label(self) -> str:
@@ -152,7 +154,8 @@ class Family(ABC):
 
     def key(self, stamp: Any) -> str:
         """SHA-256 (hex) of the source in this state."""
-        said = [list(vars(self.asked).values())] if self.asked != NOTHING else []
+        said: list[Any] = [list(vars(self.asked).values())] if self.asked != NOTHING else []
+        said += [self.interpolation] if self.interpolation != BILINEAR else []
         state = canonical([DECODER, type(self).__module__, self.image_size, stamp, *said])
         return hashlib.sha256(state.encode("utf-8", "surrogateescape")).hexdigest()
 

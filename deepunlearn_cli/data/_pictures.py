@@ -17,6 +17,7 @@ from zlib import error as ZlibError
 import numpy as np
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.preparation import BILINEAR
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.data._dataset import Pixels
 from deepunlearn_cli.data._listing import shown
@@ -32,6 +33,7 @@ UNREADABLE = (
     OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, OverflowError,
     AttributeError, NotImplementedError, MemoryError, StructError, ZlibError,
 )  # fmt: skip
+INTERPOLATIONS = (BILINEAR, "bicubic", "lanczos", "nearest", "box")  # Pillow's, by its names
 DEEP = {"I", "I;16", "I;16B", "I;16L", "F"}  # Pillow modes of more than 8 bits
 
 
@@ -198,12 +200,33 @@ def _converted(mode: str, picture: Image) -> Image:
     return picture.convert(mode)
 
 
+_interpolation = [BILINEAR]  # of the dataset that is being decoded: threads that decode have no context
+
+
+@contextmanager
+def resized_by(interpolation: str) -> Iterator[None]:
+    """Pictures that are decoded within are resized in this way.
+
+    Raises:
+        UsageFailure: there is no such way.
+    """
+    if interpolation not in INTERPOLATIONS:
+        raise UsageFailure(
+            f"--interpolation {interpolation!r} is none of {', '.join(INTERPOLATIONS)}", "bilinear, say"
+        )
+    _interpolation.append(interpolation)
+    try:
+        yield
+    finally:
+        _interpolation.pop()
+
+
 def _fitted(picture: Image, width: int, height: int) -> Image:
     from PIL.Image import Resampling
 
     if picture.size == (width, height):
         return picture
-    return picture.resize((width, height), Resampling.BILINEAR)
+    return picture.resize((width, height), Resampling[_interpolation[-1].upper()])
 
 
 def _resized(images: Pixels, size: tuple[int, ...]) -> Pixels:

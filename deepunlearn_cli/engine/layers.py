@@ -1,25 +1,40 @@
-"""Finding one's way in a network one has never seen: its stem, its stages, its classifier."""
+"""Parts of a network one has never seen, as methods ask for them: stem, stages, head, kernels, norms."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
+
+from deepunlearn_cli.engine import frozen
+from deepunlearn_cli.engine.layout import Layout, by_definition
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 CONVOLUTIONAL = 0.5  # share of a model's weights from which on its convolutions stand for all of it
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 
 
 def convolutions(model: nn.Module) -> list[nn.Conv2d]:
-    """Every two-dimensional convolution, in order of definition."""
-    return [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    """Every two-dimensional convolution that learns, in order of definition; of tied ones the first."""
+    return _learning(layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
 
 
 def linears(model: nn.Module) -> list[nn.Linear]:
-    """Every linear layer, in order of definition."""
-    return [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    """Every linear layer that learns, in order of definition; of tied ones the first."""
+    return _learning(layer for layer in model.modules() if isinstance(layer, nn.Linear))
+
+
+def _learning(layers: Iterable[Layer]) -> list[Layer]:
+    """One layer for each weight that is a parameter: those frozen are none while a method works."""
+    found: dict[int, Layer] = {}
+    for layer in layers:
+        if isinstance(layer.weight, nn.Parameter):
+            found.setdefault(id(layer.weight), layer)
+    return list(found.values())
 
 
 def kernels(model: nn.Module) -> list[Tensor]:
@@ -42,57 +57,72 @@ def plain_weights(model: nn.Module) -> list[Tensor]:
 
 
 def share(model: nn.Module, weights: Iterable[Tensor]) -> float:
-    """How much of a model's parameters these are, 0..1."""
-    return sum(w.numel() for w in weights) / max(1, sum(p.numel() for p in model.parameters()))
+    """How much of a model's weights these are, 0..1; frozen ones count among them, tied ones once."""
+    chosen = {id(weight): weight.numel() for weight in weights}
+    return sum(chosen.values()) / max(1, frozen.size(model))
 
 
-def stem(model: nn.Module) -> nn.Module | None:
-    """The first convolution or linear layer, or None."""
-    return next((layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)), None)
+def stem(model: nn.Module, layout: Layout | None = None) -> list[Tensor]:
+    """The weights that learn of the first convolution or linear layer at work; none where it has none."""
+    for place in (layout or by_definition(model)).order:
+        layer = model.get_submodule(place)
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            return list(layer.parameters())
+    return []
 
 
-def classifier(model: nn.Module) -> nn.Module | None:
-    """The last convolution or linear layer, or None."""
-    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    return layers[-1] if layers else None
+def head(model: nn.Module, layout: Layout | None = None) -> list[Tensor]:
+    """The weights that learn of the last layer before the logits, of both where there are two heads."""
+    named = dict(model.named_parameters())
+    return [named[name] for name in (layout or by_definition(model)).head if name in named]
 
 
-def stages(model: nn.Module) -> list[nn.Module]:
-    """The blocks between stem and classifier: a ResNet's stages, a TinyViT's stages, a ViT's blocks.
-
-    They are the several sequences among a module's children, or the members of the only one; a module with
-    neither is searched in its largest child. A plain sequence of layers counts its weight layers.
-    """
-    last, node = classifier(model), model
-    while True:
-        inner = [child for child in node.children() if _weighty(child) and last not in set(child.modules())]
-        rows: list[nn.Module] = [child for child in inner if isinstance(child, nn.Sequential | nn.ModuleList)]
-        if len(rows) > 1:
-            return rows
-        if isinstance(node, nn.Sequential | nn.ModuleList) or not inner:
-            return inner
-        node = rows[0] if rows else max(inner, key=_size)
+def class_axes(model: nn.Module, layout: Layout | None = None) -> dict[Tensor, int]:
+    """By weight of the head, the axis along which its parts belong to single classes."""
+    named = dict(model.named_parameters())
+    return {
+        named[name]: axis for name, axis in (layout or by_definition(model)).axes.items() if name in named
+    }
 
 
-def tail(model: nn.Module, blocks: int) -> list[nn.Module]:
+def stages(model: nn.Module, layout: Layout | None = None) -> list[nn.Module]:
+    """The blocks between stem and head: a ResNet's stages, a TinyViT's stages, a ViT's blocks."""
+    return [model.get_submodule(place) for place in (layout or by_definition(model)).stages]
+
+
+def tail(model: nn.Module, blocks: int, layout: Layout | None = None) -> list[nn.Module]:
     """Every module from the `blocks`-th last stage on: those stages, and what follows up to the logits.
 
     More blocks than there are stages mean all stages; the stem is never part of it.
     """
-    rows, order = stages(model), list(model.modules())
-    first = rows[-min(blocks, len(rows))] if rows else classifier(model)
-    return order[order.index(first) :] if first is not None else []
+    known = layout or by_definition(model)
+    rows = stages(model, known)
+    order = [model.get_submodule(place) for place in known.order]
+    last = rows[-min(blocks, len(rows)) :] if rows else _holders(model, known)
+    if not last:
+        return []
+    begun = {module for one in last for module in one.modules()}
+    start = next((place for place, module in enumerate(order) if module in begun), len(order))
+    inside = {module for one in (*last, *order[start:]) for module in one.modules()}
+    return [module for module in model.modules() if module in inside]
+
+
+def _holders(model: nn.Module, layout: Layout) -> list[nn.Module]:
+    """The layers that the head's weights belong to, where these are not the model itself."""
+    places = {name.rpartition(".")[0] for name in layout.head}
+    return [model.get_submodule(place) for place in sorted(places - {""})]
 
 
 @contextmanager
-def only(model: nn.Module, layers: Iterable[nn.Module]) -> Iterator[float]:
-    """Nothing but these layers learns: all others keep their weights and their running statistics.
+def only(model: nn.Module, layers: Iterable[nn.Module], weights: Iterable[Tensor] = ()) -> Iterator[float]:
+    """Nothing but these layers and weights learns: all others keep weights and running statistics.
 
     The others are in eval mode and take no gradient; afterwards the whole model is in train mode again.
     Gives the share of the model's weights that learns.
     """
     chosen = set(layers)
     inside = {id(weight) for layer in chosen for weight in layer.parameters(recurse=False)}
+    inside |= {id(weight) for weight in weights}
     for weight in model.parameters():
         weight.requires_grad_(id(weight) in inside)
     for module in model.modules():
@@ -103,11 +133,25 @@ def only(model: nn.Module, layers: Iterable[nn.Module]) -> Iterator[float]:
         model.requires_grad_(True).train()
 
 
-def renew(layers: Iterable[nn.Module], model: nn.Module, fresh: nn.Module) -> None:
-    """Give these layers of `model` the weights and running statistics that `fresh` has at the same places."""
+def renew(weights: Iterable[Tensor], model: nn.Module, fresh: nn.Module) -> None:
+    """Give these weights of `model` the values that `fresh` has at the same places."""
+    chosen = {id(weight) for weight in weights}
+    drawn = dict(fresh.named_parameters())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if id(weight) in chosen:
+                weight.copy_(drawn[name])
+
+
+def renew_layers(layers: Iterable[nn.Module], model: nn.Module, fresh: nn.Module) -> None:
+    """Give these layers what `fresh` has at the same places: weights that learn, running statistics too."""
     places = {module: name for name, module in model.named_modules()}
     for layer in layers:
-        layer.load_state_dict(fresh.get_submodule(places[layer]).state_dict())
+        drawn = fresh.get_submodule(places[layer])
+        renew(layer.parameters(recurse=False), layer, drawn)
+        if not frozen.holds(layer):
+            for name, value in layer.named_buffers(recurse=False):
+                value.copy_(drawn.get_buffer(name))
 
 
 def add_noise(weights: Iterable[Tensor], std: float | Tensor, generator: Generator) -> None:
@@ -116,12 +160,3 @@ def add_noise(weights: Iterable[Tensor], std: float | Tensor, generator: Generat
         noise = torch.randn(weight.shape, generator=generator)
         with torch.no_grad():
             weight.add_(noise.to(weight.device) * std)
-
-
-def _weighty(module: nn.Module) -> bool:
-    """Whether it holds a matrix or kernel, not just scales and shifts."""
-    return any(parameter.dim() > 1 for parameter in module.parameters())
-
-
-def _size(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from deepunlearn_cli.engine.fit import as_in_use
 from deepunlearn_cli.engine.pictures import Batch, Pictures
@@ -50,8 +52,12 @@ class PerSample:
     @contextmanager
     def watching(self) -> Iterator[Self]:
         """The model is in eval mode and its layers are watched."""
+        self._check_apart()
+        tied = _tied(self.model)
         watched = [
-            layer for layer in self.model.modules() if type(layer) in MATRICES + _scales() and _plain(layer)
+            layer
+            for layer in self.model.modules()
+            if type(layer) in MATRICES + _scales() and _plain(layer) and not tied & set(layer.parameters())
         ]
         hooks = [layer.register_forward_hook(self._visit) for layer in watched]
         try:
@@ -84,16 +90,26 @@ class PerSample:
         outputs = [visit.output for visit in visits]
         errors = [self.task.errors(logits, cotangent, outputs) for cotangent in cotangents if outputs]
         for visit, *of_losses in zip(visits, *errors, strict=True):
-            yield from _terms(visit, torch.stack(of_losses).float(), len(logits))
+            terms = _terms(visit, _wide(torch.stack(of_losses)), len(logits))
+            yield from ((weight, term) for weight, term in terms if weight in wanted)
         seen = {weight for visit in self._visits for weight in visit.layer.parameters()}
         yield from self._others(wanted - seen, cotangents)
+
+    def _check_apart(self) -> None:
+        """Refuse what makes the pictures of a batch depend on each other, even in eval mode."""
+        for layer in self.model.modules():
+            if isinstance(layer, _BatchNorm) and layer.running_mean is None:
+                raise self.task.refuse("per-sample gradients need BatchNorm with running statistics")
+        places = [layer for _, layer in self.model.named_modules(remove_duplicate=False) if layer._parameters]
+        if len(set(places)) < len(places):  # torch.func would leave its own tensors in them
+            raise self.task.refuse("per-sample gradients need a model that uses each layer once")
 
     def _check_single_use(self) -> None:
         if len({visit.layer for visit in self._visits}) < len(self._visits):
             raise self.task.refuse("per-sample gradients need a model that uses each layer once")
 
     def _visit(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        if not self._open:
+        if not self._open or not output.requires_grad:
             return output
         self._visits.append(_Visit(layer, inputs[0].detach(), output))
         return output.clone()  # what follows may work in place
@@ -184,6 +200,12 @@ def _slopes(samples: PerSample, batch: Batch, wanted: Set[Tensor]) -> Iterator[t
             yield weight, term.smaller()
 
 
+def _tied(model: nn.Module) -> set[Tensor]:
+    """Weights that several layers share: what a picture adds to them is no sum over layers squared."""
+    uses = Counter(w for layer in model.modules() for w in layer._parameters.values() if w is not None)
+    return {weight for weight, count in uses.items() if count > 1}
+
+
 def _scales() -> tuple[type[nn.Module], ...]:
     """Normalisations whose arithmetic is known; timm's are only met where it is loaded."""
     timms = sys.modules.get("timm.layers.norm")
@@ -199,7 +221,7 @@ def _plain(layer: nn.Module) -> bool:
 
 def _terms(visit: _Visit, errors: Tensor, size: int) -> Iterator[tuple[Tensor, Term]]:
     """What a visit adds to the weights of its layer; errors (C, *output shape)."""
-    layer, inputs = visit.layer, visit.inputs.float()
+    layer, inputs = visit.layer, _wide(visit.inputs)
     if type(layer) in _scales():
         yield from _scale_terms(layer, inputs, errors, size)
         return
@@ -233,6 +255,11 @@ def _scale_terms(
         yield layer.weight, Written(_flat(normal * errors, size).sum(2))
     if isinstance(layer.bias, Tensor):
         yield layer.bias, Written(_flat(errors, size).sum(2))
+
+
+def _wide(values: Tensor) -> Tensor:
+    """In 32 bits at least."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def _flat(values: Tensor, size: int) -> Tensor:

@@ -79,6 +79,12 @@ class Pixels:
         return self.images.device == self.labels.device
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of network input."""
+        _, height, width, channels = self.images.shape
+        return max(channels, self._scale.shape[-1]), height, width
+
+    @property
     def augmentable(self) -> bool:
         """Whether there is any augmentation for this dataset."""
         return self.flip or self.pad > 0

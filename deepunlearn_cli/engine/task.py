@@ -18,6 +18,7 @@ from deepunlearn_cli.engine.cost import Cost
 from deepunlearn_cli.engine.device import forward_size
 from deepunlearn_cli.engine.fit import Rates, Schedule, Steps
 from deepunlearn_cli.engine.graphs import Card, Given, Graphs
+from deepunlearn_cli.engine.layout import Layout
 from deepunlearn_cli.engine.objective import Objective
 from deepunlearn_cli.engine.optimizers import SGD, Adam, rate, set_rate
 from deepunlearn_cli.engine.pictures import Batch, Pictures
@@ -50,16 +51,15 @@ class Task:
         precision: str = "fp32",
         progress: Progress = lambda done, total, text: None,
     ) -> None:
-        self.parts = dict(parts)
-        self.device, self.stream, self.fresh = device, stream, fresh
-        self.classes, self.precision = classes, precision
-        self.cost = Cost()
+        self.parts, self.cost = dict(parts), Cost()
+        self.device, self.stream, self.fresh, self.classes = device, stream, fresh, classes
         self.facts: dict[str, Fact] = {}
         self.log: list[Reading] = []
         self.warnings: list[str] = []
+        self.layout: Layout | None = None  # of the model, for who looks for its head
         self.track: Track | None = None  # of the training that made the model, for who asks for it
         self.updates: dict[str, Tensor] | None = None  # what tracked training keeps for one
-        self._progress = progress
+        self.precision, self._progress = precision, progress
         self._epoch, self._epochs, self._started = 0, 1, time.perf_counter()
         self._readings = Readings(device)
         self.graphs = Graphs(Card(device), self.warnings.append) if device.type == "cuda" else None

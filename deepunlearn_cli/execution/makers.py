@@ -13,6 +13,7 @@ from deepunlearn_cli.core.errors import NotFound, RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.evaluation import metrics
+from deepunlearn_cli.execution import code
 from deepunlearn_cli.execution.lab import OneModelLab, leaks
 from deepunlearn_cli.execution.recipes import actor_of, training_of
 from deepunlearn_cli.methods import METHODS
@@ -129,7 +130,7 @@ def _track(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials) -> T
 
 def _kept(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """Weights and outputs are kept, for whatever comes next."""
-    return _product(task, recipe, materials, materials.outputs(recipe, model), _portable(model))
+    return _product(task, recipe, materials, materials.outputs(recipe, model), portable(model))
 
 
 def _product(
@@ -176,7 +177,7 @@ def _shadow(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, pro
 def _halfway(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """An original of U-LiRA: its weights, to start from, and what it says of either half."""
     outputs = materials.outputs(recipe, model, without=("val", "test"))
-    return _product(task, recipe, materials, outputs, _portable(model))
+    return _product(task, recipe, materials, outputs, portable(model))
 
 
 def _overheard(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
@@ -282,8 +283,10 @@ def warnings_of(outputs: Outputs, classes: int) -> list[str]:
 
 def _facts(task: Task, recipe: Recipe, materials: Materials) -> dict[str, Any]:
     cost = task.cost.facts(materials.training_size(recipe))
-    return {**task.facts, **materials.facts(), **cost, "classes": task.classes, "version": __version__}
+    made = {"version": __version__, code.FACT: code.of(recipe), "classes": task.classes}
+    return {**task.facts, **materials.facts(), **cost, **made}
 
 
-def _portable(model: nn.Module) -> dict[str, Tensor]:
+def portable(model: nn.Module) -> dict[str, Tensor]:
+    """A model's weights and statistics by name, as the store takes them."""
     return {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}

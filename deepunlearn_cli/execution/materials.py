@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from deepunlearn_cli import data, models
+from deepunlearn_cli.core.preparation import Preparation
 from deepunlearn_cli.core.recipe import Recipe, canonical, stream_seed
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.engine.device import describe, streams
 from deepunlearn_cli.engine.pictures import RESIDENT_SHARE, Pictures, Pixels
-from deepunlearn_cli.engine.predict import outputs_of
+from deepunlearn_cli.engine.predict import outputs_of, predict
 from deepunlearn_cli.engine.task import Task
 
 if TYPE_CHECKING:
@@ -73,9 +74,15 @@ class Materials:
         return len(parts["retain"]) + len(parts.get("forget", ()))
 
     def fresh(self, recipe: Recipe, stream: str) -> nn.Module:
-        """A newly initialised model on the device, from a named stream of the recipe's seed."""
-        height, _, channels = self.dataset(recipe).image_shape
-        shape = models.Shape(self.dataset(recipe).num_classes, channels, height)
+        """A newly initialised model on the device, from a named stream of the recipe's seed.
+
+        Raises:
+            UsageFailure: the code of the user's own model is no longer that of the recipe.
+        """
+        models.check_code(recipe.model, recipe.data)
+        height, width, channels = self.dataset(recipe).image_shape
+        channels = recipe.data.get("channels", channels)
+        shape = models.Shape(self.dataset(recipe).num_classes, channels, height, width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(recipe.seed, stream))
             model = models.build(recipe.model, shape)
@@ -154,19 +161,21 @@ class Materials:
         return outputs_of(model, parts, recipe.precision)
 
     def pixels(self, recipe: Recipe) -> Pixels:
-        """The dataset's pictures on the device, with the canaries that the recipe's training saw."""
+        """The dataset's pictures on the device, prepared as the recipe says, with its training's canaries."""
         dataset, canary = self.dataset(recipe), data.Canary.of(recipe.data)
-        key = canonical([dataset.fingerprint, canary and canary.plain()])
+        prepared = Preparation.from_data(recipe.data)
+        key = canonical([dataset.fingerprint, prepared.to_data(), canary and canary.plain()])
         if key not in self._pixels:
             images = dataset.images
             if canary:
                 images = data.with_canaries(dataset, canary, self.planted_in(canary).indices)
+            mean, std = prepared.numbers(dataset.mean, dataset.std)
             self._pixels[key] = Pixels(
                 images,
                 dataset.labels,
                 self.device,
-                mean=dataset.mean,
-                std=dataset.std,
+                mean=mean,
+                std=std,
                 flip=dataset.flip,
                 pad=dataset.pad,
                 memory_share=RESIDENT_SHARE / self.sharing,
@@ -176,6 +185,18 @@ class Materials:
     def planted_in(self, canary: data.Canary) -> data.ForgetSet:
         """The forget set that canaries are a part of."""
         return data.load_forget(canary.forget, self.home)
+
+    def correct(
+        self, recipe: Recipe, model: nn.Module, count: int, prepared: Preparation
+    ) -> NDArray[np.bool_]:
+        """Which of the first `count` retained pictures a model reads, prepared in another way."""
+        dataset, idle = self.dataset(recipe), torch.Generator()
+        index = self.indices(recipe)["retain"][:count]
+        mean, std = prepared.numbers(dataset.mean, dataset.std)
+        shown = Pixels(dataset.images[index], dataset.labels[index], self.device, mean=mean, std=std)
+        part = Pictures(shown, np.arange(len(index)), order=idle, moves=idle)
+        read: NDArray[np.bool_] = predict(model, part, recipe.precision).argmax(1) == dataset.labels[index]
+        return read
 
     def facts(self) -> dict[str, Any]:
         """Device, threads and library versions, for a run's record."""

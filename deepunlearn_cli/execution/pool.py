@@ -9,7 +9,7 @@ from typing import Any
 
 from deepunlearn_cli.core.errors import Failure, RunFailed
 from deepunlearn_cli.core.recipe import Recipe
-from deepunlearn_cli.execution import capacity
+from deepunlearn_cli.execution import capacity, code
 from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner, Step, usable
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.system.processes import Asked, Event, Link, Lost, ProcessPool, Told
@@ -161,6 +161,8 @@ class _Batch:
         """Take up what the store has."""
         run = self.store.get(key)
         assert run
+        if not made:
+            code.check(run)
         try:
             self.settled[key] = usable(run)
         except RunFailed as failure:

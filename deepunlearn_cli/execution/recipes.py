@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from deepunlearn_cli import models
 from deepunlearn_cli.attacks import ATTACKS, Probe, on_one_model
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Declared, Share
+from deepunlearn_cli.core.preparation import Preparation
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.execution.commands import tracked_training
 from deepunlearn_cli.methods import METHODS
@@ -25,7 +27,11 @@ TRIAL_ATTACK = "umia"
 
 @dataclass(frozen=True)
 class Scene:
-    """What an original is trained on and how: dataset, its split, architecture, precision, augmentation."""
+    """What an original is trained on and how: dataset, its split, architecture, precision, augmentation.
+
+    Attributes:
+        prepared: what its pictures are, where they are not as the dataset has them.
+    """
 
     dataset: Dataset
     model: str
@@ -33,6 +39,7 @@ class Scene:
     split_seed: int
     precision: str = "fp32"
     augment: bool = True
+    prepared: Preparation = field(default_factory=Preparation)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -42,6 +49,8 @@ class Scene:
             "val_share": self.val_share,
             "split_seed": self.split_seed,
             "augment": self.augment,
+            **self.prepared.to_data(),
+            **models.code(self.model),
         }
 
     @property
@@ -291,6 +300,8 @@ def hyperparameters(recipe: Recipe) -> dict[str, Any]:
 
 def actor_of(recipe: Recipe) -> type[Declared]:
     """What makes a run and declares its hyperparameters: nothing where the code is gone."""
+    if recipe.kind == "checkpoint":  # of whatever name: nothing here made it
+        return Declared
     room = ATTACKS if recipe.kind == "attack" else METHODS
     if recipe.kind in ("train", "lockstep") or (recipe.kind == "shadow" and not recipe.inputs):
         return TRAINER

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.execution import code
 
 if TYPE_CHECKING:
     from deepunlearn_cli.data import Dataset
@@ -100,6 +101,7 @@ class Runner:
         offline: bool = False,
         split_folders: str | None = None,
         classes: Sequence[str] = (),
+        interpolation: str | None = None,
     ) -> Dataset:
         """A dataset by its spec, decoded into the store if it is not there yet; what is left out is said."""
         from deepunlearn_cli.data import open_dataset
@@ -111,6 +113,7 @@ class Runner:
             offline=offline,
             split_folders=split_folders,
             classes=classes,
+            interpolation=interpolation,
             progress=self.reporter.progress,
         )
         if opened.left_out:
@@ -122,10 +125,13 @@ class Runner:
 
         Raises:
             RunFailed: the recipe, or one of its inputs, gives no usable model (on record or just now).
+            UsageFailure: it was made by other code of the same revision.
         """
         run = self.store.get(recipe.key)
         made = run is None
-        if run is None:
+        if run is not None:
+            code.check(run)
+        else:
             for needed in recipe.inputs.values():
                 self.ensure(needed)
             run = self._make_once(recipe)

@@ -31,13 +31,15 @@ def train_tail(model: nn.Module, task: Task, hyper: Settings, *, anew: bool) -> 
         UsageFailure: it has no such layers.
     """
     from deepunlearn_cli.engine.fit import stepped
-    from deepunlearn_cli.engine.layers import only, renew, tail
+    from deepunlearn_cli.engine.layers import head, only, renew, renew_layers, tail
 
-    layers = tail(model, hyper.blocks)
-    if not layers:
+    layers, ends = tail(model, hyper.blocks, task.layout), head(model, task.layout)
+    if not layers and not ends:
         raise task.refuse(f"{hyper.title} finds no layer to train in this model")
     if anew:
-        renew(layers, model, task.fresh("reset"))
-    with only(model, layers) as task.facts["touched_share"]:
+        fresh = task.fresh("reset")
+        renew_layers(layers, model, fresh)
+        renew(ends, model, fresh)
+    with only(model, layers, ends) as task.facts["touched_share"]:
         task.fit(model, task.retain, hyper, stepped(hyper.decay_rate))
     return model

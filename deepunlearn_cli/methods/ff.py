@@ -46,19 +46,19 @@ class FisherForgetting(Method):
         """The Fisher information, then noise from its inverse."""
         import torch
 
-        from deepunlearn_cli.engine.layers import add_noise, classifier
+        from deepunlearn_cli.engine.layers import add_noise, class_axes, head
 
-        information = self.information(model, task)
-        last = classifier(model)
-        head = {id(weight) for weight in last.parameters()} if last else set()
+        information, axes = self.information(model, task), class_axes(model, task.layout)
+        last = {id(weight) for weight in head(model, task.layout)}
         gone = torch.bincount(task.retain.labels, minlength=task.classes) == 0
         for weight in model.parameters():
-            variance = self.variance(information[weight], head=id(weight) in head)
-            if id(weight) in head:
+            axis = axes.get(weight, 0)  # of a head that is x @ W classes come last
+            variance = self.variance(information[weight].movedim(axis, 0), head=id(weight) in last)
+            if weight in axes:
                 with torch.no_grad():
-                    weight[gone] = 0.0
+                    weight.movedim(axis, 0)[gone] = 0.0
                 variance[gone] = GONE
-            add_noise([weight], variance.sqrt(), task.stream("noise"))
+            add_noise([weight], variance.movedim(0, axis).sqrt(), task.stream("noise"))
         return model
 
     def work(self, n: Sizes) -> float:

@@ -79,10 +79,10 @@ class KnowledgeDistillationEntropy(Method):
         return F.cross_entropy(logits, labels) + soft + divergence(teacher, logits, self.temperature)
 
     def _reset_ends(self, model: nn.Module, task: Task) -> None:
-        from deepunlearn_cli.engine.layers import classifier, renew, share, stem
+        from deepunlearn_cli.engine.layers import head, renew, share, stem
 
-        ends = {end for end in (stem(model), classifier(model)) if end is not None}
+        ends = [*stem(model, task.layout), *head(model, task.layout)]
         if not ends:
             raise task.refuse("kde finds no layer to reset in this model")
         renew(ends, model, task.fresh("reset"))
-        task.facts["touched_share"] = share(model, (w for end in ends for w in end.parameters()))
+        task.facts["touched_share"] = share(model, ends)

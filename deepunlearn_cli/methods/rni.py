@@ -44,13 +44,13 @@ class RandomNoiseInjection(Method):
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """Reset, then three phases under one optimiser that forgets its momentum after each epoch."""
-        from deepunlearn_cli.engine.layers import classifier, renew
+        from deepunlearn_cli.engine.layers import head, renew
         from deepunlearn_cli.engine.optimizers import forget_momentum
 
-        head = classifier(model)
-        if head is None:
-            raise task.refuse("rni finds no classifier in this model")
-        renew([head], model, task.fresh("reset"))
+        last = head(model, task.layout)
+        if not last:
+            raise task.refuse("rni finds no classifier that learns in this model")
+        renew(last, model, task.fresh("reset"))
         optimizer = task.sgd(model, self)
         for epoch in task.epochs(self.epochs, optimizer, self.schedule):
             forget_momentum(optimizer)

@@ -37,13 +37,15 @@ class SelectiveSynapticDampening(Method):
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """Two importances and one multiplication."""
+        from deepunlearn_cli.engine.frozen import size
+
         forget = self._importance(model, task.forget, task)
         every = self._importance(model, task.train, task)
         touched = sum(
             self.dampen(weight, of_forget, of_all)
             for weight, of_forget, of_all in zip(model.parameters(), forget, every, strict=True)
         )
-        task.facts["touched_share"] = int(touched) / sum(p.numel() for p in model.parameters())
+        task.facts["touched_share"] = int(touched) / size(model)
         return model
 
     def work(self, n: Sizes) -> float:

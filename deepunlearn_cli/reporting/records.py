@@ -145,7 +145,7 @@ def _newest_attempts(rows: Iterable[IndexRow]) -> list[IndexRow]:
 
 def _is_model(row: IndexRow) -> bool:
     """Whether a run made a model that has (or pretends to have) forgotten something."""
-    return bool(row["forget"]) and (row["kind"] == "unlearn" or row["name"] == RETRAIN)
+    return bool(row["forget"]) and (row["kind"] in ("unlearn", "checkpoint") or row["name"] == RETRAIN)
 
 
 def _wanted(row: IndexRow, dataset: str | None, model: str | None) -> bool:

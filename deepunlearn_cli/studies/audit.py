@@ -10,7 +10,7 @@ from deepunlearn_cli import data
 from deepunlearn_cli.attacks import ATTACKS, Decision, Findings, Gap, OneModel, Rule
 from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
-from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution import recipes, references
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Run
 
@@ -159,15 +159,20 @@ def on_retrained(attack: Recipe, runner: Runner) -> Recipe | None:
     start = target.inputs.get("original")
     if start is None:
         return None
-    reference = recipes.retrained(start, _forget(target, runner))
-    return again(attack, reference) if runner.store.get(reference.key) else None
+    reference = references.of(start, _forget(target, runner), runner.store)
+    known = runner.store.get(start.key)
+    if reference is None:
+        return None
+    if known and (made := runner.store.get(reference.key)):
+        references.check_fit(known, made)
+    return again(attack, reference)
 
 
 def on_nothing(attack: Recipe, runner: Runner) -> Recipe | None:
     """The attack on what doing nothing leaves: the original, judged as if it were unlearned."""
     target = attack.inputs["target"]
     start = target.inputs.get("original")
-    if start is None:
+    if start is None or not runner.store.get(start.key):  # of a file made elsewhere: not trained for this
         return None
     return again(attack, recipes.unlearned(start, DO_NOTHING, _forget(target, runner)))
 

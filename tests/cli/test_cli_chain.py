@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import pytest
 import torch
 from cli_kit import TRAIN, Bench, bench, files, ok, small_npz
 from safetensors.torch import load_file, save_file
+
+from deepunlearn_cli.checkpoints.file import read, write
 
 UNLEARN = ("unlearn", "--method", "ft", "-p", "epochs=1")
 
@@ -75,7 +76,7 @@ def test_the_forget_set_travels_when_its_file_is_gone(place, tmp_path):
     (made,) = ok(*UNLEARN, "--ckpt", orig, "--store", other, "--out", tmp_path / "clean.pt").lines
     shown = ok("show", made, "--store", other, "--json").json[0]
     assert shown["recipe"]["labels"]["forget"] == f"indices:{listed}"
-    claims = json.loads(torch.load(tmp_path / "clean.pt", weights_only=True)["deepunlearn"])
+    claims = read(tmp_path / "clean.pt").claims
     assert claims["forget"]["indices"] == rows.tolist()
     assert ok("attack", "umia", tmp_path / "clean.pt", "--store", other, "--json").json[0]["n"] == 60
 
@@ -145,7 +146,7 @@ def test_samples_of_a_run_carry_their_dataset_indices(place, tmp_path):
 
 
 def test_a_bare_state_dict_with_its_facts(place, tmp_path):
-    weights = torch.load(place.orig, weights_only=True)["state_dict"]
+    weights = read(place.orig).weights
     about = ("--dataset", "digits", "--model", "resnet-tiny", "--forget", "class:3")
     other = tmp_path / "other"
     ids = set()
@@ -186,11 +187,9 @@ def test_an_unlearned_file_is_no_original(place):
 
 
 def test_another_original_of_the_same_recipe_is_not_taken_for_it(place, tmp_path):
-    content = torch.load(place.orig, weights_only=True)
-    content["state_dict"] = {
-        k: v + 0.01 if v.is_floating_point() else v for k, v in content["state_dict"].items()
-    }
-    torch.save(content, tmp_path / "other.pt")
+    file = read(place.orig)
+    moved = {k: v + 0.01 if v.is_floating_point() else v for k, v in file.weights.items()}
+    write(tmp_path / "other.pt", moved, file.claims)
     (made,) = place.ok(*UNLEARN, "--ckpt", tmp_path / "other.pt").lines
     assert made != place.ids["ft"]
     assert "checkpoint" in kinds(place.store)

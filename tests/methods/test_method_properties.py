@@ -37,7 +37,11 @@ def test_ct_twice_is_identity_and_leaves_other_kernels() -> None:
     assert tiny.same(before, tiny.weights(model))
 
 
-@pytest.mark.parametrize(("name", "model"), [("ct", nn.Linear(4, 2)), ("msg", nn.BatchNorm2d(3))])
+FLAT = nn.Sequential(nn.Flatten(), nn.Linear(3 * tiny.SIZE**2, tiny.CLASSES))
+BARE = nn.Sequential(nn.BatchNorm2d(3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+@pytest.mark.parametrize(("name", "model"), [("ct", FLAT), ("msg", BARE)])
 def test_a_method_without_its_layers_refuses(name: str, model: nn.Module) -> None:
     with pytest.raises(UsageFailure, match=name):
         unlearn(model, name, tiny.task("cnn"))

@@ -14,7 +14,8 @@ from deepunlearn_cli import unlearn
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.engine import fit, predict
 from deepunlearn_cli.engine.distill import divergence, entropy
-from deepunlearn_cli.engine.layers import classifier, only, plain_weights, renew, stages, stem, tail
+from deepunlearn_cli.engine.layers import head, only, plain_weights, renew_layers, stages, stem, tail
+from deepunlearn_cli.engine.layout import trace
 from deepunlearn_cli.engine.pictures import Batch, Pictures
 from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.methods import METHODS, Sizes
@@ -211,6 +212,9 @@ class TestSparsity:
             torch.testing.assert_close(new, old - lr * gradient, rtol=1e-4, atol=1e-6)
 
 
+SIZES = {"head": tiny.SIZE, "fc": 32}
+
+
 class TestLayers:
     """Which layers a method finds in a network."""
 
@@ -222,16 +226,21 @@ class TestLayers:
         (lambda: build("torchvision:vgg11_bn", Shape(10, 3, 32)), 8, "classifier.6"),
     )
 
-    @pytest.mark.parametrize(("make", "count", "head"), MODELS)
-    def test_stages_stem_and_classifier(self, make: Callable[[], nn.Module], count: int, head: str) -> None:
+    @pytest.mark.parametrize("seen", [True, False])
+    @pytest.mark.parametrize(("make", "count", "last"), MODELS)
+    def test_stages_stem_and_classifier(
+        self, make: Callable[[], nn.Module], count: int, last: str, seen: bool
+    ) -> None:
         model = make()
-        assert len(stages(model)) == count
-        assert model.get_submodule(head) is classifier(model)
-        assert next(model.parameters()).shape == stem(model).weight.shape or head == "head"
-        inside = set(tail(model, 100))
-        assert classifier(model) in inside
-        assert stem(model) not in inside or head == "classifier.6"
-        assert set(tail(model, 1)) < inside
+        layout = trace(model, (3, SIZES.get(last, 32), SIZES.get(last, 32))) if seen else None
+        assert len(stages(model, layout)) == count
+        classifier = model.get_submodule(last)
+        assert set(classifier.parameters()) == set(head(model, layout))
+        assert next(model.parameters()).shape == stem(model, layout)[0].shape or last == "head"
+        inside = set(tail(model, 100, layout))
+        assert classifier in inside
+        assert last == "classifier.6" or not {w for m in inside for w in m.parameters()} & set(stem(model))
+        assert set(tail(model, 1, layout)) < inside
 
     @pytest.mark.parametrize("kind", tiny.MODELS)
     def test_frozen_layers_keep_weights_and_statistics(self, kind: str) -> None:
@@ -243,12 +252,13 @@ class TestLayers:
             for key, value in tiny.weights(model).items():
                 if key.rpartition(".")[0] not in trained:
                     assert torch.equal(value, after[key]), key
-            assert not torch.equal(classifier(model).weight, after[f"{places[classifier(model)]}.weight"])
+            names = {id(weight): name for name, weight in model.named_parameters()}
+            assert all(not torch.equal(weight, after[names[id(weight)]]) for weight in head(model))
 
     def test_a_fresh_tail_is_fresh_before_training_with_its_statistics(self) -> None:
         model = tiny.fresh("cnn", 0)
         unlearned = unlearn(model, METHODS.get("ft").build({"epochs": 1}), tiny.task("cnn"))
-        renew(tail(unlearned, 1), unlearned, tiny.fresh("cnn", 0, "reset"))
+        renew_layers(tail(unlearned, 1), unlearned, tiny.fresh("cnn", 0, "reset"))
         new = tiny.weights(tiny.fresh("cnn", 0, "reset"))
         for key, value in tiny.weights(unlearned).items():
             assert torch.equal(value, new[key]) == (key.split(".")[0] in ("layer3", "fc")), key
@@ -471,7 +481,7 @@ class TestInfluence:
 @pytest.mark.parametrize("name", ["cfw", "kde", "rni", "cfk", "euk", "prmq"])
 def test_a_model_without_layers_is_refused(name: str) -> None:
     with pytest.raises(UsageFailure, match=f"{name}|{METHODS.get(name).title}"):
-        unlearn(nn.BatchNorm2d(3), name, tiny.task("cnn"))
+        unlearn(nn.Sequential(nn.BatchNorm2d(3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), name, tiny.task())
 
 
 def test_a_network_without_convolutions_is_refused_by_cfw() -> None:

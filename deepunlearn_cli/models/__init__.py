@@ -6,14 +6,14 @@ May import: `core`, `engine`.
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure, unknown
+from deepunlearn_cli.models import _code, _timm
+from deepunlearn_cli.models._inputs import fit_input
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,11 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shape:
-    """What the data ask of a model: number of classes, input channels, picture size in pixels."""
+    """What the data ask of a model: classes, input channels, height and width (None: as high) in pixels."""
 
     classes: int
     channels: int
     size: int
+    width: int | None = None
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.size, self.width or self.size
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ def _resnet18(shape: Shape) -> nn.Module:
     check_pair()
     from torchvision.models import resnet18
 
-    return _fit_input(resnet18(num_classes=shape.classes), shape.channels)
+    return fit_input(resnet18(num_classes=shape.classes), shape.channels)
 
 
 def _resnet18_cifar(shape: Shape) -> nn.Module:
@@ -77,7 +83,7 @@ def _resnet_tiny(shape: Shape) -> nn.Module:
 
 def _tinyvit(shape: Shape) -> nn.Module:
     # 0.1 is the benchmark's stochastic depth (`munl/models/vit11m.py` of its code); timm's default is 0
-    return _timm("tiny_vit_11m_224", shape, drop_path_rate=0.1)
+    return _of_timm("tiny_vit_11m_224", shape, drop_path_rate=0.1)
 
 
 MODELS = {
@@ -86,6 +92,7 @@ MODELS = {
     "resnet-tiny": Architecture("three residual blocks, for tests and `bench quick` (78 k)", _resnet_tiny),
     "tinyvit": Architecture("TinyViT-11M at the data's resolution, as in the paper (10.6 M)", _tinyvit),
 }
+AUXILIARY = ("googlenet", "inception_v3")  # of torchvision: with heads of their own for training
 PAIR_CURE = (
     "torch and torchvision are no pair (a CPU-only torch beside a torchvision from elsewhere, say): "
     "pip uninstall -y torch torchvision, then pip install torch torchvision together"
@@ -109,10 +116,15 @@ def build(name: str, shape: Shape) -> nn.Module:
     try:
         model = constructor(shape)
         _try_out(model, shape)
-    except (RuntimeError, ValueError, TypeError, AssertionError, AttributeError, ZeroDivisionError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except UsageFailure as failure:
         raise UsageFailure(
-            f"model {name!r} does not work on {shape.channels}x{shape.size}x{shape.size} pictures: {reason}",
+            f"model {name!r}: {failure.message}", f"{failure.hint} (--image-size, --channels 3)"
+        ) from failure
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        size = "x".join(map(str, (shape.channels, *shape.pixels)))
+        raise UsageFailure(
+            f"model {name!r} cannot be built for {size} pictures: {reason}",
             "try a larger --image-size or another model (`deepunlearn models`)",
         ) from error
     return model
@@ -141,9 +153,7 @@ def check_name(name: str) -> None:
     if kind in ("timm", "torchvision"):
         check_pair()
     if kind == "timm":
-        import timm
-
-        _known("timm model", rest, timm.list_models())
+        _timm.check(rest)
     elif kind == "torchvision":
         from torchvision import models
 
@@ -157,6 +167,53 @@ def _known(noun: str, name: str, names: list[str]) -> None:
         raise unknown(noun, name, names, "`deepunlearn models` shows the forms")
 
 
+def pinned(name: str) -> str:
+    """A name that stands for the same model for good: with the revision of a model of the hub, say."""
+    kind, _, rest = name.partition(":")
+    return f"timm:{_timm.pinned(rest)}" if kind == "timm" else name
+
+
+def code(name: str) -> dict[str, str]:
+    """What a recipe says of code that is not this package's: a hash of the factory's source, or nothing.
+
+    Raises:
+        NotFound: no such module.
+    """
+    kind, _, rest = name.partition(":")
+    if not is_code(name):
+        known = _timm.code(rest) if kind == "timm" else None
+        return {"code": known} if known else {}
+    _code.import_from_here()
+    source = _code.source_hash(kind)
+    return {"code": source} if source else {}
+
+
+def check_code(name: str, data: Mapping[str, Any]) -> None:
+    """Refuse to make a run with other code than its recipe names; one from before there were hashes passes.
+
+    Raises:
+        UsageFailure: the factory's source has changed.
+    """
+    if "code" in data and code(name).get("code") != data["code"]:
+        raise UsageFailure(
+            f"the code of model {name} has changed since this was asked for",
+            "undo the change, or train again with the code as it is now",
+        )
+
+
+def normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation that a timm model's weights were published for.
+
+    Raises:
+        UsageFailure: it is no model of timm's, or one that does not say.
+    """
+    kind, _, rest = name.partition(":")
+    known = _timm.normalisation(rest) if kind == "timm" else None
+    if known is None:
+        raise UsageFailure(f"model {name} has no pretrained_cfg of timm's", "--mean imagenet, or the numbers")
+    return known
+
+
 def is_code(name: str) -> bool:
     """Whether a model name makes Python import a module of the user's."""
     return ":" in name and name.split(":", 1)[0] not in ("timm", "torchvision")
@@ -166,7 +223,7 @@ def _constructor(name: str) -> Callable[[Shape], nn.Module]:
     if name in MODELS:
         return MODELS[name].build
     if name.startswith("timm:"):
-        return lambda shape: _timm(name.removeprefix("timm:"), shape)
+        return lambda shape: _of_timm(name.removeprefix("timm:"), shape)
     if name.startswith("torchvision:"):
         return lambda shape: _torchvision(name.removeprefix("torchvision:"), shape)
     if re.fullmatch(r"[\w.]+:\w+", name):
@@ -174,34 +231,34 @@ def _constructor(name: str) -> Callable[[Shape], nn.Module]:
     raise unknown("model", name, [*MODELS, *FORMS], "`deepunlearn models` lists them all")
 
 
-def _timm(name: str, shape: Shape, **options: Any) -> nn.Module:
+def _of_timm(name: str, shape: Shape, **options: Any) -> nn.Module:
     check_pair()
-    import timm
-
-    from deepunlearn_cli.engine.windows import unpad
-
     fitted = {"num_classes": shape.classes, "in_chans": shape.channels, **options}
-    try:
-        return unpad(timm.create_model(name, pretrained=False, img_size=shape.size, **fitted))
-    except TypeError:  # convolutional families take any size and no such argument
-        return unpad(timm.create_model(name, pretrained=False, **fitted))
+    return _timm.create(name, shape.pixels, fitted)
 
 
 def _torchvision(name: str, shape: Shape) -> nn.Module:
     check_pair()
     from torchvision import models
 
-    return _fit_input(models.get_model(name, weights=None, num_classes=shape.classes), shape.channels)
+    # the heads that GoogLeNet and Inception train beside their own would stay as they were drawn
+    more: dict[str, Any] = {"aux_logits": False, "init_weights": True} if name in AUXILIARY else {}
+    more |= {"image_size": shape.size} if name.startswith("vit_") else {}
+    return fit_input(models.get_model(name, weights=None, num_classes=shape.classes, **more), shape.channels)
 
 
 def _factory(name: str) -> Callable[[Shape], nn.Module]:
     module_name, _, attribute = name.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    _code.import_from_here()
     try:
         factory = getattr(import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
         raise NotFound(f"model {name!r}: {error}", "the module must be importable from here") from None
+    except Exception as error:  # noqa: BLE001 - a module of the user's may raise anything
+        raise UsageFailure(
+            f"model {name!r}: importing {module_name} fails: {type(error).__name__}: {error}",
+            f"python -c 'import {module_name}' shows where",
+        ) from None
     return lambda shape: _called(factory, name, shape)
 
 
@@ -210,42 +267,17 @@ def _called(factory: Callable[..., Any], name: str, shape: Shape) -> nn.Module:
 
     model = factory(num_classes=shape.classes)
     if not isinstance(model, nn.Module):
-        raise UsageFailure(f"model {name!r} gave a {type(model).__name__}, not a torch module")
-    return model
-
-
-def _fit_input(model: nn.Module, channels: int) -> nn.Module:
-    """Replace the first convolution if the pictures do not have its number of channels."""
-    from torch import nn
-
-    for path, layer in model.named_modules():
-        if isinstance(layer, nn.Conv2d):
-            if layer.in_channels != channels:
-                model.set_submodule(path, _with_inputs(layer, channels))
-            return model
-    return model
-
-
-def _with_inputs(layer: nn.Conv2d, channels: int) -> nn.Conv2d:
-    from torch import nn
-
-    fitted = nn.Conv2d(
-        channels,
-        layer.out_channels,
-        layer.kernel_size,  # type: ignore[arg-type]
-        layer.stride,  # type: ignore[arg-type]
-        layer.padding,  # type: ignore[arg-type]
-        bias=layer.bias is not None,
-    )
-    nn.init.kaiming_normal_(fitted.weight, mode="fan_out", nonlinearity="relu")
-    return fitted
+        raise UsageFailure(
+            f"model {name!r} gave a {type(model).__name__}, not a torch module",
+            "name a function that returns the network itself",
+        )
+    return model.float()
 
 
 def _try_out(model: nn.Module, shape: Shape) -> None:
+    """Show it two pictures, in use and in training; from then on it gives logits and nothing else."""
     import torch
 
-    with torch.inference_mode():
-        logits = model.eval()(torch.zeros(2, shape.channels, shape.size, shape.size))
-    model.train()
-    if tuple(logits.shape) != (2, shape.classes):
-        raise Failure(f"the model gives {tuple(logits.shape)} for 2 pictures, not (2, {shape.classes})")
+    from deepunlearn_cli.engine import logits
+
+    logits.settle(model, torch.zeros(2, shape.channels, *shape.pixels), shape.classes)

@@ -1,0 +1,99 @@
+"""References: which retrained model in the store an unlearned one is held against, and whether it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.recipe import RETRAIN, Recipe
+from deepunlearn_cli.execution import recipes
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.data import ForgetSet
+    from deepunlearn_cli.store import Run, Store
+
+CHECKPOINT = "checkpoint"  # kind of what came as a file, and name of one that nothing was unlearned from
+KNOWN = "training"  # label of a checkpoint whose training was stated, by its user or by its file
+FIT = 0.05  # how far the reference's accuracy on its own training pictures may lie from the original's
+
+
+def training_known(start: Recipe) -> bool:
+    """Whether how a model was trained is known: ours is, one from elsewhere where somebody said it."""
+    usual = recipes.TRAINER().params()
+    return start.kind != CHECKPOINT or KNOWN in start.labels or start.params["training"] != usual
+
+
+def of_the_same_weights(recipe: Recipe, store: Store) -> list[Recipe]:
+    """Checkpoints of a store with these weights, pictures and seed whose training is known."""
+    rows = store.rows(kind=CHECKPOINT, name=CHECKPOINT, model=recipe.model)
+    same = [row["id"] for row in rows if row["params"].get("sha256") == recipe.params["sha256"]]
+    found = [run.recipe for one in same if (run := store.get(one))]
+    return [one for one in found if training_known(one) and _alike(one, recipe)]
+
+
+def of(start: Recipe, forget: ForgetSet, store: Store) -> Recipe | None:
+    """The retrained model that stands for an original without the forget set, if the store has one.
+
+    One that the user brought goes before one that was made here. Where nobody said how a checkpoint was
+    trained, what was made for another statement about the same weights counts.
+    """
+    made = (recipes.retrained(one, forget) for one in _starts(start, store))
+    return next((one for one in (*_brought(start, forget, store), *made) if store.get(one.key)), None)
+
+
+def check_fit(original: Run, reference: Run) -> None:
+    """Refuse a reference for a model from elsewhere that knows its training pictures otherwise than it does.
+
+    Raises:
+        UsageFailure: with both accuracies on the pictures to keep.
+    """
+    if CHECKPOINT not in (original.recipe.kind, reference.recipe.kind):
+        return
+    ours, theirs = original.scores.get("RA"), reference.scores.get("RA")
+    if ours is None or theirs is None or abs(ours - theirs) <= FIT:
+        return
+    raise UsageFailure(
+        f"retrained model {reference.id} is no reference: it reads {theirs:.1%} of the pictures that it was "
+        f"trained on, the original {ours:.1%}; its training is not the original's",
+        "say how the original was trained (--training epochs=30 ...), "
+        "or give a model that you retrained (--control FILE)",
+    )
+
+
+def _starts(start: Recipe, store: Store) -> Iterator[Recipe]:
+    yield start
+    if start.kind == CHECKPOINT and not training_known(start):
+        yield from of_the_same_weights(start, store)
+
+
+def _brought(start: Recipe, forget: ForgetSet, store: Store) -> list[Recipe]:
+    rows = store.rows(kind=CHECKPOINT, name=RETRAIN, forget=forget.sha256, model=start.model)
+    newest = [run.recipe for row in reversed(rows) if (run := store.get(row["id"]))]
+    return [one for one in newest if _alike(one, start)]
+
+
+def _alike(one: Recipe, other: Recipe) -> bool:
+    """Whether two recipes are of the same pictures, split, preparation and seed."""
+    data = [{name: v for name, v in recipe.data.items() if name != "augment"} for recipe in (one, other)]
+    return data[0] == data[1] and one.seed == other.seed
+
+
+def brought(start: Recipe, forget: ForgetSet, name: str) -> Recipe:
+    """The recipe, less the hash of its weights, of a retrained model that the user brings for an original.
+
+    Args:
+        name: of its file, for people.
+    """
+    return replace(
+        start,
+        kind=CHECKPOINT,
+        name=RETRAIN,
+        revision=1,
+        params={"training": dict(recipes.training_of(start))},
+        forget=forget.sha256,
+        inputs={},
+        attempt=0,
+        labels=dict(start.labels) | {"forget": forget.spec, "file": name, KNOWN: "brought"},
+    )
