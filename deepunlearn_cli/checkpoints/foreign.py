@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
 
 LISTED = 3  # names in a message
+DOUBT = "how were its pictures prepared (--mean --std), and in which order are its classes?"
 
 
 def admit(file: Checkpoint, draft: Recipe, runner: Runner, *, prepared: bool) -> Recipe:
@@ -61,7 +62,7 @@ def _judge(model: nn.Module, recipe: Recipe, runner: Runner) -> Run:
         "status": "done",
         "created": time.time(),
         **runner.materials.facts(),
-        "warnings": makers.warnings_of(outputs, classes),
+        "warnings": [f"{text} as it is shown them: {DOUBT}" for text in makers.warnings_of(outputs, classes)],
     }
     weights = makers.portable(model)
     return runner.store.put(
@@ -161,8 +162,9 @@ def ask(run: Run, name: str, expected: Expected | None, runner: Runner) -> None:
             "how were its pictures prepared (--mean --std --channels --image-size), "
             "and in which order are its classes?",
         )
+    own = "" if "mean" in run.recipe.data else ", prepared with the dataset's own mean and deviation"
     runner.reporter.noted(
-        f"{name} reads {shown}: is that right? --expect-accuracy {read['train'] or 0:.2f} makes sure"
+        f"{name} reads {shown}{own}: is that right? --expect-accuracy {read['train'] or 0:.2f} makes sure"
     )
 
 
