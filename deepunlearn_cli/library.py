@@ -167,15 +167,19 @@ def make_task(
             return (fresh() if fresh else _reset(model)).to(weight.device)
 
     classes = logits.classes_of(model, pixels.shape)
-    if (largest := int(labels.max())) >= classes or int(labels.min()) < 0:
-        raise UsageFailure(
-            f"label {largest if largest >= classes else int(labels.min())} is none of the model's {classes} "
-            "classes",
-            f"labels are whole numbers from 0 to {classes - 1}",
-        )
+    _check_labels(labels, classes)
     return Task(
         parts, device=weight.device, stream=stream, fresh=renewed, classes=classes, precision=precision
     )
+
+
+def _check_labels(labels: Tensor, classes: int) -> None:
+    for label in (int(labels.min()), int(labels.max())):
+        if not 0 <= label < classes:
+            raise UsageFailure(
+                f"label {label} is none of the model's {classes} classes",
+                f"labels are whole numbers from 0 to {classes - 1}",
+            )
 
 
 def _checked(name: str, pair: Labelled, kind: torch.dtype) -> tuple[Tensor, Tensor]:

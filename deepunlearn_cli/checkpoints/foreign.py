@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
 
 LISTED = 3  # names in a message
+DOUBT = "how were its pictures prepared (--mean --std), and in which order are its classes?"
 
 
 def admit(file: Checkpoint, draft: Recipe, runner: Runner, *, prepared: bool) -> Recipe:
@@ -41,10 +42,8 @@ def admit(file: Checkpoint, draft: Recipe, runner: Runner, *, prepared: bool) ->
     with runner.store.making(recipe, waiting=lambda: runner.reporter.waiting(recipe)):
         if not runner.store.get(recipe.key):
             model.load_state_dict({**model.state_dict(), **_twinned(reading, model)}, strict=True)
-            if not prepared:
-                preparation.check(str(file.path), model, recipe, runner.materials)
             with runner.reporting(recipe):
-                _judge(str(file.path), model, recipe, runner)
+                _judge(str(file.path), model, recipe, runner, prepared=prepared)
     return recipe
 
 
@@ -57,17 +56,22 @@ def _of(draft: Recipe, weights: Mapping[str, Tensor]) -> Recipe:
     return replace(draft, params={"sha256": weights_hash(weights), **draft.params})
 
 
-def _judge(name: str, model: nn.Module, recipe: Recipe, runner: Runner) -> Run:
+def _judge(name: str, model: nn.Module, recipe: Recipe, runner: Runner, *, prepared: bool) -> Run:
     from deepunlearn_cli.execution import makers
 
     outputs = runner.materials.outputs(recipe, model)
     dataset = runner.materials.dataset(recipe)
-    order.check(name, outputs, dataset.classes)
+    order.check(name, outputs, dataset.classes)  # first: accuracies of exchanged classes say nothing
+    if not prepared:
+        preparation.check(name, model, recipe, runner.materials)
     facts = {
         "status": "done",
         "created": time.time(),
         **runner.materials.facts(),
-        "warnings": makers.warnings_of(outputs, dataset.num_classes),
+        "warnings": [
+            f"{text} as it is shown them: {DOUBT}"
+            for text in makers.warnings_of(outputs, dataset.num_classes)
+        ],
     }
     weights = makers.portable(model)
     return runner.store.put(
@@ -167,8 +171,9 @@ def ask(run: Run, name: str, expected: Expected | None, runner: Runner) -> None:
             "how were its pictures prepared (--mean --std --channels --image-size), "
             "and in which order are its classes?",
         )
+    own = "" if "mean" in run.recipe.data else ", prepared with the dataset's own mean and deviation"
     runner.reporter.told(
-        f"{name} reads {shown}: is that right? --expect-accuracy {read['train'] or 0:.2f} makes sure"
+        f"{name} reads {shown}{own}: is that right? --expect-accuracy {read['train'] or 0:.2f} makes sure"
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OWN, TIMM = "dataset", "timm"
 WORDS = (OWN, *USUAL, TIMM)
 SAMPLE = 1000  # training pictures that are looked at, at most
-CLEARLY = 3.0  # standard errors of a difference in accuracy, and
+CLEARLY = 2.5  # standard errors of a difference in accuracy, and
 POINTS = 0.02  # so many at least: what another preparation must read better to be asked about
 
 

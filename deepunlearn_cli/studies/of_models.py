@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.engine.task import Task
 
 SIDES = ("test", "val")  # where unseen pictures come from, the better one first
+PART_OF = {"class": "test"}  # sides of an attack that are no part themselves
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def _aimed(attack: str | OneModel, sides: Sequence[str]) -> tuple[OneModel, str]
     known = on_one_model()
     if isinstance(attack, str) and attack not in known:
         raise unknown("attack", attack, known, "`deepunlearn attacks` lists them all")
-    wanted = None if isinstance(attack, str) else "test" if attack.against == CLASS else attack.against
+    wanted = None if isinstance(attack, str) else PART_OF.get(attack.against, attack.against)
     if not sides or wanted not in (None, *sides):
         part = wanted or "test"
         raise UsageFailure(
@@ -136,7 +137,8 @@ def _aimed(attack: str | OneModel, sides: Sequence[str]) -> tuple[OneModel, str]
         )
     if isinstance(attack, str):
         return known[attack].build({"against": sides[0]}), sides[0]
-    return attack, attack.against if attack.against in sides else sides[0]
+    assert wanted
+    return attack, wanted
 
 
 def _outputs(model: nn.Module, task: Task, against: str) -> Outputs:

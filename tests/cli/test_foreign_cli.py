@@ -102,7 +102,7 @@ class TestReference:
 
     def test_its_training_is_asked_for(self, about):
         words = ("unlearn", "--method", "retrain", "--ckpt", "theirs.pth", *about, "--mean", "none")
-        said = call(*words)
+        said = call(*words, "--forget", "random:0.3")
         assert said.code == 2
         assert "nobody said how theirs.pth was trained" in said.err
         assert "--training" in said.err.splitlines()[-1]

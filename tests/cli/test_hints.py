@@ -11,6 +11,8 @@ import torch
 from cli_kit import TRAIN, Bench, Said, bench, call, ok
 from family_kit import pictures
 
+from deepunlearn_cli.checkpoints.file import read
+
 DO_NOTHING = ("unlearn", "--method", "do-nothing")
 
 
@@ -136,7 +138,7 @@ def test_other_layouts_name_the_way_in(place, tmp_path):
 
 
 def test_a_foreign_checkpoint_says_what_it_needs(place, tmp_path):
-    torch.save(torch.load(place.orig, weights_only=True)["state_dict"], tmp_path / "theirs.pth")
+    torch.save(read(place.orig).weights, tmp_path / "theirs.pth")
     said = place(*DO_NOTHING, tmp_path / "theirs.pth", "--dataset", "digits", "--model", "resnet-tiny")
     assert said.code == 2
     works(place, said)

@@ -12,6 +12,8 @@ import torch
 from cli_kit import TRAIN, Bench, bench, call, ok, refused
 from family_kit import pictures
 
+from deepunlearn_cli.checkpoints.file import read, write
+
 DO_NOTHING = ("unlearn", "--method", "do-nothing")
 HALF = "class:3:0.5"
 
@@ -58,7 +60,7 @@ def test_where_nothing_is_on_record_the_forget_set_must_be_named(place, tmp_path
     shutil.rmtree(place.store / "purposes")
     for ref in (("--ckpt", place.ids["original"]), (place.ids["original"],)):
         place.refused(*DO_NOTHING, *ref, code=2, says=("nothing says what", "--forget"))
-    torch.save(torch.load(place.orig, weights_only=True)["state_dict"], tmp_path / "theirs.pth")
+    torch.save(read(place.orig).weights, tmp_path / "theirs.pth")
     theirs = (tmp_path / "theirs.pth", "--dataset", "digits", "--model", "resnet-tiny")
     for command in (DO_NOTHING, ("sweep", "--method", "ft", "--trials", "1"), ("attack", "umia")):
         place.refused(*command, *theirs, code=2, says=("nothing says what", "--forget"))
@@ -177,10 +179,9 @@ def test_of_equal_pictures_the_path_decides(tmp_path):
 def test_a_file_that_knows_positions_only_is_not_believed(tmp_path):
     spec = pets(tmp_path / "pets")
     file, _ = train(spec, tmp_path, "train/cat/3.png\n")
-    content = torch.load(file, weights_only=True)
-    claims = json.loads(content["deepunlearn"])
-    claims["forget"] = {"spec": claims["forget"]["spec"], "indices": claims["forget"]["indices"]}
-    torch.save(content | {"deepunlearn": json.dumps(claims)}, file)
+    content = read(file)
+    forget = {name: content.claims["forget"][name] for name in ("spec", "indices")}
+    write(file, content.weights, {**content.claims, "forget": forget})
     ok(*DO_NOTHING, file, "--store", tmp_path / "same")
     (tmp_path / "pets/train/cat/0.png").unlink()
     words = (*DO_NOTHING, file, "--dataset", spec, "--store", tmp_path / "new")
