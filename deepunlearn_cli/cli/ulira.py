@@ -52,6 +52,28 @@ class DesignOptions(Bundle):
     ] = 0.1
 
 
+Method = Annotated[
+    str | None,
+    option(
+        metavar="NAME[,NAME]|all",
+        help="The method, or several (`deepunlearn methods`). (default: that of REF)",
+        autocompletion=o.complete_methods,
+    ),
+]
+TrainingParams = Annotated[
+    list[str] | None,
+    option(
+        metavar="NAME=VALUE",
+        help="A hyperparameter of the originals' training; may be repeated.",
+        rich_help_panel=o.TRAINING,
+    ),
+]
+Figure = Annotated[
+    Path | None,
+    option(metavar="FILE", help="Write the figure to an .svg, .png or .pdf (needs the `plots` extra)."),
+]
+
+
 @register(
     attack_app,
     "ulira",
@@ -65,31 +87,14 @@ def ulira(
     session: Session,
     params: Mapping[str, Any],
     setting: SettingOptions,
-    method: Annotated[
-        str | None,
-        option(
-            metavar="NAME[,NAME]|all",
-            help="The method, or several (`deepunlearn methods`). (default: that of REF)",
-            autocompletion=o.complete_methods,
-        ),
-    ] = None,
+    method: Method = None,
     *,
     design: DesignOptions,
-    training: Annotated[
-        list[str] | None,
-        option(
-            metavar="NAME=VALUE",
-            help="A hyperparameter of the originals' training; may be repeated.",
-            rich_help_panel=o.TRAINING,
-        ),
-    ] = None,
+    training: TrainingParams = None,
     p: o.Params = None,
     preset: o.Preset = None,
     verdict: VerdictOptions,
-    figure: Annotated[
-        Path | None,
-        option(metavar="FILE", help="Write the figure to an .svg, .png or .pdf (needs the `plots` extra)."),
-    ] = None,
+    figure: Figure = None,
     no_augment: o.NoAugment = False,
     precision: o.Precision = None,
     running: Running,

@@ -15,9 +15,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from operator import is_
-from types import FunctionType, MethodType
 from typing import Any, Protocol
 
 import torch
@@ -25,11 +24,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from deepunlearn_cli.engine.cost import Cost
+from deepunlearn_cli.engine.identity import Same, identity
 from deepunlearn_cli.engine.pictures import Batch
 
 WARM = 3  # steps of a kind that run before it is recorded: libraries settle, the optimiser makes its state
 KINDS = 32  # of steps that are remembered at a time
-DEPTH = 4  # of functions that close over functions
 SYNC = "called a synchronizing CUDA operation"  # torch's warning in set_sync_debug_mode("warn")
 
 Given = Batch | Tensor | float
@@ -149,7 +148,7 @@ class Graphs:
             cost: where it counts its work.
             optimizer: whose state it works on, if any.
         """
-        key = (_Same(optimizer), *map(identity, made_of), *map(_shape, given))
+        key = (Same(optimizer), *map(identity, made_of), *map(_shape, given))
         kind, state = self._kind(key), self._state(optimizer)
         if kind.state and not kind.state.is_still(state):
             kind = self._kinds[key] = _Kind()
@@ -256,42 +255,9 @@ class _State:
         )
 
 
-class _Same:
-    """A thing that is equal to itself alone. It is held, so that no other takes its place."""
-
-    __slots__ = ("thing",)
-
-    def __init__(self, thing: object) -> None:
-        self.thing = thing
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.thing is other.thing
-
-    def __hash__(self) -> int:
-        return id(self.thing)
-
-
-def identity(thing: object, depth: int = DEPTH) -> Hashable:
-    """What a function is: its code and what it closes over, numbers by value and all else by itself."""
-    if thing is None or isinstance(thing, int | float | str):
-        return type(thing), thing
-    if isinstance(thing, partial):
-        bound = (*thing.args, *thing.keywords.items())
-        return (identity(thing.func, depth), *(identity(one, depth) for one in bound))
-    if isinstance(thing, MethodType):
-        return _Same(thing.__self__), identity(thing.__func__, depth)
-    if isinstance(thing, tuple):
-        return tuple(identity(one, depth) for one in thing)
-    if isinstance(thing, FunctionType) and depth:
-        cells = (cell.cell_contents for cell in thing.__closure__ or ())
-        inner = (*cells, *(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).items())
-        return (thing.__code__, _Same(thing.__globals__), *(identity(one, depth - 1) for one in inner))
-    return _Same(thing)
-
-
 def _shape(given: Given) -> Hashable:
     if isinstance(given, Batch):
-        return (_Same(given.pixels), *map(_shape, given.tensors()))
+        return (Same(given.pixels), *map(_shape, given.tensors()))
     return (given.shape, given.dtype) if isinstance(given, Tensor) else "number"
 
 

@@ -1,7 +1,6 @@
 """Measures of a run, alone or compared with the retrained model of its seed: each is declared once, here.
 
-Columns, `rank --metric` and its help, notes, sheets of one run and panels of figures derive from `MEASURES`:
-a new measure is an entry in it.
+Columns, `rank --metric`, notes, sheets of one run and panels of figures derive from `MEASURES`.
 """
 
 from __future__ import annotations
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 Figure = Callable[["Record", "Record"], float]  # of a run and the retrained model of its seed
 Reduced = TypeVar("Reduced")
 
-# where a measure is shown: Table 1, the tables of scores and of retention, those and the figure by size of
-# the forget set, and the sheet of one run
+# where a measure is shown: in tables, in those and the figure by size of the forget set, in a run's sheet
 RANK, SCORES, RETENTION, SIZES, PANEL, SHEET = "rank", "scores", "retention", "sizes", "panel", "sheet"
 SEEDS, SPLITS = "seeds", "splits"  # what a mean is over
 PAPERS = ("retdev", "indisc")  # what the paper's Table 1 ranks by
@@ -297,6 +295,6 @@ def find_metric(name: str) -> Measure:
         NotFound: an unknown one, with suggestions.
     """
     known = metrics_of_rank()
-    if name.lower() not in known:
-        raise unknown("metric", name, known, f"metrics: {', '.join(known)}")
-    return known[name.lower()]
+    if found := known.get(name.lower()):
+        return found
+    raise unknown("metric", name, known, f"metrics: {', '.join(known)}")

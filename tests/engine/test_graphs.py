@@ -10,7 +10,8 @@ import torch
 from recorder import OnPaper, rates_as_tensors, recorded
 from torch import Tensor, nn
 
-from deepunlearn_cli.engine.graphs import KINDS, WARM, identity
+from deepunlearn_cli.engine.graphs import KINDS, WARM
+from deepunlearn_cli.engine.identity import identity
 from deepunlearn_cli.engine.optimizers import forget_momentum
 from deepunlearn_cli.engine.pictures import Batch
 from deepunlearn_cli.engine.task import Task
