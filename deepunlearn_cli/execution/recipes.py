@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import models
-from deepunlearn_cli.attacks import ATTACKS, Probe, on_one_model
+from deepunlearn_cli.attacks import ATTACKS, Probe
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Declared, Share
 from deepunlearn_cli.core.preparation import Preparation
@@ -17,12 +17,10 @@ from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods.retrain import Retrain
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.attacks import OneModel
     from deepunlearn_cli.data import Canary, Dataset, ForgetSet
     from deepunlearn_cli.methods import Method
 
 TRAINER: type[Retrain] = Retrain  # originals are trained exactly as retrained models are
-TRIAL_ATTACK = "umia"
 
 
 @dataclass(frozen=True)
@@ -100,9 +98,7 @@ def check_exact(scene: Scene, params: Mapping[str, Any]) -> None:
 
 
 def retrained(start: Recipe, forget: ForgetSet, params: Mapping[str, Any] | None = None) -> Recipe:
-    """The exact reference of an original or checkpoint: its own training without the forget set.
-
-    It is of the revision that trained the original; what trained a checkpoint nobody knows.
+    """The reference of an original: its training, of its revision, without the forget set.
 
     Raises:
         UsageFailure: a tracked original, and not the forget set that was tracked.
@@ -265,26 +261,6 @@ def ulira(models: Mapping[str, Recipe], method: str, params: Mapping[str, Any] |
         inputs=models,
         labels={"dataset": one.labels.get("dataset", ""), "method": method},
     )
-
-
-def trial(run: Recipe, params: Mapping[str, Any], seed: int) -> Recipe:
-    """An unlearning run as a sweep makes it: judged without test data, nothing kept but its scores.
-
-    Args:
-        run: the unlearning run with any hyperparameters.
-        params: hyperparameters of the trial, all of them.
-        seed: of its random streams.
-    """
-    attack = trial_attack()
-    judge = {"name": TRIAL_ATTACK, "revision": attack.revision, "params": attack.params(), "seed": 0}
-    return replace(
-        run, kind="trial", params=dict(params), seed=seed, data=dict(run.data) | {"judge": judge}, attempt=0
-    )
-
-
-def trial_attack() -> OneModel:
-    """The attack that trials are judged by: the paper's, without test pictures."""
-    return on_one_model()[TRIAL_ATTACK].build({"against": "val"})
 
 
 def training_of(start: Recipe) -> Mapping[str, Any]:

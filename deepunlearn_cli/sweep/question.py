@@ -11,7 +11,7 @@ from typing import Any
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Domain, Share
 from deepunlearn_cli.core.recipe import ID_LENGTH, Recipe, canonical
-from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution import recipes, trials
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.sweep import losses
 from deepunlearn_cli.sweep.losses import Losses
@@ -104,7 +104,7 @@ class Question:
     def trials(self, params: Mapping[str, Any], fresh: int = 0) -> list[Recipe]:
         """The trial of these hyperparameters on each original; `fresh` 1, 2, ... on seeds of their own."""
         runs = self.unlearned(params)
-        return [recipes.trial(run, run.params, run.seed + FRESH_STEP * fresh) for run in runs]
+        return [trials.trial(run, run.params, run.seed + FRESH_STEP * fresh) for run in runs]
 
     def unlearned(self, params: Mapping[str, Any]) -> list[Recipe]:
         """The ordinary run of these hyperparameters on each original."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from deepunlearn_cli import __version__
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
-from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution import recipes, trials
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.sweep import losses, presets
@@ -208,7 +208,7 @@ def _check_sizes(start: Start) -> None:
     from deepunlearn_cli import data
 
     split = data.split(start.dataset, start.recipe.data["val_share"], start.recipe.data["split_seed"])
-    needed = recipes.trial_attack().least()
+    needed = trials.trial_attack().least()
     for name, size in (("forget", len(start.forget.indices)), ("validation", len(split.val))):
         if size < needed:
             raise UsageFailure(

@@ -21,7 +21,7 @@ from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.core.fields import choice, flag, real, whole
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.data import Canary, ForgetSet
-from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution import recipes, trials
 from deepunlearn_cli.execution.makers import MAKERS
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods.retrain import Retrain
@@ -67,7 +67,7 @@ def compositions() -> dict[str, Recipe]:
             ORIGINAL, "singlegradient", FORGET, earlier=checkpoint()
         ),
         "unlearn the unlearned": recipes.unlearned(ft, "ga", FORGET),
-        "trial": recipes.trial(ft, ft.params, 7),
+        "trial": trials.trial(ft, ft.params, 7),
         "shadow original": HALF,
         "shadow retrain": recipes.shadow(HALF, "retrain", FORGET),
         "shadow unlearned": recipes.shadow(HALF, "ft", FORGET),

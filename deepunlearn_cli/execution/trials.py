@@ -1,0 +1,35 @@
+"""Trials: runs of a sweep, and the attack that they are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli.attacks import on_one_model
+from deepunlearn_cli.core.recipe import Recipe
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.attacks import OneModel
+
+TRIAL_ATTACK = "umia"
+
+
+def trial(run: Recipe, params: Mapping[str, Any], seed: int) -> Recipe:
+    """An unlearning run as a sweep makes it: judged without test data, nothing kept but its scores.
+
+    Args:
+        run: the unlearning run with any hyperparameters.
+        params: hyperparameters of the trial, all of them.
+        seed: of its random streams.
+    """
+    attack = trial_attack()
+    judge = {"name": TRIAL_ATTACK, "revision": attack.revision, "params": attack.params(), "seed": 0}
+    return replace(
+        run, kind="trial", params=dict(params), seed=seed, data=dict(run.data) | {"judge": judge}, attempt=0
+    )
+
+
+def trial_attack() -> OneModel:
+    """The attack that trials are judged by: the paper's, without test pictures."""
+    return on_one_model()[TRIAL_ATTACK].build({"against": "val"})
