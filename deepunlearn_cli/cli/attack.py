@@ -72,7 +72,8 @@ class SavedScores(Bundle):
             raise UsageFailure("--scores needs unseen samples beside it", "--against FILE has their scores")
         if self.control and not self.scores:
             raise UsageFailure(
-                "--control belongs to --scores", "runs find their retrained model in the store"
+                "--control belongs to --scores",
+                "runs find their retrained model in the store; --retrained REF names another",
             )
 
 
