@@ -71,7 +71,7 @@ class SavedScores(Bundle):
         ),
     ] = None
 
-    def check(self, targets: Sequence[str], against: str | None) -> None:
+    def check(self, targets: Sequence[str], against: str | None, retrained: str | None) -> None:
         """Refuse what belongs to files with runs, and the other way round.
 
         Raises:
@@ -81,16 +81,19 @@ class SavedScores(Bundle):
             raise UsageFailure("--scores audits files, and a run was given too", "give one or the other")
         if self.scores and against is None:
             raise UsageFailure("--scores needs unseen samples beside it", "--against FILE has their scores")
+        if self.scores and retrained:
+            raise UsageFailure("--retrained belongs to runs", "--control FILE FILE has its scores")
         for name, given in (("control", self.control), ("original", self.original)):
             if given and not self.scores:
-                raise UsageFailure(f"--{name} belongs to --scores", "runs find theirs in the store")
+                more = "; --retrained REF names another" if name == "control" else ""
+                raise UsageFailure(f"--{name} belongs to --scores", f"runs find theirs in the store{more}")
 
 
 Retrained = Annotated[
     str | None,
     option(
         metavar="REF",
-        help="A model that you retrained without the forget set, to compare with.",
+        help="A model that you retrained without the forget set, to compare with; --control REF is the same.",
         autocompletion=o.complete_refs,
     ),
 ]
@@ -125,7 +128,7 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
 
         rule = verdict.rule(attack)
         per_sample.check()
-        saved.check(models.named, against)
+        saved.check(models.named, against, retrained)
         if saved.scores:
             files = SavedFiles((saved.scores, Path(against or "")), saved.control, saved.original)
             return audited_files(attack.build(params), rule, per_sample, files, draw_seed)

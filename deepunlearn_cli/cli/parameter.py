@@ -30,6 +30,15 @@ def _settle(parameters: list[Any], prefix: str) -> list[Any]:
     return parameters
 
 
+def _with_one_control(args: list[str]) -> list[str]:
+    """`--control REF` as `--retrained REF`; where two values follow, they are meant as files of scores."""
+    if "--control" in args:
+        place = args.index("--control")
+        two = len(args) > place + 2 and not args[place + 2].startswith("-")
+        return args if two else [*args[:place], "--retrained", *args[place + 1 :]]
+    return [re.sub("^--control=", "--retrained=", word) for word in args]
+
+
 class Command(TyperCommand):
     """A command whose parameters are settled by this project's rules.
 
@@ -42,7 +51,7 @@ class Command(TyperCommand):
         names = {name for parameter in self.params for name in parameter.opts}
         scores = any(word == "--scores" or word.startswith("--scores=") for word in args)
         if "--retrained" in names and not scores:
-            args = [re.sub("^--control(?==|$)", "--retrained", word) for word in args]
+            args = _with_one_control(args)
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:

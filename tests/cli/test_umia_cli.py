@@ -203,6 +203,7 @@ def test_losses_as_text(scores, tmp_path):
         (("abcd", "--control", "a.npz", "b.npz"), 2, "--control belongs to --scores"),
         (("abcd", "--scores", "a.npz"), 2, "a run was given too"),
         (("--scores", "a.npz"), 2, "--scores needs unseen samples"),
+        (("--scores", "a.npz", "--against", "b.npz", "--retrained", "c"), 2, "--retrained belongs to runs"),
         (("abcd", "--tolerance", "0.6"), 2, "--tolerance 0.6"),
         (("abcd", "--tolerance", "0.1", "--fail-above", "0.6"), 2, "two rules"),
         (("abcd", "--metric", "acc"), 2, "unknown metric"),
