@@ -1,4 +1,4 @@
-"""Pure functions on arrays: metrics, intervals, what a removed class is called now, saved scores.
+"""Pure functions on arrays: metrics, intervals, verdicts, what a removed class is called now, saved scores.
 
 May import: `core`.
 """

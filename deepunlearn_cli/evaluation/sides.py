@@ -31,6 +31,7 @@ RATE = 0.01  # false positives of the tails
 TAIL = 0.5  # of the tolerance, which bounds shares of both sides: a tail is a share of the forgotten alone
 ACCURACY, AUC, ABOVE, BELOW = FIGURES = ("accuracy", "auc", "tpr_1", "tpr_1_below")
 FLAT = 1.0  # the slope of an ROC curve where nothing is to see; none is taken to be flatter
+PLANNED = 1.15  # what such a slope is found to be, on average, of some hundreds of samples
 ROUNDING = 1e-9  # of sums of masses
 ADDED = 1.0  # squared differences added to those of each side
 
@@ -145,9 +146,9 @@ def gaps(ours: Sides, theirs: Sides | None, metrics: Sequence[str] = FIGURES) ->
     return [_gap(metric, influences(metric, ours, theirs), ours) for metric in metrics]
 
 
-def influences(metric: str, ours: Sides, theirs: Sides | None) -> Influences:
-    """What each sample adds to a figure's gap."""
-    return INFLUENCES[metric](metric, ours, theirs or ours.blind)
+def influences(metric: str, ours: Sides, theirs: Sides | None, *, blind: bool = False) -> Influences:
+    """What each sample adds to a figure's gap; `blind`: both taken to tell nothing, as a control does."""
+    return INFLUENCES[metric](metric, ours, theirs or ours.blind, blind)
 
 
 def _gap(metric: str, found: Influences, sides: Sides) -> Gap:
@@ -167,7 +168,7 @@ def _some(size: float) -> float:
     return max(1.0, size)
 
 
-def _accuracies(metric: str, ours: Sides, theirs: Sides) -> Influences:
+def _accuracies(metric: str, ours: Sides, theirs: Sides, blind: bool) -> Influences:
     called = [guesses(one.among_all, LEVELS[:, None]) for one in (ours, theirs)]
     between, n = called[0] - called[1], len(ours.forget)
     best = _best(called[0], ours), _best(called[1], theirs)
@@ -180,17 +181,17 @@ def _best(called: Floats, sides: Sides) -> float:
     return 0.5 + float(abs(called[:, :n] @ mass - called[:, n:] @ weights).max()) / 2
 
 
-def _areas(metric: str, ours: Sides, theirs: Sides) -> Influences:
+def _areas(metric: str, ours: Sides, theirs: Sides, blind: bool) -> Influences:
     (members, others), (members2, others2) = ours.placements, theirs.placements
     areas = float(members @ ours.masses[0]), float(members2 @ ours.masses[0])
     unseen = others - others2 - (areas[0] - areas[1])  # its mean is the gap once more
     return Influences((members - members2)[None], unseen[None], areas, most=(1.0, 1.0))
 
 
-def _tails(metric: str, ours: Sides, theirs: Sides) -> Influences:
+def _tails(metric: str, ours: Sides, theirs: Sides, blind: bool) -> Influences:
     n, (mass, weights) = len(ours.forget), ours.masses
     called, called2 = (guesses(_tail(metric, one), RATE) for one in (ours, theirs))
-    slope, slope2 = (_slope(metric, one) for one in (ours, theirs))
+    slope, slope2 = (PLANNED if blind else _slope(metric, one) for one in (ours, theirs))
     rates = float(called[:n] @ mass), float(called2[:n] @ mass)
     unseen = slope2 * called2[n:] - slope * called[n:]
     return Influences(
@@ -234,7 +235,7 @@ def _slope(metric: str, one: Sides) -> float:
     return max(FLAT, (high - low) / (1.5 * RATE))
 
 
-INFLUENCES: dict[str, Callable[[str, Sides, Sides], Influences]] = {
+INFLUENCES: dict[str, Callable[[str, Sides, Sides, bool], Influences]] = {
     ACCURACY: _accuracies,
     AUC: _areas,
     ABOVE: _tails,

@@ -132,12 +132,13 @@ def built(attack: Recipe) -> OneModel:
 
 
 def _audited(runner: Runner, run: Run, rule: Rule, controls: Mapping[str, Run], read: Evidences) -> Audited:
+    ours = read.of(run.recipe)
     wanted = on_retrained(run.recipe, runner), on_nothing(run.recipe, runner)
     there = [controls.get(one.key) if one else None for one in wanted]
     beside = Beside(*(read.of(one.recipe) if one else None for one in there))
-    ours, control = read.of(run.recipe), there[0]
     answer = judge(rule, built(run.recipe), ours, beside)
-    return Audited(run, findings_of(run), ours, findings_of(control) if control else None, answer)
+    control = findings_of(there[0]) if there[0] else None
+    return Audited(run, findings_of(run), ours, control, answer)
 
 
 def controls_of(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:

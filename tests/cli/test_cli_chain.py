@@ -88,35 +88,36 @@ def place_train(place: Bench) -> np.ndarray:
     return data.split(opened, data.VAL_SHARE, data.SPLIT_SEED).train
 
 
-@pytest.mark.parametrize(("limit", "code", "word"), [("1", 0, "PASS"), ("0.5", None, ""), (None, 0, None)])
+@pytest.mark.parametrize(("limit", "code", "word"), [("1", 5, "PASS"), ("0.5", None, ""), (None, 0, None)])
 def test_the_audit_speaks_by_its_exit_code(place, limit, code, word):
     clean = place.home / "clean.pt"
     place.ok(*UNLEARN, "--ckpt", place.orig, "--out", clean)
     said = place("attack", "umia", clean, *(["--fail-above", limit] if limit else []), "--json")
-    verdict = said.json[0]["verdict"]
-    codes = {"PASS": 0, "FAIL": 4, "INCONCLUSIVE": 5}
+    verdict, blind = (said.json[0][name] for name in ("verdict", "uninformative"))
+    codes = {"PASS": 5 if blind else 0, "FAIL": 4, "INCONCLUSIVE": 5}
     assert said.code == (codes[verdict] if limit else 0)
     if word is not None and code is not None:
         assert (said.code, verdict) == (code, word)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "code"), [(0.51, 0.56, 0), (0.62, 0.7, 4), (0.5, 0.7, 5), (0.3, 0.35, 4)]
+    ("lead", "size", "code"), [(0, 4000, 0), (2, 400, 4), (-2, 400, 4), (0, 100, 5), (9, 20, 5)]
 )
-def test_all_verdicts(place, monkeypatch, low, high, code):
-    from deepunlearn_cli.attacks import Findings
+def test_all_verdicts(place, monkeypatch, lead, size, code):
+    from outputs_kit import outputs
+
     from deepunlearn_cli.attacks.umia import UMIA
 
-    ends = {"accuracy": (low + high) / 2, "accuracy_low": low, "accuracy_high": high, "n": 20}
-    honest = UMIA.run
+    honest, called = UMIA.evidence, []
 
-    def rigged(self, targets, seed):
-        found = honest(self, targets, seed)
-        return Findings(found.scores | ends, found.parts)
+    def rigged(self, given):
+        """The attacked model is read first, doing nothing after it, which leaks."""
+        called.append(given)
+        return honest(self, outputs(lead if len(called) == 1 else 2, size, size))
 
-    monkeypatch.setattr(UMIA, "run", rigged)
+    monkeypatch.setattr(UMIA, "evidence", rigged)
     said = place("attack", "umia", place.ids["ga"], "--draw-seed", "7", "--fail-above", "0.6")
-    assert said.code == code
+    assert said.code == code, said.err
     assert said.lines
 
 
@@ -128,8 +129,10 @@ def test_an_audit_is_held_against_the_retrained_model_once_there_is_one(place):
     beside = place.ok("attack", "umia", place.ids["ft"], "--json").json
     assert [row["method"] for row in beside] == ["ft", "retrain", "do-nothing"]
     assert beside[0]["reference"] == "retrained"
-    gap = beside[0]["accuracy"] - beside[1]["accuracy"]
-    assert beside[0]["gap"] == pytest.approx(gap, abs=0.02)  # pooled over samples, not over folds
+    area = next(one for one in beside[0]["figures"] if one["metric"] == "auc")
+    assert [area["value"], area["control"]] == pytest.approx([row["auc"] for row in beside[:2]])
+    assert area["gap"] == pytest.approx(beside[0]["auc"] - beside[1]["auc"])
+    assert beside[0]["do_nothing"] in ("PASS", "FAIL", "INCONCLUSIVE")
     assert [row["verdict"] for row in beside[1:]] == [None, None]
 
 

@@ -98,8 +98,8 @@ def test_figures_may_be_chosen(scores):
 
 
 def test_ten_samples_are_no_verdict(scores, tmp_path):
-    for name in ("a", "b"):
-        np.savez(tmp_path / f"{name}.npz", values=np.full(10, 0.5))
+    for name, value in (("a", 0.5), ("b", 0.6)):
+        np.savez(tmp_path / f"{name}.npz", values=np.full(10, value))
     said = call("attack", "umia", "--scores", tmp_path / "a.npz", "--against", tmp_path / "b.npz", "--gate")
     assert (said.code, "fewer than 30 samples" in " ".join(said.err.split())) == (5, True)
 

@@ -174,7 +174,7 @@ def test_what_is_refused_of_an_original(chain) -> None:
     for method, title in (("single-gradient", "Single-grad"), ("amnesiac", "Amnesiac")):
         refused(
             "unlearn", "--method", method, "--ckpt", plain, *store, code=2,
-            says=(f"{title} needs the track", plain, "deepunlearn train --track"),
+            says=(f"{title} needs the track", plain, "deepunlearn train --dataset digits", "--track"),
         )  # fmt: skip
     tracked = chain[1]["original"]
     for method in ("amnesiac", "ft", "retrain"):

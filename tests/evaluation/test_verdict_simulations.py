@@ -184,4 +184,4 @@ def test_the_samples_that_are_said_to_settle_it_do(shape, metrics):
     needed = sorted(plans)[4]
     found = verdicts(drawn(needed, needed, shape), 300, metrics)
     told(f"80 % promised, {shape}, by {' '.join(metrics)}", (needed, needed), found)
-    assert 0.75 <= found["PASS"] <= 0.85 + 0.02
+    assert 0.75 <= found["PASS"] <= 0.85
