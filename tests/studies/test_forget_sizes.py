@@ -271,7 +271,7 @@ def test_the_command_line_knows_the_run_s_seed(tmp_path):
         (('feature = "entropy"', 'feature = "entropie"'), "feature=entropie"),
         (('feature = "entropy"', 'featur = "entropy"'), "featur"),
         (('{ name = "umia", feature = "entropy" }', '{ feature = "entropy" }'), "is no attack"),
-        (('{ name = "umia", feature = "entropy" }', '{ name = "ulira" }'), "one model each"),
+        (('{ name = "umia", feature = "entropy" }', '{ name = "ulira" }'), "what one model said"),
     ],
 )
 def test_plans_that_make_no_sense(tmp_path, change, says):
