@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     "report",
     "deepunlearn report",
     "deepunlearn report 3f9c",
+    "deepunlearn report 3f9c --control retrained.pth",
     "deepunlearn report --table scores --dataset cifar10",
     "deepunlearn report --table sizes      # after `bench forget-sizes`",
     "deepunlearn report --table classes    # after `bench class-removal`",
@@ -71,6 +72,14 @@ def report(
         str | None, option(metavar="URL", help="Where the sweeps' studies are, if not in the store.")
     ] = None,
     file: FromOption = None,
+    control: Annotated[
+        str | None,
+        option(
+            metavar="REF",
+            help="With RUN: a model that you retrained without the forget set, to compare with.",
+            autocompletion=complete_refs,
+        ),
+    ] = None,
 ) -> Result:
     """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps.
 
@@ -80,8 +89,10 @@ def report(
     source = Source(session, only.dataset, only.model, database=database, file=file)
     if refs and file:
         raise UsageFailure("a run and --from are two sources", "give one or the other")
+    if control and not refs:
+        raise UsageFailure("--control is held against a run", "deepunlearn report RUN --control REF")
     if refs:
-        return printed(_runs(session, read_refs(refs)), format, out)
+        return printed(_runs(session, read_refs(refs), control), format, out)
     if chosen_format(format, out) == "html":
         return written(_page(source), out)
     check_table(table, file)
@@ -98,8 +109,19 @@ def _page(source: Source) -> str:
     return report_page(source.records, splits, source.removals)
 
 
-def _runs(session: Session, refs: Sequence[str]) -> list[Table]:
+def _runs(session: Session, refs: Sequence[str], control: str | None) -> list[Table]:
     from deepunlearn_cli.reporting.one_run import run_table
 
+    if control:
+        _admit(session, refs, control)
     source = Source(session)
     return [run_table(source.records, source.store.find(ref).id) for ref in refs]
+
+
+def _admit(session: Session, ids: Sequence[str], ref: str) -> None:
+    """Have a retrained model of the user's stand beside these runs."""
+    from deepunlearn_cli.checkpoints import control, refs
+
+    with session.runner(create=False) as runner:
+        for run in ids:
+            control.admit(ref, refs.resolve(run, runner, refs.Wanted()), runner)

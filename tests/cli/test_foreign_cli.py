@@ -143,12 +143,16 @@ class TestReference:
         assert said.code == 2
         assert "is no reference: it reads" in said.err
 
-    @pytest.mark.parametrize("command", ["unlearn", "attack"])
+    @pytest.mark.parametrize("command", ["unlearn", "attack", "report"])
     def test_a_model_that_the_user_retrained_is_the_control(self, about, tmp_path, command):
         torch.save({"state_dict": foreign_kit.trained(steps=50)}, tmp_path / "retrained.pth")
         base = (*about, "--mean", "none", "--forget", "random:0.3")
         more = ("--control", "retrained.pth")
         (run,) = ok(*FT, "--ckpt", "theirs.pth", *base, *(more if command == "unlearn" else ())).lines
+        if command == "report":
+            alone = ok("report", run, *about[-2:], "--json").json
+            beside = ok("report", run, *about[-2:], *more, "--json").json
+            assert (alone[0]["retrained"], beside[0]["retrained"] is None) == (None, False)
         said = ok("attack", "umia", run, *about[-2:], "--json", *(more if command == "attack" else ()))
         assert [row["method"] for row in said.json] == ["ft", "retrain", "do-nothing"]
         assert said.json[0]["reference"] == "retrained"
