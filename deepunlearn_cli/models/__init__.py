@@ -120,6 +120,8 @@ def build(name: str, shape: Shape) -> nn.Module:
         raise UsageFailure(
             f"model {name!r}: {failure.message}", f"{failure.hint} (--image-size, --channels 3)"
         ) from failure
+    except Failure:
+        raise  # it knows better than the network
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         size = "x".join(map(str, (shape.channels, *shape.pixels)))

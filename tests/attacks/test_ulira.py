@@ -73,6 +73,7 @@ def test_known_gaussians_give_the_analytic_figures():
     assert found["tpr_01"] is None  # 120 samples cannot tell 0.1 %
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_analytic_figures():
     hits = 0
     limit = scores_of(world(gaussian(1.0), splits=200, forgets=2, samples=100, share=0.4))["accuracy"]

@@ -102,6 +102,7 @@ def test_no_test_picture_is_looked_at(place, monkeypatch):
     assert asked.count("trial") >= 6
 
 
+@pytest.mark.slow
 def test_several_originals_and_methods_with_workers(place):
     (other,) = place.ok(*TRAIN, "--seeds", "1").lines
     said = place.ok(
@@ -254,6 +255,7 @@ def test_stopping_leaves_nothing_running(place, number, workers):
     assert trials(place, "ft") == [done + 1]
 
 
+@pytest.mark.slow
 def test_a_killed_workers_trial_is_taken_over(place):
     words = ("sweep", "--method", "ft", "--ckpt", place.ids["original"], "--trials", "30", "--jobs", "2")
     with running(*words, "--confirm", "0", "--store", place.store, cwd=place.home) as child:
