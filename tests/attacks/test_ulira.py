@@ -55,6 +55,7 @@ def test_statistics_that_are_offered_are_those_there_are():
     assert tuple(STATISTICS) == ULiRA.domains()["statistic"].choices
 
 
+@pytest.mark.slow
 def test_identical_distributions_are_a_coin_toss_in_the_interval():
     inside = dict.fromkeys(("accuracy", "auc", *(f"auc_{name}" for name in RIVALS)), 0)
     for repetition in range(100):
@@ -156,6 +157,7 @@ def test_the_paired_difference_of_a_method_from_itself_is_nothing():
     assert (gap.value, gap.error) == (0, 0)
 
 
+@pytest.mark.slow
 def test_a_difference_of_methods_covers_what_is_true():
     hits = 0
     for repetition in range(60):

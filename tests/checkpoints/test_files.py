@@ -58,7 +58,10 @@ def test_options_and_numbers_beside_weights_do_no_harm(tmp_path: Path) -> None:
     assert read(tmp_path / "timm.pth.tar.pth").classes == ("a", "b")
 
 
-@pytest.mark.parametrize("kind", ["script", "whole", "wrapped"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("kind", ["script", *(pytest.param(k, marks=SLOW) for k in ("whole", "wrapped"))])
 def test_programs_are_refused_with_a_command_that_makes_weights_of_them(tmp_path: Path, kind: str) -> None:
     (tmp_path / "their_net.py").write_text(foreign_kit.NET)
     maker = (

@@ -90,6 +90,7 @@ def test_a_preset_that_is_missing_names_the_search(place):
     place.ok(*words, "--trials", "1", "--confirm", "0", "--dry-run")
 
 
+@pytest.mark.slow
 def test_a_track_that_is_missing_names_the_training(place):
     said = place("unlearn", place.ids["original"], "--method", "amnesiac", "--forget", "class:3:0.5")
     assert said.code == 2

@@ -28,6 +28,7 @@ print(*[name for name in {SLOW!r} if name in sys.modules])
     return printed, loaded.split()
 
 
+@pytest.mark.slow
 def test_training_and_unlearning_load_nothing_that_they_do_not_use(tmp_path: Path):
     original, loaded = slow_modules_of([*TRAIN, "-q"], tmp_path)
     assert loaded == ["torch"]

@@ -62,6 +62,7 @@ def test_the_same_attack_is_made_once(store):
     assert "[1/" not in again.err, "nothing was made anew"
 
 
+@pytest.mark.slow
 def test_relearn_tells_the_original_from_the_retrained_model_and_not_one_retrained_from_another(store):
     place, ids = store
     code, found = rows("relearn", ids["original"], *place, "--gate")

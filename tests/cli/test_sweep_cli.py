@@ -227,6 +227,7 @@ def test_no_study_is_told(place):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGINT, 2)])
 def test_stopping_leaves_nothing_running(place, number, workers):
     words = (

@@ -10,6 +10,7 @@ from cli_kit import ok, refused
 
 from deepunlearn_cli.store import Store
 
+pytestmark = pytest.mark.slow  # each trains a chain of its own, or the study
 PLAIN = ("-p", "lr=0.02", "-p", "momentum=0", "-p", "weight_decay=0", "-p", "schedule=constant")
 SHORT = ("-p", "epochs=2", "-p", "batch-size=32", "-p", "points=1")
 TRAIN = ("train", "--dataset", "digits", "--model", "resnet-tiny")

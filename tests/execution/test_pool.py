@@ -140,6 +140,7 @@ def workers_of(parent: int) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_one_run(tmp_path) -> None:
     store = tmp_path / "store"
     words = (*SEEDS[:-1], "0-1", "-p", "epochs=60", "--jobs", "2", "--store", store)

@@ -157,6 +157,7 @@ def make_in_process(root: Path) -> str:
     return runner.ensure(started(runner, seed=5)[0]).id
 
 
+@pytest.mark.slow
 def test_four_processes_one_run(tmp_path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         ids = pool.map(make_in_process, [tmp_path / "store"] * 4)

@@ -285,6 +285,7 @@ class TestNoise:
         torch.testing.assert_close(ff.variance(information, head=True), head[:, None].expand(2, 2))
         torch.testing.assert_close(ff.variance(information[0], head=False), torch.tensor([1e-5, 2.5e-6]))
 
+    @pytest.mark.slow
     def test_ff_draws_what_it_says_and_touches_no_buffer(self) -> None:
         ff, model = METHODS.get("ff").build({"alpha": 1e-6}), tiny.fresh("cnn", 0)
         information = ff.information(model, tiny.task("cnn"))

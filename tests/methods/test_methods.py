@@ -39,7 +39,7 @@ def test_everyone_was_examined() -> None:
     assert {*paper.split(), "do-nothing", "retrain"} <= set(NAMES)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", tiny.MODELS)
 @pytest.mark.parametrize("name", NAMES)
 def test_unlearns(name: str, kind: str, precision: str) -> None:
@@ -58,7 +58,7 @@ def test_unlearns(name: str, kind: str, precision: str) -> None:
     assert all(parameter.requires_grad for parameter in made.parameters())
 
 
-@pytest.mark.parametrize("kind", tiny.MODELS)
+@pytest.mark.parametrize("kind", ["cnn", pytest.param("vit", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", STOCHASTIC)
 def test_same_seed_same_bits(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     state = torch.random.get_rng_state()

@@ -45,6 +45,7 @@ def kill_a_writer(store: Store, first_seed: int, after: float) -> None:
     assert writer.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_kill_at_random_moments(tmp_path):
     store = Store.open(tmp_path / "store", create=True)
     moments = random.Random(0)

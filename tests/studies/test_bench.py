@@ -102,6 +102,7 @@ def test_a_plan_predicts_memory_by_what_its_runs_took(tmp_path):
     assert all("peak_device_memory" in row for row in rows)
 
 
+@pytest.mark.slow
 def test_its_tables_are_about_its_own_runs(tmp_path):
     plan, other, store = tmp_path / "plan.toml", tmp_path / "other.toml", tmp_path / "store"
     plan.write_text(PLAN)

@@ -225,6 +225,7 @@ def test_counts_of_a_plan_with_several_forget_sets(tmp_path):
     assert rows["retrained"]["epochs"] == pytest.approx(2 * (0.9 + 0.7) / 2)
 
 
+@pytest.mark.slow
 def test_a_plan_of_several_forget_sets_is_carried_out_once(tmp_path):
     plan, store = tmp_path / "plan.toml", tmp_path / "store"
     plan.write_text(PLAN)
