@@ -229,6 +229,7 @@ def test_lists_need_no_store(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_methods_tells_what_each_does_and_fits_a_terminal(tmp_path):
     assert ok("methods").lines[0] == "name\treads\tepochs\twhat it does"
     assert {"title", "paper", "summary", "touches"} <= ok("methods", "--json").json[0].keys()

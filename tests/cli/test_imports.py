@@ -36,6 +36,7 @@ def test_training_and_unlearning_load_nothing_that_they_do_not_use(tmp_path: Pat
     assert slow_modules_of(words, tmp_path)[1] == ["torch"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(machine.may_have_cuda(), reason="torch must say which device there is")
 def test_what_the_store_holds_needs_no_torch(tmp_path: Path):
     made, _ = slow_modules_of([*TRAIN, "-q"], tmp_path)

@@ -116,6 +116,7 @@ def test_several_originals_and_methods_with_workers(place):
     assert not list((place.store / "studies").glob(".worker-*"))
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_trials_and_the_best(place):
     code, out, err = on_terminal(
         *SWEEP, "--ckpt", place.ids["original"], "--store", str(place.store), cwd=place.home
@@ -145,6 +146,7 @@ def test_a_dry_run_makes_nothing(place):
     assert not (place.store / "studies").exists()
 
 
+@pytest.mark.slow
 def test_another_pair_is_warned_of(place):
     place.ok(*SWEEP, "--ckpt", place.ids["original"], "--out", place.home / "ft.toml")
     spec = small_npz(place.home / "x.npz")

@@ -140,6 +140,7 @@ def test_the_figure(done, tmp_path):
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_method_without_usable_models_is_told_and_stops_no_other(done):
     said = call(*ULIRA, "--method", "ga,ft", "-p", "lr=0.1", "-p", "epochs=1", "-p", "momentum=0.99",
                 "--store", done, "--json")  # fmt: skip
