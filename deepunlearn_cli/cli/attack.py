@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from deepunlearn_cli.attacks import OneModel, on_one_model
+from deepunlearn_cli.attacks import Attack, OneModel, on_one_model
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.audit_rows import SavedFiles, advice, audit_row, audited_files
@@ -138,7 +138,7 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
             starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]
             for start in starts if retrained else ():
                 control.admit(retrained or "", start, runner)
-            attacks = [_recipe(start, hyper, draw_seed) for start in starts]
+            attacks = [recipe_on(start, hyper, draw_seed) for start in starts]
             if running.dry_run:
                 return Result(tables=[plan_table(runner, attacks)])
             return _audited(runner, hyper, attacks, rule, per_sample)
@@ -163,7 +163,7 @@ def _built(attack: type[OneModel], params: Mapping[str, Any], against: str | Non
     return attack.build({**params, **({"against": against} if against else {})})
 
 
-def _recipe(start: Start, attack: OneModel, seed: int) -> Recipe:
+def recipe_on(start: Start, attack: Attack, seed: int) -> Recipe:
     """The attack on a model; on an original as on what it is: a model that has forgotten nothing."""
     from deepunlearn_cli.execution import recipes
 

@@ -17,6 +17,7 @@ from deepunlearn_cli.reporting import audits
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Evidence, Findings, OneModel, Rule
     from deepunlearn_cli.evaluation.saved import Sides
+    from deepunlearn_cli.store import Run
     from deepunlearn_cli.studies.audit import Audited
 
 Files = tuple[Path, Path]  # scores of the forget set, and of unseen samples
@@ -33,9 +34,15 @@ class SavedFiles:
 
 def audit_row(one: Audited, rule: Rule) -> dict[str, Any]:
     """An audited run: which model, the answer, and every score of the attack."""
-    target = one.run.recipe.inputs["target"]
-    about = {
-        "id": one.run.id,
+    answer = answer_row(one.answer, rule)
+    return {**about(one.run), **answer, **one.findings.scores, **one.evidence.about()}
+
+
+def about(attack: Run) -> dict[str, Any]:
+    """Which model an attack is on."""
+    target = attack.recipe.inputs["target"]
+    return {
+        "id": attack.id,
         "target": target.key,
         "source": "",
         "method": target.name,
@@ -46,7 +53,6 @@ def audit_row(one: Audited, rule: Rule) -> dict[str, Any]:
         "forget_label": target.labels.get("forget"),
         "original": target.inputs["original"].key if "original" in target.inputs else None,
     }
-    return {**about, **answer_row(one.answer, rule), **one.findings.scores, **one.evidence.about()}
 
 
 def audited_files(

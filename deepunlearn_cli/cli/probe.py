@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from deepunlearn_cli.attacks import Probe, gap_interval, probes
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
-from deepunlearn_cli.cli.attack import DrawSeed
+from deepunlearn_cli.cli.attack import DrawSeed, recipe_on
+from deepunlearn_cli.cli.audit_rows import about, advice
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
@@ -20,12 +21,10 @@ from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.verdict import VerdictOptions, code_of
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
-from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
 from deepunlearn_cli.reporting import probing
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Rule
-    from deepunlearn_cli.checkpoints.refs import Start
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.studies.probing import Probed
@@ -64,7 +63,7 @@ def _command(attack: type[Probe]) -> Callable[..., Result]:
         with running.runner_for(read, session) as runner:
             starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]
             given = refs.resolve(other, runner, file.wanted()).recipe if other else None
-            attacks = [_recipe(start, hyper, draw_seed) for start in starts]
+            attacks = [recipe_on(start, hyper, draw_seed) for start in starts]
             if running.dry_run:
                 return Result(tables=[plan_table(runner, attacks)])
             return _audited(runner, hyper, attacks, rule, given)
@@ -85,16 +84,6 @@ def _check(attack: type[Probe], control: str | None) -> None:
         )
 
 
-def _recipe(start: Start, attack: Probe, seed: int) -> Recipe:
-    """The attack on a model; on an original as on what it is: a model that has forgotten nothing."""
-    from deepunlearn_cli.execution import recipes
-
-    target = start.recipe
-    if not target.forget:
-        target = recipes.unlearned(target, DO_NOTHING, start.forget)
-    return recipes.attack(target, attack.name(), attack.params(), seed)
-
-
 def _audited(
     runner: Runner,
     attack: Probe,
@@ -109,22 +98,15 @@ def _audited(
     tables = [probing.probe_table(rows, attack.name(), attack.heading(), attack.columns)] if rows else []
     code = ExitCode.PARTLY_FAILED if failed else code_of(rule, rows)
     ids = [one.run.id for one in audited if one.judgement]
-    return Result(tables=tables, ids=ids, notes=probing.answers(rows) + _advice(rows), code=code)
+    return Result(tables=tables, ids=ids, notes=probing.answers(rows) + advice(rows), code=code)
 
 
 def _row(one: Probed, rule: Rule) -> dict[str, Any]:
     """Which model, the answer, and every score of the attack; of a control no answer."""
-    target, judged = one.run.recipe.inputs["target"], one.judgement
+    judged = one.judgement
     low, high = gap_interval(judged.decided.gap) if judged else (None, None)
     return {
-        "id": one.run.id,
-        "target": target.key,
-        "source": "",
-        "method": target.name,
-        "dataset": target.labels.get("dataset", ""),
-        "model": target.model,
-        "seed": target.seed,
-        "forget": target.forget,
+        **about(one.run),
         "verdict": judged.verdict if judged else None,
         "reference": judged.reference if judged else None,
         "metric": judged.decided.metric if judged else None,
@@ -138,13 +120,6 @@ def _row(one: Probed, rule: Rule) -> dict[str, Any]:
         "uninformative": one.uninformative if judged else None,
         **one.run.scores,
     }
-
-
-def _advice(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What to make where there is nothing to compare with."""
-    if not any(row["reference"] == "holdout" and row["method"] != RETRAIN for row in rows):
-        return []
-    return ["no retrained model to compare with; make one: deepunlearn unlearn --method retrain --ckpt REF"]
 
 
 def _examples(name: str) -> list[str]:
