@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
+from shlex import join
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,9 +91,18 @@ class OneModelLab:
     def _canary(self) -> data.Canary:
         if canary := data.Canary.of(self.recipe.data):
             return canary
+        labels = self.recipe.labels
+        words = [
+            "train",
+            "--dataset",
+            labels.get("dataset", "NAME"),
+            "--model",
+            self.recipe.model,
+            "--canary",
+        ]
         raise UsageFailure(
             f"run {self.target.id} comes from training without canaries",
-            "deepunlearn train --canary plants some, before they are to be forgotten",
+            f"`deepunlearn {join([*words, '--forget', labels.get('forget', 'SPEC')])}` plants some",
         )
 
     def _check_forgotten(self, index: NDArray[np.int64]) -> None:

@@ -89,7 +89,14 @@ def test_relearn_over_seeds(tmp_path, epochs):
 
 def test_what_cannot_be_asked_is_said(store, tmp_path):
     place, ids = store
-    refused("attack", "canary", ids["original"], *place, code=2, says=("without canaries", "train --canary"))
+    refused(
+        "attack",
+        "canary",
+        ids["original"],
+        *place,
+        code=2,
+        says=("without canaries", "deepunlearn train --dataset", "--canary"),
+    )
     other = ok("unlearn", "--method", "ga", "--ckpt", ids["planted"], "--forget", "class:3", *place).lines[0]
     refused("attack", "canary", other, *place, code=2, says=("other pictures than those with canaries",))
     refused("attack", "canary", other, "--control", other, *place, code=2, says=("its null is exact",))
