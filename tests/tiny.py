@@ -35,7 +35,7 @@ def task(
 ) -> Task:
     """A task over 48 retain, 12 forget and 12 validation pictures, with the track of `tracked`."""
     made = plain_task(kind, needs, seed, precision)
-    made.track = tiny.track(kind, seed)
+    made.track = tiny.track(kind, seed=seed)
     return made
 
 

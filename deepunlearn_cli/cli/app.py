@@ -28,7 +28,7 @@ attack_app = typer.Typer(
 
 COMMANDS = (  # files, in the order of `--help`; probe and ulira belong to `attack`
     "train", "unlearn", "sweep", "attack", "probe", "ulira", "rank", "report", "bench",
-    "runs", "show", "verify", "prune", "methods", "attacks", "datasets", "models", "guide", "doctor",
+    "runs", "show", "verify", "prune", "methods", "check", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip
 
 

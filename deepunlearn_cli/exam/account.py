@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.exam import tiny
 from deepunlearn_cli.exam.answers import Beside, Wrong
 from deepunlearn_cli.exam.candidate import Candidate, pairs, sizes
@@ -16,7 +15,7 @@ NEAR = 0.05  # share by which declared and counted work may differ
 def through_task(candidate: Candidate) -> str:
     """Does all that its models are shown go through the task, which counts it?"""
     for setting in (Setting(), candidate.many(tiny.MANY)):
-        trial = candidate.acted(setting)
+        trial = candidate.seen(setting)
         watch, cost = trial.watch, trial.task.cost
         if watch.opaque:
             return "it uses torch.func: its own count of that is taken on trust"
@@ -72,7 +71,7 @@ def batches(candidate: Candidate) -> str:
     """Is no batch left out: is each pass taken to its end, and each picture of a part seen?"""
     declared = candidate.method.partly
     for counts in (tiny.MANY, tiny.HALF):
-        trial = candidate.acted(candidate.many(counts))
+        trial = candidate.seen(candidate.many(counts))
         ranges = counts.ranges()
         bound = {one for name, where in ranges.items() if name not in declared for one in where}
         _check_passes(trial, bound)
@@ -96,10 +95,10 @@ def _check_union(trial: Trial, name: str, pictures: set[int]) -> None:
     learned, shown = (seen & pictures for seen in (trial.watch.learned, trial.watch.shown))
     used = learned or shown
     if used and used < pictures:
-        what = "makes a gradient" if learned else "is shown"
+        how = "made no gradient" if learned else "were never shown"
         raise Wrong(
-            f"of {len(pictures)} {name} pictures {len(pictures - used)} never {what}; "
-            f"`partly` declares a part that is used in part"
+            f"{len(pictures - used)} of {len(pictures)} {name} pictures {how} (`partly` tells of a part used "
+            "in part by design)"
         )
 
 
@@ -115,11 +114,11 @@ def _varied(candidate: Candidate) -> Iterator[Setting]:
 
 def _tried(candidate: Candidate, setting: Setting) -> Trial | None:
     """A run, or None where the method refuses these values."""
-    if not setting.params:
-        return candidate.run(setting)
     try:
-        return candidate.run(setting)
-    except Failure:
+        return candidate.seen(setting)
+    except Wrong:
+        if not setting.params:
+            raise
         return None
 
 

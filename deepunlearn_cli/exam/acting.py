@@ -12,6 +12,7 @@ from deepunlearn_cli.exam.candidate import Candidate
 from deepunlearn_cli.exam.trial import FROZEN, Setting, Trial
 
 LONG = 30  # seconds for a few dozen tiny pictures
+UNCHANGED = "the method did not change any weight"  # how `unlearn` says so
 SHOWN = 3  # complaints in one reason
 
 
@@ -83,9 +84,15 @@ def _acts(candidate: Candidate, trial: Trial) -> str:
 
 
 def _of_size(candidate: Candidate, counts: tiny.Counts) -> str:
-    trial = candidate.acted(candidate.many(counts))
+    of_all = f"{counts.forget} of {counts.retain + counts.forget}"
+    try:
+        trial = candidate.acted(candidate.many(counts))
+    except Wrong as wrong:
+        if str(wrong) == UNCHANGED:
+            raise Beside(f"with {of_all} to forget it changes no weight at its defaults") from wrong
+        raise
     _check_usable(trial.before, trial.after)
-    return f"{counts.forget} of {counts.retain + counts.forget}"
+    return of_all
 
 
 def _check_usable(before: dict[str, Tensor], after: dict[str, Tensor]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 
-from deepunlearn_cli.core.errors import Failure
+from deepunlearn_cli.core.errors import Failure, RunFailed
 from deepunlearn_cli.core.fields import Domain, Value
 from deepunlearn_cli.exam import tiny
 from deepunlearn_cli.exam.answers import Crash, Wrong, last_line
@@ -73,6 +73,20 @@ class Candidate:
             plain = setting == Setting(kind=setting.kind)
             raise Crash(trial.error, where=last_line(trial.error, self.source), plain=plain)
         return trial
+
+    def seen(self, setting: Setting) -> Trial:
+        """`run`, where it is enough to have watched the method at work, whatever became of the model.
+
+        Raises:
+            Wrong: the method refused to work.
+            Crash: it raised an exception.
+        """
+        try:
+            return self.run(setting)
+        except RunFailed:
+            return self._trials[setting]
+        except Failure as failure:
+            raise Wrong(failure.message) from failure
 
     def acted(self, setting: Setting = Setting()) -> Trial:  # noqa: B008 - frozen
         """`run`, where nothing else than a usable result will do.

@@ -27,7 +27,8 @@ def defaults(candidate: Candidate) -> str:
     for trait in ("title", "paper"):
         if not getattr(cls, trait, ""):
             raise Wrong(f"it has no `{trait}`")
-    if inspect.getdoc(cls) == inspect.getdoc(cls.__mro__[1]) or not cls.__doc__:
+    said = inspect.getdoc(cls) or ""  # of a class without any, dataclass makes its signature one
+    if not said or said == inspect.getdoc(cls.__mro__[1]) or said.startswith(f"{cls.__name__}("):
         raise Wrong("it has no docstring, whose first sentence `deepunlearn methods` shows")
     _check_parts(made)
     if not (math.isfinite(made.cost()) and made.cost() >= 0):

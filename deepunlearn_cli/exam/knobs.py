@@ -12,21 +12,24 @@ counts.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.fields import Domain, Share, Value
-from deepunlearn_cli.exam import tiny
 from deepunlearn_cli.exam.answers import Beside, Wrong
-from deepunlearn_cli.exam.candidate import Candidate, pairs
+from deepunlearn_cli.exam.candidate import BATCHES, SMALL, Candidate, pairs
+from deepunlearn_cli.exam.tiny import Counts
 from deepunlearn_cli.exam.trial import Setting, Trial
 
 EFFECT = 1e-5  # least change of the weights, as a share of what the method moved them by
 EPOCHS = 4  # so that schedules have phases
-RUNS = 80  # for one hyperparameter, before it is given up
-TURNS = 3  # other values of a second hyperparameter
-MOVES = 2  # of these, beside a choice or flag as well
+BIGGEST = 512  # pictures of a step for which there are two
+RUNS = 60  # for one hyperparameter, before it is given up
+TURNS = 5  # other values of it, in the plainest setting
+MOVES = 2  # the same in other settings, and of what these differ in
+
+GENTLE = 1e-4  # of a range: a weight of up to 10,000 that is 5,000 breaks what it is a weight of
 
 Params = dict[str, Value]
 
@@ -43,42 +46,56 @@ def knobs(candidate: Candidate) -> str:
         elif not _lives(candidate, name):
             dead.append(name)
     if dead:
-        raise Wrong(
-            f"{', '.join(dead)}: no value tried changes the weights; `inert` excuses one that need not, and why"
-        )
+        raise Wrong(f"{', '.join(dead)}: no value changes the weights (`inert` tells why one need not)")
     said = [f"{name} does not: {why}" for name, why in excused.items()]
     return "; ".join([f"{len(domains) - len(said)} do", *said])
 
 
 def values_of(domain: Domain, start: Value) -> list[Value]:
-    """Other values of a field than `start`, the nearer ones first."""
+    """Other values of a field than `start`."""
     if domain.type is bool:
         return [not start]
     if domain.choices:
         return [value for value in domain.choices if value != start]
     numbers = _whole(domain, int(start)) if domain.type is int else _real(domain, float(start))
-    found: dict[Value, None] = {}
-    for number in numbers:
-        if number != start and (domain.low <= number <= domain.limit):
-            found[domain.type(number)] = None
-    return list(found)
+    found = [domain.type(number) for number in numbers if domain.low <= number <= domain.limit]
+    return [value for value in dict.fromkeys(found) if value != start]
 
 
 def _lives(candidate: Candidate, name: str) -> bool:
-    """Whether it changes the weights in some setting."""
-    left = RUNS
-    for around in _settings(candidate, name):
-        here: list[Trial] = []
-        start = around.get(name, candidate.method.domains()[name].default)
-        for value in (start, *values_of(candidate.method.domains()[name], start)):
+    """Whether it changes the weights in some setting.
+
+    Values that the method takes in no common setting (a kind of loss that wants its weight) are told apart by
+    what they do where each is taken.
+    """
+    domain, runs = candidate.method.domains()[name], 0
+    tied: dict[Value, Trial] | None = {}
+    for number, around in enumerate(_settings(candidate, name)):
+        start = around.get(name, domain.default)
+        here: dict[Value, Trial] = {}
+        for value in (start, *_spread(values_of(domain, start), MOVES if number else TURNS)):
             trial = _ran(candidate, {**around, name: value})
-            left -= 1
-            if trial and any(differ(trial, other) for other in here):
+            here |= {value: trial} if trial else {}
+            if _some_differ(here.values()):
                 return True
-            here += [trial] if trial else []
-        if left <= 0:
+        tied = None if tied is None or len(here) > 1 else {**here, **tied}
+        if tied and _some_differ(tied.values()):
+            return True
+        runs += len(here)
+        if runs >= RUNS:
             break
     return False
+
+
+def _some_differ(trials: Iterable[Trial]) -> bool:
+    return any(differ(one, other) for one, other in combinations(trials, 2))
+
+
+def _spread(values: list[Value], count: int) -> list[Value]:
+    """At most so many of some values, from the first to the last."""
+    if len(values) <= count:
+        return values
+    return [values[round(place * (len(values) - 1) / (count - 1))] for place in range(count)]
 
 
 def _check_excuse(candidate: Candidate, name: str) -> None:
@@ -86,7 +103,7 @@ def _check_excuse(candidate: Candidate, name: str) -> None:
     around = _base(candidate)
     start = around.get(name, candidate.method.domains()[name].default)
     first = _ran(candidate, around)
-    for value in values_of(candidate.method.domains()[name], start)[:2]:
+    for value in _spread(values_of(candidate.method.domains()[name], start), MOVES):
         other = _ran(candidate, {**around, name: value})
         if first and other and differ(first, other):
             raise Wrong(
@@ -116,7 +133,7 @@ def _settings(candidate: Candidate, name: str) -> Iterator[Params]:
             yield {**base, other: value}
     for other, domain in others.items():
         if other not in named:
-            for value in values_of(domain, base.get(other, domain.default))[:TURNS]:
+            for value in _spread(values_of(domain, base.get(other, domain.default)), MOVES):
                 yield {**base, other: value}
     yield from _twofold(base, named, others)
 
@@ -125,8 +142,8 @@ def _twofold(base: Params, named: dict[str, Domain], others: dict[str, Domain]) 
     """Two others turned at once, one of them a choice or flag."""
     for one, two in combinations(others, 2):
         if one in named or two in named:
-            for a in values_of(others[one], base.get(one, others[one].default))[:MOVES]:
-                for b in values_of(others[two], base.get(two, others[two].default))[:MOVES]:
+            for a in _spread(values_of(others[one], base.get(one, others[one].default)), MOVES):
+                for b in _spread(values_of(others[two], base.get(two, others[two].default)), MOVES):
                     yield {**base, one: a, two: b}
 
 
@@ -139,24 +156,32 @@ def _base(candidate: Candidate) -> Params:
 
 def _ran(candidate: Candidate, params: Params) -> Trial | None:
     """A run, or None where the method refuses these values, or they break it."""
-    setting = Setting(counts=tiny.MANY, params=pairs(params), double=True)
+    setting = Setting("slim", counts=_counts(candidate), params=pairs(params), double=True)
     try:
         return candidate.run(setting)
     except Failure:
         return None
 
 
+def _counts(candidate: Candidate) -> Counts:
+    """Pictures for two batches of the smallest size that can be chosen, so that others make one."""
+    sizes = [size for name, size in candidate.short(small=True).items() if name.endswith(BATCHES)]
+    least = min(BIGGEST, max((int(size) for size in sizes), default=SMALL))
+    return Counts(least + 8, least + 2)
+
+
 def _whole(domain: Domain, start: int) -> list[float]:
-    high = EPOCHS if isinstance(domain.high, Share) else domain.limit
-    wanted = [start - 1, start + 1, start // 2, 2 * start, start // 10, domain.low, min(high, 10 * start + 1)]
-    return [number for number in wanted if math.isfinite(number)]
+    """The nearest first, the boldest last."""
+    high = EPOCHS if isinstance(domain.high, Share) else min(domain.limit, 10 * start + 10)
+    return [start + 1, start - 1, 2 * start, start // 2, start // 10, domain.low, high]
 
 
 def _real(domain: Domain, start: float) -> list[float]:
-    low = domain.low if math.isfinite(domain.low) else start - 10 * (abs(start) + 1)
-    high = domain.limit if math.isfinite(domain.limit) else start + 10 * (abs(start) + 1)
-    if domain.log and start > 0:
-        return [math.sqrt(start * high), math.sqrt(start * low), high, low]
+    """The last one is just above the least, where the bolder ones before it are too much."""
+    reach = 10 * (abs(start) + 1)
+    low = domain.low if math.isfinite(domain.low) else start - reach
+    high = domain.limit if math.isfinite(domain.limit) else start + reach
     if domain.log:
-        return [math.sqrt(low * high), high, low]
-    return [(start + high) / 2, (start + low) / 2, high, low]
+        least = start or low
+        return [math.sqrt(least * high), math.sqrt(least * low), high, low]
+    return [(start + high) / 2, (start + low) / 2, high, low, low + GENTLE * (high - low)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,6 +15,7 @@ from torch import nn
 from deepunlearn_cli.core.recipe import stream_seed
 from deepunlearn_cli.engine.device import streams
 from deepunlearn_cli.engine.pictures import Pictures, Pixels
+from deepunlearn_cli.engine.residual import Residual
 from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.engine.track import Track
 from deepunlearn_cli.library import unlearn
@@ -54,6 +56,22 @@ def cnn() -> nn.Module:
     return build("resnet-tiny", Shape(CLASSES, 3, SIZE))
 
 
+def slim() -> nn.Module:
+    """The residual network with a quarter of its channels, for many runs."""
+    layers: list[tuple[str, nn.Module]] = [
+        ("conv1", nn.Conv2d(3, 4, 3, padding=1, bias=False)),
+        ("bn1", nn.BatchNorm2d(4)),
+        ("relu", nn.ReLU(inplace=True)),
+        ("layer1", nn.Sequential(Residual(4, 4))),
+        ("layer2", nn.Sequential(Residual(4, 8))),
+        ("layer3", nn.Sequential(Residual(8, 16))),
+        ("avgpool", nn.AdaptiveAvgPool2d(1)),
+        ("flatten", nn.Flatten()),
+        ("fc", nn.Linear(16, CLASSES)),
+    ]
+    return nn.Sequential(OrderedDict(layers))
+
+
 def vit() -> nn.Module:
     """A small vision transformer with dropout-like layers."""
     from timm.models.vision_transformer import VisionTransformer
@@ -71,13 +89,14 @@ def vit() -> nn.Module:
 
 
 MODELS: dict[str, Callable[[], nn.Module]] = {"cnn": cnn, "vit": vit}
+BUILDERS = {**MODELS, "slim": slim}
 
 
 def fresh(kind: str, seed: int, stream: str = "init") -> nn.Module:
     """A model initialised from a named stream."""
     with torch.random.fork_rng():
         torch.manual_seed(stream_seed(seed, stream))
-        return MODELS[kind]().to(memory_format=torch.channels_last)
+        return BUILDERS[kind]().to(memory_format=torch.channels_last)
 
 
 def pixels(count: int = 72, *, flip: bool = True, pad: int = 1, double: bool = False) -> Pixels:
@@ -130,13 +149,16 @@ def tracked(kind: str, seed: int, counts: Counts = FEW) -> tuple[nn.Module, Trac
     return made, track
 
 
-def track(kind: str, seed: int, counts: Counts = FEW, *, double: bool = False) -> Track:
-    """The track of `tracked`, of one's own."""
+def track(
+    kind: str, counts: Counts = FEW, seed: int = 0, *, double: bool = False, without: tuple[str, ...] = ()
+) -> Track:
+    """The track of `tracked`, of one's own, but for the updates of weights whose names begin so."""
     kept = copy.deepcopy(tracked(kind, seed, counts)[1])
-    if not double or kept.updates is None:
-        return kept
-    updates = {name: update.double() for name, update in kept.updates.items()}
-    return replace(kept, start=kept.start.double(), updates=updates)
+    updates = {name: one for name, one in (kept.updates or {}).items() if not name.startswith(without)}
+    if not double:
+        return replace(kept, updates=updates)
+    wide = {name: update.double() for name, update in updates.items()}
+    return replace(kept, start=kept.start.double(), updates=wide)
 
 
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -71,15 +71,6 @@ class Draws:
 
         return named
 
-    def renewal(self, fresh: Callable[[str], nn.Module]) -> Callable[[str], nn.Module]:
-        """A source of new models, whose own draws are none of the method's."""
-
-        def renewed(stream: str) -> nn.Module:
-            with self.aside():
-                return fresh(stream)
-
-        return renewed
-
     @contextmanager
     def aside(self) -> Iterator[None]:
         """What happens in the block is not the method's doing."""

@@ -138,6 +138,11 @@ def _task(actor: Method, setting: Setting) -> WatchedTask:
     """A watched task with all parts, whether the method declares them or not."""
     counts, watch, draws = setting.counts, Watch(), Draws()
     stream = draws.stream(streams(setting.seed))
+
+    def fresh(name: str) -> nn.Module:
+        with watch.aside(), draws.aside():
+            return _cast(tiny.fresh(setting.kind, setting.seed, name), setting)
+
     shown = tiny.pixels(counts.retain + counts.forget + counts.val, double=setting.double)
     parts = {
         name: tiny.part(shown, where, name=name, stream=stream) for name, where in counts.ranges().items()
@@ -146,13 +151,13 @@ def _task(actor: Method, setting: Setting) -> WatchedTask:
         parts,
         device=tiny.CPU,
         stream=stream,
-        fresh=draws.renewal(lambda name: _cast(tiny.fresh(setting.kind, setting.seed, name), setting)),
+        fresh=fresh,
         classes=tiny.CLASSES,
         precision=setting.precision,
     )
     made.watch, made.draws = watch, draws
     if actor.tracked:
-        made.track = tiny.track(setting.kind, 0, counts, double=setting.double)
+        made.track = tiny.track(setting.kind, counts, double=setting.double, without=_asleep(setting))
     return made
 
 
@@ -160,8 +165,13 @@ def _original(setting: Setting) -> nn.Module:
     """What the method starts from: a trained model, of one's own."""
     model = _cast(copy.deepcopy(tiny.tracked(setting.kind, 0, setting.counts)[0]), setting)
     for name, weight in model.named_parameters():
-        weight.requires_grad_(not (setting.frozen and name.startswith(FROZEN)))
+        weight.requires_grad_(not name.startswith(_asleep(setting)))
     return model
+
+
+def _asleep(setting: Setting) -> tuple[str, ...]:
+    """How the names of frozen weights begin."""
+    return FROZEN if setting.frozen else ()
 
 
 def _cast(model: nn.Module, setting: Setting) -> nn.Module:

@@ -56,7 +56,7 @@ class Watch:
         self.shown: set[int] = set()
         self.learned: set[int] = set()
         self.passes: list[Pass] = []
-        self._depth, self._endless = 0, False
+        self._depth, self._endless, self._aside = 0, False, False
         self._now: Ids | None = None  # what `task.forward` is showing
         self._pass_of: dict[int, tuple[Batch, Pass]] = {}  # the batches too, so that no other takes their id
         self._latest: dict[int, Pass] = {}
@@ -75,6 +75,17 @@ class Watch:
             Pictures.batches, Pictures.endless = batches, endless  # type: ignore[method-assign]
             before.remove()
             after.remove()
+            self._pass_of.clear()
+            self._latest.clear()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What models are shown in the block is not the method's doing."""
+        before, self._aside = self._aside, True
+        try:
+            yield
+        finally:
+            self._aside = before
 
     @contextmanager
     def showing(self, batch: Batch) -> Iterator[None]:
@@ -94,17 +105,18 @@ class Watch:
 
     def _enter(self, module: nn.Module, given: tuple[Any, ...]) -> None:
         self._depth += 1
-        if self._depth > 1 or not _is_model(module) or not given or not isinstance(given[0], Tensor):
+        first = given[0] if given else None
+        if self._depth > 1 or self._aside or not _is_model(module) or not isinstance(first, Tensor):
             return
-        if torch._C._functorch.is_functorch_wrapped_tensor(given[0]):
+        if torch._C._functorch.is_functorch_wrapped_tensor(first):
             self.opaque = True
             return
-        self.forward += len(given[0])
-        self.past += 0 if self._now is not None else len(given[0])
+        self.forward += len(first)
+        self.past += 0 if self._now is not None else len(first)
 
     def _leave(self, module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
         self._depth -= 1
-        if self._depth or not _is_model(module) or not isinstance(output, Tensor):
+        if self._depth or self._aside or not _is_model(module) or not isinstance(output, Tensor):
             return
         if not output.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(output):
             return
