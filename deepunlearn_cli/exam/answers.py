@@ -38,15 +38,11 @@ class Beside(Exception):
 
 
 class Crash(Exception):
-    """The method's own code raised `error` where nothing else was asked of it than to act.
+    """The method's own code raised `error`; the text says so in a line, with the place."""
 
-    Attributes:
-        plain: whether that was its plainest run, of which a question of its own tells.
-    """
-
-    def __init__(self, error: Exception, *, where: str, plain: bool) -> None:
+    def __init__(self, error: Exception, where: str) -> None:
         super().__init__(where)
-        self.error, self.where, self.plain = error, where, plain
+        self.error = error
 
 
 def last_line(error: BaseException, source: str) -> str:

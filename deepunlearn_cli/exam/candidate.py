@@ -53,9 +53,15 @@ class Candidate:
         """The method with a setting's hyperparameters, the short ones for all that are not given."""
         return self.method.build({**self.short(), **dict(setting.params)})
 
+    @property
+    def fails(self) -> bool:
+        """Whether its plainest run has been made, and failed."""
+        first = self._trials.get(Setting())
+        return bool(first and first.error)
+
     def many(self, counts: Counts) -> Setting:
         """A run in which a pass has several batches."""
-        return Setting(counts=counts, params=pairs(self.short(small=True)))
+        return Setting("slim", counts, params=pairs(self.short(small=True)))
 
     def run(self, setting: Setting = Setting()) -> Trial:  # noqa: B008 - frozen
         """What comes of a setting.
@@ -70,8 +76,7 @@ class Candidate:
         if isinstance(trial.error, Failure):
             raise trial.error
         if trial.error:
-            plain = setting == Setting(kind=setting.kind)
-            raise Crash(trial.error, where=last_line(trial.error, self.source), plain=plain)
+            raise Crash(trial.error, last_line(trial.error, self.source))
         return trial
 
     def seen(self, setting: Setting) -> Trial:

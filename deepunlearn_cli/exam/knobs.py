@@ -123,28 +123,46 @@ def differ(one: Trial, other: Trial) -> bool:
 
 
 def _settings(candidate: Candidate, name: str) -> Iterator[Params]:
-    """What a hyperparameter is turned in: the plainest first."""
-    base = _base(candidate)
-    others = {n: d for n, d in candidate.method.domains().items() if n != name}
-    named = {n: d for n, d in others.items() if d.type is bool or d.choices}
-    yield base
-    for other, domain in named.items():
-        for value in values_of(domain, base.get(other, domain.default)):
-            yield {**base, other: value}
-    for other, domain in others.items():
-        if other not in named:
-            for value in _spread(values_of(domain, base.get(other, domain.default)), MOVES):
-                yield {**base, other: value}
-    yield from _twofold(base, named, others)
+    """What a hyperparameter is turned in: the plainest first, then what is only taken together."""
+    base, domains = _base(candidate), candidate.method.domains()
+    turned = {
+        other: [{other: value} for value in _turns(domain, base.get(other, domain.default))]
+        for other, domain in domains.items()
+        if other != name
+    }
+    named = [other for other in turned if domains[other].type is bool or domains[other].choices]
+    order = sorted(turned, key=lambda other: other not in named)
+    singles = [turn for other in order for turn in turned[other]]
+    doubles = [
+        one | two
+        for first, second in combinations(turned, 2)
+        if first in named or second in named
+        for one in turned[first]
+        for two in turned[second]
+    ]
+    tied = [both for both in doubles if _only_together(candidate, base, both)]
+    for turn in ({}, *tied, *singles, *doubles):
+        yield {**base, **turn}
 
 
-def _twofold(base: Params, named: dict[str, Domain], others: dict[str, Domain]) -> Iterator[Params]:
-    """Two others turned at once, one of them a choice or flag."""
-    for one, two in combinations(others, 2):
-        if one in named or two in named:
-            for a in _spread(values_of(others[one], base.get(one, others[one].default)), MOVES):
-                for b in _spread(values_of(others[two], base.get(two, others[two].default)), MOVES):
-                    yield {**base, one: a, two: b}
+def _turns(domain: Domain, start: Value) -> list[Value]:
+    """All other choices, or a few other numbers."""
+    values = values_of(domain, start)
+    return values if domain.choices else _spread(values, MOVES)
+
+
+def _only_together(candidate: Candidate, base: Params, both: Params) -> bool:
+    """Whether the method takes two values, and does not take one of them without the other."""
+    alone = [_is_taken(candidate, {**base, name: value}) for name, value in both.items()]
+    return not all(alone) and _is_taken(candidate, {**base, **both})
+
+
+def _is_taken(candidate: Candidate, params: Params) -> bool:
+    try:
+        candidate.method.build(params)
+    except Failure:
+        return False
+    return True
 
 
 def _base(candidate: Candidate) -> Params:
@@ -171,9 +189,9 @@ def _counts(candidate: Candidate) -> Counts:
 
 
 def _whole(domain: Domain, start: int) -> list[float]:
-    """The nearest first, the boldest last."""
+    """The most telling ones first and last."""
     high = EPOCHS if isinstance(domain.high, Share) else min(domain.limit, 10 * start + 10)
-    return [start + 1, start - 1, 2 * start, start // 2, start // 10, domain.low, high]
+    return [start // 10, start // 2, start + 1, high, domain.low]
 
 
 def _real(domain: Domain, start: float) -> list[float]:

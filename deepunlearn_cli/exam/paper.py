@@ -33,6 +33,8 @@ QUESTIONS: dict[str, Question] = {
     "hyperparameters": knobs.knobs,
 }
 
+TELLING = ("defaults", "bad-values", "cnn", "vit")  # questions that say themselves why nothing works
+
 
 def asks(name: str) -> str:
     """A question in words."""
@@ -41,20 +43,21 @@ def asks(name: str) -> str:
 
 def ask(name: str, candidate: Candidate) -> Answer:
     """What comes of one question."""
-    start, error = time.perf_counter(), None
+    start = time.perf_counter()
+    error: Exception | None = None
     outcome: Outcome = "failed"
     try:
         outcome, reason = "passed", QUESTIONS[name](candidate)
     except Beside as beside:
         outcome, reason = "not applicable", str(beside)
-    except Wrong as wrong:
+    except (Wrong, Failure) as wrong:
         outcome, reason = "failed", str(wrong)
     except Crash as crash:
-        outcome, reason, error = _of_crash(name, crash)
-    except Failure as failure:
-        outcome, reason = "failed", failure.message
+        outcome, reason, error = "failed", str(crash), crash.error
     except Exception as unexpected:  # noqa: BLE001 - what the class itself raises when it is asked
         outcome, reason, error = "failed", last_line(unexpected, candidate.source), unexpected
+    if outcome == "failed" and candidate.fails and name not in TELLING:
+        outcome, reason, error = "not applicable", "its plainest run fails", None
     return Answer(name, asks(name), outcome, reason, time.perf_counter() - start, error)
 
 
@@ -62,10 +65,3 @@ def examine(candidate: Candidate) -> Iterator[Answer]:
     """Every question, one after the other."""
     for name in QUESTIONS:
         yield ask(name, candidate)
-
-
-def _of_crash(name: str, crash: Crash) -> tuple[Outcome, str, Exception | None]:
-    """Where the plainest run fails, one question tells so and those that need it do not apply."""
-    if crash.plain and name not in ("cnn", "vit"):
-        return "not applicable", "its plainest run fails", None
-    return "failed", crash.where, crash.error

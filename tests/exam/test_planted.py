@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deepunlearn_cli.exam import knobs, tiny
+from deepunlearn_cli.exam import knobs
 from deepunlearn_cli.exam.answers import Answer
 from deepunlearn_cli.exam.candidate import Candidate
 from deepunlearn_cli.exam.loading import load
@@ -109,7 +109,7 @@ FAULTS: dict[str, tuple[object, ...]] = {
     "a generator of the module": (
         "same-seed", "differ", (CLASS, f"SHARED = torch.Generator()\n\n\n{CLASS}"), ("=noise)", "=SHARED)"),
     ),
-    "unwritten memory": ("same-seed", "nobody wrote", (DRAW, "torch.empty(weight.shape)")),
+    "unwritten memory": ("same-seed", "nobody wrote", (DRAW, "torch.empty(weight.shape).isnan()")),
     "torch's generator": ("generators", "torch", (DRAW, "torch.randn(weight.shape)")),
     "numpy's generator": ("generators", "numpy.random", (DRAW, f"np.random.rand() * {DRAW}")),
     "Python's generator": ("generators", "of random", (DRAW, f"random.random() * {DRAW}")),
@@ -182,7 +182,7 @@ def answers_of_the_sound() -> dict[str, Answer]:
 def test_the_faults_question_fails_and_the_repaired_method_passes(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(knobs, "RUNS", 8)  # of a dead one: as many fail as would
+    monkeypatch.setattr(knobs, "RUNS", 3)  # of a dead one: as many fail as would
     question, words, *changes = FAULTS[name]
     answer = ask(str(question), candidate(tmp_path, *changes))  # type: ignore[arg-type]
     assert (answer.outcome, str(words) in answer.reason) == ("failed", True), answer
@@ -200,8 +200,7 @@ def test_every_question_has_a_fault_and_the_sound_method_passes_all() -> None:
 def test_a_crash_is_told_once_and_what_needs_the_run_does_not_apply(tmp_path: Path) -> None:
     answers = list(examine(candidate(tmp_path, at_start("{}['gone']"))))
     failed = {answer.question for answer in answers if answer.outcome == "failed"}
-    assert {"cnn", "vit"} <= failed
-    assert not {"input", "plain", "same-seed", "other-seed", "generators"} & failed
+    assert failed == {"cnn", "vit"}
 
 
 def test_a_method_may_refuse_a_vit_and_says_so(tmp_path: Path) -> None:
@@ -223,7 +222,8 @@ def test_what_is_declared_is_excused_with_its_reason(tmp_path: Path) -> None:
     assert (answer.outcome, answer.reason) == ("passed", "retain in part: one batch is enough")
 
 
-def test_hyperparameters_that_act_beside_others_are_found_alive(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["extra", "late", "kind", "scale"])
+def test_hyperparameters_that_act_beside_others_are_found_alive(name: str, tmp_path: Path) -> None:
     """A weight of what a flag turns on, a share of epochs of which there must be several, a tied pair."""
     more = """strong: bool = flag(False, help="whether there is more noise")
     extra: float = real(0.5, 0.0, 1e4, help="how much more (strong)")
@@ -244,12 +244,4 @@ def test_hyperparameters_that_act_beside_others_are_found_alive(tmp_path: Path) 
         (FORGET, f"{FORGET}\n                if epoch >= self.epochs - int(self.late * self.epochs): continue"),
         ("lambda shown: task.loss(model, shown), retain", "lambda shown: task.loss(model, shown) * (self.scale or 1), retain"),
     ]  # fmt: skip
-    answer = ask("hyperparameters", candidate(tmp_path, *changes))
-    assert answer.outcome == "passed", answer
-
-
-def test_a_reset_in_a_method_does_not_reach_the_next_run(tmp_path: Path) -> None:
-    """Whatever a method does to what it is given, the next question is asked of the same original."""
-    before = tiny.weights(tiny.tracked("cnn", 0)[0])
-    ask("input", candidate(tmp_path, at_start("task.forget.labels.fill_(0)")))
-    assert tiny.same(before, tiny.weights(tiny.tracked("cnn", 0)[0]))
+    assert knobs._lives(candidate(tmp_path, *changes), name)
