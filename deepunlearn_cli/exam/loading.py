@@ -9,7 +9,7 @@ from inspect import isabstract, isclass
 from pathlib import Path
 from types import ModuleType
 
-from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
 from deepunlearn_cli.exam.answers import last_line
 from deepunlearn_cli.methods import METHODS, Method
 
@@ -31,11 +31,12 @@ def load(name: str) -> type[Method]:
         if isclass(one) and issubclass(one, Method) and one.__module__ == module.__name__
     }
     if wanted and wanted not in own:
-        raise NotFound(f"{path} defines no method {wanted!r}", f"it defines: {', '.join(own) or 'none'}")
+        raise unknown("method", f"{path}:{wanted}", [f"{path}:{one}" for one in own])
     found = [own[wanted]] if wanted else [one for one in own.values() if not isabstract(one)]
     if len(found) != 1:
         raise UsageFailure(
-            f"{path} defines {len(found)} methods", f"name one: {path}:{next(iter(own), 'Mine')}"
+            f"{path} defines {len(found)} methods",
+            f"deepunlearn check {path}:{next(iter(own), 'Mine')} names one",
         )
     return found[0]
 
@@ -44,10 +45,12 @@ def _imported(path: str) -> ModuleType:
     try:
         return _from_file(Path(path)) if path.endswith(".py") else import_module(path)
     except FileNotFoundError:
-        raise NotFound(f"there is no file {path}", "give its path, ./mine.py say") from None
+        raise NotFound(f"there is no file {path}", "deepunlearn check ./mine.py, say") from None
     except Exception as error:
         said = last_line(error, str(Path(path).resolve()))
-        raise UsageFailure(f"{path} cannot be imported: {said}", "python FILE.py shows why") from error
+        raise UsageFailure(
+            f"{path} cannot be imported: {said}", f"deepunlearn check {path} --debug shows where"
+        ) from error
 
 
 def _from_file(path: Path) -> ModuleType:
