@@ -25,10 +25,12 @@ app = typer.Typer(
 attack_app = typer.Typer(
     cls=Group, help="Attack a model: does it still betray the forgotten data?", no_args_is_help=True
 )
+store_app = typer.Typer(cls=Group, help="Two stores: compare them, merge them.", no_args_is_help=True)
 
 COMMANDS = (  # files, in the order of `--help`; probe and ulira belong to `attack`
     "train", "unlearn", "sweep", "attack", "probe", "ulira", "rank", "report", "bench",
-    "runs", "show", "verify", "prune", "methods", "attacks", "datasets", "models", "guide", "doctor",
+    "runs", "show", "verify", "prune", "export", "stores",
+    "methods", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip
 
 
@@ -48,6 +50,7 @@ def common(
 
 
 app.add_typer(attack_app, name="attack")
+app.add_typer(store_app, name="store")
 
 for command in COMMANDS:
     import_module(f"deepunlearn_cli.cli.{command}")
