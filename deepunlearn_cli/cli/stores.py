@@ -87,8 +87,8 @@ def merge(
     notes += [f"{len(merged.busy)} are being made here now: type the command again"] if merged.busy else []
     left = sorted({problem.id for problem in merged.problems})
     notes += [f"{len(left)} runs were not copied"] if left else []
-    rows = [row for row in ours.rows() if row["id"] in {*merged.taken}]
-    tables = [*([row_table(rows)] if rows else []), *([problem_table(merged.problems)] if left else [])]
+    taken = [row for row in ours.rows() if row["id"] in {*merged.taken}]
+    tables = [*([row_table(taken)] if taken else []), *([problem_table(merged.problems)] if left else [])]
     code = ExitCode.PARTLY_FAILED if left or merged.busy else ExitCode.OK
     return Result(tables=tables, ids=merged.taken, notes=notes, code=code)
 

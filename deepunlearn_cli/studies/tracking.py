@@ -23,7 +23,7 @@ STATES = {"done": "FINISHED", "failed": "FAILED"}
 
 
 def address(where: str) -> str:
-    """What MLflow is to write to: an address as it is, of a folder (made if missing) the SQLite file in it."""
+    """What MLflow writes to: an address as it is, of a folder (made if missing) the SQLite file in it."""
     if "://" in where:
         return where
     folder = Path(where).expanduser().resolve()
