@@ -67,7 +67,10 @@ class StudyRow(About, Best):
         tuned: names of the hyperparameters that were searched or fixed by hand.
         trials: how many are complete; `failed`: how many gave no usable model.
         importances: by hyperparameter, its share in what the trials differ by.
+        domains: what was searched, by name: `log`, `choices` and so on, as declared.
+        points: every complete trial, by number.
         pareto: the trials that no other beats in all four losses.
+        candidates: the settings that were confirmed, or the one chosen without that (`Candidate`).
     """
 
     study: str
@@ -75,7 +78,10 @@ class StudyRow(About, Best):
     trials: int
     failed: int
     importances: Mapping[str, float]
+    domains: Mapping[str, Mapping[str, Any]]
+    points: list[Point]
     pareto: list[Point]
+    candidates: list[Mapping[str, Any]]
 
 
 def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
@@ -119,7 +125,8 @@ def _row(study: OptunaStudy) -> StudyRow:
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
     failed = sum(trial.state.name == "FAIL" and "reason" in trial.user_attrs for trial in trials)
-    points = [tuple(trial.user_attrs["losses"]) for trial in complete]
+    points = [_point(trial, attrs) for trial in complete]
+    front = losses.pareto([tuple(trial.user_attrs["losses"]) for trial in complete])
     about = cast("About", {name: attrs.get(name) for name in About.__annotations__})
     return {
         "study": study.study_name,
@@ -129,7 +136,10 @@ def _row(study: OptunaStudy) -> StudyRow:
         "failed": failed,
         **_best(complete, attrs),
         "importances": importances(study),
-        "pareto": [_point(complete[i], attrs) for i in losses.pareto(points)],
+        "domains": attrs["space"]["domains"],
+        "points": points,
+        "pareto": [points[i] for i in front],
+        "candidates": attrs.get("candidates", []),
     }
 
 
