@@ -8,6 +8,7 @@ import statistics
 import deep_kit
 import pytest
 import tiny
+import torch
 from torch import nn
 
 from deepunlearn_cli.engine.pictures import cut
