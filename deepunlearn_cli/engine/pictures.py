@@ -202,10 +202,13 @@ class Pictures:
         """The first `count` pictures, or all where there are fewer."""
         return self._like(self.indices[:count])
 
+    def pick(self, places: Tensor) -> Pictures:
+        """The pictures at some `places` (n,) of this part, in that order."""
+        return self._like(self.indices[places.to(self.indices.device)])
+
     def sample(self, count: int, generator: Generator) -> Pictures:
         """A random subset of `count` pictures, without replacement, drawn from `generator`."""
-        chosen = torch.randperm(len(self), generator=generator)[:count].to(self.indices.device)
-        return self._like(self.indices[chosen])
+        return self.pick(torch.randperm(len(self), generator=generator)[:count])
 
     def __add__(self, other: Pictures) -> Pictures:
         """Both parts as one: this part's pictures first, with this part's streams."""

@@ -115,13 +115,13 @@ KEYS = {
 OF_METHODS = {
     "amnesiac": "417a65ea84da33fc",
     "bt": "ba624aec41fc5220",
-    "cfk": "94a6f54bff459921",
+    "cfk": "437e0e70235e330c",
     "cfw": "299d0cbb1a16b905",
     "ct": "aebdf91fa3d800cd",
     "do-nothing": "1a22892701ab0e28",
-    "euk": "5aed99cc9ed5715b",
+    "euk": "8b3d6af3749ffa46",
     "fcs": "fb9e826fa4fe3bee",
-    "ff": "8fa3d1f71f1a3bee",
+    "ff": "cab7202090e67d8d",
     "ft": "96d144ff77edd8b0",
     "ga": "8689d51a043770d2",
     "iu": "0491d723e0db6c83",
@@ -134,10 +134,10 @@ OF_METHODS = {
     "retrain": "90aee963664b61d1",
     "rni": "0356bd01e5b78d2e",
     "salun": "4b97b967e5e4b023",
-    "scrub": "37192f02e477948f",
+    "scrub": "edf5a109f718e588",
     "singlegradient": "dfc244dbf0dace7a",
     "srl": "f5d91f0c250f6351",
-    "ssd": "ba0a6ea13ba9c35f",
+    "ssd": "f5c9f20b0f5e519b",
 }
 LEFT_OUT = {"retrain": {"optimizer": "sgd"}}  # `added` fields of methods and attacks: defaults are final
 
