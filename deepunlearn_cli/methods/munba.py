@@ -49,19 +49,19 @@ class NashUnlearning(Method):
     max_norm: float = real(1.0, 0.01, 1.4, log=True, help="length that bargained gradients are clipped to")
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
-        """Bargained steps while there are forget batches, then plain ones."""
+        """Bargained steps while a pass has forget batches, then plain ones."""
         import torch
 
         optimizer, players = task.sgd(model, self), Players(model, task, self.max_norm)
-        retain, draw = task.retain.endless(self.batch_size), task.stream("labels")
-        alone = task.retain.count(self.batch_size) - task.forget.count(self.batch_size)
+        more, draw = task.retain.endless(self.batch_size), task.stream("labels")
         for _ in task.epochs(self.epochs, optimizer):
             labels = torch.randint(task.classes, (len(task.forget),), generator=draw).to(task.device)
-            for forget in task.forget.batches(self.batch_size):
-                given = next(retain), forget, labels[forget.position]
-                task.step(optimizer, players.losses, *given, bend=players.agree)
-            for _ in range(alone):
-                task.step(optimizer, partial(task.loss, model), next(retain))
+            for retain, forget in self._turns(task, more):
+                if forget:
+                    given = retain, forget, labels[forget.position]
+                    task.step(optimizer, players.losses, *given, bend=players.agree)
+                else:
+                    task.step(optimizer, partial(task.loss, model), retain)
         return model
 
     def work(self, n: Sizes) -> float:
@@ -70,6 +70,14 @@ class NashUnlearning(Method):
 
         more = max(1.0, ceil(n.forget / self.batch_size) / ceil(n.retain / self.batch_size))
         return self.epochs * (n.retain * more + n.forget)
+
+    def _turns(self, task: Task, more: Iterator[Batch]) -> Iterator[tuple[Batch, Batch | None]]:
+        """A pass over retain, with one over forget beside it; `more` of retain if that is longer."""
+        left = task.forget.batches(self.batch_size)
+        for retain in task.retain.batches(self.batch_size):
+            yield retain, next(left, None)
+        for forget in left:
+            yield next(more), forget
 
 
 class Players:

@@ -69,7 +69,8 @@ class NaturalUnlearning(Method):
         from deepunlearn_cli.engine.made import Enlarged
 
         kept, _, height, width = task.retain.pixels, *task.retain.pixels.shape
-        partners = task.retain.indices[drawn(classes.flatten(), task.retain.labels, task.stream("partners"))]
+        places = drawn(classes.flatten(), task.retain.labels, task.stream("partners"))
+        partners = task.retain.indices[places.to(task.retain.indices.device)]
         masks = waves(height, width, self.shift).to(kept.device)
 
         def make(numbers: Tensor) -> Tensor:
