@@ -119,8 +119,12 @@ class Batch:
     @cached_property
     def x(self) -> Tensor:
         """Network input (B, C, H, W) float32, channels-last."""
-        rows = self.pixels.rows(self.picked) if self.pixels.resident else self.picked
-        return self.pixels.shown(rows, self.moves)
+        return self.pixels.shown(self.rows, self.moves)
+
+    @property
+    def rows(self) -> Tensor:
+        """The pictures as they are kept (B, H, W, C), not moved."""
+        return self.pixels.rows(self.picked) if self.pixels.resident else self.picked
 
     def tensors(self) -> list[Tensor]:
         """All that makes it this batch and no other."""
@@ -197,6 +201,10 @@ class Pictures:
         """The pictures whose class occurs among `labels`."""
         wanted = torch.isin(self.labels, labels)
         return self._like(self.indices[wanted.to(self.indices.device)])
+
+    def at(self, positions: Tensor) -> Pictures:
+        """The pictures at some places of this part."""
+        return self._like(self.indices[positions.to(self.indices.device)])
 
     def first(self, count: int) -> Pictures:
         """The first `count` pictures, or all where there are fewer."""

@@ -44,7 +44,8 @@ class Method(Declared):
     `needs`, the parts of the data it may read; `touches`, the weights it changes, in words; `control` for
     what the others are compared with; `from_scratch` for a method that ignores the original's weights;
     `changes_weights`, False only for the do-nothing control; `tracked` for one that starts from tracked
-    originals only (`train --track`), `posthoc` if an earlier checkpoint can stand in for the track.
+    originals only (`train --track`), `posthoc` if an earlier checkpoint can stand in for the track;
+    `estimated` where the pictures decide how much work there is, so that `work` is what it commonly takes.
     """
 
     revision = 2  # 1: each pass ended in a batch of what was left, and a single picture was seen twice
@@ -58,6 +59,7 @@ class Method(Declared):
     changes_weights: ClassVar[bool] = True
     tracked: ClassVar[bool] = False
     posthoc: ClassVar[bool] = False
+    estimated: ClassVar[bool] = False
 
     @abstractmethod
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
