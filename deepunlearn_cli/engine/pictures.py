@@ -95,7 +95,7 @@ class Pixels:
             return None
         shift = torch.randint(0, 2 * self.pad + 1, (count, 2), generator=generator)
         mirror = torch.randint(0, 2, (count, 1), generator=generator) * int(self.flip)
-        return _sent(torch.cat([shift, mirror], dim=1), self.device)
+        return sent(torch.cat([shift, mirror], dim=1), self.device)
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Pictures:
         order = self._shuffled() if shuffle else torch.arange(len(self))
         wanted = self.augment if augment is None else augment
         moves = self.pixels.draw_moves(len(order), self._moves) if wanted else None
-        shown = _sent(order, self.labels.device)
+        shown = sent(order, self.labels.device)
         where = self.indices[shown if self.pixels.resident else order]
         order, labels = shown, self.labels[shown]
         for start, end in cut(len(order), size):
@@ -262,7 +262,7 @@ def _tensor(values: Array | Tensor) -> Tensor:
         return torch.from_numpy(np.asarray(values))
 
 
-def _sent(values: Tensor, device: torch.device) -> Tensor:
+def sent(values: Tensor, device: torch.device) -> Tensor:
     """A tensor of the host's on the device, which the host does not wait for."""
     return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
 

@@ -15,6 +15,7 @@ from deepunlearn_cli.core.fields import TRAINING_SHARE, Declared, choice, real, 
 if TYPE_CHECKING:
     from torch import nn
 
+    from deepunlearn_cli.core.guarantee import Guarantee
     from deepunlearn_cli.engine.task import Task
 
 
@@ -68,6 +69,10 @@ class Method(Declared):
     @abstractmethod
     def work(self, n: Sizes) -> float:
         """About how many samples it trains on; a forward pass without a backward one counts a third."""
+
+    def guarantee(self) -> Guarantee | None:
+        """What is proved of the models that it makes with these settings; nothing of most methods."""
+        return None
 
     @property
     def reads(self) -> tuple[str, ...]:
