@@ -30,7 +30,7 @@ FormatOption = Annotated[
     option(
         "--format",
         metavar="NAME",
-        help=f"{', '.join([TERMINAL, *FORMATS])}.",
+        help=f"{', '.join([TERMINAL, *FORMATS])}. json is one document, jsonl a line per row as with --json.",
         autocompletion=completer([TERMINAL, *FORMATS]),
     ),
 ]
