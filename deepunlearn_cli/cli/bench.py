@@ -78,6 +78,7 @@ def bench(
         judged = bench.judged(settings)
         attacks = bench.attacks(judged)
         outcome = runner.ensure_all([*judged, *attacks])
+        runner.store.asked.add(outcome.runs)
         if chosen.timing:
             judged = bench.timed(judged)
             runner.ensure_all(bench.attacks(judged))

@@ -256,5 +256,3 @@ Jobs = Annotated[
     ),
 ]
 DryRun = Annotated[bool, option("--dry-run", help="Print the plan, make no run.", rich_help_panel=RUNNING)]
-DatasetFilter = Annotated[str | None, option("--dataset", metavar="NAME", help="Only this dataset.")]
-ModelFilter = Annotated[str | None, option("--model", metavar="NAME", help="Only this model.")]

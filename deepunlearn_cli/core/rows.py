@@ -24,6 +24,7 @@ class IndexRow(TypedDict):
         scores: by name, shares (0..1) and whatever else an attack tells.
         seconds: wall time; `work` in epochs of training; on what `device`, `shared` with other runs or not.
         reads: the parts of the data that its method saw.
+        chosen: the study whose search made it, of what that search had chosen.
         approximate: whether its track did not meet the method's assumptions.
     """
 
@@ -53,4 +54,5 @@ class IndexRow(TypedDict):
     augment: NotRequired[bool | None]
     reads: NotRequired[Sequence[str] | None]
     approximate: NotRequired[bool | None]
+    chosen: NotRequired[str | None]
     earlier: NotRequired[str]

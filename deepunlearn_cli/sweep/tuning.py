@@ -15,6 +15,7 @@ from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import recipes, trials
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.store import Run, Store
+from deepunlearn_cli.store.asked import by_choice
 from deepunlearn_cli.sweep import losses, presets
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS, Candidate, choose
 from deepunlearn_cli.sweep.presence import present
@@ -141,7 +142,10 @@ def _tuned(study: Study, candidates: list[Candidate], store: Store) -> TunedMeth
 def _make_models(tuned: Sequence[TunedMethod], runner: Runner) -> None:
     """The ordinary runs of the chosen settings, all in one batch."""
     owners = {
-        recipe.key: (recipe, one) for one in tuned for recipe in one.question.unlearned(one.preset.params)
+        recipe.key: (recipe, one)
+        for one in tuned
+        for run in one.question.unlearned(one.preset.params)
+        for recipe in [by_choice(run, one.question.key)]
     }
     outcome = runner.ensure_all([recipe for recipe, _ in owners.values()])
     for run in outcome.runs:

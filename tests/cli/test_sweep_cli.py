@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import time
 import tomllib
@@ -64,6 +65,34 @@ def test_from_search_to_preset_to_unlearning(place):
     assert place.clean()
 
 
+def test_tables_take_what_somebody_asked_for_and_not_what_searches_chose(place):
+    original = place.ids["original"]
+    chosen = set()
+    for fixed in ("batch_size=64", "batch_size=128"):  # two studies, two choices
+        words = ("sweep", "--method", "ft", "--trials", "1", "--confirm", "0", "-p", fixed, "-p", "epochs=1")
+        chosen |= set(place.ok(*words, "--ckpt", original).lines)
+    assert len(chosen) == 2
+
+    def settings() -> list[str]:
+        rows = place.ok("rank", "--json").json
+        return sorted(row["label"] for row in rows if row["method"] == "ft")
+
+    place.ok("train", "--dataset", "digits", "--model", "resnet-tiny", "--role", "retrain", "-p", "epochs=1")
+    assert settings() == ["FT"], "base's alone"
+    said = place.ok("rank")
+    assert "left out: 2 runs of ft that searches made and nobody asked for" in said.err
+    hint = re.search("`deepunlearn (.*)` does", said.err)
+    assert hint
+    place.ok(*hint[1].split())
+    assert len(settings()) == 2, "asked for by the command that the note names"
+    assert set(place.ok("runs", "--kind", "unlearn", "--method", "ft").lines) >= chosen
+    one = next(iter(chosen))
+    assert place.ok("report", one, "--json").json[0]["id"] == one
+    place.ok("prune", *chosen, "--yes")
+    assert settings() == ["FT"]
+    assert place.clean()
+
+
 def test_trials_keep_scores_without_test_data_and_no_model(place):
     place.ok(*SWEEP, "--ckpt", place.ids["original"])
     rows = place.runs(kind="trial")
@@ -75,8 +104,6 @@ def test_trials_keep_scores_without_test_data_and_no_model(place):
     listed = place.ok("runs")
     assert not {row["id"] for row in rows} & set(listed.lines)
     assert "trials of sweeps; --kind trial lists them" in listed.err
-    ranked = place.ok("report", "--table", "scores", "--json").json
-    assert sum(row["n"] for row in ranked if row["method"] == "ft") == 2, "base's and the chosen one's"
     for words in (("unlearn", "--method", "ga", "--ckpt"), ("attack", "umia")):
         place.refused(*words, rows[0]["id"], code=2, says=("is a trial of a sweep", "--preset best"))
 
