@@ -59,7 +59,8 @@ def bench(
     """Train, search, unlearn, attack and rank as a plan says; what is in the store is not made again."""
     from deepunlearn_cli.cli.progress import search_teller
     from deepunlearn_cli.studies import plan as plans
-    from deepunlearn_cli.studies.bench import Bench, to_make
+    from deepunlearn_cli.studies.bench import Bench
+    from deepunlearn_cli.studies.forecast import of_plan
 
     chosen = plans.load(plan)
     seeds = read_seeds(chosen.seeds)
@@ -71,7 +72,7 @@ def bench(
         if chosen.unrolling:
             return unrolled(bench, figure, dry_run=running.dry_run)
         if running.dry_run:
-            return Result(tables=[plan_size(list(to_make(bench)))])
+            return Result(tables=[plan_size(list(of_plan(bench)), runner.width([]))])
         settings, failures = bench.tuned(search_teller(runner), session.console.note)
         for failure in failures:
             session.console.warn(f"{failure.message}; {failure.hint}")

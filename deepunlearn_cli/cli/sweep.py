@@ -14,15 +14,16 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import params_for, read_duration, read_methods, read_params
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.checkpoints.refs import Start
     from deepunlearn_cli.core.errors import Failure
     from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.reporting.table import Table
     from deepunlearn_cli.sweep import Order, Search, TunedMethod
     from deepunlearn_cli.sweep.question import Question
 
@@ -154,14 +155,21 @@ def sweep(
     with running.runner_for(checkpoints, session) as runner:
         starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
         if running.dry_run:
-            note = f"and up to {searching.trials} trials each of {', '.join(fixed)}"
-            return Result(tables=[plan_table(runner, sweeps.references(starts))], notes=[note])
+            order = searching.order(sweeps.unmeasured(starts, search, fixed), runner, seconds)
+            return Result(tables=[_size(order, starts, searching.confirm, runner)])
         questions = sweeps.questions(runner, starts, search, fixed)
         order = searching.order(questions, runner, seconds)
         jobs = runner.width([start.recipe for start in starts])
         given_up = sweeps.search(order, jobs, runner, search_teller(runner))
         tuned, failures = sweeps.conclude(order, runner, searching.confirm, session.console.note)
         return _result(session, order, tuned, [*given_up, *failures], out)
+
+
+def _size(order: Order, starts: Sequence[Start], confirm: int, runner: Runner) -> Table:
+    from deepunlearn_cli.reporting.plan_size import plan_size
+    from deepunlearn_cli.studies.forecast import of_search
+
+    return plan_size(of_search(order, starts, confirm, runner), runner.width([]))
 
 
 def _fixed(method: str, given: dict[str, str]) -> dict[str, dict[str, str]]:

@@ -37,6 +37,15 @@ def journal_of(folder: Path, name: str) -> str:
     return f"{JOURNAL}{folder / name}.journal"
 
 
+def made(address: str) -> bool:
+    """Whether there is such a storage, as far as can be told without making it: servers are taken to be."""
+    scheme, _, rest = address.partition(":")
+    if address.startswith(JOURNAL):
+        return Path(rest).expanduser().is_file()
+    file = rest.removeprefix("///").partition("?")[0]
+    return not scheme.startswith("sqlite") or Path(file).is_file()
+
+
 def shown(address: str) -> str:
     """The address without its password."""
     scheme, separator, rest = address.partition("://")

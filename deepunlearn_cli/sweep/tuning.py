@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,12 +97,21 @@ def questions(
         {name: _known(run.scores, name) for name in losses.ACCURACIES}
         for run in _all_of(runner, references(starts))
     )
+    return [replace(one, references=figures) for one in unmeasured(starts, search, methods)]
+
+
+def unmeasured(
+    starts: Sequence[Start], search: Search, methods: Mapping[str, Mapping[str, Any]]
+) -> list[Question]:
+    """The same questions, their retrained models not measured: enough to find what was answered.
+
+    Raises:
+        UsageFailure: a method with nothing to search.
+    """
     asked = []
     for method, fixed in methods.items():
         runs = tuple(recipes.unlearned(start.recipe, method, start.forget) for start in starts)
-        asked.append(
-            Question(runs, figures, search.sampler, search.seed, _typed(method, fixed), search.label)
-        )
+        asked.append(Question(runs, (), search.sampler, search.seed, _typed(method, fixed), search.label))
     for question in asked:
         _ = question.domains  # refuses a method with nothing to search
     return asked

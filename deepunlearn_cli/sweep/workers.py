@@ -13,7 +13,7 @@ from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
-from deepunlearn_cli.sweep.storage import journal_of, open_storage
+from deepunlearn_cli.sweep.storage import journal_of, made, open_storage
 from deepunlearn_cli.sweep.study import Study, StudyProgress
 from deepunlearn_cli.system.processes import Link, Lost, ProcessPool, Told
 
@@ -50,6 +50,17 @@ class Order:
         """The study of every question; `UsageFailure` as `Study` and `open_storage` tell."""
         shared = open_storage(self.address) if self.address else None
         return [Study(question, shared or self._journal(question), presence) for question in self.questions]
+
+    def existing(self, question: Question) -> Study | None:
+        """The study of a question as far as it is, if it was begun; nothing is made."""
+        from optuna import get_all_study_names
+
+        address = self.address or journal_of(Store(Path(self.store)).studies, question.key)
+        if not made(address):
+            return None
+        storage = open_storage(address)
+        known = question.key in get_all_study_names(storage)
+        return Study(question, storage, Presence(None)) if known else None
 
     def late(self) -> bool:
         """Whether the time is up."""

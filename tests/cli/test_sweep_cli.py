@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import re
 import signal
 import time
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from cli_kit import TRAIN, Bench, bench, ok, on_terminal, refused, running, small_npz, until
 
+from deepunlearn_cli.core.fields import Domain
+from deepunlearn_cli.sweep import draws, points
 from deepunlearn_cli.system.locks import is_free
 
 SWEEP = ("sweep", "--method", "ft", "--trials", "3", "--confirm", "1")
@@ -168,9 +172,56 @@ def test_a_timeout_ends_the_search_and_the_same_command_goes_on(place):
 def test_a_dry_run_makes_nothing(place):
     before = place.ok("runs").lines
     said = place.ok(*SWEEP, "--ckpt", place.ids["original"], "--dry-run", "--json")
-    assert [(step["name"], step["state"]) for step in said.json] == [("retrain", "make")]
+    assert {row["kind"]: (row["runs"], row["there"]) for row in said.json} == {
+        "retrained": (1, 0), "search trials": (3, 0), "confirmations": (6, 0), "models": (1, 0)
+    }  # fmt: skip
     assert place.ok("runs").lines == before
     assert not (place.store / "studies").exists()
+
+
+def announced(place: Bench, *words: object) -> dict[str, int]:
+    """Runs to make, by kind, as a dry run tells."""
+    rows = place.ok(*words, "--dry-run", "--json").json
+    return {row["kind"]: row["runs"] - row["there"] for row in rows}
+
+
+def made(place: Bench) -> Counter[str]:
+    """Runs that are there, by what a dry run calls them; fresh seeds are those of confirmations."""
+    kinds = Counter[str]()
+    for row in [*place.runs(), *place.runs(kind="trial")]:
+        trial = "confirmations" if row["seed"] >= 1000 else "search trials"
+        kinds[{"trial": trial, "unlearn": "models", "train": row["name"]}.get(row["kind"], row["kind"])] += 1
+    kinds["retrained"] = kinds.pop("retrain", 0)
+    return kinds
+
+
+def test_a_dry_run_counts_what_is_made_and_what_is_there(place):
+    """Two methods on two originals: 2 x 2 x (trials + 3 fresh seeds of the best and of the defaults)."""
+    second = place.ok(
+        "train", "--dataset", "digits", "--model", "resnet-tiny", "--seeds", "1", "-p", "epochs=1"
+    )
+    words = ("sweep", "--method", "ft,ga", "--confirm", "1", "-p", "epochs=2")
+    words += ("--ckpt", place.ids["original"], "--ckpt", *second.lines, "--trials")
+    for trials in (2, 3):
+        before, expected = made(place), announced(place, *words, trials)
+        assert expected["search trials"] == 2 * 2 * (2 if trials == 2 else 1)
+        place.ok(*words, trials)
+        grown = made(place) - before
+        if trials == 2:
+            assert expected["confirmations"] == 2 * 2 * 2 * 3
+            assert {k: v for k, v in expected.items() if v} == {k: grown[k] for k in grown}
+        assert grown["search trials"] == expected["search trials"]
+        assert announced(place, *words, trials) == dict.fromkeys(expected, 0), "all of it is there"
+
+
+def test_a_space_of_few_points_is_counted_as_what_it_is():
+    domains = {"a": Domain(bool, True, ""), "b": Domain(int, 1, "", 1, 3)}
+    assert points(domains) == 6
+    assert points({**domains, "c": Domain(float, 1.0, "", 0.1, 3)}) == math.inf
+    drawn = draws(domains | {"c": Domain(float, 1.0, "", 1e-4, 1e-1, log=True)})
+    assert {one["b"] for one in drawn} == {1, 2, 3}
+    assert 0.2 < sum(float(one["c"]) < 1e-3 for one in drawn) / len(drawn) < 0.5
+    assert drawn == draws(domains | {"c": Domain(float, 1.0, "", 1e-4, 1e-1, log=True)})
 
 
 @pytest.mark.slow
