@@ -66,7 +66,7 @@ def _range(name: str, domain: Domain, text: str) -> Domain:
     ends = [end.strip() for end in text.split(TO)]
     if len(ends) != 2 or not all(ends):
         raise _refused(name, text, "a range has two ends", f"-p {name}={_declared(domain)}")
-    low, high = (domain.read(name, end) for end in ends)
+    low, high = (_number(name, domain, end) for end in ends)
     if low < domain.low:
         why = "the search is logarithmic" if domain.log else "0 stands for off"
         hint = f"-p {name}={domain.low:g}{TO}{high:g}, or -p {name}=0,{high:g} for choices"
@@ -89,6 +89,12 @@ def _choices(name: str, domain: Domain, several: Sequence[Any]) -> Domain:
     if len(read) == 1:
         raise _refused(name, text, "there is one choice", f"-p {name}={_spelt(read[0])} keeps it there")
     return replace(domain, choices=tuple(read), search=True)
+
+
+def _number(name: str, domain: Domain, text: str) -> float:
+    value = domain.read(name, text)
+    assert isinstance(value, (int, float))
+    return value
 
 
 def _declared(domain: Domain) -> str:
