@@ -6,6 +6,7 @@ May import: `core`, `system`, `store`, `data`, `models`, `evaluation`, `engine`,
 
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS
 from deepunlearn_cli.sweep.forecast import Foreseen, draws, foresee, points
+from deepunlearn_cli.sweep.ranges import by_hand
 from deepunlearn_cli.sweep.space import SAMPLERS, check_sampler
 from deepunlearn_cli.sweep.study import StudyProgress
 from deepunlearn_cli.sweep.summary import summaries
@@ -22,6 +23,6 @@ from deepunlearn_cli.sweep.workers import Order, search
 
 __all__ = [
     "FRESH_SEEDS", "SAMPLERS", "Foreseen", "Order", "Search", "StudyProgress", "TunedMethod",
-    "check_sampler", "conclude", "draws", "foresee", "points", "questions", "references", "search",
-    "summaries", "tunable", "unmeasured",
+    "by_hand", "check_sampler", "conclude", "draws", "foresee", "points", "questions", "references",
+    "search", "summaries", "tunable", "unmeasured",
 ]  # fmt: skip

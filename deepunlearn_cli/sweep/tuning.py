@@ -21,6 +21,7 @@ from deepunlearn_cli.sweep.choice import FRESH_SEEDS, Candidate, choose
 from deepunlearn_cli.sweep.presence import present
 from deepunlearn_cli.sweep.presets import Preset
 from deepunlearn_cli.sweep.question import Question
+from deepunlearn_cli.sweep.ranges import by_hand
 from deepunlearn_cli.sweep.workers import Order
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def questions(
     """A question per method, with the retrained models made and measured.
 
     Args:
-        methods: fixed hyperparameters by method.
+        methods: hyperparameters by hand, by method: values that stay, ranges, choices (`by_hand`).
 
     Raises:
         RunFailed: a retrained model could not be made.
@@ -109,9 +110,10 @@ def unmeasured(
         UsageFailure: a method with nothing to search.
     """
     asked = []
-    for method, fixed in methods.items():
+    for method, given in methods.items():
         runs = tuple(recipes.unlearned(start.recipe, method, start.forget) for start in starts)
-        asked.append(Question(runs, (), search.sampler, search.seed, _typed(method, fixed), search.label))
+        hand = by_hand(method, given)
+        asked.append(Question(runs, (), search.sampler, search.seed, hand.fixed, search.label, hand.ranges))
     for question in asked:
         _ = question.domains  # refuses a method with nothing to search
     return asked
@@ -201,11 +203,6 @@ def _all_of(runner: Runner, recipes: Sequence[Recipe]) -> list[Run]:
     if outcome.failures:
         raise outcome.failures[0][1]
     return outcome.runs
-
-
-def _typed(method: str, fixed: Mapping[str, Any]) -> dict[str, Any]:
-    values = METHODS.get(method).build(fixed).values()
-    return {name: values[name] for name in fixed}
 
 
 def _known(scores: Mapping[str, Any], name: str) -> float:
