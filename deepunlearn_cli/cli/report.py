@@ -10,7 +10,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.filters import kept
 from deepunlearn_cli.cli.only import Only
-from deepunlearn_cli.cli.options import complete_refs
+from deepunlearn_cli.cli.options import Database, complete_refs
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.cli.source import Source
@@ -69,9 +69,7 @@ def report(
     only: Only,
     format: FormatOption = TERMINAL,
     out: OutOption = None,
-    database: Annotated[
-        str | None, option(metavar="URL", help="Where the sweeps' studies are, if not in the store.")
-    ] = None,
+    database: Database = None,
     file: FromOption = None,
     control: Annotated[
         str | None,

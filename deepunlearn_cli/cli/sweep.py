@@ -15,9 +15,10 @@ from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.reading import read_duration, read_methods, read_params, shares_of
+from deepunlearn_cli.cli.reading import read_methods, read_params, shares_of
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
+from deepunlearn_cli.core.specs import read_duration
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Start
@@ -80,15 +81,7 @@ class Searching(Bundle):
     study: Annotated[
         str, option(metavar="NAME", help="A name that starts a study of its own.", rich_help_panel=PANEL)
     ] = ""
-    database: Annotated[
-        str | None,
-        option(
-            metavar="URL",
-            help="Where the study is kept, for machines to share: postgresql://, mysql://, sqlite:///FILE or "
-            "journal:FILE. (default: a journal in the store)",
-            rich_help_panel=PANEL,
-        ),
-    ] = None
+    database: o.Database = None
 
     def search(self) -> Search:
         """What draws the trials.
@@ -119,7 +112,7 @@ class Searching(Bundle):
     "sweep",
     "deepunlearn sweep 3f9c --method msg --trials 100",
     "deepunlearn runs --kind train --name original -q | deepunlearn sweep --method all --ckpt - --jobs 4",
-    "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --database postgresql://user:word@host/db",
+    "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --database postgresql://user@host/db",
     "deepunlearn sweep --method msg --ckpt orig.pt -p lr=1e-4..1e-2 -p batch_size=64,128 --out msg.toml",
 )
 def sweep(

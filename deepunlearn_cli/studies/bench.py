@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from deepunlearn_cli.studies.plan import Plan, Setup, Tuning
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.execution.runner import Runner
-    from deepunlearn_cli.sweep import Order, StudyProgress, TunedMethod
+    from deepunlearn_cli.sweep import Order, Search, StudyProgress, TunedMethod
     from deepunlearn_cli.sweep.question import Question
 
 TunedParams = Mapping[tuple[str, str], Mapping[str, Any]]  # hyperparameters by (setup, method)
@@ -31,12 +32,14 @@ class Bench:
     Args:
         seeds: the plan's, as numbers.
         precision: the plan's, or the device's default.
+        database: where studies are kept, whatever the plan says; None as it says.
     """
 
     plan: Plan
     runner: Runner
     seeds: Sequence[int]
     precision: str
+    database: str | None = None
 
     def scene(self, setup: Setup) -> recipes.Scene:
         """What a setup is trained on; decodes its dataset if need be."""
@@ -119,8 +122,8 @@ class Bench:
 
         starts = self.starts(setup)[: tuning.originals]
         self.runner.ensure_all([start.recipe for start in starts])
-        search, fixed = sweep.Search(tuning.sampler), self.searched
-        order = self.order(sweep.questions(self.runner, starts, search, fixed), tuning)
+        questions = sweep.questions(self.runner, starts, self.search(tuning), self.searched)
+        order = self.order(questions, tuning)
         jobs = self.runner.width([start.recipe for start in starts])
         given_up = sweep.search(order, jobs, self.runner, tell)
         tuned, failures = sweep.conclude(order, self.runner, tuning.confirm, say)
@@ -128,18 +131,32 @@ class Bench:
 
     @property
     def searched(self) -> dict[str, Mapping[str, Any]]:
-        """The methods that have something to search, each with the hyperparameters that the plan fixes."""
+        """The methods that have something to search, with what the plan fixes and what ranges it gives."""
         from deepunlearn_cli import sweep
 
         names = [name for name in self.plan.method_names if name in sweep.tunable()]
-        return {name: self.plan.params.get(name, {}) for name in names}
+        ranges = self.plan.tuning.ranges if self.plan.tuning else {}
+        return {name: {**self.plan.params.get(name, {}), **ranges.get(name, {})} for name in names}
 
-    def order(self, questions: Sequence[Question], tuning: Tuning) -> Order:
-        """The search of these questions as the plan has it."""
+    @property
+    def address(self) -> str | None:
+        """Where the studies are kept; None for the store."""
+        return self.database or (self.plan.tuning.database if self.plan.tuning else None)
+
+    @staticmethod
+    def search(tuning: Tuning) -> Search:
+        """What draws the plan's trials."""
         from deepunlearn_cli import sweep
 
-        root, device = str(self.runner.store.root), self.runner.device
-        return sweep.Order(tuple(questions), root, None, device, tuning.trials, None, PATIENCE)
+        return sweep.Search(tuning.sampler, tuning.sampler_seed, tuning.study)
+
+    def order(self, questions: Sequence[Question], tuning: Tuning) -> Order:
+        """The search of these questions as the plan has it, its time counted from now on."""
+        from deepunlearn_cli import sweep
+
+        deadline = time.time() + tuning.seconds if tuning.seconds else None
+        place = str(self.runner.store.root), self.address, self.runner.device
+        return sweep.Order(tuple(questions), *place, tuning.trials, deadline, tuning.max_failures)
 
     def _specs(self, seed: int) -> list[str]:
         return [for_run(spec, seed) for spec in self.plan.forget_specs]
@@ -147,6 +164,3 @@ class Bench:
     @staticmethod
     def _name(setup: Setup) -> str:
         return f"{setup.dataset} {setup.model}"
-
-
-PATIENCE = 10  # failed trials in a row that end a method's search

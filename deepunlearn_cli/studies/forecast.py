@@ -125,7 +125,7 @@ class _AtHand:
         if tuning is None:
             return {}
         starts = self.starts[: tuning.originals]
-        questions = sweep.unmeasured(starts, sweep.Search(tuning.sampler), self.bench.searched)
+        questions = sweep.unmeasured(starts, self.bench.search(tuning), self.bench.searched)
         found = sweep.foresee(self.bench.order(questions, tuning), self.runner.store, tuning.confirm)
         return {one.question.method: one for one in found}
 

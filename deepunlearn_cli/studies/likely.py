@@ -55,7 +55,7 @@ def likely(plan: Plan, setup: Setup, seeds: int) -> Iterator[Batch]:
         usual = recipes.budget(METHODS.get(name), epochs) | fixed
         params = METHODS.get(name).build(usual).params()
         once = mean(work_of(name, params, sizes) for sizes in parts)
-        domains = _domains(name, fixed, epochs) if tuned else {}
+        domains = _domains(name, plan, epochs) if tuned else {}
         if domains:
             yield from _likely_search(plan, name, about, domains, usual, parts[0], tuned)
         known = None if domains else params
@@ -98,11 +98,14 @@ def _label(spec: str) -> str:
         return spec
 
 
-def _domains(name: str, fixed: Mapping[str, Any], epochs: int) -> dict[str, Domain]:
+def _domains(name: str, plan: Plan, epochs: int) -> dict[str, Domain]:
     """What a search of a method draws, of an original trained for so many epochs; nothing of controls."""
-    actor = METHODS.get(name)
+    from deepunlearn_cli import sweep
+
+    actor, fixed = METHODS.get(name), plan.params.get(name, {})
+    by_hand = sweep.by_hand(name, plan.tuning.ranges.get(name, {})).ranges if plan.tuning else {}
     return {
         field: domain.within(domain.high.resolve(epochs)) if isinstance(domain.high, Share) else domain
-        for field, domain in actor.domains().items()
+        for field, domain in (actor.domains() | dict(by_hand)).items()
         if domain.search and field not in fixed and not actor.control
     }

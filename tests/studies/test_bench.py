@@ -11,7 +11,7 @@ from cli_kit import call, ok
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.engine import cost
-from deepunlearn_cli.studies import plan as plans
+from deepunlearn_cli.studies import plan_file as plans
 from deepunlearn_cli.studies.batches import Batch
 from deepunlearn_cli.studies.bench import Bench
 from deepunlearn_cli.studies.likely import likely

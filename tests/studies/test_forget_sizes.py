@@ -21,7 +21,7 @@ from deepunlearn_cli.reporting.formats import render, stacked
 from deepunlearn_cli.reporting.measures import SIZES, measures_of
 from deepunlearn_cli.reporting.pages import report_page
 from deepunlearn_cli.reporting.rank import rank
-from deepunlearn_cli.studies import plan as plans
+from deepunlearn_cli.studies import plan_file as plans
 from deepunlearn_cli.studies.likely import likely
 
 NAMES = [measure.name for measure in measures_of(SIZES)]
