@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import app
-from deepunlearn_cli.cli.bundles import Only
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.filters import equal, kept, nothing
+from deepunlearn_cli.cli.finding import Runs
+from deepunlearn_cli.cli.only import Only
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
@@ -86,12 +88,17 @@ def _check(to: str, out: str) -> None:
 
 
 def _chosen(store: Store, refs: list[str] | None, kind: str | None, only: Only) -> list[IndexRow]:
-    rows = store.rows(kind=kind, dataset=only.dataset, model=only.model)
+    from deepunlearn_cli.execution.makers import MAKERS
+
+    every = Runs(store, store.rows())
+    found = kept(every.rows, [*equal("--kind", "kind", kind, sorted(MAKERS)), *only.filters(every)])
+    if found.why:
+        raise nothing(found)
     if refs:
         wanted = {store.find(ref).id for ref in read_refs(refs)}
-        rows = [row for row in rows if row["id"] in wanted]
-    elif kind is None:
-        rows = [row for row in rows if row["kind"] != "trial"]
+        rows = [row for row in found.rows if row["id"] in wanted]
+    else:
+        rows = [row for row in found.rows if kind or row["kind"] != "trial"]
     if not rows:
         raise NotFound("no run to export", "deepunlearn runs lists what there is")
     return rows

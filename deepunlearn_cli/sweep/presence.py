@@ -23,18 +23,28 @@ CLAIM_SECONDS = 10.0  # a live worker puts its name to a trial within millisecon
 
 
 class Claim(TypedDict):
-    """Who works on a trial: a machine since its last start, a lock there (None: no locks), and a name."""
+    """Who works on a trial: a machine since its last start, locks there (None: no locks), and a name.
+
+    Attributes:
+        lock: the worker's own; `parent`: of the command that it is a process of, None if it is that itself.
+    """
 
     host: str
     lock: str | None
+    parent: str | None
     id: str
 
 
 class Presence:
     """A worker's name, for the trials that it claims."""
 
-    def __init__(self, lock: Path | None) -> None:
-        self.claim: Claim = {"host": _host(), "lock": str(lock) if lock else None, "id": uuid.uuid4().hex}
+    def __init__(self, lock: Path | None, parent: str | None = None) -> None:
+        self.claim: Claim = {
+            "host": _host(),
+            "lock": str(lock) if lock else None,
+            "parent": parent,
+            "id": uuid.uuid4().hex,
+        }
 
     @contextmanager
     def beating(self, trial: Trial) -> Iterator[None]:
@@ -50,14 +60,24 @@ class Presence:
 
 
 @contextmanager
-def present(folder: Path) -> Iterator[Presence]:
-    """Be a worker that others on this machine can see die; its lock is in `folder`."""
+def present(folder: Path, parent: str | None = None) -> Iterator[Presence]:
+    """Be a worker that others on this machine can see die; its lock is in `folder`.
+
+    Args:
+        parent: the lock of the command that this is a process of.
+    """
     for other in folder.glob(".worker-*.lock"):
         if is_free(other):
             other.unlink(missing_ok=True)
     path = folder.absolute() / f".worker-{uuid.uuid4().hex}.lock"
     with hold(path) as locked:
-        yield Presence(path if locked else None)
+        yield Presence(path if locked else None, parent)
+
+
+def died_alone(worker: Claim | None) -> bool:
+    """Whether a dead worker's command is alive: then nobody interrupted it."""
+    parent = worker.get("parent") if worker and worker["host"] == _host() else None
+    return bool(parent) and not is_free(Path(str(parent)))
 
 
 class Watch:
@@ -65,17 +85,28 @@ class Watch:
 
     def __init__(self) -> None:
         self._heard: dict[int, tuple[tuple[str | None, int | None], float]] = {}
+        self._alive: set[int] = set()  # trials that gave a sign of life
 
     def is_dead(self, number: int, worker: Claim | None, beat: int | None) -> bool:
         """Whether the worker of a running trial is certainly, or after a minute's silence probably, dead."""
-        if worker and worker["host"] == _host() and worker["lock"]:
-            return is_free(Path(worker["lock"]))
+        if lock := _lock_here(worker):
+            return is_free(lock)
         sign = (worker["id"] if worker else None, beat)
         last, since = self._heard.setdefault(number, (sign, time.monotonic()))
         if sign != last:
             self._heard[number] = sign, time.monotonic()
+            self._alive.add(number)
             return False
         return time.monotonic() - since > (DEAD_SECONDS if worker else CLAIM_SECONDS)
+
+    def in_doubt(self, number: int, worker: Claim | None) -> bool:
+        """Whether the worker of a trial that is not dead has yet to give a sign of life."""
+        return _lock_here(worker) is None and number not in self._alive
+
+
+def _lock_here(worker: Claim | None) -> Path | None:
+    """The lock of a worker on this machine: whether it is held says for certain if the worker lives."""
+    return Path(worker["lock"]) if worker and worker["host"] == _host() and worker["lock"] else None
 
 
 def _host() -> str:

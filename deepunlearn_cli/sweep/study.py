@@ -2,31 +2,33 @@
 
 Optuna numbers trials without gaps and without races; everything here is decided from those numbers. A trial
 may run if fewer trials than asked for come before it that are complete or on their way; so whatever the
-number of workers, exactly as many complete as were asked for, and none is made in vain.
+number of workers, exactly as many complete as were asked for, none is made in vain, and their numbers are
+those that one worker makes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import __version__
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.sweep import losses, space
+from deepunlearn_cli.sweep.claims import Claims, draw, perhaps_too_late
+from deepunlearn_cli.sweep.claims import state as _state
 from deepunlearn_cli.sweep.losses import Losses
-from deepunlearn_cli.sweep.presence import Presence, Watch
+from deepunlearn_cli.sweep.presence import Presence
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
     from optuna.storages import BaseStorage
-    from optuna.trial import FrozenTrial, Trial, TrialState
+    from optuna.trial import FrozenTrial, Trial
 
     from deepunlearn_cli.sweep.question import Question
 
-RETRIES = 2  # of a trial whose worker died: a third death is the trial's own doing (memory, say)
+FORGIVEN = "forgiven"  # attribute of a study: failures before this number do not count any more
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,11 @@ class Study:
     """
 
     def __init__(self, question: Question, storage: BaseStorage, presence: Presence) -> None:
-        self.question, self.presence = question, presence
+        self.question = question
         self.distributions = space.distributions(question.domains)
-        self._watch = Watch()
         self._study = _open(question, storage)
+        ordered = question.sampler not in space.FREE
+        self.claims = Claims(self._study, storage, presence, ordered=ordered)
 
     @property
     def optuna(self) -> OptunaStudy:
@@ -80,10 +83,6 @@ class Study:
     def points(self) -> list[Point]:
         """Every complete trial, in order."""
         return [self._point(trial) for trial in self._trials("COMPLETE")]
-
-    def count(self) -> int:
-        """How many trials there are in whatever state; the number of the next one."""
-        return len(self._study.get_trials(deepcopy=False))
 
     def standing(self, wanted: int) -> StudyProgress:
         """How far the study is."""
@@ -105,9 +104,9 @@ class Study:
         """How many trials are complete or running."""
         return len(self._trials("COMPLETE", "RUNNING"))
 
-    def failures(self, since: int) -> list[str]:
-        """Why the newest trials failed, newest first, back to the last complete one or to number `since`."""
-        reasons = []
+    def failures(self) -> list[str]:
+        """Why the newest trials failed, newest first, back to the last complete or forgiven one."""
+        reasons, since = [], self._study.user_attrs.get(FORGIVEN, 0)
         for trial in reversed(self._trials("COMPLETE", "FAIL")):
             if trial.number < since or trial.state.name == "COMPLETE":
                 break
@@ -115,52 +114,30 @@ class Study:
                 reasons.append(str(trial.user_attrs["reason"]))
         return reasons
 
+    def forgive(self, patience: int) -> None:
+        """Count failures anew where so many ended the last search; one that was interrupted goes on."""
+        if len(self.failures()) >= patience:
+            self._study.set_user_attr(FORGIVEN, len(self._study.get_trials(deepcopy=False)))
+
     def claim(self, wanted: int) -> Trial | None:
-        """A trial to run, or None if enough are complete or running already."""
-        self.recover()
-        if self.taken() >= wanted:
+        """A trial to run; None if enough are complete or running, or one that is running is in doubt."""
+        self.claims.recover()
+        if self.claims.in_doubt() or self.taken() >= wanted:
             return None
-        trial = self._study.ask(self.distributions)
-        trial.set_user_attr("worker", self.presence.claim)
+        trial = self.claims.next()
         before = [t for t in self._trials("COMPLETE", "RUNNING", "WAITING") if t.number < trial.number]
-        if len(before) < wanted:
-            return trial
-        self._study.tell(trial, state=_state("FAIL"))  # another worker was quicker
-        return None
+        if len(before) >= wanted:  # another worker was quicker
+            self.claims.put_back(trial)
+            return None
+        draw(trial, self.distributions)
+        return trial
 
     def complete(self, trial: Trial, of: Losses) -> None:
         """Tell the losses of a trial; in vain if others have given us up for dead."""
         values = list(of) if self.question.sampler in space.MULTI_OBJECTIVE else [losses.norm(of)]
-        with _perhaps_too_late():
+        with perhaps_too_late():
             trial.set_user_attr("losses", list(of))
             self._study.tell(trial, values)
-
-    def fail(self, trial: Trial, reason: str) -> None:
-        """Tell that a trial gave no usable model."""
-        with _perhaps_too_late():
-            trial.set_user_attr("reason", reason)
-            self._study.tell(trial, state=_state("FAIL"))
-
-    def give_back(self, trial: Trial) -> None:
-        """Leave a trial that cannot be finished here to the next worker."""
-        self._requeue(self._study.get_trials(deepcopy=False)[trial.number], died=False)
-
-    def recover(self) -> None:
-        """Leave the trials of dead workers to the next worker."""
-        for trial in self._trials("RUNNING"):
-            worker, beat = trial.user_attrs.get("worker"), trial.user_attrs.get("beat")
-            if self._watch.is_dead(trial.number, worker, beat):
-                self._requeue(trial, died=True)
-
-    def _requeue(self, trial: FrozenTrial, *, died: bool) -> None:
-        again = int(trial.user_attrs.get("retry", 0)) + died
-        told = False
-        with _perhaps_too_late():
-            self._study.tell(trial.number, state=_state("FAIL"))
-            told = True
-        # whoever changed the state, and nobody else, asks for the point again
-        if told and again <= RETRIES and trial.params.keys() == self.distributions.keys():
-            self._study.enqueue_trial(trial.params, user_attrs={"retry": again})
 
     def _trials(self, *states: str) -> list[FrozenTrial]:
         wanted = tuple(map(_state, states))
@@ -232,23 +209,3 @@ def _words(domain: Mapping[str, Any] | None) -> str:
 
 def _diverged(trial: FrozenTrial) -> bool:
     return trial.state.name == "FAIL" and "reason" in trial.user_attrs
-
-
-def _state(name: str) -> TrialState:
-    from optuna.trial import TrialState
-
-    return TrialState[name]
-
-
-@contextmanager
-def _perhaps_too_late() -> Iterator[None]:
-    """Bear with a trial that others have ended because they took its worker for dead."""
-    from optuna.exceptions import UpdateFinishedTrialError
-
-    try:
-        yield
-    except UpdateFinishedTrialError:
-        pass
-    except ValueError as error:
-        if "Cannot tell a" not in str(error):
-            raise

@@ -13,7 +13,7 @@ from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
-from deepunlearn_cli.sweep.storage import journal_of, open_storage
+from deepunlearn_cli.sweep.storage import journal_of, made, open_storage
 from deepunlearn_cli.sweep.study import Study, StudyProgress
 from deepunlearn_cli.system.processes import Link, Lost, ProcessPool, Told
 
@@ -51,6 +51,17 @@ class Order:
         shared = open_storage(self.address) if self.address else None
         return [Study(question, shared or self._journal(question), presence) for question in self.questions]
 
+    def existing(self, question: Question) -> Study | None:
+        """The study of a question as far as it is, if it was begun; nothing is made."""
+        from optuna import get_all_study_names
+
+        address = self.address or journal_of(Store(Path(self.store)).studies, question.key)
+        if not made(address):
+            return None
+        storage = open_storage(address)
+        known = question.key in get_all_study_names(storage)
+        return Study(question, storage, Presence(None)) if known else None
+
     def late(self) -> bool:
         """Whether the time is up."""
         return self.deadline is not None and time.time() >= self.deadline
@@ -75,31 +86,29 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
     """
     with present(Store(Path(order.store)).studies) as presence:
         studies = order.open(presence)
-        begun = [study.count() for study in studies]
         if all(study.done() >= order.wanted for study in studies):
             return []
+        for study in studies:
+            study.forgive(order.patience)
         if workers == 1:
-            _Worker(order, studies, begun, runner, tell).work()
+            _Worker(order, studies, runner, tell).work()
         else:
-            _in_processes(order, begun, workers, tell)
-        failures = (_given_up(study, since, order) for study, since in zip(studies, begun, strict=True))
-        return [failure for failure in failures if failure]
+            _in_processes(order, presence, workers, tell)
+        return [failure for failure in (_given_up(study, order) for study in studies) if failure]
 
 
-def serve(link: Link, order: Order, begun: Sequence[int]) -> None:
-    """The main function of a worker process."""
+def serve(link: Link, order: Order, parent: str | None) -> None:
+    """The main function of a worker process; `parent` is the lock of the command."""
     store = Store(Path(order.store))
-    with present(store.studies) as presence:
-        worker = _Worker(
-            order, order.open(presence), begun, Runner(store, order.device, sharing=link.workers), link.tell
-        )
-        worker.work()
+    with present(store.studies, parent) as presence:
+        runner = Runner(store, order.device, sharing=link.workers)
+        _Worker(order, order.open(presence), runner, link.tell).work()
 
 
-def _in_processes(order: Order, begun: Sequence[int], workers: int, tell: Tell) -> None:
-    borne = 0
+def _in_processes(order: Order, presence: Presence, workers: int, tell: Tell) -> None:
+    borne, parent = 0, presence.claim["lock"]
     with ProcessPool(workers) as pool:
-        for event in pool.run(serve, [(order, begun)] * workers):
+        for event in pool.run(serve, [(order, parent)] * workers):
             if isinstance(event, Told):
                 borne = 0
                 tell(event.message)
@@ -107,11 +116,11 @@ def _in_processes(order: Order, begun: Sequence[int], workers: int, tell: Tell) 
                 borne += 1
                 if borne > LOSSES_BORNE:
                     raise Failure(f"{borne} worker processes died: {event.reason}", "try fewer --jobs")
-                pool.start(serve, order, begun)
+                pool.start(serve, order, parent)
 
 
-def _given_up(study: Study, since: int, order: Order) -> RunFailed | None:
-    reasons = study.failures(since)
+def _given_up(study: Study, order: Order) -> RunFailed | None:
+    reasons = study.failures()
     if len(reasons) < order.patience or study.done() >= order.wanted:
         return None
     message = (
@@ -123,12 +132,9 @@ def _given_up(study: Study, since: int, order: Order) -> RunFailed | None:
 class _Worker:
     """One of those who search: takes the study that is furthest behind, again and again."""
 
-    def __init__(
-        self, order: Order, studies: Sequence[Study], begun: Sequence[int], runner: Runner, tell: Tell
-    ) -> None:
+    def __init__(self, order: Order, studies: Sequence[Study], runner: Runner, tell: Tell) -> None:
         self.order, self.runner, self.tell = order, runner, tell
         self._open = {study.question.key: study for study in studies}
-        self._begun = dict(zip(self._open, begun, strict=True))
         self._taken = {key: study.taken() for key, study in self._open.items()}  # when last looked at
 
     def work(self) -> None:
@@ -141,11 +147,12 @@ class _Worker:
     def _step(self, key: str, study: Study) -> bool:
         """Make a trial of the study; False if there was none to make."""
         self._taken[key] = study.taken()
-        if study.done() >= self.order.wanted or _given_up(study, self._begun[key], self.order):
+        if study.done() >= self.order.wanted or _given_up(study, self.order):
             del self._open[key]
             return True
         trial = study.claim(self.order.wanted)
         if trial is None:
+            self._taken[key] = self.order.wanted  # as far as we are concerned
             return False
         self._taken[key] += 1
         self._make(study, trial)
@@ -156,15 +163,16 @@ class _Worker:
         """Others have the last trials in hand: wait, ready to take over from one that dies."""
         if min(self._taken.values()) >= self.order.wanted:
             time.sleep(POLL_SECONDS)
+            self._taken = {key: study.taken() for key, study in self._open.items()}
 
     def _make(self, study: Study, trial: Trial) -> None:
         try:
-            with study.presence.beating(trial):
+            with study.claims.presence.beating(trial):
                 scores = self._scores(study.question, trial.params)
         except RunFailed as failure:
-            study.fail(trial, failure.message)
+            study.claims.fail(trial.number, failure.message)
         except BaseException:
-            study.give_back(trial)
+            study.claims.put_back(trial)
             raise
         else:
             study.complete(trial, study.question.losses(scores))

@@ -116,7 +116,7 @@ def test_bad_exports_are_refused(place, tmp_path, monkeypatch):
     place.refused("export", code=2, says=("--out",))
     place.refused("export", "--to", "cvs", "--out", tmp_path, code=3, says=("csv",))
     place.refused("export", "--out", tmp_path / "file", code=2, says=("is a file",))
-    place.refused("export", "--out", tmp_path / "new", "--dataset", "none", code=3, says=("no run",))
+    place.refused("export", "--out", tmp_path / "new", "--dataset", "none", code=3, says=("--dataset none",))
     assert not (tmp_path / "new").exists()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     place.refused("export", "--to", "parquet", "--out", tmp_path, code=2, says=("deepunlearn[parquet]",))
