@@ -122,7 +122,7 @@ def _row(study: OptunaStudy) -> StudyRow:
     points = [tuple(trial.user_attrs["losses"]) for trial in complete]
     about = cast("About", {name: attrs.get(name) for name in About.__annotations__})
     return {
-        "study": study.study_name,
+        "study": attrs.get("study", study.study_name),
         **about,
         "tuned": [*attrs["space"]["domains"], *attrs["fixed"]],
         "trials": len(complete),

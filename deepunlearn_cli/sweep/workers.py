@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.errors import Failure, RunFailed
 from deepunlearn_cli.execution.runner import Runner
@@ -51,12 +51,22 @@ class Order:
         shared = open_storage(self.address) if self.address else None
         return [Study(question, shared or self._journal(question), presence) for question in self.questions]
 
+    @property
+    def keys(self) -> list[str]:
+        """Of the studies."""
+        return [question.key for question in self.questions]
+
+    @property
+    def folder(self) -> Path:
+        """Of the store's studies."""
+        return Store(Path(self.store)).studies
+
     def late(self) -> bool:
         """Whether the time is up."""
         return self.deadline is not None and time.time() >= self.deadline
 
     def _journal(self, question: Question) -> BaseStorage:
-        return open_storage(journal_of(Store(Path(self.store)).studies, question.key))
+        return open_storage(journal_of(self.folder, question.key))
 
 
 def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failure]:
@@ -73,7 +83,7 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
     Raises:
         UsageFailure: a method that cannot act on this architecture; storage that cannot be used.
     """
-    with present(Store(Path(order.store)).studies) as presence:
+    with present(order.folder, order.keys) as presence:
         studies = order.open(presence)
         if all(study.done() >= order.wanted for study in studies):
             return []
@@ -88,9 +98,8 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
 
 def serve(link: Link, order: Order, parent: str | None) -> None:
     """The main function of a worker process; `parent` is the lock of the command."""
-    store = Store(Path(order.store))
-    with present(store.studies, parent) as presence:
-        runner = Runner(store, order.device, sharing=link.workers)
+    with present(order.folder, order.keys, parent) as presence:
+        runner = Runner(Store(Path(order.store)), order.device, sharing=link.workers)
         _Worker(order, order.open(presence), runner, link.tell).work()
 
 
@@ -157,16 +166,12 @@ class _Worker:
     def _make(self, study: Study, trial: Trial) -> None:
         try:
             with study.claims.presence.beating(trial):
-                scores = self._scores(study.question, trial.params)
+                runs = [self.runner.ensure(recipe) for recipe in study.recipes(trial)]
         except RunFailed as failure:
             study.claims.fail(trial.number, failure.message)
         except BaseException:
             study.claims.put_back(trial)
             raise
         else:
-            study.complete(trial, study.question.losses(scores))
-
-    def _scores(self, question: Question, proposed: dict[str, Any]) -> list[dict[str, Any]]:
-        """Scores on each original; the first one that fails spares the others."""
-        recipes = question.trials(question.params(proposed))
-        return [self.runner.ensure(recipe).scores for recipe in recipes]
+            of = study.question.losses([run.scores for run in runs])
+            study.complete(trial, of, [run.facts for run in runs])
