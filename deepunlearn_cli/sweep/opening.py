@@ -61,6 +61,11 @@ def title(about: Mapping[str, Any], key: str) -> str:
     return " ".join([*shown, identity(key)])
 
 
+def key_of(study: OptunaStudy) -> str:
+    """A study's key; of one that earlier versions began, its name."""
+    return str(study.user_attrs.get("study", study.study_name))
+
+
 def identity(key: str) -> str:
     """The part of a study's key that its name ends in."""
     return key.rpartition("-")[2]

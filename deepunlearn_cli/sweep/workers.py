@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from deepunlearn_cli.core.errors import Failure, RunFailed
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
+from deepunlearn_cli.sweep.collection import Collection
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.storage import journal_of, open_storage
@@ -61,6 +63,14 @@ class Order:
         """Of the store's studies."""
         return Store(Path(self.store)).studies
 
+    @contextmanager
+    def collecting(self, tell: Tell, studies: Sequence[Study]) -> Iterator[Tell]:
+        """`tell`, which also keeps the store's one storage of all studies up to date; so does the end."""
+        collection = None if self.address else Collection(self.folder)
+        yield collection.beside(tell, studies) if collection else tell
+        if collection:
+            collection.update(studies)
+
     def late(self) -> bool:
         """Whether the time is up."""
         return self.deadline is not None and time.time() >= self.deadline
@@ -89,10 +99,11 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
             return []
         for study in studies:
             study.forgive(order.patience)
-        if workers == 1:
-            _Worker(order, studies, runner, tell).work()
-        else:
-            _in_processes(order, presence, workers, tell)
+        with order.collecting(tell, studies) as tell:
+            if workers == 1:
+                _Worker(order, studies, runner, tell).work()
+            else:
+                _in_processes(order, presence, workers, tell)
         return [failure for failure in (_given_up(study, order) for study in studies) if failure]
 
 
