@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import recipes, trials
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.store import Run, Store
+from deepunlearn_cli.store.asked import by_choice
 from deepunlearn_cli.sweep import losses, presets
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS, Candidate, choose
 from deepunlearn_cli.sweep.presence import present
@@ -97,13 +98,22 @@ def questions(
         {name: _known(run.scores, name) for name in losses.ACCURACIES}
         for run in _all_of(runner, references(starts))
     )
+    return [replace(one, references=figures) for one in unmeasured(starts, search, methods)]
+
+
+def unmeasured(
+    starts: Sequence[Start], search: Search, methods: Mapping[str, Mapping[str, Any]]
+) -> list[Question]:
+    """The same questions, their retrained models not measured: enough to find what was answered.
+
+    Raises:
+        UsageFailure: a method with nothing to search.
+    """
     asked = []
     for method, given in methods.items():
         runs = tuple(recipes.unlearned(start.recipe, method, start.forget) for start in starts)
         hand = by_hand(method, given)
-        asked.append(
-            Question(runs, figures, search.sampler, search.seed, hand.fixed, search.label, hand.ranges)
-        )
+        asked.append(Question(runs, (), search.sampler, search.seed, hand.fixed, search.label, hand.ranges))
     for question in asked:
         _ = question.domains  # refuses a method with nothing to search
     return asked
@@ -143,7 +153,10 @@ def _tuned(study: Study, candidates: list[Candidate], store: Store) -> TunedMeth
 def _make_models(tuned: Sequence[TunedMethod], runner: Runner) -> None:
     """The ordinary runs of the chosen settings, all in one batch."""
     owners = {
-        recipe.key: (recipe, one) for one in tuned for recipe in one.question.unlearned(one.preset.params)
+        recipe.key: (recipe, one)
+        for one in tuned
+        for run in one.question.unlearned(one.preset.params)
+        for recipe in [by_choice(run, one.question.key)]
     }
     outcome = runner.ensure_all([recipe for recipe, _ in owners.values()])
     for run in outcome.runs:
