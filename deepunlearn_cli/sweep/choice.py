@@ -101,7 +101,7 @@ def nominated(study: Study, best: int) -> list[Candidate]:
 
 def confirmations(question: Question, candidates: Sequence[Candidate]) -> list[Recipe]:
     """Every run that the choice between candidates takes."""
-    return [recipe for one in candidates for several in _fresh(question, one.params) for recipe in several]
+    return [recipe for one in candidates for several in _fresh(question, one) for recipe in several]
 
 
 def confirmed(
@@ -111,16 +111,17 @@ def confirmed(
     return [_confirmed(one, question, scores) for one in candidates]
 
 
-def _fresh(question: Question, params: Mapping[str, Any]) -> list[list[Recipe]]:
-    """The trials of a setting on each original, for each fresh seed."""
-    return [question.trials(params, fresh) for fresh in range(1, FRESH_SEEDS + 1)]
+def _fresh(question: Question, candidate: Candidate) -> list[list[Recipe]]:
+    """The candidate's trials on each original, for each fresh seed."""
+    params, trial = candidate.params, candidate.trial
+    return [question.trials(params, fresh, trial) for fresh in range(1, FRESH_SEEDS + 1)]
 
 
 def _confirmed(
     candidate: Candidate, question: Question, scores: Mapping[str, Mapping[str, Any]]
 ) -> Candidate:
     """The candidate with its value on fresh seeds; without one if a run failed."""
-    seeds = _fresh(question, candidate.params)
+    seeds = _fresh(question, candidate)
     if any(recipe.key not in scores for several in seeds for recipe in several):
         return candidate
     norms = [losses.norm(question.losses([scores[recipe.key] for recipe in several])) for several in seeds]

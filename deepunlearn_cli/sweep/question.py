@@ -105,9 +105,15 @@ class Question:
         """The point of the space that the defaults are, or are next to."""
         return {name: _within(domain, self.defaults[name]) for name, domain in self.domains.items()}
 
-    def trials(self, params: Mapping[str, Any], fresh: int = 0) -> list[Recipe]:
-        """The trial of these hyperparameters on each original; `fresh` 1, 2, ... on seeds of their own."""
-        runs = self.unlearned(params)
+    def trials(self, params: Mapping[str, Any], fresh: int = 0, trial: int | None = None) -> list[Recipe]:
+        """The trial of these hyperparameters on each original; `fresh` 1, 2, ... on seeds of their own.
+
+        Which study and `trial` they are made for is on their labels: no part of their keys, and that of the
+        first who asks, where several studies come to the same point.
+        """
+        told = {"study": self.key, "trial": trial, "fresh": fresh or None}
+        told = {name: value for name, value in told.items() if value is not None}
+        runs = [replace(run, labels=dict(run.labels) | told) for run in self.unlearned(params)]
         return [trials.trial(run, run.params, run.seed + FRESH_STEP * fresh) for run in runs]
 
     def unlearned(self, params: Mapping[str, Any]) -> list[Recipe]:

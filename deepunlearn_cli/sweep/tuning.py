@@ -131,7 +131,7 @@ def conclude(
     Returns:
         What became of the methods, and a failure for each study without a complete trial.
     """
-    with present(runner.store.studies) as presence:
+    with present(runner.store.studies, order.keys) as presence:
         studies = [study for study in order.open(presence) if study.done()]
         if confirm and studies:
             say(f"confirming the best {confirm} and the defaults on {FRESH_SEEDS} fresh seeds each")
