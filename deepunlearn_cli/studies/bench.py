@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from deepunlearn_cli import data
 from deepunlearn_cli.checkpoints import refs
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.sweep import StudyProgress, TunedMethod
+    from deepunlearn_cli.sweep.presets import Preset
 
-TunedParams = Mapping[tuple[str, str], Mapping[str, Any]]  # hyperparameters by (setup, method)
+Presets = Mapping[tuple[str, str], "Preset"]  # by (setup, method)
 Tell = Callable[["StudyProgress"], None]
 Say = Callable[[str], None]
 
@@ -67,23 +68,24 @@ class Bench:
             for (seed, _), forget in self.forget_sets(scene).items()
         ]
 
-    def judged(self, tuned: TunedParams) -> list[Recipe]:
+    def judged(self, tuned: Presets) -> list[Recipe]:
         """Every model to be judged; the store keeps what its original is trained for."""
         for setup in self.plan.setups:
             for start in self.starts(setup):
                 forgetting.remember(start.recipe, start.forget, self.runner, named=False)
         return [
-            recipes.unlearned(
-                start.recipe,
-                method,
-                start.forget,
-                {**tuned.get((self._name(setup), method), {}), **self.plan.params.get(method, {})},
-                augment=self.plan.augment_unlearning,
-            )
+            self.model(start, method, tuned.get((self._name(setup), method)))
             for setup in self.plan.setups
             for start in self.starts(setup)
             for method in self.plan.method_names
         ]
+
+    def model(self, start: refs.Start, method: str, preset: Preset | None = None) -> Recipe:
+        """A method's model as the plan has it, with what was found for it if something was."""
+        found = preset.params if preset else {}
+        params = {**found, **self.plan.params.get(method, {})}
+        said = preset.title if preset else ""
+        return self.plan.steps.unlearned(start.recipe, method, start.forget, params, said)
 
     def timed(self, judged: Sequence[Recipe]) -> list[Recipe]:
         """The same models; those of the plan's timing seed as runs that shared the machine with no others.
@@ -105,17 +107,17 @@ class Bench:
         each = self.plan.attack_settings
         return [recipes.attack(target, name, settings) for target in judged for name, settings in each]
 
-    def tuned(self, tell: Tell, say: Say) -> tuple[TunedParams, list[Failure]]:
+    def tuned(self, tell: Tell, say: Say) -> tuple[Presets, list[Failure]]:
         """Search every setup's methods, if the plan says so; what came of it, and what failed."""
-        params: dict[tuple[str, str], Mapping[str, Any]] = {}
+        found: dict[tuple[str, str], Preset] = {}
         failures: list[Failure] = []
         if self.plan.tuning is None:
-            return params, failures
+            return found, failures
         for setup in self.plan.setups:
             methods, failed = self._tune(setup, self.plan.tuning, tell, say)
-            params |= {(self._name(setup), one.question.method): one.preset.params for one in methods}
+            found |= {(self._name(setup), one.question.method): one.preset for one in methods}
             failures += failed
-        return params, failures
+        return found, failures
 
     def _tune(
         self, setup: Setup, tuning: Tuning, tell: Tell, say: Say
@@ -126,7 +128,8 @@ class Bench:
         self.runner.ensure_all([start.recipe for start in starts])
         methods = [name for name in self.plan.method_names if name in sweep.tunable()]
         fixed = {name: self.plan.params.get(name, {}) for name in methods}
-        questions = sweep.questions(self.runner, starts, sweep.Search(tuning.sampler), fixed)
+        search = sweep.Search(tuning.sampler)
+        questions = sweep.questions(self.runner, starts, search, fixed, self.plan.steps)
         root, device = str(self.runner.store.root), self.runner.device
         order = sweep.Order(tuple(questions), root, None, device, tuning.trials, None, PATIENCE)
         jobs = self.runner.width([start.recipe for start in starts])
@@ -263,8 +266,7 @@ def _recipes(bench: Bench, starts: Sequence[refs.Start]) -> Iterator[tuple[str, 
         yield ORIGINALS, start.recipe
         yield RETRAINED, recipes.retrained(start.recipe, start.forget)
         for name in plan.method_names:
-            params, augment = plan.params.get(name, {}), plan.augment_unlearning
-            target = recipes.unlearned(start.recipe, name, start.forget, params, augment=augment)
+            target = bench.model(start, name)
             if not METHODS.get(name).control and not plan.sweep:
                 yield MODELS, target
             yield from ((ATTACKS, attack) for attack in bench.attacks([target]))

@@ -14,6 +14,7 @@ from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
 from deepunlearn_cli.core.specs import RUN_SEED, read_seeds
 from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution.steps import Steps
 from deepunlearn_cli.methods import METHODS, for_any_original
 
 BUILT_IN = "deepunlearn_cli.studies"
@@ -87,6 +88,11 @@ class Plan:
     def tuning(self) -> Tuning | None:
         """The search that comes before the methods, if there is one."""
         return Tuning(**self.sweep) if self.sweep else None
+
+    @property
+    def steps(self) -> Steps:
+        """How the methods take their steps, whatever for."""
+        return Steps(augment=self.augment_unlearning)
 
     @property
     def method_names(self) -> list[str]:

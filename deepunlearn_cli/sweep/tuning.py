@@ -17,6 +17,7 @@ from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.sweep import losses, presets
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS, Candidate, choose
+from deepunlearn_cli.sweep.fit import traits
 from deepunlearn_cli.sweep.presence import present
 from deepunlearn_cli.sweep.presets import Preset
 from deepunlearn_cli.sweep.question import Question
@@ -25,6 +26,7 @@ from deepunlearn_cli.sweep.workers import Order
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Start
     from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.execution.steps import Steps
     from deepunlearn_cli.sweep.study import Study
 
 
@@ -82,11 +84,13 @@ def questions(
     starts: Sequence[Start],
     search: Search,
     methods: Mapping[str, Mapping[str, Any]],
+    steps: Steps,
 ) -> list[Question]:
     """A question per method, with the retrained models made and measured.
 
     Args:
         methods: fixed hyperparameters by method.
+        steps: how the methods take them, in trials as in what is made of the choice.
 
     Raises:
         RunFailed: a retrained model could not be made.
@@ -98,7 +102,7 @@ def questions(
     )
     asked = []
     for method, fixed in methods.items():
-        runs = tuple(recipes.unlearned(start.recipe, method, start.forget) for start in starts)
+        runs = tuple(steps.unlearned(start.recipe, method, start.forget) for start in starts)
         asked.append(
             Question(runs, figures, search.sampler, search.seed, _typed(method, fixed), search.label)
         )
@@ -124,24 +128,27 @@ def conclude(
         if confirm and studies:
             say(f"confirming the best {confirm} and the defaults on {FRESH_SEEDS} fresh seeds each")
         candidates = choose(studies, runner, confirm)
-        tuned = [_tuned(study, few, runner.store) for study, few in zip(studies, candidates, strict=True)]
+        tuned = [_tuned(one, few, runner.store, say) for one, few in zip(studies, candidates, strict=True)]
     _make_models(tuned, runner)
     concluded = {study.question.key for study in studies}
     missing = [question for question in order.questions if question.key not in concluded]
     return tuned, [_nothing(question) for question in missing]
 
 
-def _tuned(study: Study, candidates: list[Candidate], store: Store) -> TunedMethod:
+def _tuned(
+    study: Study, candidates: list[Candidate], store: Store, say: Callable[[str], None]
+) -> TunedMethod:
     trials, path = study.done(), store.studies / f"{study.question.key}.toml"
-    preset = _preset(study.question, trials, candidates)
-    presets.write(preset, path)
+    preset = presets.record(_preset(study.question, trials, candidates), path, say)
     return TunedMethod(study.question, trials, candidates, preset, path, [], [])
 
 
 def _make_models(tuned: Sequence[TunedMethod], runner: Runner) -> None:
     """The ordinary runs of the chosen settings, all in one batch."""
     owners = {
-        recipe.key: (recipe, one) for one in tuned for recipe in one.question.unlearned(one.preset.params)
+        recipe.key: (recipe, one)
+        for one in tuned
+        for recipe in one.question.unlearned(one.preset.params, one.preset.title)
     }
     outcome = runner.ensure_all([recipe for recipe, _ in owners.values()])
     for run in outcome.runs:
@@ -158,10 +165,7 @@ def _preset(question: Question, trials: int, candidates: Sequence[Candidate]) ->
     run, chosen = question.runs[0], next(one for one in candidates if one.chosen)
     usual = next((one.confirmed for one in candidates if one.defaults), None)
     provenance = {
-        "dataset": run.labels.get("dataset", ""),
-        "model": run.model,
-        "forget": run.labels.get("forget", ""),
-        "forget_sha256": run.forget,
+        **traits(run),
         "setting": run.setting,
         "originals": [one.inputs["original"].key for one in question.runs],
         "study": question.key,
