@@ -57,7 +57,20 @@ def params_for(methods: list[str], given: dict[str, str]) -> dict[str, dict[str,
     """`-p` values by method. Of several, each takes those it knows, and the controls none at all.
 
     A reference retrained with other settings than its original's would be no reference.
+
+    Raises:
+        UsageFailure: a name that nobody knows, or a value that a method does not accept.
     """
+    from deepunlearn_cli.methods import METHODS
+
+    chosen = shares_of(methods, given)
+    for name, params in chosen.items():
+        METHODS.get(name).build(params)
+    return chosen
+
+
+def shares_of(methods: list[str], given: dict[str, str]) -> dict[str, dict[str, str]]:
+    """The same, whatever the values: what nobody knows is given to all, who refuse it."""
     from deepunlearn_cli.methods import METHODS
 
     actors = {name: METHODS.get(name) for name in methods}
@@ -66,7 +79,6 @@ def params_for(methods: list[str], given: dict[str, str]) -> dict[str, dict[str,
     chosen: dict[str, dict[str, str]] = {name: {} for name in methods}
     for name, actor in takers.items():
         chosen[name] = {k: value for k, value in given.items() if k in actor.domains() or k not in known}
-        actor.build(chosen[name])  # refuses what nobody knows
     return chosen
 
 

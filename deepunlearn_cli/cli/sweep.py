@@ -16,7 +16,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.reading import params_for, read_duration, read_methods, read_params
+from deepunlearn_cli.cli.reading import read_duration, read_methods, read_params, shares_of
 from deepunlearn_cli.cli.stepping import Stepping
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, NotFound, UsageFailure
@@ -120,7 +120,7 @@ class Searching(Bundle):
     "deepunlearn sweep 3f9c --method msg --trials 100",
     "deepunlearn runs --kind train --name original -q | deepunlearn sweep --method all --ckpt - --jobs 4",
     "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --database postgresql://user:word@host/db",
-    "deepunlearn sweep --method msg --ckpt orig.pt -p epochs=3 --out msg.toml",
+    "deepunlearn sweep --method msg --ckpt orig.pt -p lr=1e-4..1e-2 -p batch_size=64,128 --out msg.toml",
 )
 def sweep(
     session: Session,
@@ -130,7 +130,8 @@ def sweep(
     data: FileData,
     stepping: Stepping,
     p: Annotated[
-        list[str] | None, o.params("Keep a hyperparameter at a value instead of searching it.")
+        list[str] | None,
+        o.params("Keep a hyperparameter at a value, or search it in 1e-4..1e-2 or among 64,128."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -168,7 +169,7 @@ def sweep(
 
 
 def _fixed(method: str, given: dict[str, str]) -> dict[str, dict[str, str]]:
-    """The methods to tune, each with the hyperparameters that stay as given."""
+    """The methods to tune, each with what was said of its hyperparameters."""
     from deepunlearn_cli import sweep as sweeps
 
     names = sweeps.tunable() if method == "all" else read_methods(method)
@@ -177,7 +178,10 @@ def _fixed(method: str, given: dict[str, str]) -> dict[str, dict[str, str]]:
             raise UsageFailure(
                 f"{name} has no hyperparameters to tune", f"methods with some: {', '.join(sweeps.tunable())}"
             )
-    return params_for(names, given)
+    shares = shares_of(names, given)
+    for name, share in shares.items():
+        sweeps.by_hand(name, share)
+    return shares
 
 
 def _check_out(out: Path | None, methods: list[str]) -> None:

@@ -155,7 +155,8 @@ def _tried(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -
     """Scores only, and none that needs a test picture."""
     outputs = materials.outputs(recipe, model, without=("test",))
     against = {"umia_val": _judged(recipe.data["judge"], outputs)}
-    return Product(scores=score(outputs) | against, facts=_facts(task, recipe, materials))
+    facts = _facts(task, recipe, materials)
+    return Product(scores=score(outputs) | against, facts=facts, log=task.log)
 
 
 def _judged(judge: Mapping[str, Any], outputs: Outputs) -> float:

@@ -4,6 +4,7 @@ May import: `core`, `system`, `store`, `data`, `models`, `evaluation`, `engine`,
 `library`, `execution`, `checkpoints`.
 """
 
+from deepunlearn_cli.sweep.ranges import by_hand
 from deepunlearn_cli.sweep.space import SAMPLERS, check_sampler
 from deepunlearn_cli.sweep.study import StudyProgress
 from deepunlearn_cli.sweep.summary import summaries
@@ -12,5 +13,5 @@ from deepunlearn_cli.sweep.workers import Order, search
 
 __all__ = [
     "SAMPLERS", "Order", "Search", "StudyProgress", "TunedMethod",
-    "check_sampler", "conclude", "questions", "references", "search", "summaries", "tunable",
+    "by_hand", "check_sampler", "conclude", "questions", "references", "search", "summaries", "tunable",
 ]  # fmt: skip

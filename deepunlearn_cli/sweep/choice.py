@@ -102,7 +102,8 @@ def _nominated(study: Study, best: int) -> list[Candidate]:
 
 def _fresh(question: Question, candidate: Candidate) -> list[list[Recipe]]:
     """The candidate's trials on each original, for each fresh seed."""
-    return [question.trials(candidate.params, fresh) for fresh in range(1, FRESH_SEEDS + 1)]
+    params, trial = candidate.params, candidate.trial
+    return [question.trials(params, fresh, trial) for fresh in range(1, FRESH_SEEDS + 1)]
 
 
 def _confirmed(

@@ -7,8 +7,8 @@ import platform
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -17,6 +17,7 @@ from deepunlearn_cli.system.locks import hold, is_free
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
+LOCKS = ".worker-*.lock"
 BEAT_SECONDS = 15.0
 DEAD_SECONDS = 60.0  # without a beat, by the clock of who listens: clocks of two machines need not agree
 CLAIM_SECONDS = 10.0  # a live worker puts its name to a trial within milliseconds
@@ -60,18 +61,30 @@ class Presence:
 
 
 @contextmanager
-def present(folder: Path, parent: str | None = None) -> Iterator[Presence]:
+def present(folder: Path, studies: Iterable[str] = (), parent: str | None = None) -> Iterator[Presence]:
     """Be a worker that others on this machine can see die; its lock is in `folder`.
 
     Args:
+        studies: keys of those that it works on, which the lock tells (`living`).
         parent: the lock of the command that this is a process of.
     """
-    for other in folder.glob(".worker-*.lock"):
+    for other in folder.glob(LOCKS):
         if is_free(other):
             other.unlink(missing_ok=True)
     path = folder.absolute() / f".worker-{uuid.uuid4().hex}.lock"
     with hold(path) as locked:
+        path.write_text("\n".join(studies), "utf-8")
         yield Presence(path if locked else None, parent)
+
+
+def living(folder: Path) -> dict[str, Path]:
+    """Studies that somebody works on now, by key, each with the lock of one who does."""
+    found: dict[str, Path] = {}
+    for lock in sorted(folder.glob(LOCKS)):
+        with suppress(FileNotFoundError):
+            studies = lock.read_text("utf-8").split()
+            found |= dict.fromkeys(studies, lock) if studies and not is_free(lock) else {}
+    return found
 
 
 def died_alone(worker: Claim | None) -> bool:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import Failure, UsageFailure
 
 if TYPE_CHECKING:
+    from optuna import Study as OptunaStudy
     from optuna.storages import BaseStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 JOURNAL = "journal:"
+ALL = "all.journal"  # of a store: derived (`collection.py`)
 FORMS = "postgresql://, mysql://, sqlite:///FILE or journal:FILE"
 TRIES, PAUSE = 3, 0.5  # two machines that create the tables at the same moment: one of them tries again
 
@@ -35,6 +38,22 @@ def open_storage(address: str) -> BaseStorage:
 def journal_of(folder: Path, name: str) -> str:
     """Address of a study's own journal in a store's folder of studies."""
     return f"{JOURNAL}{folder / name}.journal"
+
+
+def journals(folder: Path) -> list[Path]:
+    """The journals of a store's studies, without what is collected from them."""
+    return sorted(path for path in folder.glob("*.journal") if path.name != ALL)
+
+
+def studies_in(storage: BaseStorage) -> Iterator[OptunaStudy]:
+    """Our studies: a shared database may hold others."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    for name in optuna.get_all_study_names(storage):
+        study = optuna.load_study(study_name=name, storage=storage)
+        if "deepunlearn" in study.user_attrs:
+            yield study
 
 
 def shown(address: str) -> str:

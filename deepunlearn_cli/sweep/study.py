@@ -8,14 +8,12 @@ those that one worker makes.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli import __version__
-from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.sweep import losses, space
+from deepunlearn_cli.sweep import losses, opening, space
 from deepunlearn_cli.sweep.claims import Claims, draw, perhaps_too_late
 from deepunlearn_cli.sweep.claims import state as _state
 from deepunlearn_cli.sweep.losses import Losses
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial, Trial
 
+    from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.sweep.question import Question
 
 FORGIVEN = "forgiven"  # attribute of a study: failures before this number do not count any more
@@ -71,7 +70,7 @@ class Study:
     def __init__(self, question: Question, storage: BaseStorage, presence: Presence) -> None:
         self.question = question
         self.distributions = space.distributions(question.domains)
-        self._study = _open(question, storage)
+        self._study = opening.study_of(question, storage)
         ordered = question.sampler not in space.FREE
         self.claims = Claims(self._study, storage, presence, ordered=ordered)
 
@@ -132,11 +131,23 @@ class Study:
         draw(trial, self.distributions)
         return trial
 
-    def complete(self, trial: Trial, of: Losses) -> None:
-        """Tell the losses of a trial; in vain if others have given us up for dead."""
+    def recipes(self, trial: Trial) -> list[Recipe]:
+        """The runs that a trial is made of, one on each original; the trial knows them from now on."""
+        recipes = self.question.trials(self.question.params(trial.params), trial=trial.number)
+        with perhaps_too_late():
+            trial.set_user_attr("runs", [recipe.key for recipe in recipes])
+        return recipes
+
+    def complete(self, trial: Trial, of: Losses, facts: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Tell the losses of a trial; in vain if others have given us up for dead.
+
+        Args:
+            facts: of its runs.
+        """
         values = list(of) if self.question.sampler in space.MULTI_OBJECTIVE else [losses.norm(of)]
         with perhaps_too_late():
-            trial.set_user_attr("losses", list(of))
+            for name, value in attributes(of, facts).items():
+                trial.set_user_attr(name, value)
             self._study.tell(trial, values)
 
     def _trials(self, *states: str) -> list[FrozenTrial]:
@@ -147,64 +158,16 @@ class Study:
         return Point(trial.number, self.question.params(trial.params), tuple(trial.user_attrs["losses"]))
 
 
-def _open(question: Question, storage: BaseStorage) -> OptunaStudy:
-    import optuna
+def attributes(of: Losses, facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a trial keeps beside its values, by name.
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    objectives = len(losses.NAMES) if question.sampler in space.MULTI_OBJECTIVE else 1
-    study = optuna.create_study(
-        storage=storage,
-        study_name=question.key,
-        sampler=space.sampler(question),
-        directions=["minimize"] * objectives,
-        load_if_exists=True,
-    )
-    known = study.user_attrs.get("space")
-    if known is None:
-        for name, value in _about(question).items():
-            study.set_user_attr(name, value)
-    elif known != json.loads(json.dumps(question.space)):
-        raise UsageFailure(
-            f"study {question.key} searched another space: {_difference(known, question.space)}",
-            "--study NAME starts one of its own beside it",
-        )
-    return study
-
-
-def _about(question: Question) -> dict[str, Any]:
-    run = question.runs[0]
-    return {
-        "deepunlearn": __version__,
-        "method": question.method,
-        "dataset": run.labels.get("dataset", ""),
-        "model": run.model,
-        "forget": run.labels.get("forget", ""),
-        "setting": run.setting,
-        "originals": [one.inputs["original"].key for one in question.runs],
-        "sampler": question.sampler,
-        "seed": question.seed,
-        "label": question.label,
-        "fixed": dict(question.fixed),
-        "defaults": question.defaults,
-        "nearest": question.nearest_to_defaults,
-        "space": question.space,
-    }
-
-
-def _difference(known: Mapping[str, Any], space_now: Mapping[str, Any]) -> str:
-    if known["revision"] != space_now["revision"]:
-        return f"the method's revision is now {space_now['revision']}, and was {known['revision']}"
-    then, now = known["domains"], space_now["domains"]
-    name = min(name for name in {*then, *now} if then.get(name) != json.loads(json.dumps(now.get(name))))
-    return f"{name} was {_words(then.get(name))} and is {_words(now.get(name))}"
-
-
-def _words(domain: Mapping[str, Any] | None) -> str:
-    if domain is None:
-        return "not searched"
-    if "choices" in domain:
-        return " | ".join(map(str, domain["choices"]))
-    return f"{domain['low']:g} .. {domain['high']:g}{' (log)' if domain['log'] else ''}"
+    Of its runs, `seconds` are the sum over originals and `work`, in epochs of training, is the mean.
+    """
+    named = {"losses": list(of), **dict(zip(losses.NAMES, of, strict=True))}
+    if not facts:
+        return named
+    seconds, work = ([float(one[name]) for one in facts] for name in ("seconds", "work"))
+    return named | {"seconds": math.fsum(seconds), "work": math.fsum(work) / len(work)}
 
 
 def _diverged(trial: FrozenTrial) -> bool:

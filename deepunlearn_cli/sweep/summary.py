@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.sweep import losses
 from deepunlearn_cli.sweep.choice import importances
-from deepunlearn_cli.sweep.storage import JOURNAL, open_storage
+from deepunlearn_cli.sweep.opening import key_of
+from deepunlearn_cli.sweep.storage import JOURNAL, journals, open_storage, studies_in
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
-    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
 
@@ -89,8 +89,7 @@ def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
         NotFound: there is none.
         UsageFailure: the storage cannot be read.
     """
-    storages = [open_storage(address)] if address else [open_storage(one) for one in _journals(studies)]
-    rows = [_row(study) for storage in storages for study in _studies(storage)]
+    rows = [_row(study) for study in every_study(studies, address)]
     begun = [row for row in rows if row["trials"]]
     if not begun:
         raise NotFound(
@@ -99,19 +98,11 @@ def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
     return sorted(begun, key=lambda row: (row["dataset"], row["model"], row["method"], row["study"]))
 
 
-def _journals(studies: Path) -> list[str]:
-    return [f"{JOURNAL}{path}" for path in sorted(studies.glob("*.journal"))]
-
-
-def _studies(storage: BaseStorage) -> Iterator[OptunaStudy]:
-    """Our studies: a shared database may hold others."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    for name in optuna.get_all_study_names(storage):
-        study = optuna.load_study(study_name=name, storage=storage)
-        if "deepunlearn" in study.user_attrs:
-            yield study
+def every_study(studies: Path, address: str | None = None) -> Iterator[OptunaStudy]:
+    """Each of a store or storage; `UsageFailure` if that cannot be read."""
+    addresses = [address] if address else [f"{JOURNAL}{path}" for path in journals(studies)]
+    for one in addresses:
+        yield from studies_in(open_storage(one))
 
 
 def _row(study: OptunaStudy) -> StudyRow:
@@ -122,7 +113,7 @@ def _row(study: OptunaStudy) -> StudyRow:
     points = [tuple(trial.user_attrs["losses"]) for trial in complete]
     about = cast("About", {name: attrs.get(name) for name in About.__annotations__})
     return {
-        "study": study.study_name,
+        "study": key_of(study),
         **about,
         "tuned": [*attrs["space"]["domains"], *attrs["fixed"]],
         "trials": len(complete),

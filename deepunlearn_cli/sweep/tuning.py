@@ -21,6 +21,7 @@ from deepunlearn_cli.sweep.fit import traits
 from deepunlearn_cli.sweep.presence import present
 from deepunlearn_cli.sweep.presets import Preset
 from deepunlearn_cli.sweep.question import Question
+from deepunlearn_cli.sweep.ranges import by_hand
 from deepunlearn_cli.sweep.workers import Order
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def questions(
     """A question per method, with the retrained models made and measured.
 
     Args:
-        methods: fixed hyperparameters by method.
+        methods: hyperparameters by hand, by method: values that stay, ranges, choices (`by_hand`).
         steps: how the methods take them, in trials as in what is made of the choice.
 
     Raises:
@@ -101,10 +102,11 @@ def questions(
         for run in _all_of(runner, references(starts))
     )
     asked = []
-    for method, fixed in methods.items():
+    for method, given in methods.items():
         runs = tuple(steps.unlearned(start.recipe, method, start.forget) for start in starts)
+        hand = by_hand(method, given)
         asked.append(
-            Question(runs, figures, search.sampler, search.seed, _typed(method, fixed), search.label)
+            Question(runs, figures, search.sampler, search.seed, hand.fixed, search.label, hand.ranges)
         )
     for question in asked:
         _ = question.domains  # refuses a method with nothing to search
@@ -123,7 +125,7 @@ def conclude(
     Returns:
         What became of the methods, and a failure for each study without a complete trial.
     """
-    with present(runner.store.studies) as presence:
+    with present(runner.store.studies, order.keys) as presence:
         studies = [study for study in order.open(presence) if study.done()]
         if confirm and studies:
             say(f"confirming the best {confirm} and the defaults on {FRESH_SEEDS} fresh seeds each")
@@ -192,11 +194,6 @@ def _all_of(runner: Runner, recipes: Sequence[Recipe]) -> list[Run]:
     if outcome.failures:
         raise outcome.failures[0][1]
     return outcome.runs
-
-
-def _typed(method: str, fixed: Mapping[str, Any]) -> dict[str, Any]:
-    values = METHODS.get(method).build(fixed).values()
-    return {name: values[name] for name in fixed}
 
 
 def _known(scores: Mapping[str, Any], name: str) -> float:

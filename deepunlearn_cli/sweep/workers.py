@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.errors import Failure, RunFailed
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
+from deepunlearn_cli.sweep.collection import Collection
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.storage import journal_of, open_storage
@@ -51,12 +53,30 @@ class Order:
         shared = open_storage(self.address) if self.address else None
         return [Study(question, shared or self._journal(question), presence) for question in self.questions]
 
+    @property
+    def keys(self) -> list[str]:
+        """Of the studies."""
+        return [question.key for question in self.questions]
+
+    @property
+    def folder(self) -> Path:
+        """Of the store's studies."""
+        return Store(Path(self.store)).studies
+
+    @contextmanager
+    def collecting(self, tell: Tell, studies: Sequence[Study]) -> Iterator[Tell]:
+        """`tell`, which also keeps the store's one storage of all studies up to date; so does the end."""
+        collection = None if self.address else Collection(self.folder)
+        yield collection.beside(tell, studies) if collection else tell
+        if collection:
+            collection.update(studies)
+
     def late(self) -> bool:
         """Whether the time is up."""
         return self.deadline is not None and time.time() >= self.deadline
 
     def _journal(self, question: Question) -> BaseStorage:
-        return open_storage(journal_of(Store(Path(self.store)).studies, question.key))
+        return open_storage(journal_of(self.folder, question.key))
 
 
 def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failure]:
@@ -73,24 +93,24 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
     Raises:
         UsageFailure: a method that cannot act on this architecture; storage that cannot be used.
     """
-    with present(Store(Path(order.store)).studies) as presence:
+    with present(order.folder, order.keys) as presence:
         studies = order.open(presence)
         if all(study.done() >= order.wanted for study in studies):
             return []
         for study in studies:
             study.forgive(order.patience)
-        if workers == 1:
-            _Worker(order, studies, runner, tell).work()
-        else:
-            _in_processes(order, presence, workers, tell)
+        with order.collecting(tell, studies) as tell:
+            if workers == 1:
+                _Worker(order, studies, runner, tell).work()
+            else:
+                _in_processes(order, presence, workers, tell)
         return [failure for failure in (_given_up(study, order) for study in studies) if failure]
 
 
 def serve(link: Link, order: Order, parent: str | None) -> None:
     """The main function of a worker process; `parent` is the lock of the command."""
-    store = Store(Path(order.store))
-    with present(store.studies, parent) as presence:
-        runner = Runner(store, order.device, sharing=link.workers)
+    with present(order.folder, order.keys, parent) as presence:
+        runner = Runner(Store(Path(order.store)), order.device, sharing=link.workers)
         _Worker(order, order.open(presence), runner, link.tell).work()
 
 
@@ -157,16 +177,12 @@ class _Worker:
     def _make(self, study: Study, trial: Trial) -> None:
         try:
             with study.claims.presence.beating(trial):
-                scores = self._scores(study.question, trial.params)
+                runs = [self.runner.ensure(recipe) for recipe in study.recipes(trial)]
         except RunFailed as failure:
             study.claims.fail(trial.number, failure.message)
         except BaseException:
             study.claims.put_back(trial)
             raise
         else:
-            study.complete(trial, study.question.losses(scores))
-
-    def _scores(self, question: Question, proposed: dict[str, Any]) -> list[dict[str, Any]]:
-        """Scores on each original; the first one that fails spares the others."""
-        recipes = question.trials(question.params(proposed))
-        return [self.runner.ensure(recipe).scores for recipe in recipes]
+            of = study.question.losses([run.scores for run in runs])
+            study.complete(trial, of, [run.facts for run in runs])
