@@ -36,13 +36,11 @@ def markdown(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def commands() -> list[tuple[str, str]]:
-    """Every command, sub-commands spelt out, with the first sentence of its help."""
+    """Every command with the first sentence of its help; those of a group share a line."""
     found: list[tuple[str, str]] = []
     for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
-        below = getattr(command, "commands", {name: command})
-        for sub, leaf in below.items():
-            full = name if leaf is command else f"{name} {sub}"
-            found.append((f"`deepunlearn {full}`", leaf.help.split("\n\n")[0]))
+        below = "|".join(getattr(command, "commands", {}))
+        found.append((f"`deepunlearn {name} {below}".rstrip() + "`", command.help.split("\n\n")[0]))
     return found
 
 

@@ -23,8 +23,8 @@ class CatastrophicForgettingK(Method):
     0.01, constant for 10 epochs, without momentum or weight decay, batches of 64, train mode, no pull towards
     the starting weights (their small-scale notebook and the benchmark train in eval mode, with one). So are
     blocks: a stage of a ResNet or TinyViT, a block of a ViT; k above their number means all of them. Two
-    things are as Goel et al. 2022 define the method, not as that notebook has them: the classifier is the
-    first of what is trained, and what is frozen stays as it is, its BatchNorm statistics too.
+    things are not that notebook's: the classifier is the first of what is trained, as Goel et al. 2022 define
+    the method, and what is frozen keeps its BatchNorm statistics too, which both released codes let drift.
     """
 
     title = "CF-k"

@@ -99,11 +99,7 @@ class Store:
         return sorted(name for shard in shard_names(self.runs) for name in _listed(self.runs / shard))
 
     def place(self, key: str) -> Path:
-        """The folder of the run with this id, whether it is there or not.
-
-        Raises:
-            UsageFailure: no whole id.
-        """
+        """The folder of the run with this id, whether it is there or not; `UsageFailure` for no whole id."""
         if not RUN_ID.fullmatch(key):
             raise UsageFailure(f"{key!r} is not a whole run id", "deepunlearn runs lists them all")
         return self.runs / key[:2] / key
