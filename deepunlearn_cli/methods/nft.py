@@ -42,8 +42,8 @@ class NoisyFineTuning(Method):
     promised must not follow from what happened to work, so no sweep touches it. Step 3 reads nothing but
     retain and the noisy weights, so it costs no epsilon. Neither network nor loss has to be of any kind.
 
-    The paper's ball is around 0, where little noise leaves weights too small to learn again; ours is around new
-    weights (the proof takes any centre that no picture had a part in). `shrink` is its lambda times
+    The paper's ball is around 0, where little noise leaves weights too small to learn again; ours is around
+    new weights (the proof takes any centre that no picture had a part in). `shrink` is its lambda times
     `noise_lr`. Its authors' networks have no running statistics.
 
     The noise at the end is sqrt(number of weights) / mu times as long as the ball is wide; for delta = 1e-5
