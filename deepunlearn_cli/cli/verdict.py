@@ -137,6 +137,7 @@ class ClaimRow(TypedDict):
     against: str
     n_forget: int
     n_unseen: int
+    models: int
     why: str
 
 
@@ -200,6 +201,7 @@ def claim_row(claim: Claim) -> ClaimRow:
         "against": claim.against,
         "n_forget": claim.forget,
         "n_unseen": claim.unseen,
+        "models": claim.models,
         "why": claim.why,
     }
 

@@ -25,7 +25,7 @@ leak gives a large bound: p = 1e-20 means at least 43.
 The test: share q of all pictures with the largest scores, for each q of `SHARES`; how many of them are
 forgotten ones, given the classes, is a sum of hypergeometric numbers, whose tails are exact. The cuts are
 ranks of all pictures together, which do not know who was forgotten; both tails of all cuts are one family
-(Bonferroni). Several models: each bound is for itself.
+(Bonferroni).
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from deepunlearn_cli.core.guarantee import Guarantee
 from deepunlearn_cli.evaluation.equivalence import ALPHA
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -56,6 +58,7 @@ class Claim:
         epsilon, delta: as claimed.
         low: what epsilon is at least, with 95 % confidence; 0: nothing was found; None: no bound, see `why`.
         forget, unseen: pictures of either side; `against` says of which part the unseen ones are.
+        models: how many were looked at, each with so many pictures or fewer.
     """
 
     epsilon: float
@@ -65,6 +68,7 @@ class Claim:
     unseen: int = 0
     against: str = ""
     why: str = ""
+    models: int = 1
 
     @property
     def broken(self) -> bool:
@@ -81,8 +85,16 @@ def held_against(
     promise: Guarantee, forget: tuple[Scores, Labels], unseen: tuple[Scores, Labels], against: str
 ) -> Claim:
     """A guarantee beside the bound from scores (n,) and labels (n,) of both sides."""
-    low = least_epsilon(log_p_value(*forget, *unseen), promise.delta)
-    return Claim(promise.epsilon, promise.delta, low, len(forget[0]), len(unseen[0]), against)
+    return together(promise, [log_p_value(*forget, *unseen)], (len(forget[0]), len(unseen[0])), against)
+
+
+def together(promise: Guarantee, logs: Sequence[float], sizes: tuple[int, int], against: str) -> Claim:
+    """A guarantee beside the bound from the logs of p-values of some models, each made by itself.
+
+    The smallest of m is small m times as often, with the guarantee m (e^epsilon t + delta) times at most.
+    """
+    low = least_epsilon(min(logs) + math.log(len(logs)), len(logs) * promise.delta)
+    return Claim(promise.epsilon, promise.delta, low, *sizes, against, models=len(logs))
 
 
 def log_p_value(forget: Scores, forget_labels: Labels, unseen: Scores, unseen_labels: Labels) -> float:

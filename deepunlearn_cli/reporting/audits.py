@@ -127,6 +127,8 @@ def claim(row: Row, who: str) -> str:
     if one["low"] is None:
         return f"{who}: no bound of epsilon: {one['why']}; {claimed}"
     sides = f"{one['n_forget']} forgotten against {one['n_unseen']} {one['against']} pictures"
+    if one["models"] > 1:
+        sides = f"{one['models']} models, each {sides}"
     found = f"{who}: epsilon is at least {one['low']:.2f} (95 %, {sides}); {claimed}"
     if one["broken"]:
         return f"{found}: FAIL, whatever the tolerance: an error of ours or of the paper's, please report it"

@@ -8,10 +8,13 @@ from deepunlearn_cli.core.guarantee import Guarantee
 from deepunlearn_cli.core.specs import drawn_at_random
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deepunlearn_cli.attacks import OneModel
     from deepunlearn_cli.evaluation.epsilon import Claim
     from deepunlearn_cli.store import Run
 
+NEVER = "never"  # in U-LiRA: of the half that a model's original was not trained on
 APART = "val"  # drawn from the same pictures as the forget set, by a draw as random
 
 
@@ -39,6 +42,26 @@ def held(target: Run, attack: OneModel) -> Claim | None:
     return epsilon.held_against(
         promise, (forget["score"], forget["label"]), (unseen["score"], unseen["label"]), against
     )
+
+
+def held_by_all(targets: Sequence[Run]) -> Claim | None:
+    """What U-LiRA's models of a method say together, each of what it forgot against what it never saw.
+
+    Both are random halves of the training data, and forget sets are random parts of one of them.
+    """
+    from deepunlearn_cli.attacks import on_one_model
+    from deepunlearn_cli.evaluation import epsilon
+
+    promises = {Guarantee.of(target.facts) for target in targets}
+    promise = max((one for one in promises if one), key=lambda one: one.epsilon, default=None)
+    if promise is None:
+        return None
+    attack, logs, sizes = on_one_model()["umia"](), [], set()
+    for target in targets:
+        forget, unseen = attack.scored(target.outputs(), NEVER)
+        logs.append(epsilon.log_p_value(forget["score"], forget["label"], unseen["score"], unseen["label"]))
+        sizes.add((len(forget["score"]), len(unseen["score"])))
+    return epsilon.together(promise, logs, max(sizes), NEVER)
 
 
 def _unfair(target: Run) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from cli_kit import call, ok
+from outputs_kit import outputs
 
+from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.core.guarantee import Guarantee
 from deepunlearn_cli.core.specs import drawn_at_random
 from deepunlearn_cli.methods.do_nothing import DoNothing
+from deepunlearn_cli.studies import claims
 
 PICTURES = 460
 
@@ -26,7 +31,18 @@ def memorised(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         home / "noise.npz", x_train=images[60:], y_train=labels[60:], x_test=images[:60], y_test=labels[:60]
     )
     words = ("--store", home / "store", "--dataset", f"npz:{home / 'noise.npz'}", "--model", "resnet-tiny")
-    said = ok("train", *words, "-p", "epochs=25", "-p", "batch_size=64", "-p", "weight_decay=0", "--quiet")
+    said = ok(
+        "train",
+        *words,
+        "-p",
+        "epochs=25",
+        "--no-augment",
+        "-p",
+        "batch_size=64",
+        "-p",
+        "weight_decay=0",
+        "--quiet",
+    )
     return home / "store", said.lines[0]
 
 
@@ -103,3 +119,51 @@ def test_pictures_that_were_chosen_give_no_bound(
 )
 def test_which_forget_sets_are_like_others(spec: str, fair: bool) -> None:
     assert drawn_at_random(spec) == fair
+
+
+def made(
+    lead: float, *, seed: int = 0, epsilon: float | None = 1.0, unseen: str = "never", **about: Any
+) -> Any:
+    """A run of a model that tells forgotten pictures by `lead`."""
+    said = outputs(lead, forget=100, test=100, seed=seed)
+    labels = {"forget": about.pop("spec", "random:0.1")}
+    facts = Guarantee(epsilon, 1e-5).facts() if epsilon else {}
+    parts = {"forget": said["forget"], unseen: said["test"], **about.pop("parts", {})}
+    recipe = SimpleNamespace(labels=labels, data=about.pop("data", {}))
+    return SimpleNamespace(facts={**facts, **about}, outputs=lambda: parts, recipe=recipe)
+
+
+def test_many_models_are_held_against_one_guarantee_together() -> None:
+    quiet = [made(0, seed=seed) for seed in range(20)]
+    found = claims.held_by_all(quiet)
+    assert found
+    assert (found.broken, found.models, found.forget, found.unseen) == (False, 20, 100, 100)
+    leaky = claims.held_by_all([*quiet[:19], made(2, seed=99)])
+    alone = claims.held_by_all([made(2, seed=99)])
+    assert leaky
+    assert alone
+    assert leaky.broken
+    assert leaky.low == pytest.approx(alone.low - math.log(20), abs=0.01), "each model is one more chance"
+    assert claims.held_by_all([made(2, epsilon=None)]) is None
+    mixed = claims.held_by_all([made(0, epsilon=3.0), made(0, epsilon=8.0)])
+    assert mixed
+    assert mixed.epsilon == 8.0
+
+
+def test_unseen_pictures_are_those_of_the_draw_unless_the_method_learnt_from_them() -> None:
+    attack = ATTACKS.get("umia")()
+    known = {"val": outputs()["val"]}
+    for reads, against in ((["retain"], "val"), (["retain", "val"], "test")):
+        found = claims.held(made(0, unseen="test", parts=known, reads=reads), attack)
+        assert found
+        assert found.against == against
+    without = claims.held(made(0, unseen="test"), attack)
+    assert without
+    assert without.against == "test"
+
+
+def test_canaries_are_not_like_other_pictures() -> None:
+    found = claims.held(made(3, unseen="test", data={"canary": {}}), ATTACKS.get("umia")())
+    assert found
+    assert (found.low, found.broken) == (None, False)
+    assert "noise" in found.why
