@@ -62,6 +62,7 @@ def facts_of(method: type[Method]) -> dict[str, Any]:
         "touches": method.touches,
         "cost": method().cost(),
         "paper": method.paper,
+        "guarantee": promise.facts() if (promise := method().guarantee()) else None,
     }
 
 
@@ -70,7 +71,9 @@ def card(method: type[Method]) -> Table:
     table = field_table(method, f"{method.title} ({method.paper})")
     reads, cost = ", ".join(method.needs) or "nothing", method().cost()
     traits = f"reads: {reads}; touches: {method.touches}; costs {cost:.1f} epochs of training"
-    return replace(table, notes=[*table.notes, f"{traits} with these settings ({COST})"])
+    promise = method().guarantee()
+    proved = [promise.said()] if promise else []
+    return replace(table, notes=[*table.notes, f"{traits} with these settings ({COST})", *proved])
 
 
 def field_table(cls: type[Declared], title: str) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -233,7 +234,7 @@ def _row(
     is_control = analysis.method in CONTROLS
     answer = None
     if ours and RETRAIN in controls and not is_control:
-        answer = _answered(rule, ours, controls)
+        answer = replace(_answered(rule, ours, controls), claim=analysis.claim)
     return {
         "id": analysis.run.id if analysis.run else None,
         "method": analysis.method,

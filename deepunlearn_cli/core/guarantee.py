@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from deepunlearn_cli.core.gaussian import mu_of
 
@@ -41,6 +43,15 @@ class Guarantee:
         """As facts of a run: plain data."""
         numbers = {"epsilon": self.epsilon, "delta": self.delta, **dict(self.figures)}
         return {FACT: numbers, COVERED: list(self.covers), OPEN: list(self.leaves_open)}
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Guarantee | None:
+        """From the facts of a run; None where its method proves nothing."""
+        if FACT not in facts:
+            return None
+        numbers = dict(facts[FACT])
+        epsilon, delta = numbers.pop("epsilon"), numbers.pop("delta")
+        return cls(epsilon, delta, tuple(numbers.items()), tuple(facts[COVERED]), tuple(facts[OPEN]))
 
     def said(self) -> str:
         """In a line, for listings."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.core.fields import real, whole
+from deepunlearn_cli.core.fields import choice, real, whole
 from deepunlearn_cli.core.guarantee import Guarantee, NoisyDescent
 from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, per_step, rate
 
@@ -15,35 +15,40 @@ if TYPE_CHECKING:
     from deepunlearn_cli.engine.pictures import Batch
     from deepunlearn_cli.engine.task import Task
 
+INIT, ZERO = "init", "zero"  # the ball's centre
 COVERS = ("every weight that learns", "running statistics and other buffers, which start anew")
+FROZEN = "frozen weights, which stay as they came and must never have learnt from forgotten pictures"
 LEAVES_OPEN = (
     "whoever knows the seed can draw the noise again and take it away: keep seeds secret",
     "two runs together tell more than each, and of one seed they share the noise: give out one",
     "hyperparameters and models that were chosen by looking at the forgotten pictures",
     "pixel means and deviations taken from all training pictures, the classes, the architecture",
     "what retained pictures tell of forgotten ones: near-duplicates, say",
+    FROZEN,
     "noise of a pseudorandom generator in the precision of the weights",
 )
-FROZEN = "frozen weights, which stay as they came: they must never have been trained on forgotten pictures"
 
 
 @dataclass(frozen=True)
 class NoisyFineTuning(Method):
-    """Shrink the weights into a ball, take noisy steps of bounded length on retain, then train as usual.
+    """Pull the weights into a small ball, take noisy steps of bounded length on retain, then train as usual.
 
-    1. Scale all weights w together so that |w| <= `weight_clip`. 2. `steps` times w <- (1 - shrink) w -
-    noise_lr g + N(0, sigma^2), with g a retain batch's gradient, scaled down to `gradient_clip` at most.
-    3. Running statistics start anew, and plain training on retain repairs what noise destroyed.
+    1. Scale w - c, all weights less the ball's centre, to a norm of at most `weight_clip`. 2. `steps` times
+    w <- w - shrink (w - c) - noise_lr g + N(0, sigma^2), with g a retain batch's gradient, scaled down to
+    `gradient_clip` at most. 3. Running statistics start anew, and plain training on retain repairs the rest.
 
     It proves (epsilon, delta)-unlearning of the whole forget set: sigma is the least that these two take,
-    exactly (`core/guarantee.py` has the proof). It is `epsilon` that is asked for, not the noise: what
-    is promised must not follow from what happened to work, so no sweep touches it. Step 3 reads nothing but
+    exactly (`core/guarantee.py` has the proof). It is `epsilon` that is asked for, not the noise: what is
+    promised must not follow from what happened to work, so no sweep touches it. Step 3 reads nothing but
     retain and the noisy weights, so it costs no epsilon. Neither network nor loss has to be of any kind.
 
-    The noise at the end has a deviation of (2 weight_clip (1 - shrink)^steps + 2 noise_lr gradient_clip
-    (1 + (1 - shrink) + ...)) / mu a weight; for delta = 1e-5 mu is 0.27 at epsilon = 1 and 4.7 at 30.
-    That is sqrt(number of weights) / mu times as long as the ball is wide: of a network with 100,000 weights
-    nothing is left unless epsilon is tens of thousands. What is proved then is that training began anew.
+    The paper's ball is around 0, where little noise leaves weights too small to learn again; ours is around
+    new weights (the proof takes any centre that no picture had a part in). `shrink` is its lambda times
+    `noise_lr`. Its authors' networks have no running statistics.
+
+    The noise at the end is sqrt(number of weights) / mu times as long as the ball is wide; for delta = 1e-5
+    mu is 0.27 at epsilon = 1 and 4.7 at 30. Of a network with 100,000 weights nothing is left unless epsilon
+    is tens of thousands: what is proved is that training began anew, and it costs what that costs.
     """
 
     title = "NFT"
@@ -51,11 +56,12 @@ class NoisyFineTuning(Method):
     aliases = ("noisy-fine-tuning",)
     epsilon: float = real(1.0, 1e-3, 1e12, log=True, help="of the guarantee: the noise follows", search=False)
     delta: float = real(1e-5, 1e-12, 0.5, log=True, help="of the guarantee", search=False)
-    weight_clip: float = real(0.1, 1e-4, 1e3, log=True, help="largest norm of all weights at the start")
+    centre: str = choice(INIT, (INIT, ZERO), help="of the ball: new weights, or the paper's 0")
+    weight_clip: float = real(1e-3, 1e-5, 1e3, log=True, help="radius of the ball: of all weights together")
     gradient_clip: float = real(1.0, 1e-4, 1e3, log=True, help="largest norm of a gradient in a noisy step")
-    steps: int = whole(50, 1, 1000, help="noisy steps")
+    steps: int = whole(10, 1, 1000, help="noisy steps")
     noise_lr: float = real(1e-4, 1e-6, 1.0, log=True, help="learning rate of noisy steps")
-    shrink: float = real(0.05, 0.0, 0.9, help="what a noisy step takes off every weight (share)")
+    shrink: float = real(0.0, 0.0, 0.9, help="share of the way to the centre that a noisy step takes")
     epochs: int = passes(10)
     lr: float = rate(0.05, "of the repair")
     momentum: float = inertia(0.9)
@@ -104,8 +110,11 @@ class NoisyFineTuning(Method):
         from deepunlearn_cli.engine.weights import drawn, scale_into
 
         weights: list[Tensor] = list(model.parameters())
-        noise = self.descent.noise(self.epsilon, self.delta)
-        scale_into([weight.detach() for weight in weights], self.weight_clip)
+        centre, noise = self._centre(model, task), self.descent.noise(self.epsilon, self.delta)
+        with torch.no_grad():
+            torch._foreach_sub_(weights, centre)
+            scale_into([weight.detach() for weight in weights], self.weight_clip)
+            torch._foreach_add_(weights, centre)
 
         def step(batch: Batch, normal: Tensor) -> None:
             gradients = list(task.gradients(task.loss(model, batch), weights))
@@ -113,12 +122,18 @@ class NoisyFineTuning(Method):
             parts = torch.split(normal, [weight.numel() for weight in weights])
             shaped = [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
             with torch.no_grad():
-                torch._foreach_mul_(weights, 1 - self.shrink)
+                torch._foreach_lerp_(weights, centre, self.shrink)
                 torch._foreach_add_(weights, gradients, alpha=-self.noise_lr)
                 torch._foreach_add_(weights, shaped, alpha=noise)
 
         for retain in islice(task.retain.endless(self.batch_size), self.steps):
             task.launch(step, retain, drawn(weights, task.stream("noise")))
+
+    def _centre(self, model: nn.Module, task: Task) -> list[Tensor]:
+        """Of the ball: what no picture had a part in."""
+        if self.centre == ZERO:
+            return [weight.detach().new_zeros(weight.shape) for weight in model.parameters()]
+        return [weight.detach() for weight in task.fresh("init").parameters()]
 
 
 def _start_anew(model: nn.Module, fresh: nn.Module) -> None:
