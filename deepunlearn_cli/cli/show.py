@@ -127,7 +127,7 @@ def _what(recipe: Recipe) -> dict[str, Any]:
         **({"left out": left_out} if (left_out := recipe.labels.get("left_out")) else {}),
         **{
             name: recipe.labels[name]
-            for name in ("file", "run", "made", "study", "trial", "fresh")
+            for name in ("file", "run", "made", "preset", "study", "trial", "fresh")
             if name in recipe.labels
         },
         **dict(recipe.data),

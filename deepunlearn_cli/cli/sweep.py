@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,8 +16,9 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import Family, option
 from deepunlearn_cli.cli.reading import read_methods, read_params, shares_of
+from deepunlearn_cli.cli.stepping import Stepping
 from deepunlearn_cli.cli.unfold import Bundle
-from deepunlearn_cli.core.errors import ExitCode, UsageFailure
+from deepunlearn_cli.core.errors import ExitCode, NotFound, UsageFailure
 from deepunlearn_cli.core.specs import read_duration
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def sweep(
     models: Models,
     searching: Searching,
     data: FileData,
+    stepping: Stepping,
     p: Annotated[
         list[str] | None,
         o.params("Keep a hyperparameter at a value, or search it in 1e-4..1e-2 or among 64,128."),
@@ -153,14 +155,15 @@ def sweep(
 
     fixed, search = _fixed(method, read_params(p)), searching.search()
     _check_out(out, list(fixed))
+    steps = stepping.steps(running.device)
     seconds = read_duration(searching.timeout) if searching.timeout else None
     checkpoints = data.read(models.named, session)
     with running.runner_for(checkpoints, session) as runner:
         starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
         if running.dry_run:
-            order = searching.order(sweeps.unmeasured(starts, search, fixed), runner, seconds)
+            order = searching.order(sweeps.unmeasured(starts, search, fixed, steps), runner, seconds)
             return Result(tables=[_size(order, starts, searching.confirm, runner)])
-        questions = sweeps.questions(runner, starts, search, fixed)
+        questions = sweeps.questions(runner, starts, search, fixed, steps)
         order = searching.order(questions, runner, seconds)
         jobs = runner.width([start.recipe for start in starts])
         given_up = sweeps.search(order, jobs, runner, search_teller(runner))
@@ -192,10 +195,15 @@ def _fixed(method: str, given: dict[str, str]) -> dict[str, dict[str, str]]:
 
 
 def _check_out(out: Path | None, methods: list[str]) -> None:
+    """Refuse what could not take the preset; one of the same method becomes the history of the new one."""
+    from deepunlearn_cli.sweep import presets
+
     if out and len(methods) > 1:
         raise UsageFailure("--out takes one preset, and this makes several", "they are kept in the store too")
     if out and (out.suffix != ".toml" or not out.absolute().parent.is_dir()):
         raise UsageFailure(f"--out {out} is no .toml file in a folder that exists", "--out msg.toml, say")
+    if out and out.exists() and (there := presets.read(out).method) != methods[0]:
+        raise UsageFailure(f"--out {out} is a preset of {there}, not of {methods[0]}", "choose another file")
 
 
 def _result(
@@ -214,7 +222,7 @@ def _result(
     for failure in (*failures, *(failure for one in tuned for failure in one.failures)):
         session.console.warn(f"{failure.message}; {failure.hint}")
     if out:
-        presets.write(tuned[0].preset, out)
+        presets.record(replace(tuned[0].preset, history=()), out)
     rows = [row for one in tuned for row in _rows(one)]
     code = ExitCode.PARTLY_FAILED if failures or any(one.failures for one in tuned) else ExitCode.OK
     ids = [run.id for one in tuned for run in one.runs]
@@ -230,10 +238,24 @@ def _rows(tuned: TunedMethod) -> Iterator[dict[str, Any]]:
 
 
 def _use(tuned: TunedMethod) -> str:
-    """What unlearns with what was found."""
+    """What unlearns with what was found; `best` is not what was never confirmed."""
     run = tuned.question.runs[0]
     start, spec = run.inputs["original"].key, quote(run.labels["forget"])
-    return f"use it: `deepunlearn unlearn {start} --method {run.name} --forget {spec} --preset best`"
+    name = "best" if _is_best(tuned) else quote(str(tuned.path))
+    way = "" if run.data["augment"] == run.inputs["original"].data["augment"] else " --no-augment"
+    way += "" if run.precision == run.inputs["original"].precision else f" --precision {run.precision}"
+    return f"use it: `deepunlearn unlearn {start} --method {run.name} --forget {spec}{way} --preset {name}`"
+
+
+def _is_best(tuned: TunedMethod) -> bool:
+    """Whether `--preset best` means this one."""
+    from deepunlearn_cli.sweep import fit
+
+    try:
+        found = fit.best(tuned.path.parent, tuned.question.method, tuned.question.runs[0])
+    except NotFound:
+        return False
+    return found.same_choice(tuned.preset)
 
 
 def _notes(order: Order, tuned: Sequence[TunedMethod], out: Path | None) -> list[str]:

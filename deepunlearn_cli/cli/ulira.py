@@ -16,7 +16,7 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, read_precision
 from deepunlearn_cli.cli.setting import SettingOptions
-from deepunlearn_cli.cli.tuned import tuned
+from deepunlearn_cli.cli.tuned import Tuned
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.cli.verdict import VerdictOptions, answer_row, code_of
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
@@ -93,7 +93,7 @@ def ulira(
     design: DesignOptions,
     training: TrainingParams = None,
     p: o.Params = None,
-    preset: o.Preset = None,
+    preset: Tuned,
     verdict: VerdictOptions,
     figure: Figure = None,
     no_augment: o.NoAugment = False,
@@ -115,6 +115,7 @@ def ulira(
     rule, asked = verdict.rule(ULiRA), read_methods(method) if method else []
     settings_asked, training_asked = read_params(p), read_params(training)
     recipes.TRAINER.build(training_asked)
+    preset.check()
     params_for(asked, settings_asked if asked else {})
     attack = ULiRA.build(params)
     hyper = attack.params()
@@ -130,8 +131,8 @@ def ulira(
         plan = shadows.Design(taken.scene, design.splits, design.forget_sets, design.share, originals)
 
         def settings(name: str, start: Recipe) -> Mapping[str, Any]:
-            found = tuned(session, preset, runner.store, name, start)
-            return {**taken.methods.get(name, {}), **found, **given.get(name, {})}
+            found, _ = preset.params(session, runner.store, name, start, given.get(name, {}))
+            return {**taken.methods.get(name, {}), **found}
 
         names = dict.fromkeys([*CONTROLS, *methods])
         analyses = {name: recipes.ulira(plan.models(name, settings, runner), name, hyper) for name in names}

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.sweep import Order, Search, StudyProgress, TunedMethod
+    from deepunlearn_cli.sweep.presets import Preset
     from deepunlearn_cli.sweep.question import Question
 
-TunedParams = Mapping[tuple[str, str], Mapping[str, Any]]  # hyperparameters by (setup, method)
+Presets = Mapping[tuple[str, str], "Preset"]  # by (setup, method)
 Tell = Callable[["StudyProgress"], None]
 Say = Callable[[str], None]
 
@@ -64,23 +65,24 @@ class Bench:
             for (seed, _), forget in self.forget_sets(scene).items()
         ]
 
-    def judged(self, tuned: TunedParams) -> list[Recipe]:
+    def judged(self, tuned: Presets) -> list[Recipe]:
         """Every model to be judged; the store keeps what its original is trained for."""
         for setup in self.plan.setups:
             for start in self.starts(setup):
                 forgetting.remember(start.recipe, start.forget, self.runner, named=False)
         return [
-            self.target(start, method, tuned.get((self._name(setup), method), {}))
+            self.model(start, method, tuned.get((self._name(setup), method)))
             for setup in self.plan.setups
             for start in self.starts(setup)
             for method in self.plan.method_names
         ]
 
-    def target(self, start: refs.Start, method: str, tuned: Mapping[str, Any]) -> Recipe:
-        """A method's model of an original, with what was found for it; what the plan sets goes before."""
-        params = {**tuned, **self.plan.params.get(method, {})}
-        augment = self.plan.augment_unlearning
-        return recipes.unlearned(start.recipe, method, start.forget, params, augment=augment)
+    def model(self, start: refs.Start, method: str, preset: Preset | None = None) -> Recipe:
+        """A method's model as the plan has it, with what was found for it if something was."""
+        found = preset.params if preset else {}
+        params = {**found, **self.plan.params.get(method, {})}
+        said = preset.title if preset else ""
+        return self.plan.steps.unlearned(start.recipe, method, start.forget, params, said)
 
     def timed(self, judged: Sequence[Recipe]) -> list[Recipe]:
         """The same models; those of the plan's timing seed as runs that shared the machine with no others.
@@ -103,17 +105,17 @@ class Bench:
         each = self.plan.attack_settings
         return [recipes.attack(target, name, settings) for target in judged for name, settings in each]
 
-    def tuned(self, tell: Tell, say: Say) -> tuple[TunedParams, list[Failure]]:
+    def tuned(self, tell: Tell, say: Say) -> tuple[Presets, list[Failure]]:
         """Search every setup's methods, if the plan says so; what came of it, and what failed."""
-        params: dict[tuple[str, str], Mapping[str, Any]] = {}
+        found: dict[tuple[str, str], Preset] = {}
         failures: list[Failure] = []
         if self.plan.tuning is None:
-            return params, failures
+            return found, failures
         for setup in self.plan.setups:
             methods, failed = self._tune(setup, self.plan.tuning, tell, say)
-            params |= {(self._name(setup), one.question.method): one.preset.params for one in methods}
+            found |= {(self._name(setup), one.question.method): one.preset for one in methods}
             failures += failed
-        return params, failures
+        return found, failures
 
     def _tune(
         self, setup: Setup, tuning: Tuning, tell: Tell, say: Say
@@ -122,7 +124,8 @@ class Bench:
 
         starts = self.starts(setup)[: tuning.originals]
         self.runner.ensure_all([start.recipe for start in starts])
-        questions = sweep.questions(self.runner, starts, self.search(tuning), self.searched)
+        search = self.search(tuning)
+        questions = sweep.questions(self.runner, starts, search, self.searched, self.plan.steps)
         order = self.order(questions, tuning)
         jobs = self.runner.width([start.recipe for start in starts])
         given_up = sweep.search(order, jobs, self.runner, tell)

@@ -13,6 +13,7 @@ from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.specs import read_duration
 from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution.steps import Steps
 from deepunlearn_cli.methods import METHODS, for_any_original
 
 TABLES = ("1", "2")  # what a plan prints unless it says so
@@ -114,6 +115,11 @@ class Plan:
     def tuning(self) -> Tuning | None:
         """The search that comes before the methods, if there is one."""
         return Tuning(**self.sweep) if self.sweep else None
+
+    @property
+    def steps(self) -> Steps:
+        """How the methods take their steps, whatever for."""
+        return Steps(augment=self.augment_unlearning)
 
     @property
     def method_names(self) -> list[str]:

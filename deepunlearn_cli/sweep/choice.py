@@ -5,6 +5,7 @@ The best of many noisy figures is too good to be true (the winner's curse), so t
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 import warnings
@@ -22,6 +23,7 @@ from deepunlearn_cli.sweep.study import Study
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
 
+OUTCOME, EARLIER = "candidates", "candidates_before"  # attributes of a study
 FRESH_SEEDS = 3  # per candidate and original
 
 
@@ -66,8 +68,18 @@ def choose(studies: Sequence[Study], runner: Runner, best: int) -> list[list[Can
 def _decided(study: Study, seen: Sequence[Candidate]) -> list[Candidate]:
     winner = best_of(seen)
     outcome = [replace(one, chosen=one is winner) for one in seen]
-    study.optuna.set_user_attr("candidates", [asdict(one) for one in outcome])
+    _keep(study.optuna, [asdict(one) for one in outcome])
     return outcome
+
+
+def _keep(study: OptunaStudy, outcome: list[dict[str, Any]]) -> None:
+    """Note the outcome with the study; other outcomes before it stay, oldest first."""
+    before = study.user_attrs.get(OUTCOME)
+    if before == json.loads(json.dumps(outcome)):
+        return
+    if before is not None:
+        study.set_user_attr(EARLIER, [*study.user_attrs.get(EARLIER, []), before])
+    study.set_user_attr(OUTCOME, outcome)
 
 
 def best_of(seen: Sequence[Candidate]) -> Candidate:

@@ -12,6 +12,7 @@ from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Domain, Share
 from deepunlearn_cli.core.recipe import ID_LENGTH, Recipe, canonical
 from deepunlearn_cli.execution import recipes, trials
+from deepunlearn_cli.execution.steps import PRESET
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.sweep import losses
 from deepunlearn_cli.sweep.losses import Losses
@@ -116,10 +117,11 @@ class Question:
         runs = [replace(run, labels=dict(run.labels) | told) for run in self.unlearned(params)]
         return [trials.trial(run, run.params, run.seed + FRESH_STEP * fresh) for run in runs]
 
-    def unlearned(self, params: Mapping[str, Any]) -> list[Recipe]:
-        """The ordinary run of these hyperparameters on each original."""
+    def unlearned(self, params: Mapping[str, Any], preset: str = "") -> list[Recipe]:
+        """The ordinary run of these hyperparameters on each original; `preset` says where they are from."""
         held = METHODS.get(self.method).build(params).params()
-        return [replace(run, params=held) for run in self.runs]
+        told = {PRESET: preset} if preset else {}
+        return [replace(run, params=held, labels=dict(run.labels) | told) for run in self.runs]
 
     def losses(self, scores: Sequence[Mapping[str, Any]]) -> Losses:
         """The four losses, averaged over the originals."""

@@ -18,6 +18,7 @@ from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.store.asked import by_choice
 from deepunlearn_cli.sweep import losses, presets
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS, Candidate, choose
+from deepunlearn_cli.sweep.fit import traits
 from deepunlearn_cli.sweep.presence import present
 from deepunlearn_cli.sweep.presets import Preset
 from deepunlearn_cli.sweep.question import Question
@@ -27,6 +28,7 @@ from deepunlearn_cli.sweep.workers import Order
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Start
     from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.execution.steps import Steps
     from deepunlearn_cli.sweep.study import Study
 
 
@@ -84,11 +86,13 @@ def questions(
     starts: Sequence[Start],
     search: Search,
     methods: Mapping[str, Mapping[str, Any]],
+    steps: Steps,
 ) -> list[Question]:
     """A question per method, with the retrained models made and measured.
 
     Args:
         methods: hyperparameters by hand, by method: values that stay, ranges, choices (`by_hand`).
+        steps: how the methods take them, in trials as in what is made of the choice.
 
     Raises:
         RunFailed: a retrained model could not be made.
@@ -98,11 +102,11 @@ def questions(
         {name: _known(run.scores, name) for name in losses.ACCURACIES}
         for run in _all_of(runner, references(starts))
     )
-    return [replace(one, references=figures) for one in unmeasured(starts, search, methods)]
+    return [replace(one, references=figures) for one in unmeasured(starts, search, methods, steps)]
 
 
 def unmeasured(
-    starts: Sequence[Start], search: Search, methods: Mapping[str, Mapping[str, Any]]
+    starts: Sequence[Start], search: Search, methods: Mapping[str, Mapping[str, Any]], steps: Steps
 ) -> list[Question]:
     """The same questions, their retrained models not measured: enough to find what was answered.
 
@@ -111,7 +115,7 @@ def unmeasured(
     """
     asked = []
     for method, given in methods.items():
-        runs = tuple(recipes.unlearned(start.recipe, method, start.forget) for start in starts)
+        runs = tuple(steps.unlearned(start.recipe, method, start.forget) for start in starts)
         hand = by_hand(method, given)
         asked.append(Question(runs, (), search.sampler, search.seed, hand.fixed, search.label, hand.ranges))
     for question in asked:
@@ -136,7 +140,7 @@ def conclude(
         if confirm and studies:
             say(f"confirming the best {confirm} and the defaults on {FRESH_SEEDS} fresh seeds each")
         candidates = choose(studies, runner, confirm)
-        tuned = [_tuned(study, few, runner.store) for study, few in zip(studies, candidates, strict=True)]
+        tuned = [_tuned(one, few, runner.store, say) for one, few in zip(studies, candidates, strict=True)]
         order.collect(studies)
     _make_models(tuned, runner)
     concluded = {study.question.key for study in studies}
@@ -144,10 +148,11 @@ def conclude(
     return tuned, [_nothing(question) for question in missing]
 
 
-def _tuned(study: Study, candidates: list[Candidate], store: Store) -> TunedMethod:
+def _tuned(
+    study: Study, candidates: list[Candidate], store: Store, say: Callable[[str], None]
+) -> TunedMethod:
     trials, path = study.done(), store.studies / f"{study.question.key}.toml"
-    preset = _preset(study.question, trials, candidates)
-    presets.write(preset, path)
+    preset = presets.record(_preset(study.question, trials, candidates), path, say)
     return TunedMethod(study.question, trials, candidates, preset, path, [], [])
 
 
@@ -156,7 +161,7 @@ def _make_models(tuned: Sequence[TunedMethod], runner: Runner) -> None:
     owners = {
         recipe.key: (recipe, one)
         for one in tuned
-        for run in one.question.unlearned(one.preset.params)
+        for run in one.question.unlearned(one.preset.params, one.preset.title)
         for recipe in [by_choice(run, one.question.key)]
     }
     outcome = runner.ensure_all([recipe for recipe, _ in owners.values()])
@@ -174,10 +179,7 @@ def _preset(question: Question, trials: int, candidates: Sequence[Candidate]) ->
     run, chosen = question.runs[0], next(one for one in candidates if one.chosen)
     usual = next((one.confirmed for one in candidates if one.defaults), None)
     provenance = {
-        "dataset": run.labels.get("dataset", ""),
-        "model": run.model,
-        "forget": run.labels.get("forget", ""),
-        "forget_sha256": run.forget,
+        **traits(run),
         "setting": run.setting,
         "originals": [one.inputs["original"].key for one in question.runs],
         "study": question.key,

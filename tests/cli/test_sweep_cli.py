@@ -224,13 +224,14 @@ def test_a_space_of_few_points_is_counted_as_what_it_is():
     assert drawn == draws(domains | {"c": Domain(float, 1.0, "", 1e-4, 1e-1, log=True)})
 
 
-@pytest.mark.slow
-def test_another_pair_is_warned_of(place):
+def test_a_preset_of_another_problem_is_refused_unless_agreed(place):
     place.ok(*SWEEP, "--ckpt", place.ids["original"], "--out", place.home / "ft.toml")
     spec = small_npz(place.home / "x.npz")
     (other,) = place.ok("train", "--dataset", spec, "--model", "resnet-tiny", "-p", "epochs=1").lines
-    said = place.ok("unlearn", "--method", "ft", "--ckpt", other, "--preset", place.home / "ft.toml")
-    assert "warning: the preset of ft was tuned on digits resnet-tiny, not on" in said.err
+    words = ("unlearn", "--method", "ft", "--ckpt", other, "--preset", place.home / "ft.toml")
+    place.refused(*words, code=2, says=("ft was tuned on other pictures: digits (", "--transfer"))
+    said = place.ok(*words, "--transfer", "--dry-run")
+    assert "warning: ft was tuned on other pictures" in said.err
     place.refused(
         "unlearn", "--method", "ft", "--ckpt", other, "--preset", "best", code=3, says=("no preset for ft",)
     )
@@ -238,6 +239,49 @@ def test_another_pair_is_warned_of(place):
         "unlearn", "--method", "ct", "--ckpt", other, "--preset", place.home / "ft.toml",
         code=2, says=("is a preset of ft, not of ct",),
     )  # fmt: skip
+    place.refused("unlearn", "--method", "ct", "--ckpt", other, "--transfer", code=2, says=("--preset best",))
+    place.refused(
+        "sweep", "--method", "ct", "--ckpt", place.ids["original"], "--out", place.home / "ft.toml",
+        code=2, says=("ft.toml is a preset of ft, not of ct",),
+    )  # fmt: skip
+
+
+def test_a_run_made_with_a_preset_says_so_under_the_same_key(place):
+    original, ft = place.ids["original"], ("unlearn", "--method", "ft", "--ckpt", place.ids["original"])
+    (made,) = place.ok(*SWEEP, "--ckpt", original, "--out", place.home / "ft.toml").lines
+    kept = tomllib.loads((place.home / "ft.toml").read_text())
+    name = f"{kept['provenance']['study']} of {kept['provenance']['created']} (confirmed "
+    shown = {name: value for _, name, value in (line.split("\t") for line in place.ok("show", made).lines)}
+    assert shown["preset"].startswith(name)
+    by_hand = [word for k, v in kept["params"].items() for word in ("-p", f"{k}={v}")]
+    assert place.ok(*ft, *by_hand).lines == [made], "the same key"
+    (other,) = place.ok(*ft, "--preset", "best", "-p", "lr=0.09").lines
+    told = place.ok("show", other, "--json").json[0]["recipe"]["labels"]["preset"]
+    assert told.startswith(name)
+    assert told.endswith(", by hand lr=0.09")
+
+
+def test_trials_step_as_was_asked_and_so_does_what_is_made_of_them(place):
+    (made,) = place.ok(*SWEEP, "--ckpt", place.ids["original"], "--no-augment").lines
+    trials = place.ok("runs", "--kind", "trial").lines
+    shown = place.ok("show", made, *trials, "--json").json
+    assert {row["recipe"]["data"]["augment"] for row in shown} == {False}
+    ft = ("unlearn", "--method", "ft", "--ckpt", place.ids["original"], "--preset", "best")
+    assert place.ok(*ft, "--no-augment").lines == [made]
+    said = place.ok(*ft)
+    assert "warning: ft was tuned in steps with augment=False, not augment=True" in said.err
+
+
+def test_an_unconfirmed_preset_is_used_only_when_named(place):
+    said = place.ok(*SWEEP[:-1], "0", "--ckpt", place.ids["original"])
+    (path,) = (place.store / "studies").glob("ft-*.toml")
+    assert f"--preset {path}`" in said.err
+    ft = ("unlearn", "--method", "ft", "--ckpt", place.ids["original"], "--preset")
+    place.refused(*ft, "best", code=3, says=("was not confirmed on fresh seeds",))
+    assert "was not confirmed on fresh seeds" in place.ok(*ft, path).err
+    assert "--preset best`" in place.ok(*SWEEP, "--ckpt", place.ids["original"]).err
+    place.ok(*ft, "best")
+    assert len(tomllib.loads(path.read_text())["history"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_its_tables_are_about_its_own_runs(tmp_path):
 
 def test_a_search_tunes_what_is_judged(tmp_path):
     plan, store = tmp_path / "plan.toml", tmp_path / "store"
-    plan.write_text(SEARCH)
+    plan.write_text("augment_unlearning = false\n" + SEARCH)
     ok("bench", plan, "--store", store)
     rows = ok("runs", "--store", store, "--json").json
     assert len(ok("runs", "--kind", "trial", "--store", store).lines) == 2
@@ -136,6 +136,10 @@ def test_a_search_tunes_what_is_judged(tmp_path):
     assert len({str(row["params"]) for row in judged}) == 1
     assert len(judged) == 2
     assert tuned
+    trials = ok("runs", "--kind", "trial", "--store", store).lines
+    shown = ok("show", *trials, *(row["id"] for row in judged), "--store", store, "--json").json
+    assert {row["recipe"]["data"]["augment"] for row in shown} == {False}
+    assert all("preset" in row["recipe"]["labels"] for row in shown if row["recipe"]["kind"] == "unlearn")
 
 
 def test_cells_have_a_training_of_their_own(tmp_path):
