@@ -27,8 +27,10 @@ attack_app = typer.Typer(
 )
 store_app = typer.Typer(cls=Group, help="Two stores: compare them, merge them.", no_args_is_help=True)
 
-COMMANDS = (  # files, in the order of `--help`; probe and ulira belong to `attack`
-    "train", "unlearn", "sweep", "attack", "probe", "ulira", "rank", "report", "bench",
+sweep_app = typer.Typer(cls=Group)  # what stands behind `sweep`, beside a search itself
+
+COMMANDS = (  # files, in the order of `--help`; probe and ulira belong to `attack`, sweeps to `sweep`
+    "train", "unlearn", "sweep", "sweeps", "attack", "probe", "ulira", "rank", "report", "bench",
     "runs", "show", "verify", "prune", "export", "stores",
     "methods", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip

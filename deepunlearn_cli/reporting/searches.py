@@ -21,10 +21,10 @@ MOST_BEST = 10  # lines of parallel coordinates that are drawn on top: a third o
 def search_figure(row: Row, title: str) -> Figure:
     """A study of `sweep.summaries`: history, importances, parallel coordinates, Pareto set, confirmation."""
     figure, axes = canvas_of([["history", "matters"], ["lines", "lines"], ["pareto", "confirmed"]], 8.5)
-    history(axes["history"], row["points"])
+    history(axes["history"], row["history"])
     importances(axes["matters"], row["importances"])
-    parallel(axes["lines"], row["points"], row["domains"])
-    pareto(axes["pareto"], row["points"], row["pareto"])
+    parallel(axes["lines"], row["history"], row["domains"])
+    pareto(axes["pareto"], row["history"], row["pareto"])
     confirmation(axes["confirmed"], row["candidates"])
     figure.suptitle(title, fontsize=9)
     figure.tight_layout()

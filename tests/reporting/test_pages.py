@@ -111,7 +111,7 @@ def study(method: str = "msg", **changes) -> dict:
 
 def test_searches_are_drawn(page):
     rows = cell("retrain", [0.0, 0.004], [0.5, 0.5]) + cell("ft", [0.01, 0.02], [0.5, 0.51])
-    bare = {"points": study()["points"][:1], "candidates": [], "importances": {}}
+    bare = {"history": study()["history"][:1], "candidates": [], "importances": {}}
     drawn = report_page(joined(rows), [], sweeps=[study(), study("ft", **bare)])
     assert "Sweeps" not in page
     outline = Outline()
