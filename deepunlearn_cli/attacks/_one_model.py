@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.attacks._attack import CLASS, Attack, Findings, Source
 from deepunlearn_cli.core.fields import choice
+from deepunlearn_cli.core.plugins import class_of
 from deepunlearn_cli.core.recipe import stream_seed
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class OneModel(Attack):
         from deepunlearn_cli.attacks import _samples
 
         outputs = targets["target"]()
-        rng = np.random.default_rng(stream_seed(seed, self.name()))
+        rng = np.random.default_rng(stream_seed(seed, class_of(self.name())))
         sides = _samples.sides(outputs, self.against, self.feature)
         size, smaller = _samples.smaller(sides)
         _samples.check_size(self.title, size, smaller, self.least(), self.cure(size))

@@ -138,7 +138,7 @@ class Evidences:
 
 def built(attack: Recipe) -> OneModel:
     """The attack of a recipe."""
-    actor = ATTACKS.get(attack.name).build(attack.params)
+    actor = ATTACKS.needed(attack.name).build(attack.params)
     assert isinstance(actor, OneModel)
     return actor
 
