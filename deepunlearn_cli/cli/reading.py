@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -80,20 +79,6 @@ def shares_of(methods: list[str], given: dict[str, str]) -> dict[str, dict[str, 
     for name, actor in takers.items():
         chosen[name] = {k: value for k, value in given.items() if k in actor.domains() or k not in known}
     return chosen
-
-
-def read_duration(text: str) -> float:
-    """`90`, `90s`, `10m`, `1h30m` in seconds.
-
-    Raises:
-        UsageFailure: anything else, or no time at all.
-    """
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
-    hours, minutes, seconds = (int(part or 0) for part in (match.groups() if match else (0, 0, 0)))
-    total = 3600 * hours + 60 * minutes + seconds
-    if not total:
-        raise UsageFailure(f"--timeout {text!r} is not a time", "--timeout 10m, 90s or 1h30m")
-    return float(total)
 
 
 def read_refs(given: Iterable[str]) -> list[str]:

@@ -14,16 +14,18 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.reading import read_duration, read_methods, read_params, shares_of
+from deepunlearn_cli.cli.reading import read_methods, read_params, shares_of
 from deepunlearn_cli.cli.stepping import Stepping
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, NotFound, UsageFailure
+from deepunlearn_cli.core.specs import read_duration
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.checkpoints.refs import Start
     from deepunlearn_cli.core.errors import Failure
     from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.reporting.table import Table
     from deepunlearn_cli.sweep import Order, Search, TunedMethod
     from deepunlearn_cli.sweep.question import Question
 
@@ -80,15 +82,7 @@ class Searching(Bundle):
     study: Annotated[
         str, option(metavar="NAME", help="A name that starts a study of its own.", rich_help_panel=PANEL)
     ] = ""
-    database: Annotated[
-        str | None,
-        option(
-            metavar="URL",
-            help="Where the study is kept, for machines to share: postgresql://, mysql://, sqlite:///FILE or "
-            "journal:FILE. (default: a journal in the store)",
-            rich_help_panel=PANEL,
-        ),
-    ] = None
+    database: o.Database = None
 
     def search(self) -> Search:
         """What draws the trials.
@@ -119,7 +113,7 @@ class Searching(Bundle):
     "sweep",
     "deepunlearn sweep 3f9c --method msg --trials 100",
     "deepunlearn runs --kind train --name original -q | deepunlearn sweep --method all --ckpt - --jobs 4",
-    "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --database postgresql://user:word@host/db",
+    "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --database postgresql://user@host/db",
     "deepunlearn sweep --method msg --ckpt orig.pt -p lr=1e-4..1e-2 -p batch_size=64,128 --out msg.toml",
 )
 def sweep(
@@ -158,14 +152,21 @@ def sweep(
     with running.runner_for(checkpoints, session) as runner:
         starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
         if running.dry_run:
-            note = f"and up to {searching.trials} trials each of {', '.join(fixed)}"
-            return Result(tables=[plan_table(runner, sweeps.references(starts, runner.store))], notes=[note])
+            order = searching.order(sweeps.unmeasured(starts, search, fixed, steps), runner, seconds)
+            return Result(tables=[_size(order, starts, searching.confirm, runner)])
         questions = sweeps.questions(runner, starts, search, fixed, steps)
         order = searching.order(questions, runner, seconds)
         jobs = runner.width([start.recipe for start in starts])
         given_up = sweeps.search(order, jobs, runner, search_teller(runner))
         tuned, failures = sweeps.conclude(order, runner, searching.confirm, session.console.note)
         return _result(session, order, tuned, [*given_up, *failures], out)
+
+
+def _size(order: Order, starts: Sequence[Start], confirm: int, runner: Runner) -> Table:
+    from deepunlearn_cli.reporting.plan_size import plan_size
+    from deepunlearn_cli.studies.forecast import of_search
+
+    return plan_size(of_search(order, starts, confirm, runner), runner.width([]))
 
 
 def _fixed(method: str, given: dict[str, str]) -> dict[str, dict[str, str]]:

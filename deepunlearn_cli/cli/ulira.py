@@ -27,6 +27,7 @@ from deepunlearn_cli.reporting import ulira as views
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Findings, Rule
     from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.core.rows import IndexRow
     from deepunlearn_cli.store import Store
     from deepunlearn_cli.studies import shadows
     from deepunlearn_cli.studies.audit import Answer
@@ -176,12 +177,12 @@ def _analysed(
     )
 
 
-def stored_rows(store: Store, dataset: str | None, model: str | None) -> list[dict[str, Any]]:
-    """What the figure needs of the newest U-LiRA of each method in the store."""
+def stored_rows(store: Store, attacks: Sequence[IndexRow]) -> list[dict[str, Any]]:
+    """What the figure needs of the newest U-LiRA of each method among these attacks."""
     from deepunlearn_cli.methods import METHODS
 
     newest: dict[str, dict[str, Any]] = {}
-    for row in store.rows(kind="attack", name="ulira", status="done", dataset=dataset, model=model):
+    for row in attacks:
         run = store.find(row["id"])
         method, samples = run.recipe.labels["method"], run.outputs()["samples"]
         drawn = {"histogram": views.histogram(samples["accuracy"]), "accuracy": run.scores["accuracy"]}

@@ -33,6 +33,20 @@ def read_seeds(text: str) -> list[int]:
     return seeds
 
 
+def read_duration(text: str, option: str = "--timeout ") -> float:
+    """`90`, `90s`, `10m`, `1h30m` in seconds.
+
+    Raises:
+        UsageFailure: anything else, or no time at all.
+    """
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    hours, minutes, seconds = (int(part or 0) for part in (match.groups() if match else (0, 0, 0)))
+    total = 3600 * hours + 60 * minutes + seconds
+    if not total:
+        raise UsageFailure(f"{option}{text!r} is not a time", f"{option}10m, 90s or 1h30m")
+    return float(total)
+
+
 def for_run(spec: str, seed: int) -> str:
     """The spec of a run of this seed: `random:0.1:{seed}` is `random:0.1:7` for seed 7.
 

@@ -5,6 +5,7 @@
     ROOT/runs/ab/.ab12cd34ef56a7b8-PID-X/  a run being written, or what a killed process left of one
     ROOT/runs/ab/.ab12cd34ef56a7b8.lock    held while that run is being made
     ROOT/purposes/                         what originals were trained for (see `purposes.py`)
+    ROOT/asked/                            runs of searches that somebody asked for (see `asked.py`)
     ROOT/index.sqlite                      derived (see `index.py`); may be deleted at any time
 
 Nothing is ever edited.
@@ -28,6 +29,7 @@ from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.store import manifest, marker
+from deepunlearn_cli.store.asked import AskedFor
 from deepunlearn_cli.store.index import RUN_ID, Index, row, shard_names
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
 from deepunlearn_cli.store.purposes import Purposes
@@ -77,6 +79,11 @@ class Store:
     def purposes(self) -> Purposes:
         """What originals were trained for."""
         return Purposes(self.root / "purposes")
+
+    @property
+    def asked(self) -> AskedFor:
+        """Which runs of searches somebody asked for."""
+        return AskedFor(self.root / "asked")
 
     @cached_property
     def index(self) -> Index:
@@ -172,6 +179,7 @@ class Store:
                 shutil.rmtree(hidden, ignore_errors=True)
                 self.index.refresh(key[:2])
             self.purposes.drop(key)
+            self.asked.drop(key)
 
     def leftovers(self) -> list[Path]:
         """What killed processes left: hidden folders, locks and index files that nobody holds."""

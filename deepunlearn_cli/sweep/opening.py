@@ -31,7 +31,7 @@ def study_of(question: Question, storage: BaseStorage) -> OptunaStudy:
     metrics = losses.NAMES if question.sampler in space.MULTI_OBJECTIVE else (losses.NORM,)
     study = optuna.create_study(
         storage=storage,
-        study_name=_name(question, storage),
+        study_name=name_in(storage, question.key) or title(_about(question), question.key),
         sampler=space.sampler(question),
         directions=["minimize"] * len(metrics),
         load_if_exists=True,
@@ -47,6 +47,14 @@ def study_of(question: Question, storage: BaseStorage) -> OptunaStudy:
             "--study NAME starts one of its own beside it",
         )
     return study
+
+
+def name_in(storage: BaseStorage, key: str) -> str | None:
+    """The name under which the storage has a study, whatever its data are called on other machines."""
+    import optuna
+
+    names = [name for name in optuna.get_all_study_names(storage) if name.endswith(identity(key))]
+    return min(names, default=None)
 
 
 def title(about: Mapping[str, Any], key: str) -> str:
@@ -75,14 +83,6 @@ def name_metrics(study: OptunaStudy, names: Sequence[str]) -> None:
     """Say what a trial's values are."""
     with warnings.catch_warnings(action="ignore"):  # of an experimental feature
         study.set_metric_names(list(names))
-
-
-def _name(question: Question, storage: BaseStorage) -> str:
-    """The name under which the storage has the study, whatever its data are called on that machine."""
-    import optuna
-
-    known = [n for n in optuna.get_all_study_names(storage) if n.endswith(identity(question.key))]
-    return min(known, default=title(_about(question), question.key))
 
 
 def _about(question: Question) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import Failure, UsageFailure
+from deepunlearn_cli.sweep.address import scrubbed, shown
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -31,7 +32,7 @@ def open_storage(address: str) -> BaseStorage:
     if address.startswith(JOURNAL):
         return _journal(Path(address.removeprefix(JOURNAL)).expanduser())
     if "://" not in address:
-        raise UsageFailure(f"--database {address!r} is not an address", f"--database takes {FORMS}")
+        raise UsageFailure(f"--database {shown(address)!r} is not an address", f"--database takes {FORMS}")
     return _database(address)
 
 
@@ -56,11 +57,13 @@ def studies_in(storage: BaseStorage) -> Iterator[OptunaStudy]:
             yield study
 
 
-def shown(address: str) -> str:
-    """The address without its password."""
-    scheme, separator, rest = address.partition("://")
-    user, at, place = rest.rpartition("@")
-    return f"{scheme}://{user.partition(':')[0]}@{place}" if separator and at else address
+def made(address: str) -> bool:
+    """Whether there is such a storage, as far as can be told without making it: servers are taken to be."""
+    scheme, _, rest = address.partition(":")
+    if address.startswith(JOURNAL):
+        return Path(rest).expanduser().is_file()
+    file = rest.removeprefix("///").partition("?")[0]
+    return not scheme.startswith("sqlite") or Path(file).is_file()
 
 
 def _journal(path: Path) -> BaseStorage:
@@ -161,14 +164,15 @@ def _database(address: str) -> BaseStorage:
 
 def _no_driver(address: str, error: ImportError) -> Failure:
     kind = address.partition(":")[0].partition("+")[0]
+    lacking = error.name or scrubbed(str(error), address)
     return UsageFailure(
-        f"--database {kind}:// needs a library that is not installed: {error.name or error}",
+        f"--database {kind}:// needs a library that is not installed: {lacking}",
         f"pip install 'deepunlearn[{kind}]'" if kind == "postgresql" else f"install a driver for {kind}",
     )
 
 
 def _unreachable(address: str, error: Exception) -> Failure:
     reason: Any = getattr(error, "orig", None) or error
-    lines = [line.strip() for line in str(reason).splitlines() if line.strip()]
+    lines = [line.strip() for line in scrubbed(str(reason), address).splitlines() if line.strip()]
     said = lines[0] if lines else type(reason).__name__
     return UsageFailure(f"cannot use --database {shown(address)}: {said}", f"--database takes {FORMS}")

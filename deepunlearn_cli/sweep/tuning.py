@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from deepunlearn_cli.execution import recipes, trials
 from deepunlearn_cli.execution import references as known
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.store import Run, Store
+from deepunlearn_cli.store.asked import by_choice
 from deepunlearn_cli.sweep import losses, presets
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS, Candidate, choose
 from deepunlearn_cli.sweep.fit import traits
@@ -122,13 +123,22 @@ def questions(
         if original := runner.store.get(start.recipe.key):
             known.check_fit(original, run)
     figures = tuple({name: _known(run.scores, name) for name in losses.ACCURACIES} for run in retrained)
+    return [replace(one, references=figures) for one in unmeasured(starts, search, methods, steps)]
+
+
+def unmeasured(
+    starts: Sequence[Start], search: Search, methods: Mapping[str, Mapping[str, Any]], steps: Steps
+) -> list[Question]:
+    """The same questions, their retrained models not measured: enough to find what was answered.
+
+    Raises:
+        UsageFailure: a method with nothing to search.
+    """
     asked = []
     for method, given in methods.items():
         runs = tuple(steps.unlearned(start.recipe, method, start.forget) for start in starts)
         hand = by_hand(method, given)
-        asked.append(
-            Question(runs, figures, search.sampler, search.seed, hand.fixed, search.label, hand.ranges)
-        )
+        asked.append(Question(runs, (), search.sampler, search.seed, hand.fixed, search.label, hand.ranges))
     for question in asked:
         _ = question.domains  # refuses a method with nothing to search
     return asked
@@ -174,7 +184,8 @@ def _make_models(tuned: Sequence[TunedMethod], runner: Runner) -> None:
     owners = {
         recipe.key: (recipe, one)
         for one in tuned
-        for recipe in one.question.unlearned(one.preset.params, one.preset.title)
+        for run in one.question.unlearned(one.preset.params, one.preset.title)
+        for recipe in [by_choice(run, one.question.key)]
     }
     outcome = runner.ensure_all([recipe for recipe, _ in owners.values()])
     for run in outcome.runs:

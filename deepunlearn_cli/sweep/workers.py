@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from deepunlearn_cli.core.errors import Failure, RunFailed
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
+from deepunlearn_cli.sweep import opening
 from deepunlearn_cli.sweep.collection import Collection
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
-from deepunlearn_cli.sweep.storage import journal_of, open_storage
+from deepunlearn_cli.sweep.storage import journal_of, made, open_storage
 from deepunlearn_cli.sweep.study import Study, StudyProgress
 from deepunlearn_cli.system.processes import Link, Lost, ProcessPool, Told
 
@@ -70,6 +71,15 @@ class Order:
         yield collection.beside(tell, studies) if collection else tell
         if collection:
             collection.update(studies)
+
+    def existing(self, question: Question) -> Study | None:
+        """The study of a question as far as it is, if it was begun; nothing is made."""
+        address = self.address or journal_of(self.folder, question.key)
+        if not made(address):
+            return None
+        storage = open_storage(address)
+        begun = opening.name_in(storage, question.key)
+        return Study(question, storage, Presence(None)) if begun else None
 
     def late(self) -> bool:
         """Whether the time is up."""

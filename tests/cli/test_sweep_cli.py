@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
+import re
 import signal
 import time
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from cli_kit import TRAIN, Bench, bench, ok, on_terminal, refused, running, small_npz, until
 
+from deepunlearn_cli.core.fields import Domain
+from deepunlearn_cli.sweep import draws, points
 from deepunlearn_cli.system.locks import is_free
 
 SWEEP = ("sweep", "--method", "ft", "--trials", "3", "--confirm", "1")
@@ -64,6 +69,34 @@ def test_from_search_to_preset_to_unlearning(place):
     assert place.clean()
 
 
+def test_tables_take_what_somebody_asked_for_and_not_what_searches_chose(place):
+    original = place.ids["original"]
+    chosen = set()
+    for fixed in ("batch_size=64", "batch_size=128"):  # two studies, two choices
+        words = ("sweep", "--method", "ft", "--trials", "1", "--confirm", "0", "-p", fixed, "-p", "epochs=1")
+        chosen |= set(place.ok(*words, "--ckpt", original).lines)
+    assert len(chosen) == 2
+
+    def settings() -> list[str]:
+        rows = place.ok("rank", "--json").json
+        return sorted(row["label"] for row in rows if row["method"] == "ft")
+
+    place.ok("train", "--dataset", "digits", "--model", "resnet-tiny", "--role", "retrain", "-p", "epochs=1")
+    assert settings() == ["FT"], "base's alone"
+    said = place.ok("rank")
+    assert "left out: 2 runs of ft that searches made and nobody asked for" in said.err
+    hint = re.search("`deepunlearn (.*)` does", said.err)
+    assert hint
+    place.ok(*hint[1].split())
+    assert len(settings()) == 2, "asked for by the command that the note names"
+    assert set(place.ok("runs", "--kind", "unlearn", "--method", "ft").lines) >= chosen
+    one = next(iter(chosen))
+    assert place.ok("report", one, "--json").json[0]["id"] == one
+    place.ok("prune", *chosen, "--yes")
+    assert settings() == ["FT"]
+    assert place.clean()
+
+
 def test_trials_keep_scores_without_test_data_and_no_model(place):
     place.ok(*SWEEP, "--ckpt", place.ids["original"])
     rows = place.runs(kind="trial")
@@ -75,10 +108,8 @@ def test_trials_keep_scores_without_test_data_and_no_model(place):
     listed = place.ok("runs")
     assert not {row["id"] for row in rows} & set(listed.lines)
     assert "trials of sweeps; --kind trial lists them" in listed.err
-    ranked = place.ok("report", "--table", "scores", "--json").json
-    assert sum(row["n"] for row in ranked if row["method"] == "ft") == 2, "base's and the chosen one's"
     for words in (("unlearn", "--method", "ga", "--ckpt"), ("attack", "umia")):
-        place.refused(*words, rows[0]["id"], code=2, says=("is a trial of a sweep", "--preset best"))
+        place.refused(*words, rows[0]["id"], code=2, says=("is a trial of a sweep", "-p lr="))
 
 
 def test_no_test_picture_is_looked_at(place, monkeypatch):
@@ -141,9 +172,56 @@ def test_a_timeout_ends_the_search_and_the_same_command_goes_on(place):
 def test_a_dry_run_makes_nothing(place):
     before = place.ok("runs").lines
     said = place.ok(*SWEEP, "--ckpt", place.ids["original"], "--dry-run", "--json")
-    assert [(step["name"], step["state"]) for step in said.json] == [("retrain", "make")]
+    assert {row["kind"]: (row["runs"], row["there"]) for row in said.json} == {
+        "retrained": (1, 0), "search trials": (3, 0), "confirmations": (6, 0), "models": (1, 0)
+    }  # fmt: skip
     assert place.ok("runs").lines == before
     assert not (place.store / "studies").exists()
+
+
+def announced(place: Bench, *words: object) -> dict[str, int]:
+    """Runs to make, by kind, as a dry run tells."""
+    rows = place.ok(*words, "--dry-run", "--json").json
+    return {row["kind"]: row["runs"] - row["there"] for row in rows}
+
+
+def made(place: Bench) -> Counter[str]:
+    """Runs that are there, by what a dry run calls them; fresh seeds are those of confirmations."""
+    kinds = Counter[str]()
+    for row in [*place.runs(), *place.runs(kind="trial")]:
+        trial = "confirmations" if row["seed"] >= 1000 else "search trials"
+        kinds[{"trial": trial, "unlearn": "models", "train": row["name"]}.get(row["kind"], row["kind"])] += 1
+    kinds["retrained"] = kinds.pop("retrain", 0)
+    return kinds
+
+
+def test_a_dry_run_counts_what_is_made_and_what_is_there(place):
+    """Two methods on two originals: 2 x 2 x (trials + 3 fresh seeds of the best and of the defaults)."""
+    second = place.ok(
+        "train", "--dataset", "digits", "--model", "resnet-tiny", "--seeds", "1", "-p", "epochs=1"
+    )
+    words = ("sweep", "--method", "ft,ga", "--confirm", "1", "-p", "epochs=2")
+    words += ("--ckpt", place.ids["original"], "--ckpt", *second.lines, "--trials")
+    for trials in (2, 3):
+        before, expected = made(place), announced(place, *words, trials)
+        assert expected["search trials"] == 2 * 2 * (2 if trials == 2 else 1)
+        place.ok(*words, trials)
+        grown = made(place) - before
+        if trials == 2:
+            assert expected["confirmations"] == 2 * 2 * 2 * 3
+            assert {k: v for k, v in expected.items() if v} == {k: grown[k] for k in grown}
+        assert grown["search trials"] == expected["search trials"]
+        assert announced(place, *words, trials) == dict.fromkeys(expected, 0), "all of it is there"
+
+
+def test_a_space_of_few_points_is_counted_as_what_it_is():
+    domains = {"a": Domain(bool, True, ""), "b": Domain(int, 1, "", 1, 3)}
+    assert points(domains) == 6
+    assert points({**domains, "c": Domain(float, 1.0, "", 0.1, 3)}) == math.inf
+    drawn = draws(domains | {"c": Domain(float, 1.0, "", 1e-4, 1e-1, log=True)})
+    assert {one["b"] for one in drawn} == {1, 2, 3}
+    assert 0.2 < sum(float(one["c"]) < 1e-3 for one in drawn) / len(drawn) < 0.5
+    assert drawn == draws(domains | {"c": Domain(float, 1.0, "", 1e-4, 1e-1, log=True)})
 
 
 def test_a_preset_of_another_problem_is_refused_unless_agreed(place):

@@ -16,7 +16,7 @@ from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import Order, choice, presence, search, summaries
 from deepunlearn_cli.sweep.claims import INTERRUPTIONS, RETRIES
 from deepunlearn_cli.sweep.presence import Presence, Watch, present
-from deepunlearn_cli.sweep.storage import open_storage, shown
+from deepunlearn_cli.sweep.storage import journals, open_storage, shown
 from deepunlearn_cli.sweep.study import Study
 from deepunlearn_cli.system.locks import hold
 
@@ -260,7 +260,7 @@ def test_dead_workers_locks_are_swept_away(tmp_path):
 def test_a_torn_journal_is_mended(tmp_path):
     at = store(tmp_path)
     search(order(at, question(), wanted=2), 1, Formula(at), lambda _: None)
-    [journal] = at.studies.glob("*.journal")
+    [journal] = journals(at.studies)
     with journal.open("ab") as file:
         file.write(b'{"op_code":4,"worker_id":"tor')
     search(order(at, question(), wanted=4), 1, Formula(at), lambda _: None)
