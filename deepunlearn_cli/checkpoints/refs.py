@@ -146,7 +146,7 @@ def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False
         raise UsageFailure(
             f"run {ref} is a trial of a sweep, whose model was not kept",
             f"deepunlearn unlearn {recipe.inputs['original'].key} --method {recipe.name} --forget "
-            f"{quote(recipe.labels['forget'])} --preset best",
+            f"{quote(recipe.labels['forget'])} {_by_hand(recipe)}",
         )
     if names := wanted.of_files():
         raise UsageFailure(
@@ -155,6 +155,16 @@ def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False
     dataset = data.load_dataset(recipe.data["fingerprint"], runner.store.data)
     forget = forgetting.intended(recipe, runner) if forgetful else None
     return Model(recipe, dataset, dataset.name, forget)
+
+
+def _by_hand(trial: Recipe) -> str:
+    """The options that make the model of a trial."""
+    start = trial.inputs["original"]
+    words = [f"-p {name}={value}" for name, value in trial.params.items()]
+    words += ["--no-augment"] if trial.data["augment"] != start.data["augment"] else []
+    return " ".join(
+        words + ([f"--precision {trial.precision}"] if trial.precision != start.precision else [])
+    )
 
 
 def original(start: Start) -> Start:

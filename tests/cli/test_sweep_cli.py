@@ -109,7 +109,7 @@ def test_trials_keep_scores_without_test_data_and_no_model(place):
     assert not {row["id"] for row in rows} & set(listed.lines)
     assert "trials of sweeps; --kind trial lists them" in listed.err
     for words in (("unlearn", "--method", "ga", "--ckpt"), ("attack", "umia")):
-        place.refused(*words, rows[0]["id"], code=2, says=("is a trial of a sweep", "--preset best"))
+        place.refused(*words, rows[0]["id"], code=2, says=("is a trial of a sweep", "-p lr="))
 
 
 def test_no_test_picture_is_looked_at(place, monkeypatch):
