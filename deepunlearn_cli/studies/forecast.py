@@ -75,7 +75,7 @@ class _AtHand:
 
     def batches(self) -> Iterator[Batch]:
         """Every kind, in the order of making."""
-        tuning = self.bench.plan.tuning
+        plan, tuning = self.bench.plan, self.bench.plan.tuning
         searched = self._foreseen()
         tuned = self.starts[: tuning.originals] if tuning else []
         judged = self.starts if RETRAIN in plan.method_names else []
