@@ -243,9 +243,8 @@ def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
     model = wanted.model or (claimed.model if claimed else None)
     if not spec or not model:
         missing = " and ".join(name for name, value in (("--dataset", spec), ("--model", model)) if not value)
-        raise UsageFailure(
-            f"{file.path} does not say what it is: {missing} missing", "add them, and --forget"
-        )
+        what = f"{file.path} does not say what it is: {missing} missing"
+        raise UsageFailure(what, "add them, and --forget")
     if not wanted.model and models.is_code(model):
         raise UsageFailure(f"{file.path} asks to import {model!r}", f"if you trust it, add --model {model}")
     return spec, model

@@ -258,10 +258,8 @@ def _probed(
 def _checkpoint(
     recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress
 ) -> Product:
-    raise NotFound(
-        f"the weights of checkpoint {recipe.key} are not in this store",
-        "give the file itself with --ckpt FILE",
-    )
+    what = f"the weights of checkpoint {recipe.key} are not in this store"
+    raise NotFound(what, "give the file itself with --ckpt FILE")
 
 
 MAKERS: dict[str, Maker] = {

@@ -133,7 +133,7 @@ OF_METHODS = {
     "munba": "8bdf7afeca2ed819",
     "nablatau": "00b26fdba0d3dc2c",
     "natmu": "863804b787db9744",
-    "nft": "a5b45bcf06d11a03",
+    "nft": "21fe5598060be993",
     "ngplus": "e708e44e7e613432",
     "prmq": "acaf7ec9c2d91796",
     "retrain": "90aee963664b61d1",
