@@ -236,6 +236,8 @@ def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
         raise UsageFailure(
             f"{file.path} does not say what it is: {missing} missing", "add them, and --forget"
         )
+    if not wanted.dataset and data.asks_to_import(spec):
+        raise UsageFailure(f"{file.path} asks to import {spec!r}", f"if you trust it, add --dataset {spec}")
     if not wanted.model and models.is_code(model):
         raise UsageFailure(f"{file.path} asks to import {model!r}", f"if you trust it, add --model {model}")
     return spec, model

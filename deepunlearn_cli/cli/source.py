@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.errors import NotFound
+from deepunlearn_cli.core.plugins import is_name
+from deepunlearn_cli.reporting.titles import of_plugins, told_apart
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
@@ -54,6 +56,7 @@ class Source:
         if self.file:
             return read(self.file, known, self.dataset, self.model, classes)
         rows = self.store.rows()
+        known |= of_plugins(rows)
         if self.among is not None:
             rows = [row for row in rows if row["kind"] == "attack" or row["id"] in self.among]
         strangers = Counter(row["name"] for row in rows if _is_strange(row, known))
@@ -123,10 +126,18 @@ def _classes(store: Store, run_id: str) -> Sequence[str]:
 
 
 def titles() -> dict[str, str]:
-    """What people read, by public name of a method."""
+    """What people read, by public name of a method here."""
     from deepunlearn_cli.methods import METHODS
 
-    return {name: METHODS.get(name).title for name in METHODS.names()}
+    return {name: kind.title for name, kind in METHODS.residents().items()}
+
+
+def title(name: str) -> str:
+    """The same of one method that is here, a plug-in too."""
+    from deepunlearn_cli.methods import METHODS
+
+    own = METHODS.needed(name).title
+    return told_apart({name: own})[name] if is_name(name) else own
 
 
 def class_counts() -> dict[str, int]:

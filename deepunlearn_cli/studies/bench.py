@@ -124,7 +124,7 @@ class Bench:
 
         starts = self.starts(setup)[: tuning.originals]
         self.runner.ensure_all([start.recipe for start in starts])
-        methods = [name for name in self.plan.method_names if name in sweep.tunable()]
+        methods = [name for name in self.plan.method_names if sweep.is_tunable(name)]
         fixed = {name: self.plan.params.get(name, {}) for name in methods}
         questions = sweep.questions(self.runner, starts, sweep.Search(tuning.sampler), fixed)
         root, device = str(self.runner.store.root), self.runner.device

@@ -15,6 +15,7 @@ from deepunlearn_cli.core.specs import RUN_SEED, read_seeds
 from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.methods import METHODS, for_any_original
+from deepunlearn_cli.studies import named as named_by
 
 BUILT_IN = "deepunlearn_cli.studies"
 CELL = ("datasets", "models", "training")
@@ -91,8 +92,11 @@ class Plan:
     @property
     def method_names(self) -> list[str]:
         """Public names of the methods, `all` spelt out, each once."""
-        every = "all" in self.methods
-        named = for_any_original() if every else [METHODS.public_name(m) for m in self.methods]
+        named = [
+            public
+            for one in self.methods
+            for public in (for_any_original() if one == named_by.ALL else [METHODS.public_name(one)])
+        ]
         return list(dict.fromkeys(named))
 
     @property
@@ -139,7 +143,7 @@ def load(name: str) -> Plan:
     if not path.is_file():
         raise unknown("plan", name, built_in(), f"a TOML file, or one of: {', '.join(built_in())}")
     try:
-        return _plan(tomllib.loads(path.read_text("utf-8")), name)
+        return _plan(named_by.resolved(tomllib.loads(path.read_text("utf-8")), path.parent), name)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageFailure(
             f"plan {name} is not TOML: {error}", "`deepunlearn bench quick` is an example"

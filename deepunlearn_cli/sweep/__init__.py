@@ -7,10 +7,18 @@ May import: `core`, `system`, `store`, `data`, `models`, `evaluation`, `engine`,
 from deepunlearn_cli.sweep.space import SAMPLERS, check_sampler
 from deepunlearn_cli.sweep.study import StudyProgress
 from deepunlearn_cli.sweep.summary import summaries
-from deepunlearn_cli.sweep.tuning import Search, TunedMethod, conclude, questions, references, tunable
+from deepunlearn_cli.sweep.tuning import (
+    Search,
+    TunedMethod,
+    conclude,
+    is_tunable,
+    questions,
+    references,
+    tunable,
+)
 from deepunlearn_cli.sweep.workers import Order, search
 
 __all__ = [
     "SAMPLERS", "Order", "Search", "StudyProgress", "TunedMethod",
-    "check_sampler", "conclude", "questions", "references", "search", "summaries", "tunable",
+    "check_sampler", "conclude", "is_tunable", "questions", "references", "search", "summaries", "tunable",
 ]  # fmt: skip
