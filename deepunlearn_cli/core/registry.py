@@ -256,4 +256,4 @@ def _entry_points(group: str, path: tuple[str, ...]) -> Mapping[str, list[EntryP
     found: dict[str, dict[str, EntryPoint]] = {}
     for entry in entry_points(group=group):
         found.setdefault(entry.name, {}).setdefault(entry.value, entry)
-    return {name: list(found[name].values()) for name in sorted(found)}
+    return {name: [found[name][value] for value in sorted(found[name])] for name in sorted(found)}

@@ -20,7 +20,16 @@ from deepunlearn_cli.data._cache import find, keep, load_dataset
 from deepunlearn_cli.data._canary import Canary, drawn, with_canaries
 from deepunlearn_cli.data._classes import arranged, read_classes, untrained
 from deepunlearn_cli.data._dataset import Dataset
-from deepunlearn_cli.data._family import NOTHING, Asked, Family, FamilyRow, Plan, raw_folder
+from deepunlearn_cli.data._family import (
+    NOTHING,
+    Asked,
+    Family,
+    FamilyRow,
+    FileFamily,
+    Plan,
+    hold_out,
+    raw_folder,
+)
 from deepunlearn_cli.data._forget import (
     FORMS,
     ForgetSet,
@@ -33,7 +42,7 @@ from deepunlearn_cli.data._forget import (
 )
 from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._hardness import Scores
-from deepunlearn_cli.data._pictures import INTERPOLATIONS, resized_by
+from deepunlearn_cli.data._pictures import INTERPOLATIONS, array_filler, resized_by
 from deepunlearn_cli.data._splits import Split, split
 
 __all__ = [
@@ -47,10 +56,12 @@ __all__ = [
     "ClaimedForget",
     "Dataset",
     "Family",
+    "FileFamily",
     "ForgetSet",
     "Plan",
     "Scores",
     "Split",
+    "array_filler",
     "asks_to_import",
     "check_spec",
     "claim_of",
@@ -60,6 +71,7 @@ __all__ = [
     "forget_of",
     "forget_set",
     "halve",
+    "hold_out",
     "kind_of",
     "list_families",
     "load_dataset",
