@@ -12,6 +12,7 @@ from deepunlearn_cli.attacks._one_model import OneModel
 from deepunlearn_cli.attacks._probe import Judgement, Lab, Probe, Tested
 from deepunlearn_cli.attacks._verdict import Rule
 from deepunlearn_cli.core.registry import Room
+from deepunlearn_cli.core.score import Score
 from deepunlearn_cli.evaluation.equivalence import (
     TOLERANCE,
     Decision,
@@ -48,6 +49,7 @@ __all__ = [
     "OneModel",
     "Probe",
     "Rule",
+    "Score",
     "Source",
     "Tested",
     "Verdict",

@@ -245,6 +245,8 @@ def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
         missing = " and ".join(name for name, value in (("--dataset", spec), ("--model", model)) if not value)
         what = f"{file.path} does not say what it is: {missing} missing"
         raise UsageFailure(what, "add them, and --forget")
+    if not wanted.dataset and data.asks_to_import(spec):
+        raise UsageFailure(f"{file.path} asks to import {spec!r}", f"if you trust it, add --dataset {spec}")
     if not wanted.model and models.is_code(model):
         raise UsageFailure(f"{file.path} asks to import {model!r}", f"if you trust it, add --model {model}")
     return spec, model

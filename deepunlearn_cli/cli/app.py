@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from deepunlearn_cli import __version__
+from deepunlearn_cli.cli.attack_group import AttackGroup
 from deepunlearn_cli.cli.environment import PREFIX
 from deepunlearn_cli.cli.parameter import Group
 
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 attack_app = typer.Typer(
-    cls=Group, help="Attack a model: does it still betray the forgotten data?", no_args_is_help=True
+    cls=AttackGroup, help="Attack a model: does it still betray the forgotten data?", no_args_is_help=True
 )
 store_app = typer.Typer(cls=Group, help="Two stores: compare them, merge them.", no_args_is_help=True)
 

@@ -140,8 +140,9 @@ def _result(item: Row) -> str:
         return f"failed: {item['reason']}"
     scores = item["scores"]
     if item["kind"] == "attack":
-        headline = ATTACKS.get(item["name"]).headline()
-        return f"{headline} {_number(scores.get(headline), '{:.3f}')}"
+        known = ATTACKS.known(item["name"])
+        headline = known.headline() if known else next(iter(scores), "")
+        return f"{headline} {_number(scores.get(headline), '{:.3f}')}" if headline else ""
     named = [(name, scores.get(name)) for name in ("RA", "FA", "VA", "TA")]
     return " ".join(f"{name} {value:.1%}" for name, value in named if value is not None)
 

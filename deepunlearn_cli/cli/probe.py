@@ -9,6 +9,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from deepunlearn_cli.attacks import Probe, gap_interval, probes
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
@@ -131,5 +133,10 @@ def _examples(name: str) -> list[str]:
     ]
 
 
+def add(app: typer.Typer, name: str, attack: type[Probe]) -> None:
+    """Make a command of an attack."""
+    register(app, name, *_examples(name), declared=attack)(_command(attack))
+
+
 for _name, _attack in probes().items():
-    register(attack_app, _name, *_examples(_name), declared=_attack)(_command(_attack))
+    add(attack_app, _name, _attack)

@@ -44,8 +44,9 @@ class Plugin:
         name: `CLASS@CODE`, as recipes have it.
         code: SHA-256 (hex) of its code.
         spelling: as somebody named it; `place` is the same from any folder.
-        files: whose code is in the hash; `loose` are modules of the user's and installed packages that it
-            imports and that are not.
+        files: whose code is in the hash, of the `modules`; `loose` are modules of the user's and installed
+            packages that it imports and that are not.
+        stamp: of the files as they were loaded.
     """
 
     kind: type
@@ -55,7 +56,22 @@ class Plugin:
     place: str
     source: str
     files: tuple[str, ...]
+    modules: tuple[str, ...]
     loose: tuple[str, ...]
+    stamp: str
+
+    def is_current(self) -> bool:
+        """Whether its files are still what was loaded."""
+        return stamp_of(self.files) == self.stamp
+
+
+def stamp_of(files: Iterable[str]) -> str:
+    """SHA-256 (hex) of files; of one that is gone, of nothing."""
+    digest = hashlib.sha256()
+    for file in files:
+        text = Path(file).read_bytes() if Path(file).is_file() else b""
+        digest.update(f"{file} {len(text)}\n".encode() + text)
+    return digest.hexdigest()
 
 
 _by_name: dict[Grant, Plugin] = {}  # by group and public name
@@ -167,7 +183,10 @@ def _loaded(
     """The plug-in, in the table of those that were loaded; a warning of code that its hash is not of."""
     group, place = wanted.group, wanted.place
     if known := at(group, place):
-        return known
+        if known.is_current():
+            return known
+        for name in known.modules:  # edited since, in a notebook say: what was loaded is another plug-in
+            sys.modules.pop(name, None)
     before = set(sys.modules)
     module, source = open_it()
     attribute, kind = loading.chosen(module, attribute, wanted.base, wanted.title, wanted.fault)
@@ -176,6 +195,7 @@ def _loaded(
     code = _hashed({"": source, **files})
     unseen = _unseen(before, {module.__name__, *files}, module)
     named = {name for text in (source, *files.values()) for name in imported(text, "")}
+    paths = (str(module.__file__), *_paths(files))
     plugin = Plugin(
         kind=kind,
         name=f"{attribute}@{code[:DIGITS]}",
@@ -183,8 +203,10 @@ def _loaded(
         spelling=wanted.spelling,
         place=place,
         source=origin or loading.shown(str(module.__file__)),
-        files=(str(module.__file__), *_paths(files)),
+        files=paths,
+        modules=(module.__name__, *files),
         loose=(*unseen, *loading.outside(named, partial(_ours, module))),
+        stamp=stamp_of(paths),
     )
     plugin = _by_name.setdefault((group, plugin.name), plugin)
     _by_place[group, place] = plugin

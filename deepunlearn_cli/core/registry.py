@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from deepunlearn_cli.core import loading, plugins
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure, unknown
 from deepunlearn_cli.core.plugins import Plugin
+from deepunlearn_cli.core.source import import_from_here, located
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,6 +153,13 @@ class Room(Generic[Resident]):
         taken = self.names()
         return {name: found for name, found in self._offered().items() if name in taken}
 
+    def address(self, text: str) -> loading.Address | None:
+        """Where the class of a file or module is that a text names; None behind a known name."""
+        head = text.partition(":")[0]
+        if self._own(head, aliases=False) or plugins.is_name(head) or head in self.installed():
+            return None
+        return loading.read_address(text)
+
     def is_plugin(self, name: str) -> bool:
         """Whether a person who names this means a plug-in; it need not be there."""
         if self._own(name, aliases=False):
@@ -172,11 +180,19 @@ class Room(Generic[Resident]):
         if address := loading.read_address(name):
             if address.rest:
                 raise UsageFailure(f"{title}: nothing goes behind the class", f"name it as {address.place}")
+            self._check_module(title, address)
             return plugins.load(self._wanted(title, name, address.place), address)
         entries = self.installed().get(name, [])
         if len(entries) > 1:
             raise plugins.refused(title, entries)
         return plugins.load_installed(self._wanted(title, name, name), entries[0]) if entries else None
+
+    def _check_module(self, title: str, address: loading.Address) -> None:
+        """Refuse a module that there is not: perhaps a name of this room was meant."""
+        import_from_here()
+        top = address.module.partition(".")[0]
+        if top and located(top) is None:
+            raise NotFound(f"{title}: there is no module {top}", self._unknown(top).hint)
 
     def _wanted(self, title: str, spelling: str, place: str) -> plugins.Wanted:
         return plugins.Wanted(self.group, self.base, title, spelling, place, self.fault)
@@ -240,4 +256,4 @@ def _entry_points(group: str, path: tuple[str, ...]) -> Mapping[str, list[EntryP
     found: dict[str, dict[str, EntryPoint]] = {}
     for entry in entry_points(group=group):
         found.setdefault(entry.name, {}).setdefault(entry.value, entry)
-    return {name: list(found[name].values()) for name in sorted(found)}
+    return {name: [found[name][value] for value in sorted(found[name])] for name in sorted(found)}

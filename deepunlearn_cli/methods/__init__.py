@@ -4,9 +4,20 @@ May import: `core`, `engine`.
 """
 
 from deepunlearn_cli.core.registry import Room
-from deepunlearn_cli.methods._method import CIFAR10, Method, Sizes
+from deepunlearn_cli.methods._method import CIFAR10, Method, Sizes, batch, decay, heat, inertia, passes, rate
 
-__all__ = ["METHODS", "Method", "Sizes", "for_any_original"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "Sizes",
+    "batch",
+    "decay",
+    "for_any_original",
+    "heat",
+    "inertia",
+    "passes",
+    "rate",
+]
 
 
 def _fault(kind: type[Method]) -> str:

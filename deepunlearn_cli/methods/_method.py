@@ -54,7 +54,7 @@ class Method(Declared):
 
     revision = 2  # 1: each pass ended in a batch of what was left, and a single picture was seen twice
     title: ClassVar[str]
-    paper: ClassVar[str]
+    paper: ClassVar[str] = "unpublished"
     aliases: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("retain",)
     touches: ClassVar[str] = "all weights"
