@@ -231,9 +231,8 @@ def _claimed_recipe(file: Checkpoint) -> Recipe | None:
     try:
         return Recipe.from_json(file.claims["recipe"]) if "recipe" in file.claims else None
     except (KeyError, TypeError, AttributeError):
-        raise UsageFailure(
-            f"{file.path}: its description is not a recipe", "give --dataset --model"
-        ) from None
+        what = f"{file.path}: its description is not a recipe"
+        raise UsageFailure(what, "give --dataset --model") from None
 
 
 def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
@@ -242,9 +241,8 @@ def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
     spec = wanted.dataset or file.claims.get("dataset")
     model = wanted.model or (claimed.model if claimed else None)
     if not spec or not model:
-        missing = " and ".join(name for name, value in (("--dataset", spec), ("--model", model)) if not value)
-        what = f"{file.path} does not say what it is: {missing} missing"
-        raise UsageFailure(what, "add them, and --forget")
+        missing = " and ".join(n for n, value in (("--dataset", spec), ("--model", model)) if not value)
+        raise UsageFailure(f"{file.path} does not say what it is: {missing} missing", "add it, and --forget")
     if not wanted.dataset and data.asks_to_import(spec):
         raise UsageFailure(f"{file.path} asks to import {spec!r}", f"if you trust it, add --dataset {spec}")
     if not wanted.model and models.is_code(model):
@@ -280,7 +278,7 @@ def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wan
 
 
 def _split_as(claimed: Recipe | None, wanted: Wanted, scene: recipes.Scene) -> recipes.Scene:
-    data_claims = dict(claimed.data) if claimed else {}
+    data_claims = claimed.data if claimed else {}
     return replace(
         scene,
         val_share=_first(wanted.val_share, data_claims.get("val_share"), scene.val_share),

@@ -10,8 +10,8 @@ import pytest
 from deepunlearn_cli.exam import knobs, tiny
 from deepunlearn_cli.exam.answers import Answer
 from deepunlearn_cli.exam.candidate import Candidate
-from deepunlearn_cli.exam.loading import load
 from deepunlearn_cli.exam.paper import QUESTIONS, ask, examine
+from deepunlearn_cli.methods import METHODS
 
 SOUND = '''
 from dataclasses import dataclass
@@ -85,7 +85,6 @@ def field(line: str) -> tuple[str, str]:
 
 # name: question, words of its reason, what is replaced by what
 FAULTS: dict[str, tuple[object, ...]] = {
-    "no dataclass": ("defaults", "@dataclass", (CLASS, "")),
     "no docstring": ("defaults", "docstring", ('"""Shake the weights, then ascend', 'x = """')),
     "a field in no key": ("defaults", "extra", field("extra: int = 3")),
     "an unknown part": ("defaults", "'train'", ('"retain", "forget")', '"retain", "train")')),
@@ -109,7 +108,8 @@ FAULTS: dict[str, tuple[object, ...]] = {
     "a generator of the module": (
         "same-seed", "differ", (CLASS, f"SHARED = torch.Generator()\n\n\n{CLASS}"), ("=noise)", "=SHARED)"),
     ),
-    "unwritten memory": ("same-seed", "nobody wrote", (DRAW, "torch.empty(weight.shape)")),
+    # what lies there decides if weights differ or the loss is NaN
+    "unwritten memory": ("same-seed", "", (DRAW, "torch.empty(weight.shape)")),
     "torch's generator": ("generators", "torch", (DRAW, "torch.randn(weight.shape)")),
     "numpy's generator": ("generators", "numpy.random", (DRAW, f"np.random.rand() * {DRAW}")),
     "Python's generator": ("generators", "of random", (DRAW, f"random.random() * {DRAW}")),
@@ -166,7 +166,7 @@ def source(*changes: tuple[str, str]) -> str:
 def candidate(folder: Path, *changes: tuple[str, str]) -> Candidate:
     path = folder / "mine.py"
     path.write_text(source(*changes), "utf-8")
-    return Candidate(load(str(path)))
+    return Candidate(METHODS.get(str(path)))
 
 
 @cache
