@@ -94,6 +94,7 @@ def test_parquet_says_what_csv_says(place, tmp_path):
     assert len(pd.read_parquet(tmp_path / "curves.parquet"))
 
 
+@pytest.mark.slow
 def test_mlflow_gets_each_run_once(place, tmp_path):
     pytest.importorskip("mlflow")
     out = tmp_path / "mlruns"

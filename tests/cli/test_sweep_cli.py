@@ -195,6 +195,7 @@ def made(place: Bench) -> Counter[str]:
     return kinds
 
 
+@pytest.mark.slow
 def test_a_dry_run_counts_what_is_made_and_what_is_there(place):
     """Two methods on two originals: 2 x 2 x (trials + 3 fresh seeds of the best and of the defaults)."""
     second = place.ok(

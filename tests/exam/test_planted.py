@@ -178,7 +178,13 @@ def answers_of_the_sound() -> dict[str, Answer]:
         return {answer.question: answer for answer in examine(candidate(Path(folder)))}
 
 
-@pytest.mark.parametrize("name", FAULTS)
+QUICK = 12  # of the planted faults; the others are slow ones
+EVERY_FOURTH = list(FAULTS)[:: max(1, len(FAULTS) // QUICK)]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in EVERY_FOURTH else pytest.mark.slow) for name in FAULTS]
+)
 def test_the_faults_question_fails_and_the_repaired_method_passes(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,7 +101,9 @@ def study(method: str = "msg", **changes) -> dict:
         "importances": {"lr": 1.0},
     }
     found = {
-        "points": points,
+        "history": points,
+        "points": None,
+        "reads_judge": False,
         "pareto": points[2:],
         "candidates": [best | {"chosen": True, "defaults": False}],
     }
