@@ -64,7 +64,7 @@ def merge(
     """Copy into this store what another has, each run with its inputs and checked byte for byte.
 
     Nothing here is replaced: where both stores answer a recipe, ours stays (`store diff` shows if they
-    differ). Searches come along; decoded pictures do not, they are decoded again when needed.
+    differ). Searches and decoded pictures do not come along.
     """
     from deepunlearn_cli.store import merging
 
