@@ -49,11 +49,10 @@ def check(
     excuses what is meant so: `deepunlearn guide contributing` tells of them.
     """
     from deepunlearn_cli.exam.candidate import Candidate
-    from deepunlearn_cli.exam.loading import load
     from deepunlearn_cli.methods import METHODS
 
     names = METHODS.names() if name == "all" else list(dict.fromkeys(name.split(",")))
-    candidates = [Candidate(load(one), one) for one in names]
+    candidates = [Candidate(METHODS.get(one), one) for one in names]
     rows: list[Row] = []
     with session.bars() as bars, _to_itself():
         for number, candidate in enumerate(candidates):

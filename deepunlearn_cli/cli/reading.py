@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from deepunlearn_cli.core.errors import UsageFailure, unknown
@@ -45,11 +44,19 @@ def read_jobs(text: str) -> int | None:
     return int(text)
 
 
-def read_methods(text: str) -> list[str]:
-    """Public method names of `msg`, `msg,ct` or `all`, each once."""
+def read_methods(text: str, every: Callable[[], list[str]] | None = None) -> list[str]:
+    """Public method names of `msg`, `msg,ct`, `all` or `all,./mine.py:Mine`, each once.
+
+    Args:
+        every: what `all` means here; all that start from any original, unless told otherwise.
+    """
     from deepunlearn_cli.methods import METHODS, for_any_original
 
-    names = for_any_original() if text == "all" else [METHODS.public_name(name) for name in text.split(",")]
+    names = [
+        public
+        for name in text.split(",")
+        for public in ((every or for_any_original)() if name == "all" else [METHODS.public_name(name)])
+    ]
     return list(dict.fromkeys(names))
 
 
@@ -57,31 +64,29 @@ def params_for(methods: list[str], given: dict[str, str]) -> dict[str, dict[str,
     """`-p` values by method. Of several, each takes those it knows, and the controls none at all.
 
     A reference retrained with other settings than its original's would be no reference.
+
+    Raises:
+        UsageFailure: a name that nobody knows, or a value that a method does not accept.
     """
     from deepunlearn_cli.methods import METHODS
 
-    actors = {name: METHODS.get(name) for name in methods}
+    chosen = shares_of(methods, given)
+    for name, params in chosen.items():
+        METHODS.needed(name).build(params)
+    return chosen
+
+
+def shares_of(methods: list[str], given: dict[str, str]) -> dict[str, dict[str, str]]:
+    """The same, whatever the values: what nobody knows is given to all, who refuse it."""
+    from deepunlearn_cli.methods import METHODS
+
+    actors = {name: METHODS.needed(name) for name in methods}
     takers = {name: actor for name, actor in actors.items() if len(actors) == 1 or not actor.control}
     known = {field for actor in takers.values() for field in actor.domains()}
     chosen: dict[str, dict[str, str]] = {name: {} for name in methods}
     for name, actor in takers.items():
         chosen[name] = {k: value for k, value in given.items() if k in actor.domains() or k not in known}
-        actor.build(chosen[name])  # refuses what nobody knows
     return chosen
-
-
-def read_duration(text: str) -> float:
-    """`90`, `90s`, `10m`, `1h30m` in seconds.
-
-    Raises:
-        UsageFailure: anything else, or no time at all.
-    """
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
-    hours, minutes, seconds = (int(part or 0) for part in (match.groups() if match else (0, 0, 0)))
-    total = 3600 * hours + 60 * minutes + seconds
-    if not total:
-        raise UsageFailure(f"--timeout {text!r} is not a time", "--timeout 10m, 90s or 1h30m")
-    return float(total)
 
 
 def read_refs(given: Iterable[str]) -> list[str]:

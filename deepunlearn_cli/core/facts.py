@@ -28,6 +28,8 @@ FACTS = {
     fact.name: fact
     for fact in (
         Fact("seconds", "wall time of the method alone", "seconds", 1),
+        Fact("elapsed", "wall time of the whole run, evaluation included: what a person waits for"),
+        Fact("jobs", "how many processes of its command were at work at a time, this one included"),
         Fact("work", "cost in epochs of training, the same on every machine"),
         Fact("device", "what it ran on"),
         Fact("shared", "whether other runs shared the machine, so that its seconds say little"),
@@ -35,6 +37,7 @@ FACTS = {
         Fact("reads", "the parts of the data that the method saw"),
         Fact("peak_memory", "peak of what the method added to the process", "host MB", 0, 1e-6),
         Fact("peak_device_memory", "peak on the GPU, model and pictures included", "GPU MB", 0, 1e-6),
+        Fact("title", "what tables call its method, where that is a plug-in"),
         Fact("approximate", "whether its track did not meet the method's assumptions"),
     )
 }

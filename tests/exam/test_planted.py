@@ -10,8 +10,8 @@ import pytest
 from deepunlearn_cli.exam import knobs
 from deepunlearn_cli.exam.answers import Answer
 from deepunlearn_cli.exam.candidate import Candidate
-from deepunlearn_cli.exam.loading import load
 from deepunlearn_cli.exam.paper import QUESTIONS, ask, examine
+from deepunlearn_cli.methods import METHODS
 
 SOUND = '''
 from dataclasses import dataclass
@@ -85,7 +85,6 @@ def field(line: str) -> tuple[str, str]:
 
 # name: question, words of its reason, what is replaced by what
 FAULTS: dict[str, tuple[object, ...]] = {
-    "no dataclass": ("defaults", "@dataclass", (CLASS, "")),
     "no docstring": ("defaults", "docstring", ('"""Shake the weights, then ascend', 'x = """')),
     "a field in no key": ("defaults", "extra", field("extra: int = 3")),
     "an unknown part": ("defaults", "'train'", ('"retain", "forget")', '"retain", "train")')),
@@ -166,7 +165,7 @@ def source(*changes: tuple[str, str]) -> str:
 def candidate(folder: Path, *changes: tuple[str, str]) -> Candidate:
     path = folder / "mine.py"
     path.write_text(source(*changes), "utf-8")
-    return Candidate(load(str(path)))
+    return Candidate(METHODS.get(str(path)))
 
 
 @cache
@@ -178,7 +177,13 @@ def answers_of_the_sound() -> dict[str, Answer]:
         return {answer.question: answer for answer in examine(candidate(Path(folder)))}
 
 
-@pytest.mark.parametrize("name", FAULTS)
+QUICK = 12  # of the planted faults; the others are slow ones
+EVERY_FOURTH = list(FAULTS)[:: max(1, len(FAULTS) // QUICK)]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in EVERY_FOURTH else pytest.mark.slow) for name in FAULTS]
+)
 def test_the_faults_question_fails_and_the_repaired_method_passes(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
