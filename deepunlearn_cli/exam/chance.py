@@ -32,12 +32,12 @@ def other_seed(candidate: Candidate) -> str:
 
 def generators(candidate: Candidate) -> str:
     """Does it draw from the task's streams alone, and leave all other generators as they are?"""
-    draws = candidate.run().draws
-    if draws.own:
+    draws, why = candidate.run().draws, candidate.method.own_seed
+    if draws.own and not why:
         raise Wrong(f"it calls {draws.own[0]}, which the run's seed does not reach: use task.stream(NAME)")
     if draws.shared:
         raise Wrong(f"it uses the generator of {', '.join(draws.shared)}: use task.stream(NAME)")
-    return ""
+    return why and f"a seed of its own: {why}"
 
 
 def _check_repeats(candidate: Candidate, kind: str, first: Trial) -> None:

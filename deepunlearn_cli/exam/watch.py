@@ -34,7 +34,9 @@ class Pass:
 
     @property
     def left_out(self) -> set[int]:
-        """Pictures that were to be shown and were not."""
+        """Pictures that were to be shown and were not; none where all were taken and none was to be."""
+        if not self.shown and self.taken == self.pictures:
+            return set()
         return (self.taken if self.open else set(self.pictures)) - self.shown
 
 

@@ -46,8 +46,9 @@ class Method(Declared):
     `needs`, the parts of the data it may read; `touches`, the weights it changes, in words; `control` for
     what the others are compared with; `from_scratch` for a method that ignores the original's weights;
     `changes_weights`, False only for the do-nothing control; `partly`, parts of which a run may use some
-    pictures only, each with why; `inert`, hyperparameters that need not change the weights, each with why
-    (`deepunlearn check` asks for the two); `tracked` for one that starts from tracked originals only
+    pictures only, each with why; `inert`, hyperparameters that need not change the weights, each with why;
+    `own_seed`, why it draws from one seed of its own, whatever the run's (`deepunlearn check` asks for the
+    three); `tracked` for one that starts from tracked originals only
     (`train --track`), `posthoc` if an earlier checkpoint can stand in for the track; `estimated` where the
     pictures decide how much work there is, so that `work` is what it commonly takes.
     """
@@ -63,6 +64,7 @@ class Method(Declared):
     changes_weights: ClassVar[bool] = True
     partly: ClassVar[Mapping[str, str]] = {}
     inert: ClassVar[Mapping[str, str]] = {}
+    own_seed: ClassVar[str] = ""
     tracked: ClassVar[bool] = False
     posthoc: ClassVar[bool] = False
     estimated: ClassVar[bool] = False

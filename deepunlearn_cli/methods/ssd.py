@@ -41,6 +41,7 @@ class SelectiveSynapticDampening(Method):
     paper = "Foster et al. 2024, arXiv 2308.07707"
     needs = ("retain", "forget")
     touches = "what matters to forget alone"
+    own_seed = "one order for every run: it is deterministic, as published"
     revision = 4  # 3: what was left over of the last batch, forgotten pictures all, had no part in I_all
     alpha: float = real(10.0, 0.1, 100.0, log=True, help="how much more a weight must matter to be dampened")
     dampening: float = real(1.0, 0.1, 5.0, log=True, help="lambda: the strength of dampening")

@@ -47,7 +47,7 @@ def test_few_questions_do_not_apply(name: str) -> None:
     """What a method is excused from is what it has not got."""
     asked = {question: ask(question, candidate(name)) for question in QUESTIONS if question != LONG}
     excused = {question for question, answer in asked.items() if answer.outcome == "not applicable"}
-    assert excused <= NOTHING | ({"half"} if name == "ssd" else set())
+    assert excused <= NOTHING
 
 
 @pytest.mark.slow
