@@ -55,6 +55,7 @@ def check(
     candidates = [Candidate(METHODS.get(one), one) for one in names]
     rows: list[Row] = []
     with session.bars() as bars, _to_itself():
+        bars.progress(0, len(candidates), "check")
         for number, candidate in enumerate(candidates):
             of_it = []
             for done, answer in _answers(session, candidate):

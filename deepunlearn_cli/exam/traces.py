@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, nn
 
+IMPORTING = "<frozen importlib"
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "torch.set_grad_enabled": (torch.is_grad_enabled, torch._C._set_grad_enabled),
@@ -58,7 +62,7 @@ class Draws:
         self.shared: list[str] = []
         self.own: list[str] = []
         self._given: dict[str, tuple[Generator, torch.Tensor]] = {}
-        self._paused = True
+        self._paused, self._thread = True, threading.get_ident()
 
     def stream(self, source: Callable[[str], Generator]) -> Callable[[str], Generator]:
         """A source of named generators, which are watched."""
@@ -98,7 +102,7 @@ class Draws:
             self.streams = {name for name, (one, at) in self._given.items() if _moved(one, at)}
 
     def _tell(self, title: str) -> None:
-        if not self._paused:
+        if not self._paused and threading.get_ident() == self._thread and not _is_importing():
             self.own.append(title)
 
 
@@ -115,6 +119,16 @@ class _Source(type):
 
     def __instancecheck__(cls, one: object) -> bool:
         return isinstance(one, cls.original)
+
+
+def _is_importing() -> bool:
+    """Whether a module is being imported, by whom ever: what it does then is its own affair."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame:
+        if frame.f_code.co_filename.startswith(IMPORTING):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _moved(generator: Generator, before: torch.Tensor) -> bool:

@@ -208,6 +208,16 @@ def test_a_crash_is_told_once_and_what_needs_the_run_does_not_apply(tmp_path: Pa
     assert failed == {"cnn", "vit"}
 
 
+def test_what_modules_do_when_they_are_imported_is_not_the_methods_doing(tmp_path: Path) -> None:
+    (tmp_path / "drawing.py").write_text("import random\nRANDOM = random.Random()\n", "utf-8")
+    importing = at_start(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import drawing; sys.path.pop(0)"
+    )
+    assert ask("generators", candidate(tmp_path, importing)).outcome == "passed"
+    drawing = at_start("random.Random()")
+    assert ask("generators", candidate(tmp_path, drawing)).outcome == "failed"
+
+
 def test_a_method_may_refuse_a_vit_and_says_so(tmp_path: Path) -> None:
     refusing = at_start("if not hasattr(model, 'conv1'): raise task.refuse('no convolution')")
     answer = ask("vit", candidate(tmp_path, refusing))
