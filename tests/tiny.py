@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from deepunlearn_cli.engine.task import Task
+from deepunlearn_cli.engine.track import Track
 from deepunlearn_cli.exam import tiny
 from deepunlearn_cli.exam.tiny import (
     CLASSES,
@@ -17,7 +18,6 @@ from deepunlearn_cli.exam.tiny import (
     pixels,
     plain_task,
     same,
-    tracked,
     vit,
     weights,
 )
@@ -37,6 +37,11 @@ def task(
     made = plain_task(kind, needs, seed, precision)
     made.track = tiny.track(kind, seed=seed)
     return made
+
+
+def tracked(kind: str, seed: int) -> tuple[nn.Module, Track]:
+    """A tracked original of these pictures, and its track: made once, which is what a first task does."""
+    return tiny.tracked(kind, seed, tiny.FEW)
 
 
 def original(name: str, kind: str = "cnn", seed: int = 0) -> nn.Module:

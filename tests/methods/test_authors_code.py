@@ -40,6 +40,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
 def stepped(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     """The batches that steps were taken on, in order."""
     batches: list[Batch] = []
+    for kind in tiny.MODELS:
+        tiny.tracked(kind, 0)  # which a tiny task has made at its first use
     step = Task.step
 
     def watched(
