@@ -10,7 +10,7 @@ from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.sweep import losses
 from deepunlearn_cli.sweep.choice import importances
 from deepunlearn_cli.sweep.opening import key_of
-from deepunlearn_cli.sweep.storage import JOURNAL, journals, open_storage, studies_in
+from deepunlearn_cli.sweep.storage import JOURNAL, journals, made, open_storage, studies_in
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -60,20 +60,28 @@ class Best(TypedDict):
     confirmed_defaults: float | None
 
 
-class StudyRow(About, Best):
-    """A study: what it asked, how far it is, what it found.
+class Standing(About, Best):
+    """A study: what it asked, how far it is, what it came to.
 
     Attributes:
         tuned: names of the hyperparameters that were searched or fixed by hand.
         trials: how many are complete; `failed`: how many gave no usable model.
-        importances: by hyperparameter, its share in what the trials differ by.
-        pareto: the trials that no other beats in all four losses.
     """
 
     study: str
     tuned: list[str]
     trials: int
     failed: int
+
+
+class StudyRow(Standing):
+    """The same, with what the trials say together.
+
+    Attributes:
+        importances: by hyperparameter, its share in what the trials differ by.
+        pareto: the trials that no other beats in all four losses.
+    """
+
     importances: Mapping[str, float]
     pareto: list[Point]
 
@@ -100,27 +108,41 @@ def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
 
 def every_study(studies: Path, address: str | None = None) -> Iterator[OptunaStudy]:
     """Each of a store or storage; `UsageFailure` if that cannot be read."""
+    if address and not made(address):
+        return
     addresses = [address] if address else [f"{JOURNAL}{path}" for path in journals(studies)]
     for one in addresses:
         yield from studies_in(open_storage(one))
 
 
 def _row(study: OptunaStudy) -> StudyRow:
-    attrs = study.user_attrs
-    trials = study.get_trials(deepcopy=False)
-    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
-    failed = sum(trial.state.name == "FAIL" and "reason" in trial.user_attrs for trial in trials)
-    points = [tuple(trial.user_attrs["losses"]) for trial in complete]
+    complete, attrs = _complete(study), study.user_attrs
+    pareto = losses.pareto([tuple(trial.user_attrs["losses"]) for trial in complete])
+    return {
+        **standing(study),
+        "importances": importances(study),
+        "pareto": [point_of(complete[i], attrs) for i in pareto],
+    }
+
+
+def _complete(study: OptunaStudy) -> list[FrozenTrial]:
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
+
+
+def standing(study: OptunaStudy) -> Standing:
+    """How far a study is, and what it came to."""
+    attrs, complete = study.user_attrs, _complete(study)
+    failed = [
+        t for t in study.get_trials(deepcopy=False) if t.state.name == "FAIL" and "reason" in t.user_attrs
+    ]
     about = cast("About", {name: attrs.get(name) for name in About.__annotations__})
     return {
         "study": key_of(study),
         **about,
         "tuned": [*attrs["space"]["domains"], *attrs["fixed"]],
         "trials": len(complete),
-        "failed": failed,
+        "failed": len(failed),
         **_best(complete, attrs),
-        "importances": importances(study),
-        "pareto": [_point(complete[i], attrs) for i in losses.pareto(points)],
     }
 
 
@@ -130,7 +152,7 @@ def _best(complete: list[FrozenTrial], attrs: Mapping[str, Any]) -> Best:
     chosen = next((one for one in candidates if one["chosen"]), None)
     usual = next((one["confirmed"] for one in candidates if one["defaults"]), None)
     if chosen is None and complete:
-        best = min((_point(trial, attrs) for trial in complete), key=lambda point: point["norm"])
+        best = min((point_of(trial, attrs) for trial in complete), key=lambda point: point["norm"])
         chosen = {"params": best["params"], "searched": best["norm"], "trial": best["trial"]}
     known = chosen or {}
     return {
@@ -143,7 +165,8 @@ def _best(complete: list[FrozenTrial], attrs: Mapping[str, Any]) -> Best:
     }
 
 
-def _point(trial: FrozenTrial, attrs: Mapping[str, Any]) -> Point:
+def point_of(trial: FrozenTrial, attrs: Mapping[str, Any]) -> Point:
+    """A complete trial of a study with these attributes."""
     ra, fa, va, discernibility = trial.user_attrs["losses"]
     usual = dict(trial.params) == attrs["nearest"]
     params = attrs["defaults"] if usual else {**attrs["defaults"], **trial.params}

@@ -141,6 +141,7 @@ def conclude(
             say(f"confirming the best {confirm} and the defaults on {FRESH_SEEDS} fresh seeds each")
         candidates = choose(studies, runner, confirm)
         tuned = [_tuned(one, few, runner.store, say) for one, few in zip(studies, candidates, strict=True)]
+        order.collect(studies)
     _make_models(tuned, runner)
     concluded = {study.question.key for study in studies}
     missing = [question for question in order.questions if question.key not in concluded]
