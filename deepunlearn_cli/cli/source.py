@@ -123,10 +123,11 @@ class Source:
         if not chosen:
             return list(rows)
         names, run = sorted({row["name"] for row in chosen}), chosen[-1]
+        preset = quote(str(self.store.studies / f"{run['chosen']}.toml"))
         use = f"unlearn {run['target']} --method {run['name']} --forget {quote(run['forget_label'] or '')}"
         self.session.console.note(
             f"left out: {len(chosen)} runs of {', '.join(names)} that searches made and nobody asked for; "
-            f"`deepunlearn {use} --preset best` does, of one"
+            f"`deepunlearn {use} --preset {preset}` does, of one"
         )
         ids = {row["id"] for row in chosen}
         return [row for row in rows if row["id"] not in ids]

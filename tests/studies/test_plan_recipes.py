@@ -17,8 +17,9 @@ from deepunlearn_cli.data import ForgetSet
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.steps import PRESET
 from deepunlearn_cli.methods import METHODS
-from deepunlearn_cli.studies import plan as plans
+from deepunlearn_cli.studies import plan_file as plans
 from deepunlearn_cli.studies.bench import Bench
+from deepunlearn_cli.studies.plan import Plan
 from deepunlearn_cli.sweep import Search, questions, tunable, tuning
 from deepunlearn_cli.sweep.presets import Preset
 from deepunlearn_cli.sweep.question import FRESH_STEP
@@ -36,7 +37,7 @@ trials = 2
 """
 
 
-def asked_and_final(plan: plans.Plan, tmp_path: Path, monkeypatch):
+def asked_and_final(plan: Plan, tmp_path: Path, monkeypatch):
     """Per method: its question, a preset, and the final model with it."""
     monkeypatch.setattr(tuning, "_check_sizes", lambda start: None)
     runner = Formula(store(tmp_path), lambda params: REFERENCE)
