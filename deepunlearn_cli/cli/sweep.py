@@ -231,6 +231,7 @@ def _result(
 
 def _rows(tuned: TunedMethod) -> Iterator[dict[str, Any]]:
     about = {"study": tuned.question.key, "method": tuned.question.method, "trials": tuned.trials}
+    about |= {"exhausted": tuned.exhausted, "reads_judge": bool(tuned.preset.provenance.get("reads_judge"))}
     about["tuned"] = [*tuned.question.domains, *tuned.question.fixed]
     for candidate in tuned.candidates:
         runs = [run.id for run in tuned.runs] if candidate.chosen else []
@@ -259,8 +260,14 @@ def _is_best(tuned: TunedMethod) -> bool:
 
 
 def _notes(order: Order, tuned: Sequence[TunedMethod], out: Path | None) -> list[str]:
-    behind = [f"{one.question.method} {one.trials}" for one in tuned if one.trials < order.wanted]
+    short = [one for one in tuned if one.trials < order.wanted]
+    behind = [f"{one.question.method} {one.trials}" for one in short if not one.exhausted]
     return [
+        *(
+            f"{one.question.method}: {one.trials} trials, for every setting that there is was tried"
+            for one in short
+            if one.exhausted
+        ),
         *(
             [f"short of {order.wanted} trials: {', '.join(behind)}; the same command goes on"]
             if behind

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
 
+FLATTERED = "read the validation pictures that trials are judged on, which flatters dVA and discernibility"
 SHOWN = 3  # hyperparameters, of those that mattered most
 
 
@@ -15,7 +16,7 @@ def sweep_table(rows: Sequence[Row]) -> Table:
         Column("pair", _pair),
         Column("method", lambda r: str(r["method"])),
         Column("sampler", lambda r: f"{r['sampler']} {r['seed']}"),
-        Column("trials", lambda r: str(r["trials"]), right=True),
+        Column("trials", _trials, right=True),
         Column("failed", lambda r: str(r["failed"]), right=True),
         Column("searched", lambda r: value_cell(r["searched"]), right=True),
         Column("confirmed", lambda r: value_cell(r["confirmed"], r["confirmed_sd"]), right=True),
@@ -24,7 +25,9 @@ def sweep_table(rows: Sequence[Row]) -> Table:
         Column("matters most", _importances),
         Column("Pareto", lambda r: str(len(r["pareto"])), right=True),
     ]
+    readers = dict.fromkeys(str(r["method"]) for r in rows if r["reads_judge"])
     notes = [
+        *([f"{', '.join(readers)}: {FLATTERED}"] if readers else []),
         "searched: norm of the four losses (dRA/3, dFA/3, dVA/3, discernibility) of the setting's own trial, "
         "0 is best; confirmed: on fresh seeds, mean±sd, where defaults stand beside it",
         "matters most: share of each hyperparameter in what the trials differ by (PED-ANOVA); Pareto: trials "
@@ -109,6 +112,12 @@ def _pair(row: Row) -> str:
 
 def _confirmed(row: Row) -> str:
     return "no" if row["confirmed"] is None else value_cell(row["confirmed"], row["confirmed_sd"])
+
+
+def _trials(row: Row) -> str:
+    """How many, and whether these are all that there could be."""
+    every = row["points"] is not None and row["trials"] + row["failed"] >= row["points"]
+    return f"{row['trials']} (all)" if every else str(row["trials"])
 
 
 def _importances(row: Row) -> str:

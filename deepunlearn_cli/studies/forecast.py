@@ -63,7 +63,7 @@ def of_search(order: Order, starts: Sequence[Start], confirm: int, runner: Runne
     from deepunlearn_cli import sweep
 
     sizes, label = _sizes_of(starts[0]), starts[0].recipe.labels.get("dataset", "")
-    batches = _named(RETRAINED, sweep.references(starts), sizes, runner)
+    batches = _named(RETRAINED, sweep.references(starts, runner.store), sizes, runner)
     for one in sweep.foresee(order, runner.store, confirm):
         batches += _searched(one, sizes)
         batches += _chosen(one, sizes, runner)

@@ -59,7 +59,6 @@ def _random(seed: int) -> BaseSampler:
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "nsga3": _nsga3, "random": _random}
 MULTI_OBJECTIVE = ("nsga3",)  # told all four losses; the others are told their norm
-FREE = ("random",)  # a trial's point does not depend on the trials before it
 
 
 def check_sampler(name: str) -> None:

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.sweep import losses, opening, space
+from deepunlearn_cli.sweep import finite, losses, opening, space
 from deepunlearn_cli.sweep.claims import Claims, draw, perhaps_too_late
 from deepunlearn_cli.sweep.claims import state as _state
+from deepunlearn_cli.sweep.draws import FREE
 from deepunlearn_cli.sweep.losses import Losses
 from deepunlearn_cli.sweep.presence import Presence
 
@@ -71,7 +72,7 @@ class Study:
         self.question = question
         self.distributions = space.distributions(question.domains)
         self._study = opening.study_of(question, storage)
-        ordered = question.sampler not in space.FREE
+        ordered = question.sampler not in FREE
         self.claims = Claims(self._study, storage, presence, ordered=ordered)
 
     @property
@@ -91,17 +92,36 @@ class Study:
         if failed and (not points or failed[-1].number > points[-1].number):
             last = str(failed[-1].user_attrs["reason"])
         name = self.question
-        return StudyProgress(
-            name.key, name.method, len(points), len(failed), wanted, min(norms, default=None), last
-        )
+        done, goal, best = self.done(), self.goal(wanted), min(norms, default=None)
+        return StudyProgress(name.key, name.method, done, len(failed), goal, best, last)
+
+    @property
+    def size(self) -> int | None:
+        """How many points there are to try; None for any number."""
+        return finite.size(self.question.space["domains"])
+
+    def goal(self, wanted: int) -> int:
+        """How many trials are to be complete: what is wanted, or all points that give a usable model."""
+        if self.size is None:
+            return wanted
+        failed = {finite.key(trial.params) for trial in self._trials("FAIL") if _diverged(trial)}
+        return min(wanted, max(0, self.size - len(failed)))
+
+    def reached(self, wanted: int) -> bool:
+        """Whether there is nothing left to do."""
+        return self.done() >= self.goal(wanted)
+
+    def exhausted(self) -> bool:
+        """Whether every point was tried."""
+        return self.size is not None and self.reached(self.size)
 
     def done(self) -> int:
-        """How many trials are complete."""
-        return len(self._trials("COMPLETE"))
+        """How many trials are complete; of finite spaces, with different points."""
+        return self._different(self._trials("COMPLETE"))
 
     def taken(self) -> int:
         """How many trials are complete or running."""
-        return len(self._trials("COMPLETE", "RUNNING"))
+        return self.done() + len(self._trials("RUNNING"))
 
     def failures(self) -> list[str]:
         """Why the newest trials failed, newest first, back to the last complete or forgiven one."""
@@ -121,11 +141,12 @@ class Study:
     def claim(self, wanted: int) -> Trial | None:
         """A trial to run; None if enough are complete or running, or one that is running is in doubt."""
         self.claims.recover()
-        if self.claims.in_doubt() or self.taken() >= wanted:
+        goal = self.goal(wanted)
+        if self.claims.in_doubt() or self.taken() >= goal:
             return None
         trial = self.claims.next()
         before = [t for t in self._trials("COMPLETE", "RUNNING", "WAITING") if t.number < trial.number]
-        if len(before) >= wanted:  # another worker was quicker
+        if self._different(before) >= goal:  # another worker was quicker
             self.claims.put_back(trial)
             return None
         draw(trial, self.distributions)
@@ -153,6 +174,12 @@ class Study:
     def _trials(self, *states: str) -> list[FrozenTrial]:
         wanted = tuple(map(_state, states))
         return self._study.get_trials(deepcopy=False, states=wanted)
+
+    def _different(self, trials: Sequence[FrozenTrial]) -> int:
+        """How many trials there are, less those of finite spaces that repeat a complete one."""
+        complete = [trial.params for trial in trials if trial.state.name == "COMPLETE"]
+        repeats = 0 if self.size is None else len(complete) - len(set(map(finite.key, complete)))
+        return len(trials) - repeats
 
     def _point(self, trial: FrozenTrial) -> Point:
         return Point(trial.number, self.question.params(trial.params), tuple(trial.user_attrs["losses"]))

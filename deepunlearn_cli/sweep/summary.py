@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from deepunlearn_cli.core.errors import NotFound
-from deepunlearn_cli.sweep import losses
+from deepunlearn_cli.sweep import finite, losses
 from deepunlearn_cli.sweep.choice import importances
+from deepunlearn_cli.sweep.judge import reads_judge
 from deepunlearn_cli.sweep.opening import key_of
 from deepunlearn_cli.sweep.storage import JOURNAL, journals, made, open_storage, studies_in
 
@@ -66,12 +67,16 @@ class Standing(About, Best):
     Attributes:
         tuned: names of the hyperparameters that were searched or fixed by hand.
         trials: how many are complete; `failed`: how many gave no usable model.
+        points: how many settings there are to try (None: any number); `trials` counts each once.
+        reads_judge: whether the method itself reads the validation pictures that trials are judged on.
     """
 
     study: str
     tuned: list[str]
     trials: int
     failed: int
+    points: int | None
+    reads_judge: bool
 
 
 class StudyRow(Standing):
@@ -135,15 +140,22 @@ def standing(study: OptunaStudy) -> Standing:
     failed = [
         t for t in study.get_trials(deepcopy=False) if t.state.name == "FAIL" and "reason" in t.user_attrs
     ]
+    size = finite.size(attrs["space"]["domains"])
     about = cast("About", {name: attrs.get(name) for name in About.__annotations__})
     return {
         "study": key_of(study),
         **about,
         "tuned": [*attrs["space"]["domains"], *attrs["fixed"]],
-        "trials": len(complete),
+        "trials": _count(complete, size),
         "failed": len(failed),
+        "points": size,
+        "reads_judge": reads_judge(about["method"], attrs["defaults"]),
         **_best(complete, attrs),
     }
+
+
+def _count(complete: list[FrozenTrial], size: int | None) -> int:
+    return len(complete) if size is None else len({finite.key(trial.params) for trial in complete})
 
 
 def _best(complete: list[FrozenTrial], attrs: Mapping[str, Any]) -> Best:

@@ -13,12 +13,14 @@ from deepunlearn_cli import __version__
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import recipes, trials
+from deepunlearn_cli.execution import references as known
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.store.asked import by_choice
 from deepunlearn_cli.sweep import losses, presets
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS, Candidate, choose
 from deepunlearn_cli.sweep.fit import traits
+from deepunlearn_cli.sweep.judge import flattered, reads_judge
 from deepunlearn_cli.sweep.presence import present
 from deepunlearn_cli.sweep.presets import Preset
 from deepunlearn_cli.sweep.question import Question
@@ -43,10 +45,15 @@ class Search:
 
 @dataclass
 class TunedMethod:
-    """What became of a method: its candidates, its preset and where that is, its models on the originals."""
+    """What became of a method: its candidates, its preset and where that is, its models on the originals.
+
+    Attributes:
+        exhausted: whether the trials are all that there could be.
+    """
 
     question: Question
     trials: int
+    exhausted: bool
     candidates: list[Candidate]
     preset: Preset
     path: Path
@@ -64,11 +71,12 @@ def tunable() -> list[str]:
     ]
 
 
-def references(starts: Sequence[Start]) -> list[Recipe]:
-    """The retrained model of each original.
+def references(starts: Sequence[Start], store: Store) -> list[Recipe]:
+    """The retrained model of each original: that which the store has for it, or its own training.
 
     Raises:
-        UsageFailure: originals that no one setting could suit; too few pictures to judge trials with.
+        UsageFailure: originals that no one setting could suit; too few pictures to judge trials with; one
+            from elsewhere of which nobody said how it was trained.
     """
     first = starts[0]
     for start in starts:
@@ -78,7 +86,19 @@ def references(starts: Sequence[Start]) -> list[Recipe]:
                 "give originals that differ in their seeds only; sweep the others by themselves",
             )
     _check_sizes(first)
-    return [recipes.retrained(start.recipe, start.forget) for start in starts]
+    return [_reference(start, store) for start in starts]
+
+
+def _reference(start: Start, store: Store) -> Recipe:
+    if found := known.of(start.recipe, start.forget, store):
+        return found
+    if not known.training_known(start.recipe):
+        raise UsageFailure(
+            f"nobody said how {start.recipe.labels.get('file', start.recipe.key)} was trained, and trials "
+            "are judged by a model that was retrained in the same way",
+            "say how: --training epochs=30 --training lr=0.05 ... (`deepunlearn methods retrain`)",
+        )
+    return recipes.retrained(start.recipe, start.forget)
 
 
 def questions(
@@ -98,10 +118,11 @@ def questions(
         RunFailed: a retrained model could not be made.
         UsageFailure: as `references`; a method with nothing to search.
     """
-    figures = tuple(
-        {name: _known(run.scores, name) for name in losses.ACCURACIES}
-        for run in _all_of(runner, references(starts))
-    )
+    retrained = _all_of(runner, references(starts, runner.store))
+    for start, run in zip(starts, retrained, strict=True):
+        if original := runner.store.get(start.recipe.key):
+            known.check_fit(original, run)
+    figures = tuple({name: _known(run.scores, name) for name in losses.ACCURACIES} for run in retrained)
     return [replace(one, references=figures) for one in unmeasured(starts, search, methods, steps)]
 
 
@@ -142,6 +163,9 @@ def conclude(
         candidates = choose(studies, runner, confirm)
         tuned = [_tuned(one, few, runner.store, say) for one, few in zip(studies, candidates, strict=True)]
         order.collect(studies)
+    for one in tuned:
+        for text in flattered(one.question.method, one.preset.params):
+            say(text)
     _make_models(tuned, runner)
     concluded = {study.question.key for study in studies}
     missing = [question for question in order.questions if question.key not in concluded]
@@ -153,7 +177,7 @@ def _tuned(
 ) -> TunedMethod:
     trials, path = study.done(), store.studies / f"{study.question.key}.toml"
     preset = presets.record(_preset(study.question, trials, candidates), path, say)
-    return TunedMethod(study.question, trials, candidates, preset, path, [], [])
+    return TunedMethod(study.question, trials, study.exhausted(), candidates, preset, path, [], [])
 
 
 def _make_models(tuned: Sequence[TunedMethod], runner: Runner) -> None:
@@ -186,6 +210,7 @@ def _preset(question: Question, trials: int, candidates: Sequence[Candidate]) ->
         "sampler": question.sampler,
         "sampler_seed": question.seed,
         "trials": trials,
+        "reads_judge": reads_judge(question.method, chosen.params) or None,
         "fixed": sorted(question.fixed),
         "searched": chosen.searched,
         "confirmed": chosen.confirmed,

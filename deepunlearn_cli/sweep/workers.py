@@ -110,7 +110,7 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
     """
     with present(order.folder, order.keys) as presence:
         studies = order.open(presence)
-        if all(study.done() >= order.wanted for study in studies):
+        if all(study.reached(order.wanted) for study in studies):
             return []
         for study in studies:
             study.forgive(order.patience)
@@ -145,7 +145,7 @@ def _in_processes(order: Order, presence: Presence, workers: int, tell: Tell) ->
 
 def _given_up(study: Study, order: Order) -> RunFailed | None:
     reasons = study.failures()
-    if len(reasons) < order.patience or study.done() >= order.wanted:
+    if len(reasons) < order.patience or study.reached(order.wanted):
         return None
     message = (
         f"{study.question.method}: the last {len(reasons)} trials failed, the newest because {reasons[0]}"
@@ -171,7 +171,7 @@ class _Worker:
     def _step(self, key: str, study: Study) -> bool:
         """Make a trial of the study; False if there was none to make."""
         self._taken[key] = study.taken()
-        if study.done() >= self.order.wanted or _given_up(study, self.order):
+        if study.reached(self.order.wanted) or _given_up(study, self.order):
             del self._open[key]
             return True
         trial = study.claim(self.order.wanted)

@@ -272,6 +272,36 @@ def test_trials_step_as_was_asked_and_so_does_what_is_made_of_them(place):
     assert "warning: ft was tuned in steps with augment=False, not augment=True" in said.err
 
 
+def test_a_small_space_ends_when_every_setting_was_tried(place):
+    fixed = [word for text in ("lr=0.01", "weight_decay=0", "epochs=1") for word in ("-p", text)]
+    words = ("sweep", "--method", "ft", "--ckpt", place.ids["original"], "--confirm", "0", *fixed)
+    said = place.ok(*words, "--trials", "30")
+    assert "ft: 3 trials, for every setting that there is was tried" in said.err
+    assert "goes on" not in said.err
+    assert trials(place, "ft") == [3]
+    assert len(place.ok("runs", "--kind", "trial").lines) == 3
+
+
+def test_methods_that_read_what_they_are_judged_on_say_so(place):
+    words = (
+        "sweep",
+        "--method",
+        "kde,ft",
+        "--ckpt",
+        place.ids["original"],
+        "--confirm",
+        "0",
+        "--trials",
+        "1",
+    )
+    said = place.ok(*words)
+    assert [line.split()[0] for line in said.err.splitlines() if "judged on, which flatters" in line] == [
+        "kde"
+    ]
+    table = {row["method"]: row["reads_judge"] for row in place.ok(*words, "--json").json}
+    assert table == {"kde": True, "ft": False}
+
+
 def test_an_unconfirmed_preset_is_used_only_when_named(place):
     said = place.ok(*SWEEP[:-1], "0", "--ckpt", place.ids["original"])
     (path,) = (place.store / "studies").glob("ft-*.toml")
