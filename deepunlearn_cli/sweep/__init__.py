@@ -14,6 +14,7 @@ from deepunlearn_cli.sweep.tuning import (
     Search,
     TunedMethod,
     conclude,
+    is_tunable,
     questions,
     references,
     tunable,
@@ -23,6 +24,6 @@ from deepunlearn_cli.sweep.workers import Order, search
 
 __all__ = [
     "FRESH_SEEDS", "SAMPLERS", "Foreseen", "Order", "Search", "StudyProgress", "TunedMethod",
-    "by_hand", "check_sampler", "conclude", "draws", "foresee", "points", "questions", "references",
-    "search", "summaries", "tunable", "unmeasured",
+    "by_hand", "check_sampler", "conclude", "draws", "foresee", "is_tunable", "points", "questions",
+    "references", "search", "summaries", "tunable", "unmeasured",
 ]  # fmt: skip

@@ -84,11 +84,17 @@ class StudyRow(Standing):
 
     Attributes:
         importances: by hyperparameter, its share in what the trials differ by.
+        domains: what was searched, by name: `log`, `choices` and so on, as declared.
+        history: every complete trial, by number.
         pareto: the trials that no other beats in all four losses.
+        candidates: the settings that were confirmed, or the one chosen without that (`Candidate`).
     """
 
     importances: Mapping[str, float]
+    domains: Mapping[str, Mapping[str, Any]]
+    history: list[Point]
     pareto: list[Point]
+    candidates: list[Mapping[str, Any]]
 
 
 def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
@@ -122,11 +128,15 @@ def every_study(studies: Path, address: str | None = None) -> Iterator[OptunaStu
 
 def _row(study: OptunaStudy) -> StudyRow:
     complete, attrs = _complete(study), study.user_attrs
+    history = [point_of(trial, attrs) for trial in complete]
     pareto = losses.pareto([tuple(trial.user_attrs["losses"]) for trial in complete])
     return {
         **standing(study),
         "importances": importances(study),
-        "pareto": [point_of(complete[i], attrs) for i in pareto],
+        "domains": attrs["space"]["domains"],
+        "history": history,
+        "pareto": [history[i] for i in pareto],
+        "candidates": attrs.get("candidates", []),
     }
 
 

@@ -17,9 +17,9 @@ from deepunlearn_cli.data import ForgetSet
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.steps import PRESET
 from deepunlearn_cli.methods import METHODS
-from deepunlearn_cli.studies import plan_file as plans
+from deepunlearn_cli.studies import plan as plans
+from deepunlearn_cli.studies import plan_file as reading
 from deepunlearn_cli.studies.bench import Bench
-from deepunlearn_cli.studies.plan import Plan
 from deepunlearn_cli.sweep import Search, questions, tunable, tuning
 from deepunlearn_cli.sweep.presets import Preset
 from deepunlearn_cli.sweep.question import FRESH_STEP
@@ -37,7 +37,7 @@ trials = 2
 """
 
 
-def asked_and_final(plan: Plan, tmp_path: Path, monkeypatch):
+def asked_and_final(plan: plans.Plan, tmp_path: Path, monkeypatch):
     """Per method: its question, a preset, and the final model with it."""
     monkeypatch.setattr(tuning, "_check_sizes", lambda start: None)
     runner = Formula(store(tmp_path), lambda params: REFERENCE)
@@ -66,7 +66,7 @@ def plain(recipe: Recipe) -> dict[str, object]:
 def test_what_is_searched_is_what_is_confirmed_and_judged(name, tmp_path, monkeypatch):
     if name == "own":
         (tmp_path / "own.toml").write_text(OWN)
-    plan = plans.load(str(tmp_path / "own.toml") if name == "own" else name)
+    plan = reading.load(str(tmp_path / "own.toml") if name == "own" else name)
     compared = 0
     for asked, preset, final in asked_and_final(plan, tmp_path, monkeypatch):
         [trial], [fresh] = asked.trials(preset.params), asked.trials(preset.params, fresh=1)
