@@ -76,7 +76,7 @@ def bench(
         if chosen.unrolling:
             return unrolled(bench, figure, dry_run=running.dry_run)
         if running.dry_run:
-            return Result(tables=[plan_size(list(of_plan(bench)), runner.width([]))])
+            return Result(tables=[plan_size(of_plan(bench), runner.width([]))])
         settings, failures = bench.tuned(search_teller(runner), session.console.note)
         for failure in failures:
             session.console.warn(f"{failure.message}; {failure.hint}")

@@ -23,7 +23,8 @@ class IndexRow(TypedDict):
         status: `done` or `failed`, for a `reason`; `created` in seconds since 1970.
         scores: by name, shares (0..1) and whatever else an attack tells.
         seconds: wall time of the method; `work` in epochs of training; on what `device`, `shared` with other
-            runs or not. `elapsed` is the wall time of the whole run, `jobs` the processes at work at a time.
+            runs or not. `elapsed` is the wall time of the whole run, `jobs` the processes at work at a time,
+            `startup` what the first run of a process waited for.
         reads: the parts of the data that its method saw.
         chosen: the study whose search made it, of what that search had chosen.
         approximate: whether its track did not meet the method's assumptions.
@@ -57,5 +58,6 @@ class IndexRow(TypedDict):
     approximate: NotRequired[bool | None]
     chosen: NotRequired[str | None]
     elapsed: NotRequired[float | None]
+    startup: NotRequired[float | None]
     jobs: NotRequired[int | None]
     earlier: NotRequired[str]

@@ -83,6 +83,7 @@ class Runner:
         self.store, self.device, self.sharing = store, device, sharing
         self.reporter = reporter or Reporter()
         self._sizes: dict[tuple[str, str, str, bool], int] = {}
+        self._begun: float | None = time.perf_counter()  # None once something was made
 
     @cached_property
     def materials(self) -> Materials:
@@ -205,10 +206,7 @@ class Runner:
         inputs = {name: self.store.get(needed.key) for name, needed in recipe.inputs.items()}
         progress = partial(self.reporter.progress, recipe=recipe)
         with self.reporting(recipe):
-            materials, start = (
-                self.materials,
-                time.perf_counter(),
-            )  # what only the first run waits for is no part
+            materials, start = self.materials, time.perf_counter()
             product = make(recipe, {k: v for k, v in inputs.items() if v}, materials, progress)
             facts = {"status": "done", "created": time.time(), **self._waited(start), **product.facts}
             return self.store.put(
@@ -222,8 +220,10 @@ class Runner:
             )
 
     def _waited(self, start: float) -> dict[str, float]:
-        """What it took since `start`, and in what company."""
-        return {"elapsed": time.perf_counter() - start, "jobs": self.sharing}
+        """What a run took since `start`, in what company; of the first one what came before."""
+        first = {"startup": start - self._begun} if self._begun is not None else {}
+        self._begun = None
+        return {"elapsed": time.perf_counter() - start, "jobs": self.sharing, **first}
 
     @contextmanager
     def reporting(self, recipe: Recipe) -> Iterator[None]:

@@ -54,7 +54,7 @@ def _notes(rows: Sequence[Row], jobs: int) -> list[str]:
     return [
         f"{pairs} pair{'s' * (pairs > 1)}: {counts}; {said}",
         f"{runs:,} runs in all: {there:,} there already, {runs - there:,} to make; failed trials, and what "
-        "is made again because other work shared the machine, come on top",
+        "is made again because other work shared the machine, come on top; a choice that is there takes none",
         _time(rows, jobs),
     ]
 

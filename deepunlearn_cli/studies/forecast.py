@@ -30,6 +30,7 @@ from deepunlearn_cli.studies.batches import (
     RunsToMake,
     mean_work,
     rows,
+    with_startup,
     work_of,
 )
 from deepunlearn_cli.studies.bench import Bench
@@ -43,8 +44,12 @@ if TYPE_CHECKING:
     from deepunlearn_cli.sweep import Foreseen, Order
 
 
-def of_plan(bench: Bench) -> Iterator[RunsToMake]:
+def of_plan(bench: Bench) -> list[RunsToMake]:
     """Every kind of every setup of a plan."""
+    return with_startup(_of_plan(bench), bench.runner)
+
+
+def _of_plan(bench: Bench) -> Iterator[RunsToMake]:
     for setup in bench.plan.setups:
         try:
             batches = list(_AtHand(bench, setup).batches())
@@ -62,7 +67,7 @@ def of_search(order: Order, starts: Sequence[Start], confirm: int, runner: Runne
     for one in sweep.foresee(order, runner.store, confirm):
         batches += _searched(one, sizes)
         batches += _chosen(one, sizes, runner)
-    return list(rows(batches, label, starts[0].recipe.model, runner))
+    return with_startup(rows(batches, label, starts[0].recipe.model, runner), runner)
 
 
 class _AtHand:

@@ -9,7 +9,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.fields import Domain, Share, Value
-from deepunlearn_cli.sweep import choice
+from deepunlearn_cli.sweep import choice, finite
+from deepunlearn_cli.sweep.question import described
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
@@ -59,18 +60,21 @@ def draws(domains: Mapping[str, Domain]) -> list[dict[str, Value]]:
 
 def points(domains: Mapping[str, Domain]) -> float:
     """How many points a space has; infinity where one of its ranges is of real numbers."""
-    return math.prod(_size(domain) for domain in domains.values())
+    size = finite.size({name: described(domain) for name, domain in domains.items()})
+    return math.inf if size is None else size
 
 
 def _foreseen(question: Question, order: Order, store: Store, confirm: int) -> Foreseen:
     study, most = order.existing(question), points(question.domains)
     wanted, done = int(min(order.wanted, most)), study.done() if study else 0
-    known = _known(question, study if done >= wanted else None, confirm)
-    others = 0 if done >= wanted or not confirm else int(min(confirm, most - 1))
+    wanted = study.goal(order.wanted) if study else wanted
+    ended = study if done and done >= wanted else None
+    known = _known(question, ended, confirm)
+    others = 0 if ended or not confirm else int(min(confirm, most - 1))
     each = len(question.runs)
     first = 0 if done else _there(question.trials(question.defaults), store)
     there = _there(known, store)
-    settled = study if done >= wanted and there == len(known) else None
+    settled = ended if there == len(known) else None
     return Foreseen(
         question,
         max(wanted, done) * each,
@@ -99,12 +103,6 @@ def _choice(question: Question, study: Study, confirm: int, store: Store) -> Map
 
 def _there(recipes: Sequence[Recipe], store: Store) -> int:
     return sum(store.get(recipe.key) is not None for recipe in recipes)
-
-
-def _size(domain: Domain) -> float:
-    if domain.type is bool or domain.choices:
-        return len(domain.choices or (False, True))
-    return _high(domain) - domain.low + 1 if domain.type is int else math.inf
 
 
 def _drawn(domain: Domain, random: Random) -> Value:

@@ -74,7 +74,7 @@ class Question:
     @cached_property
     def space(self) -> dict[str, Any]:
         """What is searched, as plain data; with the method's revision, since that changes what it means."""
-        domains = {name: _described(domain) for name, domain in self.domains.items()}
+        domains = {name: described(domain) for name, domain in self.domains.items()}
         return {"revision": self.runs[0].revision, "domains": domains}
 
     @cached_property
@@ -86,7 +86,7 @@ class Question:
             "losses": losses.NAMES,
             "sampler": [self.sampler, self.seed],
             "label": self.label,
-            **({"ranges": {n: _described(one) for n, one in self.ranges.items()}} if self.ranges else {}),
+            **({"ranges": {n: described(one) for n, one in self.ranges.items()}} if self.ranges else {}),
         }
         digest = hashlib.sha256(canonical(asked).encode()).hexdigest()[:ID_LENGTH]
         return f"{self.method}-{digest}"
@@ -138,7 +138,8 @@ class Question:
         return [run.name, run.inputs["original"].key, run.forget, dict(run.data), run.precision]
 
 
-def _described(domain: Domain) -> dict[str, Any]:
+def described(domain: Domain) -> dict[str, Any]:
+    """What is searched of one hyperparameter, as plain data."""
     if domain.type is bool or domain.choices:
         return {"choices": list(domain.choices or (False, True))}
     return {"low": domain.low, "high": domain.high, "log": domain.log, "whole": domain.type is int}
