@@ -16,6 +16,7 @@ from pathlib import Path
 
 import typer
 from docs_kit import pages
+from typer.core import TyperGroup
 
 from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.cli.app import app
@@ -36,10 +37,10 @@ def markdown(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def commands() -> list[tuple[str, str]]:
-    """Every command, sub-commands spelt out, with the first sentence of its help."""
+    """Every command, those of groups spelt out, with the first sentence of its help."""
     found: list[tuple[str, str]] = []
     for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
-        below = getattr(command, "commands", {name: command})
+        below = command.commands if isinstance(command, TyperGroup) else {name: command}
         for sub, leaf in below.items():
             full = name if leaf is command else f"{name} {sub}"
             found.append((f"`deepunlearn {full}`", leaf.help.split("\n\n")[0]))

@@ -15,7 +15,9 @@ from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.evaluation import metrics
 from deepunlearn_cli.execution import code
 from deepunlearn_cli.execution.lab import OneModelLab, leaks
+from deepunlearn_cli.execution.looks import LOOK, Hopeless, watched
 from deepunlearn_cli.execution.recipes import actor_of, training_of
+from deepunlearn_cli.execution.trials import judged
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._method import per_step
 from deepunlearn_cli.methods._tracked import Tracked
@@ -79,6 +81,8 @@ def _unlearn(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, pr
 
 def _trial(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
     method = METHODS.get(recipe.name).build(recipe.params)
+    if how := recipe.data.get(LOOK):
+        method = watched(method, how, lambda model: _trial_scores(model, recipe, materials))
     return _model_run(recipe, method, inputs, _tried, materials, progress)
 
 
@@ -104,6 +108,8 @@ def _model_run(
     try:
         model = materials.start(recipe, start) if start else nn.Module()  # training starts from nothing
         return judge(unlearn(model, method, task, seed=recipe.seed), task, recipe, materials)
+    except Hopeless as end:
+        return Product(scores=dict(end.scores), facts=_facts(task, recipe, materials), log=task.log)
     except RunFailed as failure:
         return _failed(failure, task, recipe, materials)
 
@@ -153,15 +159,13 @@ def _product(
 
 def _tried(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """Scores only, and none that needs a test picture."""
+    scores = _trial_scores(model, recipe, materials)
+    return Product(scores=scores, facts=_facts(task, recipe, materials), log=task.log)
+
+
+def _trial_scores(model: nn.Module, recipe: Recipe, materials: Materials) -> dict[str, Any]:
     outputs = materials.outputs(recipe, model, without=("test",))
-    against = {"umia_val": _judged(recipe.data["judge"], outputs)}
-    facts = _facts(task, recipe, materials)
-    return Product(scores=score(outputs) | against, facts=facts, log=task.log)
-
-
-def _judged(judge: Mapping[str, Any], outputs: Outputs) -> float:
-    attack = ATTACKS.get(judge["name"]).build(judge["params"])
-    return float(attack.run({"target": lambda: outputs}, judge["seed"]).scores[attack.headline()])
+    return score(outputs) | {"umia_val": judged(recipe, outputs)}
 
 
 def _shadow(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:

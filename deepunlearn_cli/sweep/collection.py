@@ -125,5 +125,6 @@ def _begun(theirs: OptunaStudy, storage: BaseStorage) -> OptunaStudy:
 
     name = opening.title(theirs.user_attrs, opening.key_of(theirs))
     study = optuna.create_study(storage=storage, study_name=name, directions=theirs.directions)
-    opening.name_metrics(study, losses.NAMES if len(theirs.directions) > 1 else (losses.NORM,))
+    names = theirs.metric_names or (losses.NAMES if len(theirs.directions) > 1 else (losses.NORM,))
+    opening.name_metrics(study, names)
     return study
