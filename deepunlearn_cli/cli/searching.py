@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -104,8 +103,7 @@ class Searching(Bundle):
                 spelt = f"--{name.replace('_', '-')}"
                 raise UsageFailure(f"{spelt} {value} is not {least} or more", f"{spelt} {least}, say")
         objective = sweeps.read_objective(self.objective) if self.objective else ""
-        if self.early_stop is not None and not 0 <= self.early_stop < math.inf:
-            raise UsageFailure(f"--early-stop {self.early_stop:g} is not 0 or more", "--early-stop 0.1, say")
+        sweeps.check_early_stop(self.early_stop)
         return sweeps.Search(self.sampler, self.sampler_seed, self.study, objective, self.early_stop)
 
     def order(self, questions: Sequence[Question], runner: Runner, seconds: float | None) -> Order:

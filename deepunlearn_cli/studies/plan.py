@@ -49,6 +49,8 @@ class Tuning:
         max_failures: failed trials in a row that end a method's search.
         study: a name that tells studies of an otherwise equal question apart.
         database: where the studies are kept; None for the store.
+        objective: what is minimised beside the losses: `cost`, or nothing.
+        early_stop: how far above the best a trial may lie after its first epochs; None for any distance.
         ranges: by method, what is searched instead of what is declared: `lr = "1e-4..1e-2"`,
             `batch_size = [64, 128]`.
     """
@@ -62,7 +64,22 @@ class Tuning:
     max_failures: int = 10
     study: str = ""
     database: str | None = None
+    objective: str = ""
+    early_stop: float | None = None
     ranges: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def search(self) -> Search:
+        """What draws the trials, whatever the method.
+
+        Raises:
+            UsageFailure: no such objective, or no such distance.
+        """
+        from deepunlearn_cli import sweep
+
+        sweep.check_early_stop(self.early_stop, "early_stop = ")
+        objective = sweep.read_objective(self.objective, "objective = ") if self.objective else ""
+        return sweep.Search(self.sampler, self.sampler_seed, self.study, objective, self.early_stop)
 
     @property
     def seconds(self) -> float | None:

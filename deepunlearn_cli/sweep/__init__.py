@@ -30,7 +30,7 @@ __all__ = [
     "StudyProgress",
     "TunedMethod",
     "by_hand",
-    "check_sampler",
+    "check_early_stop", "check_sampler",
     "conclude",
     "draws",
     "foresee",

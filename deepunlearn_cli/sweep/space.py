@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -81,16 +82,29 @@ def check_sampler(name: str) -> None:
         raise UsageFailure(failure.message, failure.hint)
 
 
-def read_objective(name: str) -> str:
+def read_objective(name: str, spelt: str = "--objective ") -> str:
     """What a search minimises beside the losses, by its public name, as trials keep it.
+
+    Args:
+        spelt: how people give it.
 
     Raises:
         UsageFailure: with suggestions.
     """
     if name not in OBJECTIVES:
-        failure = unknown("objective", name, OBJECTIVES, f"--objective takes {', '.join(OBJECTIVES)}")
+        failure = unknown("objective", name, OBJECTIVES, f"{spelt}{', '.join(OBJECTIVES)}")
         raise UsageFailure(failure.message, failure.hint)
     return OBJECTIVES[name]
+
+
+def check_early_stop(distance: float | None, spelt: str = "--early-stop ") -> None:
+    """Refuse what is no distance above the best (None is: any distance).
+
+    Raises:
+        UsageFailure: with an example.
+    """
+    if distance is not None and not 0 <= distance < math.inf:
+        raise UsageFailure(f"{spelt}{distance:g} is not 0 or more", f"{spelt}0.1, say")
 
 
 def sampler(question: Question) -> BaseSampler:
