@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from os.path import normpath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import UsageFailure
@@ -15,6 +15,9 @@ from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.steps import Steps
 from deepunlearn_cli.methods import METHODS, for_any_original
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.sweep import Search
 
 TABLES = ("1", "2")  # what a plan prints unless it says so
 
