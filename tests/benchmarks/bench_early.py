@@ -1,6 +1,6 @@
 """What stopping trials early saves, and what it costs: random searches, replayed with and without.
 
-    python tests/benchmarks/bench_early.py [TRIALS] [METHOD,METHOD] [DATASET] [MODEL] [EPOCHS]
+    python tests/benchmarks/bench_early.py [TRIALS] [METHOD,METHOD] [DATASET] [MODEL] [EPOCHS] [STORE]
 
 Every trial is looked at after a third of its epochs and made to its end all the same. Points of a random search do
 not depend on one another, so from these figures follows what any limit would have stopped: a trial whose norm at
@@ -45,12 +45,13 @@ def main(
     dataset: str = "digits",
     model: str = "resnet-tiny",
     epochs: str = "30",
+    store: str = "",
 ) -> None:
     """Measure and print."""
     print(f"{dataset} {model}, {epochs} epochs, {trials} random trials each", flush=True)
     print("method     limit  stopped  saved  best of all  best found  place", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        runner = Runner(Store.open(Path(folder), create=True))
+        runner = Runner(Store.open(Path(store or folder), create=True))
         start = original(runner, dataset, model, int(epochs))
         for method in methods.split(","):
             asked = questions(runner, [start], Search("random", early_stop=NEVER), {method: {}}, Steps())
