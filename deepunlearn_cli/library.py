@@ -41,7 +41,7 @@ def unlearn(model: nn.Module, method: str | Method, task: Task, *, seed: int = 0
 
     Raises:
         RunFailed: the result is not finite, or no weight has changed.
-        UsageFailure: the method cannot act on this architecture, or nothing in it learns.
+        UsageFailure: the method cannot act on this architecture, or nothing in it learns; it gave no model.
     """
     from deepunlearn_cli.engine.device import repeatable
     from deepunlearn_cli.engine.predict import changed, check_finite
@@ -50,14 +50,27 @@ def unlearn(model: nn.Module, method: str | Method, task: Task, *, seed: int = 0
     task.facts.setdefault("reads", list(actor.reads))
     own = copy.deepcopy(model)
     with _at_work(own, task) as reveal, repeatable(seed, task.device), task.cost.clock(task.device):
-        unlearned = actor.unlearn(own.train(), task)
+        unlearned = _checked_model(actor.unlearn(own.train(), task), actor)
     if task.graphs:
         task.graphs.clear()
     unlearned = _as_given(reveal(unlearned), model)
     check_finite(unlearned)
+    if proved := actor.guarantee():
+        task.facts.update(proved.facts())
     if actor.changes_weights and not actor.from_scratch and not changed(model.state_dict(), unlearned):
         raise RunFailed("the method did not change any weight", "raise -p lr=... or -p epochs=...")
     return unlearned
+
+
+def _checked_model(made: object, actor: Method) -> nn.Module:
+    from torch import nn
+
+    if not isinstance(made, nn.Module):
+        name = type(actor).__name__
+        raise UsageFailure(
+            f"{name}.unlearn gave a {type(made).__name__}, not a model", "it ends in: return model"
+        )
+    return made
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from deepunlearn_cli.attacks._one_model import OneModel
 from deepunlearn_cli.attacks._probe import Judgement, Lab, Probe, Tested
 from deepunlearn_cli.attacks._verdict import Rule
 from deepunlearn_cli.core.registry import Room
+from deepunlearn_cli.core.score import Score
 from deepunlearn_cli.evaluation.equivalence import (
     TOLERANCE,
     Decision,
@@ -27,8 +28,14 @@ from deepunlearn_cli.evaluation.equivalence import (
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks._evidence import Evidence as Evidence
 
+
+def _fault(kind: type) -> str:
+    """Why a plug-in cannot be an attack: its command follows from one of two bases."""
+    return "" if issubclass(kind, OneModel | Probe) else "derives from neither OneModel nor Probe"
+
+
 # mypy has no type for "an abstract class to be subclassed"
-ATTACKS = Room("deepunlearn_cli.attacks", Attack, "attack", "deepunlearn attacks")  # type: ignore[type-abstract]
+ATTACKS = Room("deepunlearn_cli.attacks", Attack, "attack", "deepunlearn attacks", _fault)  # type: ignore[type-abstract]
 
 __all__ = [
     "ATTACKS",
@@ -42,6 +49,7 @@ __all__ = [
     "OneModel",
     "Probe",
     "Rule",
+    "Score",
     "Source",
     "Tested",
     "Verdict",
@@ -57,11 +65,9 @@ __all__ = [
 
 def on_one_model() -> dict[str, type[OneModel]]:
     """By public name, the attacks that look at one model each."""
-    actors = {name: ATTACKS.get(name) for name in ATTACKS.names()}
-    return {name: actor for name, actor in actors.items() if issubclass(actor, OneModel)}
+    return {name: actor for name, actor in ATTACKS.residents().items() if issubclass(actor, OneModel)}
 
 
 def probes() -> dict[str, type[Probe]]:
     """By public name, the attacks that work on one model itself."""
-    actors = {name: ATTACKS.get(name) for name in ATTACKS.names()}
-    return {name: actor for name, actor in actors.items() if issubclass(actor, Probe)}
+    return {name: actor for name, actor in ATTACKS.residents().items() if issubclass(actor, Probe)}

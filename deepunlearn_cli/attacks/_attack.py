@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from deepunlearn_cli.core.fields import OPTION, Declared
+from deepunlearn_cli.core.plugins import name_of
 from deepunlearn_cli.core.score import Score
 from deepunlearn_cli.core.shared import Outputs
 
@@ -55,8 +56,8 @@ class Attack(Declared, ABC):
 
     @classmethod
     def name(cls) -> str:
-        """Its public name: that of its file."""
-        return cls.__module__.rpartition(".")[2].replace("_", "-")
+        """Its public name: that of its file, or of a plug-in."""
+        return name_of(cls)
 
     @classmethod
     def metrics(cls) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def ready(
     Raises:
         UsageFailure: nobody said how a checkpoint was trained, or it was trained otherwise than asked.
     """
-    anew = [given for name, given in wanted.items() if METHODS.get(name).from_scratch]
+    anew = [given for name, given in wanted.items() if METHODS.needed(name).from_scratch]
     if not anew:
         return list(starts)
     if len(wanted) == 1 and not augment:

@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from deepunlearn_cli.attacks import Attack, OneModel, on_one_model
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
+from deepunlearn_cli.cli.attack_group import ADDERS
 from deepunlearn_cli.cli.audit_rows import SavedFiles, advice, audit_row, audited_files
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
@@ -215,5 +218,11 @@ def _examples(name: str) -> list[str]:
     ]
 
 
+def add(app: typer.Typer, name: str, attack: type[OneModel]) -> None:
+    """Make a command of an attack."""
+    register(app, name, *_examples(name), declared=attack)(_command(attack))
+
+
+ADDERS[OneModel] = add
 for _name, _attack in on_one_model().items():
-    register(attack_app, _name, *_examples(_name), declared=_attack)(_command(_attack))
+    add(attack_app, _name, _attack)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
+from deepunlearn_cli.cli import installed
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 def _names(incomplete: str) -> list[str]:
     from deepunlearn_cli.attacks import ATTACKS
 
-    return [name for name in ATTACKS.names() if name.startswith(incomplete)]
+    return [name for name in (*ATTACKS.names(), *ATTACKS.installed()) if name.startswith(incomplete)]
 
 
-@register(app, "attacks", "deepunlearn attacks", "deepunlearn attacks umia")
+@register(app, "attacks", "deepunlearn attacks", "deepunlearn attacks umia", "deepunlearn attacks ./mine.py")
 def attacks(
     session: Session,
     name: Annotated[str | None, argument(help="An attack.", autocompletion=_names)] = None,
@@ -32,16 +33,18 @@ def attacks(
 
     if name:
         return Result(tables=[_card(ATTACKS.get(name))])
-    rows = [
-        {"name": one, "title": ATTACKS.get(one).title, "summary": ATTACKS.get(one).summary}
-        for one in ATTACKS.names()
-    ]
+    rows = installed.rows_of(ATTACKS, _facts, {"title": "", "summary": ""})
     columns = [
         Column("name", lambda row: str(row["name"])),
         Column("title", lambda row: str(row["title"])),
-        Column("what it does", lambda row: str(row["summary"])),
+        Column("what it does", lambda row: str(row["fault"] or row["summary"])),
     ]
-    return Result(tables=[Table("deepunlearn.attack/1", "", columns, rows)])
+    notes = list(installed.notes(ATTACKS))
+    return Result(tables=[Table("deepunlearn.attack/1", "", installed.columns(columns, rows), rows, notes)])
+
+
+def _facts(attack: type[Attack]) -> dict[str, str]:
+    return {"title": attack.title, "summary": attack.summary}
 
 
 def _card(attack: type[Attack]) -> Table:
@@ -52,4 +55,4 @@ def _card(attack: type[Attack]) -> Table:
         *(column for column in table.columns[1:] if column.header != "sweep"),
     ]
     goes_by = f"a verdict goes by all of {', '.join(attack.metrics())} (--metric: by some)"
-    return replace(table, columns=columns, notes=[*table.notes, goes_by])
+    return replace(table, columns=columns, notes=[*table.notes, goes_by, *installed.origin_note(attack)])

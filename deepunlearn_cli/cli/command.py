@@ -10,6 +10,7 @@ import signal
 import sys
 import textwrap
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from deepunlearn_cli.cli.console import Console, Result
 from deepunlearn_cli.cli.parameter import Command, option
 from deepunlearn_cli.cli.unfold import parameter, unfolded
 from deepunlearn_cli.core.errors import ExitCode, Failure
+from deepunlearn_cli.core.plugins import Notice
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.progress import Bars
@@ -157,7 +159,8 @@ def _guarded(session: Session, work: Callable[[], Result]) -> ExitCode:
     """Do the work and print its result; every way to end has its exit code."""
     signal.signal(signal.SIGTERM, _on_terminate)
     try:
-        result = work()
+        with noticing(session.console):
+            result = work()
         session.console.show(result)
         return result.code
     except Failure as failure:
@@ -177,6 +180,25 @@ def _guarded(session: Session, work: Callable[[], Result]) -> ExitCode:
         _trace(session)
         session.console.fail(_unexpected(error))
         return ExitCode.UNEXPECTED
+
+
+@contextmanager
+def noticing(console: Console) -> Iterator[None]:
+    """What is to be known of plug-ins, said as this console says things, each once."""
+    told: set[str] = set()
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, Notice):
+                usual(message, category, *where, **more)
+            elif (text := str(message)) not in told:
+                told.add(text)
+                console.warn(text)
+
+        warnings.simplefilter("always", Notice)
+        warnings.showwarning = show
+        yield
 
 
 def _trace(session: Session) -> None:

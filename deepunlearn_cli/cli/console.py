@@ -140,14 +140,14 @@ def stdout(most: int | None = None) -> RichConsole:
     from rich.console import Console as RichConsole
 
     width = shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
-    return RichConsole(width=min(width, most or width))
+    return RichConsole(width=min(width, most or width), emoji=False)
 
 
 def stderr() -> RichConsole:
     """Rich on stderr."""
     from rich.console import Console as RichConsole
 
-    return RichConsole(stderr=True)
+    return RichConsole(stderr=True, emoji=False)  # `./mine.py:x:` is what it says
 
 
 def _lines(text: str) -> str:

@@ -185,7 +185,7 @@ def _actor(row: IndexRow) -> type[Declared]:
 
     if row["kind"] in ("train", "checkpoint", "lockstep") or not row["target"]:
         return TRAINER
-    return METHODS.get(row["name"]) if row["name"] in METHODS.names() else Declared
+    return METHODS.known(row["name"]) or Declared
 
 
 def _methods(text: str | None) -> list[str]:
@@ -202,7 +202,7 @@ def _domains(method: str | None) -> dict[str, list[Domain]]:
     from deepunlearn_cli.execution.recipes import TRAINER
     from deepunlearn_cli.methods import METHODS
 
-    actors = [METHODS.get(name) for name in _methods(method) if name not in CONTROLS]
+    actors = [METHODS.needed(name) for name in _methods(method) if name not in CONTROLS]
     found: dict[str, list[Domain]] = {name: [domain] for name, domain in OF_RUNS.items()}
     for actor in actors:
         for name, domain in actor.domains().items():

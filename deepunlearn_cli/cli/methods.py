@@ -6,51 +6,58 @@ import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
+from deepunlearn_cli.cli import installed
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_methods
 from deepunlearn_cli.cli.parameter import argument
+from deepunlearn_cli.core.plugins import blamed
 from deepunlearn_cli.reporting.table import Column, Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.fields import Declared
     from deepunlearn_cli.methods import Method
 
+UNKNOWN: dict[str, Any] = {
+    "title": "", "aliases": [], "needs": [], "touches": "", "cost": None, "paper": "", "summary": "",
+}  # fmt: skip
 COST = "epochs: work of the defaults in epochs of training, with a tenth of CIFAR-10 to forget"
 
 
-@register(app, "methods", "deepunlearn methods", "deepunlearn methods msg", "deepunlearn methods --json")
+@register(app, "methods", "deepunlearn methods", "deepunlearn methods msg", "deepunlearn methods ./mine.py")
 def methods(
     session: Session,
     name: Annotated[
-        str | None, argument(metavar="NAME", help="A method.", autocompletion=complete_methods)
+        str | None, argument(metavar="NAME", help="A method, of yours too.", autocompletion=complete_methods)
     ] = None,
 ) -> Result:
     """List the methods, or show one with its hyperparameters."""
     from deepunlearn_cli.methods import METHODS
 
     if name:
-        return Result(tables=[card(METHODS.get(name))])
+        kind = METHODS.get(name)
+        with blamed(kind):
+            return Result(tables=[card(kind)])
     return Result(tables=[method_table()])
 
 
 def method_table() -> Table:
-    """Every method: what data it reads, what it costs, what it does; JSON has its title and paper too."""
+    """Every method: what data it reads, what it costs, what it does; JSON has its title and paper too.
+
+    Those of installed packages are loaded for this, as for nothing else that does not name them.
+    """
     from deepunlearn_cli.methods import METHODS
 
-    rows = []
-    for name in METHODS.names():
-        method = METHODS.get(name)
-        summary = (inspect.getdoc(method) or "").splitlines()[0]
-        rows.append({"name": name, **facts_of(method), "summary": summary})
+    rows = installed.rows_of(METHODS, facts_of, UNKNOWN)
     columns = [
         Column("name", lambda row: str(row["name"])),
-        Column("reads", lambda row: ", ".join(row["needs"]) or "nothing"),
-        Column("epochs", lambda row: f"{row['cost']:.1f}", right=True),
-        Column("what it does", lambda row: str(row["summary"])),
+        Column("reads", lambda row: ", ".join(row["needs"]) or ("" if row["fault"] else "nothing")),
+        Column("epochs", lambda row: "" if row["fault"] else f"{row['cost']:.1f}", right=True),
+        Column("what it does", lambda row: str(row["fault"] or row["summary"])),
     ]
-    return Table("deepunlearn.method/1", "", columns, rows, [COST])
+    notes = [COST, *installed.notes(METHODS)]
+    return Table("deepunlearn.method/1", "", installed.columns(columns, rows), rows, notes)
 
 
 def facts_of(method: type[Method]) -> dict[str, Any]:
@@ -62,7 +69,14 @@ def facts_of(method: type[Method]) -> dict[str, Any]:
         "touches": method.touches,
         "cost": method().cost(),
         "paper": method.paper,
+        "guarantee": promise.facts() if (promise := method().guarantee()) else None,
+        "summary": summary_of(method),
     }
+
+
+def summary_of(kind: type) -> str:
+    """The first line of a class's documentation."""
+    return next(iter((inspect.getdoc(kind) or "").splitlines()), "")
 
 
 def card(method: type[Method]) -> Table:
@@ -70,7 +84,10 @@ def card(method: type[Method]) -> Table:
     table = field_table(method, f"{method.title} ({method.paper})")
     reads, cost = ", ".join(method.needs) or "nothing", method().cost()
     traits = f"reads: {reads}; touches: {method.touches}; costs {cost:.1f} epochs of training"
-    return replace(table, notes=[*table.notes, f"{traits} with these settings ({COST})"])
+    promise = method().guarantee()
+    proved = [promise.said()] if promise else []
+    whole = [f"{traits} with these settings ({COST})", *proved, *installed.origin_note(method)]
+    return replace(table, notes=[*table.notes, *whole])
 
 
 def field_table(cls: type[Declared], title: str) -> Table:

@@ -23,15 +23,28 @@ def complete_methods(incomplete: str) -> list[str]:
     from deepunlearn_cli.methods import METHODS
 
     done, _, rest = incomplete.rpartition(",")
-    names = [name for name in [*METHODS.names(), "all"] if name.startswith(rest)]
-    return [f"{done},{name}" if done else name for name in names]
+    names = [name for name in [*METHODS.names(), *METHODS.installed(), "all"] if name.startswith(rest)]
+    return [f"{done},{name}" if done else name for name in [*names, *_python_files(rest)]]
+
+
+def _python_files(incomplete: str) -> list[str]:
+    """Folders and Python files that a path may go on to; none of what is no path yet."""
+    folder, slash, begun = incomplete.rpartition("/")
+    if not slash and not incomplete.startswith("."):
+        return []
+    with suppress(OSError):
+        found = sorted(Path(folder or (slash or ".")).iterdir())
+        names = [f"{one.name}/" if one.is_dir() else one.name for one in found]
+        return [f"{folder}{slash}{n}" for n in names if n.startswith(begun) and n.endswith(("/", ".py"))]
+    return []
 
 
 def complete_datasets(incomplete: str) -> list[str]:
     """Names of datasets."""
     from deepunlearn_cli.data import FAMILIES
 
-    return [name for name in FAMILIES.names() if name.startswith(incomplete)]
+    names = [*FAMILIES.names(), *FAMILIES.installed(), *_python_files(incomplete)]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def complete_models(incomplete: str) -> list[str]:
@@ -46,7 +59,8 @@ def _parameters(ctx: typer.Context, incomplete: str) -> list[str]:
 
     name = str(ctx.params.get("method") or "retrain").split(",")[0]
     with suppress(Failure):  # a misspelt method: its command will say so
-        return [f"{field}=" for field in METHODS.get(name).domains() if field.startswith(incomplete)]
+        own = METHODS.known(name)  # completing a line runs no code that it names
+        return [f"{field}=" for field in own.domains() if field.startswith(incomplete)] if own else []
     return []
 
 
@@ -64,7 +78,8 @@ Dataset = Annotated[
     str,
     option(
         metavar="NAME",
-        help="digits, mnist, cifar10, ... (`deepunlearn datasets`), folder:PATH, npz:FILE or csv:FILE.",
+        help="digits, mnist, cifar10, ... (`deepunlearn datasets`), folder:PATH, npz:FILE or csv:FILE; "
+        "./mine.py:Mine of yours.",
         autocompletion=complete_datasets,
         rich_help_panel=DATA,
     ),
@@ -215,7 +230,7 @@ Methods = Annotated[
     str,
     option(
         metavar="NAME[,NAME]|all",
-        help="The method, or several (`deepunlearn methods`).",
+        help="The method, or several (`deepunlearn methods`); yours: ./mine.py:Mine or package.module:Class.",
         autocompletion=complete_methods,
     ),
 ]

@@ -9,10 +9,13 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from deepunlearn_cli.attacks import Probe, gap_interval, probes
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.attack import DrawSeed, recipe_on
+from deepunlearn_cli.cli.attack_group import ADDERS
 from deepunlearn_cli.cli.audit_rows import about, advice
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
@@ -131,5 +134,11 @@ def _examples(name: str) -> list[str]:
     ]
 
 
+def add(app: typer.Typer, name: str, attack: type[Probe]) -> None:
+    """Make a command of an attack."""
+    register(app, name, *_examples(name), declared=attack)(_command(attack))
+
+
+ADDERS[Probe] = add
 for _name, _attack in probes().items():
-    register(attack_app, _name, *_examples(_name), declared=_attack)(_command(_attack))
+    add(attack_app, _name, _attack)

@@ -22,6 +22,7 @@ from deepunlearn_cli.cli.tables import (
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.reporting.clustering import LINKAGES
 from deepunlearn_cli.reporting.measures import PAPERS, SPLITS, find_metric, metrics_of_rank
+from deepunlearn_cli.reporting.titles import of_plugins
 
 if TYPE_CHECKING:
     from deepunlearn_cli.reporting.records import Record
@@ -88,7 +89,7 @@ def _records(source: Source, metrics: Sequence[str]) -> list[Record]:
     if count := outdated(rows):
         again = "deepunlearn attack ulira makes them again from the models that are kept"
         source.session.console.warn(f"left out: {count} methods attacked by an earlier U-LiRA; {again}")
-    splits = ulira_records(source.left(rows), titles())
+    splits = ulira_records(source.left(rows), titles() | of_plugins(rows))
     if not splits:
         raise NotFound("no U-LiRA in this store", "deepunlearn attack ulira --method msg,ft --dataset ...")
     return splits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from deepunlearn_cli.core.errors import UsageFailure, unknown
@@ -44,11 +44,19 @@ def read_jobs(text: str) -> int | None:
     return int(text)
 
 
-def read_methods(text: str) -> list[str]:
-    """Public method names of `msg`, `msg,ct` or `all`, each once."""
+def read_methods(text: str, every: Callable[[], list[str]] | None = None) -> list[str]:
+    """Public method names of `msg`, `msg,ct`, `all` or `all,./mine.py:Mine`, each once.
+
+    Args:
+        every: what `all` means here; all that start from any original, unless told otherwise.
+    """
     from deepunlearn_cli.methods import METHODS, for_any_original
 
-    names = for_any_original() if text == "all" else [METHODS.public_name(name) for name in text.split(",")]
+    names = [
+        public
+        for name in text.split(",")
+        for public in ((every or for_any_original)() if name == "all" else [METHODS.public_name(name)])
+    ]
     return list(dict.fromkeys(names))
 
 
@@ -64,7 +72,7 @@ def params_for(methods: list[str], given: dict[str, str]) -> dict[str, dict[str,
 
     chosen = shares_of(methods, given)
     for name, params in chosen.items():
-        METHODS.get(name).build(params)
+        METHODS.needed(name).build(params)
     return chosen
 
 
@@ -72,7 +80,7 @@ def shares_of(methods: list[str], given: dict[str, str]) -> dict[str, dict[str, 
     """The same, whatever the values: what nobody knows is given to all, who refuse it."""
     from deepunlearn_cli.methods import METHODS
 
-    actors = {name: METHODS.get(name) for name in methods}
+    actors = {name: METHODS.needed(name) for name in methods}
     takers = {name: actor for name, actor in actors.items() if len(actors) == 1 or not actor.control}
     known = {field for actor in takers.values() for field in actor.domains()}
     chosen: dict[str, dict[str, str]] = {name: {} for name in methods}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import app
@@ -26,10 +27,10 @@ from deepunlearn_cli.cli.tables import (
     printed,
     written,
 )
-from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.reporting.table import Table
+    from deepunlearn_cli.reporting.table import Row, Table
 
 
 @register(
@@ -105,7 +106,14 @@ def _page(source: Source) -> str:
     if source.file:
         return report_page(source.records, [])
     splits = stored_rows(source.store, kept(source.uliras, source.filters, table=True).rows)
-    return report_page(source.records, splits, source.removals)
+    return report_page(source.records, splits, source.removals, _sweeps(source))
+
+
+def _sweeps(source: Source) -> Sequence[Row]:
+    """The store's searches, which there may be none of."""
+    with suppress(NotFound):
+        return source.sweeps
+    return []
 
 
 def _runs(session: Session, refs: Sequence[str], control: str | None) -> list[Table]:

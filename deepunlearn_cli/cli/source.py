@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, cast
 from deepunlearn_cli.cli.filters import Filter, kept, nothing
 from deepunlearn_cli.cli.only import Only
 from deepunlearn_cli.core.errors import NotFound
+from deepunlearn_cli.core.plugins import is_name
+from deepunlearn_cli.reporting.titles import of_plugins, told_apart
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
@@ -75,7 +77,8 @@ class Source:
         attacks = [row for row in self.runs.rows if row["kind"] == "attack"]
         models = self._wanted([row for row in self.runs.rows if is_model(row)])
         reader = Reader(partial(_outputs, self.store))
-        return records([*attacks, *self.left(models)], titles(), reader, class_counts())
+        known = titles() | of_plugins(models)
+        return records([*attacks, *self.left(models)], known, reader, class_counts())
 
     def left(self, rows: Sequence[IndexRow]) -> list[IndexRow]:
         """What the filters leave of these rows, controls beside methods.
@@ -109,7 +112,7 @@ class Source:
         """The model runs that a plan or a person asked for, by methods that there are; others are told."""
         if self.among is not None:
             rows = [row for row in rows if row["id"] in self.among]
-        known = titles()
+        known = titles() | of_plugins(rows)
         strangers = Counter(row["name"] for row in rows if _is_strange(row, known))
         for name, count in strangers.items():
             self.session.console.warn(f"left out: {count} runs of {name}, which is no method of this version")
@@ -123,10 +126,11 @@ class Source:
         if not chosen:
             return list(rows)
         names, run = sorted({row["name"] for row in chosen}), chosen[-1]
+        preset = self.store.studies / f"{run['chosen']}.toml"
         use = f"unlearn {run['target']} --method {run['name']} --forget {quote(run['forget_label'] or '')}"
         self.session.console.note(
             f"left out: {len(chosen)} runs of {', '.join(names)} that searches made and nobody asked for; "
-            f"`deepunlearn {use} --preset best` does, of one"
+            f"`deepunlearn {use} --preset {quote(str(preset))}` does, of one"
         )
         ids = {row["id"] for row in chosen}
         return [row for row in rows if row["id"] not in ids]
@@ -198,10 +202,18 @@ def _classes(store: Store, run_id: str) -> Sequence[str]:
 
 
 def titles() -> dict[str, str]:
-    """What people read, by public name of a method."""
+    """What people read, by public name of a method here."""
     from deepunlearn_cli.methods import METHODS
 
-    return {name: METHODS.get(name).title for name in METHODS.names()}
+    return {name: kind.title for name, kind in METHODS.residents().items()}
+
+
+def title(name: str) -> str:
+    """The same of one method that is here, a plug-in too."""
+    from deepunlearn_cli.methods import METHODS
+
+    own = METHODS.needed(name).title
+    return told_apart({name: own})[name] if is_name(name) else own
 
 
 def class_counts() -> dict[str, int]:

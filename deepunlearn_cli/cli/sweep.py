@@ -102,9 +102,9 @@ def _fixed(method: str, given: dict[str, str]) -> dict[str, dict[str, str]]:
     """The methods to tune, each with what was said of its hyperparameters."""
     from deepunlearn_cli import sweep as sweeps
 
-    names = sweeps.tunable() if method == "all" else read_methods(method)
+    names = read_methods(method, sweeps.tunable)
     for name in names:
-        if name not in sweeps.tunable():
+        if not sweeps.is_tunable(name):
             raise UsageFailure(
                 f"{name} has no hyperparameters to tune", f"methods with some: {', '.join(sweeps.tunable())}"
             )

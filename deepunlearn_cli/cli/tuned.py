@@ -53,7 +53,7 @@ class Tuned(Bundle):
         from deepunlearn_cli.methods import METHODS
         from deepunlearn_cli.sweep import fit
 
-        if self.preset is None or METHODS.get(method).control:
+        if self.preset is None or METHODS.needed(method).control:
             return dict(given), ""
         chosen = self._chosen(session, store, method, here, given)
         fitting = fit.fit(chosen, here, given)

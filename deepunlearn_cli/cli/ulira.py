@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, read_precision
 from deepunlearn_cli.cli.setting import SettingOptions
+from deepunlearn_cli.cli.source import title, titles
 from deepunlearn_cli.cli.tuned import Tuned
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.cli.verdict import VerdictOptions, answer_row, code_of
@@ -23,6 +25,7 @@ from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.recipe import CONTROLS, DO_NOTHING, RETRAIN
 from deepunlearn_cli.evaluation.klom import LEAST_MODELS
 from deepunlearn_cli.reporting import ulira as views
+from deepunlearn_cli.reporting.titles import of_plugins
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Findings, Rule
@@ -179,14 +182,13 @@ def _analysed(
 
 def stored_rows(store: Store, attacks: Sequence[IndexRow]) -> list[dict[str, Any]]:
     """What the figure needs of the newest U-LiRA of each method among these attacks."""
-    from deepunlearn_cli.methods import METHODS
-
+    known = titles() | of_plugins(attacks)
     newest: dict[str, dict[str, Any]] = {}
     for row in attacks:
         run = store.find(row["id"])
         method, samples = run.recipe.labels["method"], run.outputs()["samples"]
         drawn = {"histogram": views.histogram(samples["accuracy"]), "accuracy": run.scores["accuracy"]}
-        about = {"title": METHODS.get(method).title, "control": method in CONTROLS}
+        about = {"title": known.get(method, method), "control": method in CONTROLS}
         newest[method] = about | drawn
     return sorted(newest.values(), key=_order)
 
@@ -226,18 +228,17 @@ def _klom(attack: ULiRA, ours: Findings | None, control: Findings | None) -> dic
 def _row(
     analysis: shadows.Analysis, attack: ULiRA, rule: Rule, controls: Mapping[str, Findings]
 ) -> dict[str, Any]:
-    from deepunlearn_cli.methods import METHODS
     from deepunlearn_cli.studies import audit
 
     ours = audit.findings_of(analysis.run) if analysis.run else None
     is_control = analysis.method in CONTROLS
     answer = None
     if ours and RETRAIN in controls and not is_control:
-        answer = _answered(rule, ours, controls)
+        answer = replace(_answered(rule, ours, controls), claim=analysis.claim)
     return {
         "id": analysis.run.id if analysis.run else None,
         "method": analysis.method,
-        "title": METHODS.get(analysis.method).title,
+        "title": title(analysis.method),
         "control": is_control,
         "reason": analysis.failure.message if analysis.failure else None,
         **(ours.scores if ours else dict.fromkeys(ULiRA.score_names())),

@@ -37,6 +37,7 @@ FACTS = {
         Fact("reads", "the parts of the data that the method saw"),
         Fact("peak_memory", "peak of what the method added to the process", "host MB", 0, 1e-6),
         Fact("peak_device_memory", "peak on the GPU, model and pictures included", "GPU MB", 0, 1e-6),
+        Fact("title", "what tables call its method, where that is a plug-in"),
         Fact("approximate", "whether its track did not meet the method's assumptions"),
     )
 }

@@ -67,6 +67,15 @@ def random_share(spec: str) -> float | None:
     return _fraction(argument.partition(":")[0]) if form == "random" else None
 
 
+def drawn_at_random(spec: str) -> bool:
+    """Whether a spec draws pictures at random, or at random within classes, or takes whole ones.
+
+    Then no picture is chosen for what it shows. Lists, the hardest, and twins that join are chosen.
+    """
+    form, _, argument = spec.partition(":")
+    return random_share(spec) is not None or (form == "class" and not argument.endswith(" with duplicates"))
+
+
 def likely_share(spec: str, classes: int) -> float | None:
     """About which fraction of the training part a spec asks for, with classes of one size.
 

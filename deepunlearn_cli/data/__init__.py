@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from deepunlearn_cli.core import plugins
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.core.plugins import blamed
 from deepunlearn_cli.core.registry import Room
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
@@ -18,7 +21,16 @@ from deepunlearn_cli.data._cache import decoded_from, find, keep, load_dataset
 from deepunlearn_cli.data._canary import Canary, drawn, with_canaries
 from deepunlearn_cli.data._classes import arranged, read_classes, untrained
 from deepunlearn_cli.data._dataset import Dataset
-from deepunlearn_cli.data._family import NOTHING, Asked, Family, FamilyRow, raw_folder
+from deepunlearn_cli.data._family import (
+    NOTHING,
+    Asked,
+    Family,
+    FamilyRow,
+    FileFamily,
+    Plan,
+    hold_out,
+    raw_folder,
+)
 from deepunlearn_cli.data._forget import (
     FORMS,
     ForgetSet,
@@ -32,7 +44,7 @@ from deepunlearn_cli.data._forget import (
 from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._hardness import Scores
 from deepunlearn_cli.data._listing import printable
-from deepunlearn_cli.data._pictures import INTERPOLATIONS, resized_by
+from deepunlearn_cli.data._pictures import INTERPOLATIONS, array_filler, resized_by
 from deepunlearn_cli.data._splits import Split, split
 
 __all__ = [
@@ -46,9 +58,13 @@ __all__ = [
     "ClaimedForget",
     "Dataset",
     "Family",
+    "FileFamily",
     "ForgetSet",
+    "Plan",
     "Scores",
     "Split",
+    "array_filler",
+    "asks_to_import",
     "check_spec",
     "claim_of",
     "draw_forget",
@@ -57,6 +73,8 @@ __all__ = [
     "forget_of",
     "forget_set",
     "halve",
+    "hold_out",
+    "kind_of",
     "known_as",
     "list_families",
     "load_dataset",
@@ -76,6 +94,8 @@ __all__ = [
 
 FAMILIES = Room(__name__, Family, "dataset", "deepunlearn datasets")  # type: ignore[type-abstract]
 SIZE_LIMIT = 4096  # pixels
+PATHS = ("PATH", "FILE")  # what a family takes that is a place on a disk
+SHOW_GUIDE = "deepunlearn guide your-method"
 
 
 def open_dataset(
@@ -112,13 +132,24 @@ def open_dataset(
 
 
 def _opened(family: Family, home: Path, classes: Sequence[str], report: Progress) -> Dataset:
-    known = find(home, family.key(family.stamp()))
+    with blamed(type(family)):
+        known = find(home, family.key(family.stamp()))
     if known:
         return known
-    family.fetch(report)
-    keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())
-    plan = arranged(family.plan(), classes) if classes else family.plan()
-    return keep(home, plan, keys, report, _place(family))
+    with blamed(type(family)):
+        family.fetch(report)
+        keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())
+        plan = _labelled(family, family.plan())
+        return keep(home, arranged(plan, classes) if classes else plan, keys, report, _place(family))
+
+
+def _labelled(family: Family, plan: Plan) -> Plan:
+    """A plan under the name that tables show: that of a plug-in tells it from all others."""
+    if plugins.of(type(family)) is None:
+        return plan
+    if not isinstance(plan, Plan):
+        raise UsageFailure(f"{family.label}.plan() gives a {type(plan).__name__}, not a Plan", SHOW_GUIDE)
+    return replace(plan, name=family.label)
 
 
 def known_as(spec: str, home: Path) -> tuple[str, set[str]]:
@@ -157,19 +188,48 @@ def check_spec(spec: str) -> None:
         UsageFailure: a family without the path it takes, or with one that it does not.
     """
     family = _family(spec, Path(), None, offline=True)
-    if family.takes and not Path(family.argument).expanduser().exists():
+    if family.takes in PATHS and not Path(family.argument).expanduser().exists():
         raise NotFound(f"dataset {spec}: there is no {family.argument}", "check the path")
 
 
 def portable(spec: str) -> str:
     """A spec that means the same from any working directory: paths made absolute."""
-    name, colon, argument = spec.partition(":")
-    return f"{name}:{Path(argument).expanduser().absolute()}" if colon else spec
+    address = FAMILIES.address(spec)
+    if address is None:
+        name, colon, argument = spec.partition(":")
+        return f"{name}:{Path(argument).expanduser().absolute()}" if colon else spec
+    takes = FAMILIES.get(replace(address, rest="").place).takes
+    rest = str(Path(address.rest).expanduser().absolute()) if takes in PATHS else address.rest
+    return f"{address.place}:{rest}" if rest else address.place
+
+
+def kind_of(spec: str) -> tuple[str, type[Family]]:
+    """What a spec names, without what follows the colon, and its family.
+
+    Raises:
+        NotFound, UsageFailure: no such family; a plug-in that cannot be loaded.
+    """
+    name, _, _ = _split(spec)
+    return name, FAMILIES.get(name)
+
+
+def _split(spec: str) -> tuple[str, str, str]:
+    """A spec's family, the colon if there is one, and what follows it."""
+    address = FAMILIES.address(spec)
+    if address is None:
+        return spec.partition(":")
+    rest = f":{address.rest}" if address.rest else ""
+    return spec.removesuffix(rest), rest[:1], address.rest
+
+
+def asks_to_import(spec: str) -> bool:
+    """Whether a spec makes Python import code of the user's."""
+    return FAMILIES.is_plugin(_split(spec)[0])
 
 
 def list_families() -> list[FamilyRow]:
     """The families as plain rows, by name."""
-    return [_row(name, FAMILIES.get(name)) for name in FAMILIES.names()]
+    return [_row(name, kind) for name, kind in FAMILIES.residents().items()]
 
 
 def _row(name: str, kind: type[Family]) -> FamilyRow:
@@ -183,7 +243,7 @@ def _row(name: str, kind: type[Family]) -> FamilyRow:
 
 
 def _family(spec: str, home: Path, image_size: int | None, offline: bool, asked: Asked = NOTHING) -> Family:
-    name, colon, argument = spec.partition(":")
+    name, colon, argument = _split(spec)
     if image_size is not None and not 1 <= image_size <= SIZE_LIMIT:
         raise UsageFailure(f"--image-size {image_size} is not from 1 to {SIZE_LIMIT}", "--image-size 32, say")
     _check_path(spec, argument)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypedDict
 import numpy as np
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.plugins import identity, name_of
 from deepunlearn_cli.core.preparation import BILINEAR
 from deepunlearn_cli.core.recipe import canonical
 from deepunlearn_cli.core.shared import Progress
@@ -135,7 +136,7 @@ class Family(ABC):
     @property
     def label(self) -> str:
         """The dataset's name for people."""
-        return type(self).__module__.rpartition(".")[2].replace("_", "-")
+        return name_of(type(self))
 
     def fetch(self, progress: Progress) -> None:  # noqa: B027
         """Get the files if they are missing. `NotFound` if that cannot be done."""
@@ -156,7 +157,7 @@ class Family(ABC):
         """SHA-256 (hex) of the source in this state."""
         said: list[Any] = [list(vars(self.asked).values())] if self.asked != NOTHING else []
         said += [self.interpolation] if self.interpolation != BILINEAR else []
-        state = canonical([DECODER, type(self).__module__, self.image_size, stamp, *said])
+        state = canonical([DECODER, identity(type(self)), self.image_size, stamp, *said])
         return hashlib.sha256(state.encode("utf-8", "surrogateescape")).hexdigest()
 
 

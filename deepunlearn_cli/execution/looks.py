@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.evaluation.losses import losses, norm
 
@@ -28,8 +28,11 @@ SHARE = 1 / 3  # of a trial's epochs before the look
 Judge = Callable[["nn.Module"], Mapping[str, Any]]
 
 
-class Hopeless(Exception):
-    """A trial that is not worth its other epochs; `scores` are those of the look."""
+class Hopeless(BaseException):
+    """A trial that is not worth its other epochs; `scores` are those of the look.
+
+    No error, so that nothing which bears with errors keeps it from ending the trial.
+    """
 
     def __init__(self, scores: Mapping[str, Any]) -> None:
         super().__init__("hopeless")
@@ -46,53 +49,53 @@ def look(above: float, reference: Mapping[str, float]) -> dict[str, Any]:
     return {"share": SHARE, "above": above, "reference": dict(reference)}
 
 
-def watched(method: Method, how: Mapping[str, Any], judge: Judge) -> Method:
-    """The method, looked at while it works; `Hopeless` where the look says so.
+def watch(method: Method, how: Mapping[str, Any] | None, judge: Judge) -> None:
+    """Have a method looked at while it works: `Hopeless` where the look says so.
 
     Args:
-        how: as `look` has it.
+        how: as `look` has it; None for no look.
         judge: gives a model's scores.
     """
-    return cast("Method", _Watched(method, how, judge))
+    if how is None:
+        return
+    plain = method.unlearn
+
+    def unlearn(model: nn.Module, task: Task) -> nn.Module:
+        with _seen(task, how["share"], lambda epoch: _look(model, task, epoch, how, judge)):
+            return plain(model, task)
+
+    object.__setattr__(method, "unlearn", unlearn)  # of this one, which is frozen
 
 
-class _Watched:
-    """All that a method is, with an `unlearn` of its own."""
+@contextmanager
+def _seen(task: Task, share: float, see: Callable[[int], None]) -> Iterator[None]:
+    """Have something see each of the task's loops over epochs behind the first share of it."""
+    plain = task.epochs
 
-    def __init__(self, method: Any, how: Mapping[str, Any], judge: Judge) -> None:
-        self._method, self._how, self._judge = method, how, judge
+    def epochs(count: int, optimizer: Optimizer, schedule: Schedule | None = None) -> Iterator[int]:
+        for epoch in plain(count, optimizer, schedule):
+            if epoch == math.ceil(count * share):
+                see(epoch)
+            yield epoch
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._method, name)
+    task.epochs = epochs  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        task.epochs = plain  # type: ignore[method-assign]
 
-    def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
-        """The method's own, with a look behind the first of its epochs."""
-        plain = task.epochs
 
-        def epochs(count: int, optimizer: Optimizer, schedule: Schedule | None = None) -> Iterator[int]:
-            for epoch in plain(count, optimizer, schedule):
-                if epoch == math.ceil(count * self._how["share"]):
-                    self._look(model, task, epoch)
-                yield epoch
+def _look(model: nn.Module, task: Task, epoch: int, how: Mapping[str, Any], judge: Judge) -> None:
+    from deepunlearn_cli.engine.predict import check_finite
 
-        task.epochs = epochs  # type: ignore[method-assign]
-        try:
-            made: nn.Module = self._method.unlearn(model, task)
-        finally:
-            task.epochs = plain  # type: ignore[method-assign]
-        return made
-
-    def _look(self, model: nn.Module, task: Task, epoch: int) -> None:
-        from deepunlearn_cli.engine.predict import check_finite
-
-        check_finite(model)
-        with task.cost.aside(task.device), _as_it_was(model):
-            scores = self._judge(model)
-        value = norm(losses(scores, self._how["reference"]))
-        task.facts[LOOK] = {"epoch": float(epoch), "norm": value}
-        if not value <= self._how["above"]:
-            task.facts["stopped"] = True
-            raise Hopeless(scores)
+    check_finite(model)
+    with task.cost.aside(task.device), _as_it_was(model):
+        scores = judge(model)
+    value = norm(losses(scores, how["reference"]))
+    task.facts[LOOK] = {"epoch": float(epoch), "norm": value}
+    if not value <= how["above"]:
+        task.facts["stopped"] = True
+        raise Hopeless(scores)
 
 
 @contextmanager

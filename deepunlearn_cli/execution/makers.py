@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from deepunlearn_cli import __version__
 from deepunlearn_cli.attacks import ATTACKS, Probe
 from deepunlearn_cli.core.errors import NotFound, RunFailed, UsageFailure
+from deepunlearn_cli.core.plugins import blamed
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.evaluation import metrics
-from deepunlearn_cli.execution import code
+from deepunlearn_cli.execution import code, origins
 from deepunlearn_cli.execution.lab import OneModelLab, leaks
-from deepunlearn_cli.execution.looks import LOOK, Hopeless, watched
+from deepunlearn_cli.execution.looks import LOOK, Hopeless, watch
 from deepunlearn_cli.execution.recipes import actor_of, training_of
 from deepunlearn_cli.execution.trials import judged
 from deepunlearn_cli.methods import METHODS
@@ -57,8 +58,10 @@ def make(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progre
     A recipe that gives no usable model, and never will, is answered too: status `failed`, with the reason.
 
     Raises:
+        NotFound: a plug-in makes it that nobody named.
         UsageFailure: it is of an earlier revision of what makes it, whose code is gone.
     """
+    origins.check(recipe)
     now = actor_of(recipe).revision
     if recipe.revision != now:
         raise UsageFailure(
@@ -75,14 +78,13 @@ def _train(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, prog
 
 
 def _unlearn(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
-    method = METHODS.get(recipe.name).build(recipe.params)
+    method = METHODS.needed(recipe.name).build(recipe.params)
     return _model_run(recipe, method, inputs, _kept, materials, progress)
 
 
 def _trial(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
-    method = METHODS.get(recipe.name).build(recipe.params)
-    if how := recipe.data.get(LOOK):
-        method = watched(method, how, lambda model: _trial_scores(model, recipe, materials))
+    method = METHODS.needed(recipe.name).build(recipe.params)
+    watch(method, recipe.data.get(LOOK), lambda model: _trial_scores(model, recipe, materials))
     return _model_run(recipe, method, inputs, _tried, materials, progress)
 
 
@@ -107,9 +109,11 @@ def _model_run(
         task.facts["approximate"] = mixed or inputs["original"].facts.get("approximate", False)
     try:
         model = materials.start(recipe, start) if start else nn.Module()  # training starts from nothing
-        return judge(unlearn(model, method, task, seed=recipe.seed), task, recipe, materials)
+        with blamed(type(method)):
+            unlearned = unlearn(model, method, task, seed=recipe.seed)
+        return judge(unlearned, task, recipe, materials)
     except Hopeless as end:
-        return Product(scores=dict(end.scores), facts=_facts(task, recipe, materials), log=task.log)
+        return Product(dict(end.scores), _facts(task, recipe, materials), log=task.log)
     except RunFailed as failure:
         return _failed(failure, task, recipe, materials)
 
@@ -159,8 +163,7 @@ def _product(
 
 def _tried(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """Scores only, and none that needs a test picture."""
-    scores = _trial_scores(model, recipe, materials)
-    return Product(scores=scores, facts=_facts(task, recipe, materials), log=task.log)
+    return Product(_trial_scores(model, recipe, materials), _facts(task, recipe, materials), log=task.log)
 
 
 def _trial_scores(model: nn.Module, recipe: Recipe, materials: Materials) -> dict[str, Any]:
@@ -173,7 +176,7 @@ def _shadow(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, pro
     if start is None:  # an original or retrained model of U-LiRA
         judge = _overheard if recipe.forget else _halfway
         return _model_run(recipe, Retrain.build(recipe.params), {}, judge, materials, progress)
-    method = METHODS.get(recipe.name).build(recipe.params)
+    method = METHODS.needed(recipe.name).build(recipe.params)
     if not method.changes_weights:
         return _as_it_was(recipe, start, materials)
     return _model_run(recipe, method, inputs, _overheard, materials, progress)
@@ -187,9 +190,8 @@ def _halfway(model: nn.Module, task: Task, recipe: Recipe, materials: Materials)
 
 def _overheard(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """An unlearned or retrained model of U-LiRA: what it says of the forgotten and of the never seen."""
-    return _product(
-        task, recipe, materials, materials.outputs(recipe, model, without=("retain", "val", "test"))
-    )
+    outputs = materials.outputs(recipe, model, without=("retain", "val", "test"))
+    return _product(task, recipe, materials, outputs)
 
 
 def _as_it_was(recipe: Recipe, start: Run, materials: Materials) -> Product:
@@ -231,13 +233,15 @@ def _lockstep(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, p
 
 def _attack(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
     start = time.perf_counter()
-    attack = ATTACKS.get(recipe.name).build(recipe.params)
+    attack = ATTACKS.needed(recipe.name).build(recipe.params)
     if isinstance(attack, Probe):
         return _probed(attack, recipe, inputs, materials, progress)
     sources = {name: run.outputs for name, run in inputs.items()}
-    findings = attack.run(sources, recipe.seed)
+    with blamed(type(attack)):
+        findings = attack.run(sources, recipe.seed)
     warnings = findings.warnings + leaks(recipe, inputs)
     facts = {"seconds": time.perf_counter() - start, "version": __version__, "warnings": warnings}
+    facts |= origins.facts(recipe)
     return Product(scores=findings.scores, facts=facts, outputs=findings.parts)
 
 
@@ -246,7 +250,8 @@ def _probed(
 ) -> Product:
     """An attack that works on the model itself."""
     lab = OneModelLab(recipe, inputs["target"], materials, attack.needs, progress)
-    findings = lab.findings(attack)
+    with blamed(type(attack)):
+        findings = lab.findings(attack)
     facts = _facts(lab.task, recipe, materials) | {"warnings": findings.warnings + leaks(recipe, inputs)}
     return Product(scores=findings.scores, facts=facts, outputs=findings.parts, log=lab.task.log)
 
@@ -254,10 +259,8 @@ def _probed(
 def _checkpoint(
     recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress
 ) -> Product:
-    raise NotFound(
-        f"the weights of checkpoint {recipe.key} are not in this store",
-        "give the file itself with --ckpt FILE",
-    )
+    what = f"the weights of checkpoint {recipe.key} are not in this store"
+    raise NotFound(what, "give the file itself with --ckpt FILE")
 
 
 MAKERS: dict[str, Maker] = {
@@ -289,7 +292,7 @@ def warnings_of(outputs: Outputs, classes: int) -> list[str]:
 def _facts(task: Task, recipe: Recipe, materials: Materials) -> dict[str, Any]:
     cost = task.cost.facts(materials.training_size(recipe))
     made = {"version": __version__, code.FACT: code.of(recipe), "classes": task.classes}
-    return {**task.facts, **materials.facts(), **cost, **made}
+    return {**task.facts, **materials.facts(), **cost, **made, **origins.facts(recipe)}
 
 
 def portable(model: nn.Module) -> dict[str, Tensor]:

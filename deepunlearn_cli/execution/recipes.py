@@ -10,9 +10,11 @@ from deepunlearn_cli import models
 from deepunlearn_cli.attacks import ATTACKS, Probe
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Declared, Share
+from deepunlearn_cli.core.plugins import name_of
 from deepunlearn_cli.core.preparation import Preparation
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.execution.commands import tracked_training
+from deepunlearn_cli.execution.origins import labelled, room_of
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods.retrain import Retrain
 
@@ -54,8 +56,8 @@ class Scene:
     @property
     def labels(self) -> dict[str, Any]:
         """What people read of its pictures; no part of a key."""
-        left_out = "; ".join(self.dataset.left_out)
-        return {"dataset": self.dataset.name} | ({"left_out": left_out} if left_out else {})
+        left_out = {"left_out": "; ".join(self.dataset.left_out)} if self.dataset.left_out else {}
+        return {"dataset": self.dataset.name} | left_out
 
 
 def original(
@@ -104,17 +106,16 @@ def retrained(start: Recipe, forget: ForgetSet, params: Mapping[str, Any] | None
         UsageFailure: a tracked original, and not the forget set that was tracked.
     """
     _check_tracked(start, forget)
-    training = training_of(start)
     return replace(
         start,
         kind="train",
         name=RETRAIN,
         revision=TRAINER.revision if start.kind == "checkpoint" else start.revision,
-        params=TRAINER.build({**training, **(params or {})}).params(),
+        params=TRAINER.build({**training_of(start), **(params or {})}).params(),
         forget=forget.sha256,
         inputs={},
         attempt=0,
-        labels=dict(start.labels) | {"forget": forget.spec},
+        labels=labelled(start.labels, METHODS, RETRAIN, forget=forget.spec),
     )
 
 
@@ -136,7 +137,7 @@ def unlearned(
     Raises:
         UsageFailure: the method needs a track that the original has not, or that is of another forget set.
     """
-    actor = METHODS.get(method)
+    actor = METHODS.needed(method)
     if actor.from_scratch:
         return retrained(start, forget, params)
     _check_tracked(start, forget)
@@ -144,7 +145,7 @@ def unlearned(
     return replace(
         start,
         kind="unlearn",
-        name=METHODS.public_name(method),
+        name=name_of(actor),
         revision=actor.revision,
         params=actor.build(within_budget(actor, start) | dict(params or {})).params(),
         data=dict(start.data) | {"augment": augment and start.data["augment"]},
@@ -152,7 +153,7 @@ def unlearned(
         precision=precision or start.precision,
         inputs={"original": start} | ({"earlier": earlier} if earlier else {}),
         attempt=0,
-        labels=dict(start.labels) | {"forget": forget.spec},
+        labels=labelled(start.labels, METHODS, name_of(actor), forget=forget.spec),
     )
 
 
@@ -221,19 +222,20 @@ def attack(target: Recipe, name: str, params: Mapping[str, Any] | None = None, s
     One that works on the model itself does so in the setting of its original's training, whatever precision
     or augmentation it was unlearned with: so does the same attack on its control.
     """
-    actor = ATTACKS.get(name)
+    actor = ATTACKS.needed(name)
     scene = target.root if issubclass(actor, Probe) else target
     return replace(
         target,
         data=dict(scene.data),
         precision=scene.precision,
         kind="attack",
-        name=ATTACKS.public_name(name),
+        name=name_of(actor),
         revision=actor.revision,
         params=actor.build(params or {}).params(),
         seed=seed,
         inputs={"target": target},
         attempt=0,
+        labels=labelled(target.labels, ATTACKS, name_of(actor)),
     )
 
 
@@ -249,7 +251,7 @@ def shadow(start: Recipe, method: str, forget: ForgetSet, params: Mapping[str, A
 
 def ulira(models: Mapping[str, Recipe], method: str, params: Mapping[str, Any] | None = None) -> Recipe:
     """U-LiRA on a method's models, by their names `SPLIT/FORGET`."""
-    actor, one = ATTACKS.get("ulira"), next(iter(models.values()))
+    actor, one = ATTACKS.needed("ulira"), next(iter(models.values()))
     return Recipe(
         kind="attack",
         name="ulira",
@@ -278,10 +280,9 @@ def actor_of(recipe: Recipe) -> type[Declared]:
     """What makes a run and declares its hyperparameters: nothing where the code is gone."""
     if recipe.kind == "checkpoint":  # of whatever name: nothing here made it
         return Declared
-    room = ATTACKS if recipe.kind == "attack" else METHODS
     if recipe.kind in ("train", "lockstep") or (recipe.kind == "shadow" and not recipe.inputs):
         return TRAINER
-    return room.get(recipe.name) if recipe.name in room.names() else Declared
+    return room_of(recipe).known(recipe.name) or Declared
 
 
 def within_budget(actor: type[Method], start: Recipe) -> dict[str, Any]:

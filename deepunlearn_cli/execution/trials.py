@@ -35,7 +35,7 @@ def trial(run: Recipe, params: Mapping[str, Any], seed: int, look: Mapping[str, 
 def judged(recipe: Recipe, outputs: Outputs) -> float:
     """How far the attack that judges a trial gets on its outputs."""
     judge = recipe.data["judge"]
-    attack = ATTACKS.get(judge["name"]).build(judge["params"])
+    attack = ATTACKS.needed(judge["name"]).build(judge["params"])
     return float(attack.run({"target": lambda: outputs}, judge["seed"]).scores[attack.headline()])
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure, unknown
+from deepunlearn_cli.core.loading import module_of
+from deepunlearn_cli.core.source import import_from_here
 from deepunlearn_cli.models import _code, _timm
 from deepunlearn_cli.models._inputs import fit_input
 
@@ -185,7 +186,7 @@ def code(name: str) -> dict[str, str]:
     if not is_code(name):
         known = _timm.code(rest) if kind == "timm" else None
         return {"code": known} if known else {}
-    _code.import_from_here()
+    import_from_here()
     source = _code.source_hash(kind)
     return {"code": source} if source else {}
 
@@ -251,16 +252,11 @@ def _torchvision(name: str, shape: Shape) -> nn.Module:
 
 def _factory(name: str) -> Callable[[Shape], nn.Module]:
     module_name, _, attribute = name.partition(":")
-    _code.import_from_here()
-    try:
-        factory = getattr(import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise NotFound(f"model {name!r}: {error}", "the module must be importable from here") from None
-    except Exception as error:  # noqa: BLE001 - a module of the user's may raise anything
-        raise UsageFailure(
-            f"model {name!r}: importing {module_name} fails: {type(error).__name__}: {error}",
-            f"python -c 'import {module_name}' shows where",
-        ) from None
+    import_from_here()
+    module = module_of(module_name, f"model {name!r}")
+    if not hasattr(module, attribute):
+        raise NotFound(f"model {name!r}: module {module_name} has no {attribute}", "name a function of it")
+    factory = getattr(module, attribute)
     return lambda shape: _called(factory, name, shape)
 
 

@@ -81,7 +81,7 @@ def _total(missing: Sequence[Batch], each: Sequence[float | None]) -> float | No
 
 def work_of(method: str, params: Mapping[str, Any], sizes: Sizes) -> float:
     """Epochs of training that a method takes with such hyperparameters."""
-    return METHODS.get(method).build(params).work(sizes) / sizes.training
+    return METHODS.needed(method).build(params).work(sizes) / sizes.training
 
 
 def mean_work(method: str, domains: Mapping[str, Domain], usual: Mapping[str, Any], sizes: Sizes) -> float:

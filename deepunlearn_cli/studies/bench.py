@@ -137,7 +137,7 @@ class Bench:
         """The methods that have something to search, with what the plan fixes and what ranges it gives."""
         from deepunlearn_cli import sweep
 
-        names = [name for name in self.plan.method_names if name in sweep.tunable()]
+        names = [name for name in self.plan.method_names if sweep.is_tunable(name)]
         ranges = self.plan.tuning.ranges if self.plan.tuning else {}
         return {name: {**self.plan.params.get(name, {}), **ranges.get(name, {})} for name in names}
 

@@ -99,7 +99,9 @@ class _AtHand:
                 like = _attack(self.starts[0].recipe, attack, settings)
                 yield Batch(ATTACKS, like, len(self.starts))
             return
-        found = Preset(name, METHODS.get(name).revision, search.params) if search and search.params else None
+        found = (
+            Preset(name, METHODS.needed(name).revision, search.params) if search and search.params else None
+        )
         targets = [self.bench.model(start, name, found) for start in self.starts]
         kind = {RETRAIN: "", DO_NOTHING: NOTHING}.get(name, MODELS)
         if kind:

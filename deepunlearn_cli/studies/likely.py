@@ -52,8 +52,8 @@ def likely(plan: Plan, setup: Setup, seeds: int) -> Iterator[Batch]:
         if name == RETRAIN:
             continue
         fixed = dict(plan.params.get(name, {}))
-        usual = recipes.budget(METHODS.get(name), epochs) | fixed
-        params = METHODS.get(name).build(usual).params()
+        usual = recipes.budget(METHODS.needed(name), epochs) | fixed
+        params = METHODS.needed(name).build(usual).params()
         once = mean(work_of(name, params, sizes) for sizes in parts)
         domains = _domains(name, plan, epochs) if tuned else {}
         if domains:
@@ -102,7 +102,7 @@ def _domains(name: str, plan: Plan, epochs: int) -> dict[str, Domain]:
     """What a search of a method draws, of an original trained for so many epochs; nothing of controls."""
     from deepunlearn_cli import sweep
 
-    actor, fixed = METHODS.get(name), plan.params.get(name, {})
+    actor, fixed = METHODS.needed(name), plan.params.get(name, {})
     by_hand = sweep.by_hand(name, plan.tuning.ranges.get(name, {})).ranges if plan.tuning else {}
     return {
         field: domain.within(domain.high.resolve(epochs)) if isinstance(domain.high, Share) else domain

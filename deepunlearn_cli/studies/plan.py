@@ -15,6 +15,7 @@ from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.steps import Steps
 from deepunlearn_cli.methods import METHODS, for_any_original
+from deepunlearn_cli.studies import named as named_by
 
 if TYPE_CHECKING:
     from deepunlearn_cli.sweep import Search
@@ -144,8 +145,11 @@ class Plan:
     @property
     def method_names(self) -> list[str]:
         """Public names of the methods, `all` spelt out, each once."""
-        every = "all" in self.methods
-        named = for_any_original() if every else [METHODS.public_name(m) for m in self.methods]
+        named = [
+            public
+            for one in self.methods
+            for public in (for_any_original() if one == named_by.ALL else [METHODS.public_name(one)])
+        ]
         return list(dict.fromkeys(named))
 
     @property

@@ -14,6 +14,7 @@ from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
 from deepunlearn_cli.core.specs import RUN_SEED, read_seeds
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.studies import named
 from deepunlearn_cli.studies.plan import Plan
 
 BUILT_IN = "deepunlearn_cli.studies"
@@ -84,7 +85,7 @@ def load(name: str) -> Plan:
     if not path.is_file():
         raise unknown("plan", name, built_in(), f"a TOML file, or one of: {', '.join(built_in())}")
     try:
-        return _plan(tomllib.loads(path.read_text("utf-8")), name)
+        return _plan(named.resolved(tomllib.loads(path.read_text("utf-8")), path.parent), name)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageFailure(
             f"plan {name} is not TOML: {error}", "`deepunlearn bench quick` is an example"
@@ -144,7 +145,7 @@ def _check_idle(content: Mapping[str, Any], name: str) -> None:
 
 def _check_methods(plan: Plan, name: str) -> None:
     for method in (*plan.method_names, *plan.params):
-        METHODS.get(method).build(plan.params.get(method, {}))
+        (METHODS.known(method) or METHODS.get(method)).build(plan.params.get(method, {}))
     if idle := [method for method in plan.params if method not in plan.method_names]:
         raise UsageFailure(
             f"plan {name}: [params.{idle[0]}] is of no method of the plan",
@@ -186,13 +187,13 @@ def _check_sweep(plan: Plan, name: str) -> None:
 
 def _check_ranges(plan: Plan, where: str) -> None:
     """Refuse ranges of a method that is not searched, of a value that is fixed, or that are none."""
-    from deepunlearn_cli.sweep import by_hand, tunable
+    from deepunlearn_cli.sweep import by_hand, is_tunable
 
     assert plan.tuning
     for method, given in plan.tuning.ranges.items():
         _check_kind(method, given, TABLE, f"{where}.ranges")
-        searched = [one for one in plan.method_names if one in tunable()]
-        if METHODS.public_name(method) != method or method not in searched:
+        searched = [one for one in plan.method_names if is_tunable(one)]
+        if method not in searched:
             known = ", ".join(searched)
             raise UsageFailure(f"{where}.ranges.{method} is of no method that is searched", f"these: {known}")
         if both := sorted(set(given) & set(plan.params.get(method, {}))):

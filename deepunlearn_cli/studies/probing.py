@@ -72,7 +72,7 @@ def _probed(
     controls: Mapping[str, Run],
     given: Recipe | None,
 ) -> Probed:
-    attack = ATTACKS.get(run.recipe.name).build(run.recipe.params)
+    attack = ATTACKS.needed(run.recipe.name).build(run.recipe.params)
     assert isinstance(attack, Probe)
     reference = again(run.recipe, given) if given else on_retrained(run.recipe, runner)
     control = _found(controls, reference) if rule.fail_above is None else None

@@ -14,6 +14,7 @@ from deepunlearn_cli.sweep.tuning import (
     Search,
     TunedMethod,
     conclude,
+    is_tunable,
     questions,
     references,
     tunable,
@@ -23,6 +24,6 @@ from deepunlearn_cli.sweep.workers import Order, search
 
 __all__ = [
     "FRESH_SEEDS", "SAMPLERS", "Foreseen", "Order", "Search", "StudyProgress", "TunedMethod", "by_hand",
-    "check_early_stop", "check_sampler", "conclude", "draws", "foresee", "points", "questions",
+    "check_early_stop", "check_sampler", "conclude", "draws", "foresee", "is_tunable", "points", "questions",
     "read_objective", "references", "search", "summaries", "tunable", "unmeasured",
 ]  # fmt: skip

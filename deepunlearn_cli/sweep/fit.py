@@ -80,7 +80,7 @@ def fit(preset: Preset, here: Recipe, given: Collection[str] = ()) -> Fit:
     found.doubts += [
         f"{name} was tuned {text}" for text in (*_of_forgetting(there, ours), *_otherwise(there, ours))
     ]
-    revision = METHODS.get(name).revision
+    revision = METHODS.needed(name).revision
     if revision != preset.revision:
         found.doubts.append(f"{name} has changed since it was tuned ({preset.revision} → {revision})")
     return found
@@ -210,7 +210,7 @@ def _over_budget(preset: Preset, here: Recipe, given: Collection[str]) -> Iterat
         return
     epochs = recipes.training_of(here.root).get("epochs")
     by_hand = (*given, *preset.provenance.get("fixed", ()))
-    for name, domain in METHODS.get(preset.method).domains().items():
+    for name, domain in METHODS.needed(preset.method).domains().items():
         if not isinstance(domain.high, Share) or name in by_hand or epochs is None:
             continue
         value, most = preset.params.get(name, domain.default), domain.high.resolve(int(epochs))

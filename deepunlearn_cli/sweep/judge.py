@@ -16,9 +16,8 @@ def reads_judge(method: str, params: Mapping[str, Any]) -> bool:
     It is searched all the same with the whole part: on half of it, another method would be searched than the
     one that is judged in the end. That is on test pictures, which no search touches.
     """
-    if method not in METHODS.names():
+    if (actor := METHODS.known(method)) is None:
         return False
-    actor = METHODS.get(method)
     known = {name: value for name, value in params.items() if name in actor.domains()}
     return PART in actor.build(known).reads
 

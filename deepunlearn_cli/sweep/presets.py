@@ -137,7 +137,7 @@ def read(path: Path) -> Preset:
         UsageFailure: not a preset, or hyperparameters that the method does not take.
     """
     preset = parse(path)
-    METHODS.get(METHODS.public_name(preset.method)).build(preset.params)
+    METHODS.needed(preset.method).build(preset.params)
     return preset
 
 

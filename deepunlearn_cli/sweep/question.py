@@ -62,7 +62,7 @@ class Question:
         Raises:
             UsageFailure: nothing is left to search.
         """
-        every = METHODS.get(self.method).domains()
+        every = METHODS.needed(self.method).domains()
         domains = {
             name: self._resolved(domain)
             for name, domain in (every | dict(self.ranges)).items()
@@ -82,7 +82,7 @@ class Question:
     @cached_property
     def defaults(self) -> dict[str, Any]:
         """Every hyperparameter of the first trial: at its default, or as near to it as people allow."""
-        usual = METHODS.get(self.method).build(dict(self.runs[0].params) | dict(self.fixed)).values()
+        usual = METHODS.needed(self.method).build(dict(self.runs[0].params) | dict(self.fixed)).values()
         return usual | {name: _within(self.domains[name], usual[name]) for name in self.ranges}
 
     @cached_property
@@ -148,7 +148,7 @@ class Question:
 
     def unlearned(self, params: Mapping[str, Any], preset: str = "") -> list[Recipe]:
         """The ordinary run of these hyperparameters on each original; `preset` says where they are from."""
-        held = METHODS.get(self.method).build(params).params()
+        held = METHODS.needed(self.method).build(params).params()
         told = {PRESET: preset} if preset else {}
         return [replace(run, params=held, labels=dict(run.labels) | told) for run in self.runs]
 

@@ -37,7 +37,7 @@ def by_hand(method: str, given: Mapping[str, Any]) -> ByHand:
         UsageFailure: a name that the method does not take; a value that it does not accept; a range or
             choices that are none.
     """
-    actor = METHODS.get(method)
+    actor = METHODS.needed(method)
     domains = actor.domains()
     fixed, ranges = dict[str, Value](), dict[str, Domain]()
     for name, value in given.items():

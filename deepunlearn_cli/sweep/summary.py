@@ -87,11 +87,17 @@ class StudyRow(Standing):
 
     Attributes:
         importances: by hyperparameter, its share in what the trials differ by.
+        domains: what was searched, by name: `log`, `choices` and so on, as declared.
+        history: every trial that was made to its end, by number.
         pareto: the trials that no other beats in all four losses, and in work where that was an objective.
+        candidates: the settings that were confirmed, or the one chosen without that (`Candidate`).
     """
 
     importances: Mapping[str, float]
+    domains: Mapping[str, Mapping[str, Any]]
+    history: list[Point]
     pareto: list[Point]
+    candidates: list[Mapping[str, Any]]
 
 
 def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
@@ -126,13 +132,16 @@ def every_study(studies: Path, address: str | None = None) -> Iterator[OptunaStu
 def _row(study: OptunaStudy) -> StudyRow:
     attrs = study.user_attrs
     whole, cost = list(filterfalse(is_stopped, _complete(study))), attrs.get("objective")
-    pareto = losses.pareto(
-        [(*t.user_attrs["losses"], *([t.user_attrs[cost]] if cost else [])) for t in whole]
-    )
+    told = [trial.user_attrs for trial in whole]
+    pareto = losses.pareto([(*one["losses"], *([one[cost]] if cost else [])) for one in told])
+    history = [point_of(trial, attrs) for trial in whole]
     return {
         **standing(study),
         "importances": importances(study),
-        "pareto": [point_of(whole[i], attrs) for i in pareto],
+        "domains": attrs["space"]["domains"],
+        "history": history,
+        "pareto": [history[i] for i in pareto],
+        "candidates": attrs.get("candidates", []),
     }
 
 

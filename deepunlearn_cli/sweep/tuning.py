@@ -64,13 +64,14 @@ class TunedMethod:
 
 
 def tunable() -> list[str]:
-    """Methods with something to search: all but the controls."""
-    actors = {name: METHODS.get(name) for name in METHODS.names()}
-    return [
-        name
-        for name, actor in actors.items()
-        if not actor.control and any(domain.search for domain in actor.domains().values())
-    ]
+    """Methods here with something to search: all but the controls."""
+    return [name for name in METHODS.names() if is_tunable(name)]
+
+
+def is_tunable(method: str) -> bool:
+    """Whether a method, a plug-in too, has something to search."""
+    actor = METHODS.needed(method)
+    return not actor.control and any(domain.search for domain in actor.domains().values())
 
 
 def references(starts: Sequence[Start], store: Store) -> list[Recipe]:

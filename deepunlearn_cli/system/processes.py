@@ -15,9 +15,8 @@
 Workers start from nothing (`spawn`): they inherit no torch, no CUDA context, no thread pool. Arguments,
 items, messages and results are pickled: plain data (a recipe as JSON, the store's address), never a model.
 
-Each worker has a pipe of its own, so that one killed in the middle of a word blocks nobody, and each end sees
-at once that the other is gone. Ctrl-C reaches a terminal's whole process group: workers do not listen to it,
-their owner ends them.
+Each worker has a pipe of its own, so that one killed in the middle of a word blocks nobody, and each end
+sees at once that the other is gone. Ctrl-C reaches a whole terminal: workers are deaf, their owner ends them.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from deepunlearn_cli.core import plugins
 from deepunlearn_cli.system import machine
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class Lost:
 
 
 Event = Asked | Told | Ended | Lost
+Work = Callable[..., Any]
+Grants = list[plugins.Grant]
 
 
 class Stopped(BaseException):
@@ -128,11 +130,11 @@ class ProcessPool:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def start(self, work: Callable[..., Any], *arguments: Any) -> int:
+    def start(self, work: Work, *arguments: Any) -> int:
         """Start a worker that calls `work(link, *arguments)`; gives its number, which is never used again."""
         mine, theirs = get_context("spawn").Pipe()
         process = get_context("spawn").Process(
-            target=_serve, args=(theirs, self.size, work, arguments), daemon=True
+            target=_serve, args=(theirs, self.size, plugins.grants(), work, arguments), daemon=True
         )
         with _environment(dict.fromkeys(machine.THREAD_VARIABLES, str(self.threads))), _deaf_to_ctrl_c():
             process.start()
@@ -162,7 +164,7 @@ class ProcessPool:
                 if line in ready or process.sentinel in ready:
                     yield self._hear(worker)
 
-    def run(self, work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> Iterator[Event]:
+    def run(self, work: Work, arguments: list[tuple[Any, ...]]) -> Iterator[Event]:
         """Start a worker for each tuple of arguments, and give their events."""
         for one in arguments:
             self.start(work, *one)
@@ -225,8 +227,9 @@ def _reason(code: int | None) -> str:
     return f"ended with exit code {code}"
 
 
-def _serve(line: Connection, workers: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    """The main function of a worker process."""
+def _serve(line: Connection, workers: int, granted: Grants, work: Work, arguments: tuple[Any, ...]) -> None:
+    """The main function of a worker process, which may load the plug-ins that its owner was told of."""
+    plugins.grant(granted)
     machine.collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _on_terminate)

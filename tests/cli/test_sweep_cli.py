@@ -109,7 +109,7 @@ def test_trials_keep_scores_without_test_data_and_no_model(place):
     assert not {row["id"] for row in rows} & set(listed.lines)
     assert "trials of sweeps; --kind trial lists them" in listed.err
     for words in (("unlearn", "--method", "ga", "--ckpt"), ("attack", "umia")):
-        place.refused(*words, rows[0]["id"], code=2, says=("is a trial of a sweep", "--preset best"))
+        place.refused(*words, rows[0]["id"], code=2, says=("is a trial of a sweep", "-p lr="))
 
 
 def test_no_test_picture_is_looked_at(place, monkeypatch):
@@ -195,6 +195,7 @@ def made(place: Bench) -> Counter[str]:
     return kinds
 
 
+@pytest.mark.slow
 def test_a_dry_run_counts_what_is_made_and_what_is_there(place):
     """Two methods on two originals: 2 x 2 x (trials + 3 fresh seeds of the best and of the defaults)."""
     second = place.ok(

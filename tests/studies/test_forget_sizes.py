@@ -269,10 +269,10 @@ def test_the_command_line_knows_the_run_s_seed(tmp_path):
     [
         (("[training]", "[sweep]\ntrials = 2\n[training]"), "a search is for one forget set"),
         (('["random:0.1:{seed}", "random:0.3:{seed}"]', "[]"), "names no forget set"),
-        (('["random:0.1:{seed}", "random:0.3:{seed}"]', "[3]"), "names no forget set"),
+        (('["random:0.1:{seed}", "random:0.3:{seed}"]', "[3]"), "is not a forget set or a list of them"),
         (('"random:0.3:{seed}"', '"random:1.3:{seed}"'), "not a fraction"),
         (('["sizes", "2"]', '["sizes", "tw"]'), "tw"),
-        (('["sizes", "2"]', '"sizes"'), "tables is not a list"),
+        (('["sizes", "2"]', '"sizes"'), "is not a list of texts"),
         (('feature = "entropy"', 'feature = "entropie"'), "feature=entropie"),
         (('feature = "entropy"', 'featur = "entropy"'), "featur"),
         (('{ name = "umia", feature = "entropy" }', '{ feature = "entropy" }'), "is no attack"),

@@ -18,6 +18,7 @@ from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.steps import PRESET
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.studies import plan as plans
+from deepunlearn_cli.studies import plan_file as reading
 from deepunlearn_cli.studies.bench import Bench
 from deepunlearn_cli.sweep import Search, questions, tunable, tuning
 from deepunlearn_cli.sweep.presets import Preset
@@ -65,7 +66,7 @@ def plain(recipe: Recipe) -> dict[str, object]:
 def test_what_is_searched_is_what_is_confirmed_and_judged(name, tmp_path, monkeypatch):
     if name == "own":
         (tmp_path / "own.toml").write_text(OWN)
-    plan = plans.load(str(tmp_path / "own.toml") if name == "own" else name)
+    plan = reading.load(str(tmp_path / "own.toml") if name == "own" else name)
     compared = 0
     for asked, preset, final in asked_and_final(plan, tmp_path, monkeypatch):
         [trial], [fresh] = asked.trials(preset.params), asked.trials(preset.params, fresh=1)

@@ -98,7 +98,7 @@ def test_a_field_that_was_added_is_searched_and_left_out_of_recipes_at_its_defau
 
     before = question("ft")
     keys = [recipe.key for recipe in before.trials(before.defaults)]
-    monkeypatch.setattr("deepunlearn_cli.sweep.question.METHODS", SimpleNamespace(get=lambda name: Grown))
+    monkeypatch.setattr("deepunlearn_cli.sweep.question.METHODS", SimpleNamespace(needed=lambda name: Grown))
     asked = question("ft")
     assert asked.defaults == before.defaults | {"warmup": 0}
     assert asked.nearest_to_defaults["warmup"] == 0
