@@ -13,7 +13,7 @@ from deepunlearn_cli.core.errors import Failure, RunFailed
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import opening
-from deepunlearn_cli.sweep.collection import Collection
+from deepunlearn_cli.sweep.collection import collection_of
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.storage import journal_of, made, open_storage
@@ -70,7 +70,7 @@ class Order:
     @contextmanager
     def collecting(self, tell: Tell, studies: Sequence[Study]) -> Iterator[Tell]:
         """`tell`, which also keeps the store's one storage of all studies up to date; so does the end."""
-        collection = None if self.address else Collection(self.folder)
+        collection = None if self.address else collection_of(self.folder)
         yield collection.beside(tell, studies) if collection else tell
         if collection:
             collection.update(studies)
@@ -78,7 +78,7 @@ class Order:
     def collect(self, studies: Sequence[Study]) -> None:
         """Bring the store's one storage of all studies up to date; a database is one itself."""
         if not self.address:
-            Collection(self.folder).update(studies)
+            collection_of(self.folder).update(studies)
 
     def existing(self, question: Question) -> Study | None:
         """The study of a question as far as it is, if it was begun; nothing is made."""
