@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,8 +15,8 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import Family, option
 from deepunlearn_cli.cli.reading import read_methods, read_params, shares_of
+from deepunlearn_cli.cli.searching import Searching
 from deepunlearn_cli.cli.stepping import Stepping
-from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, NotFound, UsageFailure
 from deepunlearn_cli.core.specs import read_duration
 
@@ -26,86 +25,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.errors import Failure
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.reporting.table import Table
-    from deepunlearn_cli.sweep import Order, Search, TunedMethod
-    from deepunlearn_cli.sweep.question import Question
-
-PANEL = "Search"
-
-
-def _samplers(incomplete: str) -> list[str]:
-    from deepunlearn_cli.sweep import SAMPLERS
-
-    return [name for name in SAMPLERS if name.startswith(incomplete)]
-
-
-class Searching(Bundle):
-    """How long a search goes on, by what, and where it is kept."""
-
-    trials: Annotated[
-        int,
-        option(
-            metavar="N",
-            help="Complete trials to reach for each method; what is there counts.",
-            rich_help_panel=PANEL,
-        ),
-    ] = 100
-    timeout: Annotated[
-        str | None,
-        option(
-            metavar="TIME",
-            help="Begin no trial after 90s, 10m or 1h30m; then choose.",
-            rich_help_panel=PANEL,
-        ),
-    ] = None
-    sampler: Annotated[
-        str,
-        option(
-            metavar="NAME",
-            help="tpe (on the norm of the four losses), nsga3 (the paper's) or random.",
-            autocompletion=_samplers,
-            rich_help_panel=PANEL,
-        ),
-    ] = "tpe"
-    sampler_seed: Annotated[int, option(metavar="SEED", help="Of the sampler.", rich_help_panel=PANEL)] = 0
-    confirm: Annotated[
-        int,
-        option(
-            metavar="N",
-            help="Best settings to run again on fresh seeds before the choice.",
-            rich_help_panel=PANEL,
-        ),
-    ] = 3
-    max_failures: Annotated[
-        int,
-        option(metavar="N", help="Failed trials in a row that end a search (exit 6).", rich_help_panel=PANEL),
-    ] = 10
-    study: Annotated[
-        str, option(metavar="NAME", help="A name that starts a study of its own.", rich_help_panel=PANEL)
-    ] = ""
-    database: o.Database = None
-
-    def search(self) -> Search:
-        """What draws the trials.
-
-        Raises:
-            UsageFailure: no such sampler, or a number that is too small.
-        """
-        from deepunlearn_cli import sweep as sweeps
-
-        sweeps.check_sampler(self.sampler)
-        for name, least in (("trials", 1), ("max_failures", 1), ("confirm", 0)):
-            if (value := getattr(self, name)) < least:
-                spelt = f"--{name.replace('_', '-')}"
-                raise UsageFailure(f"{spelt} {value} is not {least} or more", f"{spelt} {least}, say")
-        return sweeps.Search(self.sampler, self.sampler_seed, self.study)
-
-    def order(self, questions: Sequence[Question], runner: Runner, seconds: float | None) -> Order:
-        """The search of these questions, which begins no trial after so many seconds."""
-        from deepunlearn_cli import sweep as sweeps
-
-        deadline = time.time() + seconds if seconds else None
-        place = str(runner.store.root), self.database, runner.device
-        return sweeps.Order(tuple(questions), *place, self.trials, deadline, self.max_failures)
+    from deepunlearn_cli.sweep import Order, TunedMethod
 
 
 class Searches(Family):

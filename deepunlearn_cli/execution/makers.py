@@ -16,7 +16,9 @@ from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.evaluation import metrics
 from deepunlearn_cli.execution import code, origins
 from deepunlearn_cli.execution.lab import OneModelLab, leaks
+from deepunlearn_cli.execution.looks import LOOK, Hopeless, watch
 from deepunlearn_cli.execution.recipes import actor_of, training_of
+from deepunlearn_cli.execution.trials import judged
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._method import per_step
 from deepunlearn_cli.methods._tracked import Tracked
@@ -82,6 +84,7 @@ def _unlearn(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, pr
 
 def _trial(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
     method = METHODS.needed(recipe.name).build(recipe.params)
+    watch(method, recipe.data.get(LOOK), lambda model: _trial_scores(model, recipe, materials))
     return _model_run(recipe, method, inputs, _tried, materials, progress)
 
 
@@ -109,6 +112,8 @@ def _model_run(
         with blamed(type(method)):
             unlearned = unlearn(model, method, task, seed=recipe.seed)
         return judge(unlearned, task, recipe, materials)
+    except Hopeless as end:
+        return Product(dict(end.scores), _facts(task, recipe, materials), log=task.log)
     except RunFailed as failure:
         return _failed(failure, task, recipe, materials)
 
@@ -158,15 +163,12 @@ def _product(
 
 def _tried(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """Scores only, and none that needs a test picture."""
+    return Product(_trial_scores(model, recipe, materials), _facts(task, recipe, materials), log=task.log)
+
+
+def _trial_scores(model: nn.Module, recipe: Recipe, materials: Materials) -> dict[str, Any]:
     outputs = materials.outputs(recipe, model, without=("test",))
-    against = {"umia_val": _judged(recipe.data["judge"], outputs)}
-    facts = _facts(task, recipe, materials)
-    return Product(scores=score(outputs) | against, facts=facts, log=task.log)
-
-
-def _judged(judge: Mapping[str, Any], outputs: Outputs) -> float:
-    attack = ATTACKS.needed(judge["name"]).build(judge["params"])
-    return float(attack.run({"target": lambda: outputs}, judge["seed"]).scores[attack.headline()])
+    return score(outputs) | {"umia_val": judged(recipe, outputs)}
 
 
 def _shadow(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress) -> Product:
@@ -188,9 +190,8 @@ def _halfway(model: nn.Module, task: Task, recipe: Recipe, materials: Materials)
 
 def _overheard(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
     """An unlearned or retrained model of U-LiRA: what it says of the forgotten and of the never seen."""
-    return _product(
-        task, recipe, materials, materials.outputs(recipe, model, without=("retain", "val", "test"))
-    )
+    outputs = materials.outputs(recipe, model, without=("retain", "val", "test"))
+    return _product(task, recipe, materials, outputs)
 
 
 def _as_it_was(recipe: Recipe, start: Run, materials: Materials) -> Product:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.attacks import on_one_model
+from deepunlearn_cli.attacks import ATTACKS, on_one_model
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.shared import Outputs
+from deepunlearn_cli.execution.looks import LOOK
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import OneModel
@@ -15,19 +17,26 @@ if TYPE_CHECKING:
 TRIAL_ATTACK = "umia"
 
 
-def trial(run: Recipe, params: Mapping[str, Any], seed: int) -> Recipe:
+def trial(run: Recipe, params: Mapping[str, Any], seed: int, look: Mapping[str, Any] | None = None) -> Recipe:
     """An unlearning run as a sweep makes it: judged without test data, nothing kept but its scores.
 
     Args:
         run: the unlearning run with any hyperparameters.
         params: hyperparameters of the trial, all of them.
         seed: of its random streams.
+        look: after which it may be stopped (`looks.look`).
     """
     attack = trial_attack()
     judge = {"name": TRIAL_ATTACK, "revision": attack.revision, "params": attack.params(), "seed": 0}
-    return replace(
-        run, kind="trial", params=dict(params), seed=seed, data=dict(run.data) | {"judge": judge}, attempt=0
-    )
+    data = dict(run.data) | {"judge": judge} | ({LOOK: dict(look)} if look else {})
+    return replace(run, kind="trial", params=dict(params), seed=seed, data=data, attempt=0)
+
+
+def judged(recipe: Recipe, outputs: Outputs) -> float:
+    """How far the attack that judges a trial gets on its outputs."""
+    judge = recipe.data["judge"]
+    attack = ATTACKS.needed(judge["name"]).build(judge["params"])
+    return float(attack.run({"target": lambda: outputs}, judge["seed"]).scores[attack.headline()])
 
 
 def trial_attack() -> OneModel:

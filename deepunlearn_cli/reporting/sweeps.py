@@ -87,7 +87,7 @@ def trials_table(about: Row, rows: Sequence[Row]) -> Table:
         Column("seconds", lambda r: UNKNOWN if r["seconds"] is None else f"{r['seconds']:.1f}", right=True),
         Column("work", lambda r: UNKNOWN if r["work"] is None else f"{r['work']:.1f}", right=True),
         Column("setting", lambda r: setting_cell({**r, "tuned": about["tuned"]}) if r["params"] else ""),
-        Column("state", lambda r: ": ".join(filter(None, (r["state"].lower(), r["reason"])))),
+        Column("state", _state),
         Column("runs", lambda r: " ".join(r["runs"])),
     ]
     title = f"{about['study']}: {_pair(about)} {about['method']}, {about['sampler']} {about['seed']}"
@@ -112,6 +112,11 @@ def _pair(row: Row) -> str:
 
 def _confirmed(row: Row) -> str:
     return "no" if row["confirmed"] is None else value_cell(row["confirmed"], row["confirmed_sd"])
+
+
+def _state(row: Row) -> str:
+    state = "stopped early" if row["stopped"] else row["state"].lower()
+    return f"{state}: {row['reason']}" if row["reason"] else state
 
 
 def _trials(row: Row) -> str:

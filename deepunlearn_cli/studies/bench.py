@@ -17,7 +17,7 @@ from deepunlearn_cli.studies.plan import Plan, Setup, Tuning
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.execution.runner import Runner
-    from deepunlearn_cli.sweep import Order, Search, StudyProgress, TunedMethod
+    from deepunlearn_cli.sweep import Order, StudyProgress, TunedMethod
     from deepunlearn_cli.sweep.presets import Preset
     from deepunlearn_cli.sweep.question import Question
 
@@ -124,7 +124,7 @@ class Bench:
 
         starts = self.starts(setup)[: tuning.originals]
         self.runner.ensure_all([start.recipe for start in starts])
-        search = self.search(tuning)
+        search = tuning.search
         questions = sweep.questions(self.runner, starts, search, self.searched, self.plan.steps)
         order = self.order(questions, tuning)
         jobs = self.runner.width([start.recipe for start in starts])
@@ -145,13 +145,6 @@ class Bench:
     def address(self) -> str | None:
         """Where the studies are kept; None for the store."""
         return self.database or (self.plan.tuning.database if self.plan.tuning else None)
-
-    @staticmethod
-    def search(tuning: Tuning) -> Search:
-        """What draws the plan's trials."""
-        from deepunlearn_cli import sweep
-
-        return sweep.Search(tuning.sampler, tuning.sampler_seed, tuning.study)
 
     def order(self, questions: Sequence[Question], tuning: Tuning) -> Order:
         """The search of these questions as the plan has it, its time counted from now on."""

@@ -135,7 +135,7 @@ class _AtHand:
         if tuning is None:
             return {}
         starts = self.starts[: tuning.originals]
-        search, steps = self.bench.search(tuning), self.bench.plan.steps
+        search, steps = tuning.search, self.bench.plan.steps
         questions = sweep.unmeasured(starts, search, self.bench.searched, steps)
         found = sweep.foresee(self.bench.order(questions, tuning), self.runner.store, tuning.confirm)
         return {one.question.method: one for one in found}

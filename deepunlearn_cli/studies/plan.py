@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from os.path import normpath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import UsageFailure
@@ -16,6 +16,9 @@ from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.steps import Steps
 from deepunlearn_cli.methods import METHODS, for_any_original
 from deepunlearn_cli.studies import named as named_by
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.sweep import Search
 
 TABLES = ("1", "2")  # what a plan prints unless it says so
 
@@ -50,6 +53,8 @@ class Tuning:
         max_failures: failed trials in a row that end a method's search.
         study: a name that tells studies of an otherwise equal question apart.
         database: where the studies are kept; None for the store.
+        objective: what is minimised beside the losses: `cost`, or nothing.
+        early_stop: how far above the best a trial may lie after its first epochs; None for any distance.
         ranges: by method, what is searched instead of what is declared: `lr = "1e-4..1e-2"`,
             `batch_size = [64, 128]`.
     """
@@ -63,7 +68,22 @@ class Tuning:
     max_failures: int = 10
     study: str = ""
     database: str | None = None
+    objective: str = ""
+    early_stop: float | None = None
     ranges: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def search(self) -> Search:
+        """What draws the trials, whatever the method.
+
+        Raises:
+            UsageFailure: no such objective, or no such distance.
+        """
+        from deepunlearn_cli import sweep
+
+        sweep.check_early_stop(self.early_stop, "early_stop = ")
+        objective = sweep.read_objective(self.objective, "objective = ") if self.objective else ""
+        return sweep.Search(self.sampler, self.sampler_seed, self.study, objective, self.early_stop)
 
     @property
     def seconds(self) -> float | None:

@@ -59,6 +59,8 @@ KINDS = {
 TUNING = {
     **dict.fromkeys(("trials", "originals", "sampler_seed", "confirm", "max_failures"), WHOLE),
     **dict.fromkeys(("sampler", "study", "database"), TEXT),
+    "objective": Kind("a text", '{} = "cost"', (str,)),
+    "early_stop": Kind("a number", "{} = 0.1", (int, float)),
     "timeout": Kind("a time", '{} = "2h"', (str,)),
     "ranges": TABLE,
 }
@@ -177,6 +179,7 @@ def _check_sweep(plan: Plan, name: str) -> None:
         )
     if plan.tuning:
         _ = plan.tuning.seconds
+        _ = plan.tuning.search
         _check_ranges(plan, where)
     if "sweep" in plan.tables and not plan.tuning:
         raise UsageFailure(f'plan {name}: table "sweep" shows searches, and there are none', "add [sweep]")

@@ -7,7 +7,7 @@ May import: `core`, `system`, `store`, `data`, `models`, `evaluation`, `engine`,
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS
 from deepunlearn_cli.sweep.forecast import Foreseen, draws, foresee, points
 from deepunlearn_cli.sweep.ranges import by_hand
-from deepunlearn_cli.sweep.space import SAMPLERS, check_sampler
+from deepunlearn_cli.sweep.space import SAMPLERS, check_early_stop, check_sampler, read_objective
 from deepunlearn_cli.sweep.study import StudyProgress
 from deepunlearn_cli.sweep.summary import summaries
 from deepunlearn_cli.sweep.tuning import (
@@ -23,7 +23,7 @@ from deepunlearn_cli.sweep.tuning import (
 from deepunlearn_cli.sweep.workers import Order, search
 
 __all__ = [
-    "FRESH_SEEDS", "SAMPLERS", "Foreseen", "Order", "Search", "StudyProgress", "TunedMethod",
-    "by_hand", "check_sampler", "conclude", "draws", "foresee", "is_tunable", "points", "questions",
-    "references", "search", "summaries", "tunable", "unmeasured",
+    "FRESH_SEEDS", "SAMPLERS", "Foreseen", "Order", "Search", "StudyProgress", "TunedMethod", "by_hand",
+    "check_early_stop", "check_sampler", "conclude", "draws", "foresee", "is_tunable", "points", "questions",
+    "read_objective", "references", "search", "summaries", "tunable", "unmeasured",
 ]  # fmt: skip

@@ -34,7 +34,8 @@ class TrialRow(Point):
     Attributes:
         state: Optuna's: `COMPLETE`, `FAIL`, `RUNNING`, `WAITING`.
         reason: why it failed.
-        seconds: of unlearning, all originals together; `work`: epochs of training, mean over originals.
+        seconds: of unlearning, all originals together; `work` is the mean over originals.
+        stopped: whether it was stopped early: its losses are those after its first epochs.
         runs: the ids of its runs, one per original.
     """
 
@@ -42,7 +43,7 @@ class TrialRow(Point):
     state: str
     reason: str | None
     seconds: float | None
-    work: float | None
+    stopped: bool
     runs: list[str]
 
 
@@ -166,7 +167,7 @@ def _trial(trial: FrozenTrial, study: OptunaStudy) -> TrialRow:
         "state": trial.state.name,
         "reason": told.get("reason"),
         "seconds": told.get("seconds"),
-        "work": told.get("work"),
+        "stopped": bool(told.get("stopped")),
         "runs": told.get("runs", []),
     }
     return cast("TrialRow", row)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,16 +40,18 @@ class Collection:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._storage: BaseStorage | None = None
+        self._file = 0  # which that was read of, should another have taken its place
         self._next = 0.0
 
     def update(self, opened: Iterable[Study] = ()) -> None:
         """Collect what is new; `opened` are studies that need not be read from their journals again.
 
         Finished trials come over in order, up to the first that is still being made: numbers stay the same.
+        Where the file cannot be written it stays as it is: no search ends for that.
         """
         began = time.monotonic()
         at_hand = {study.question.key: study.optuna for study in opened}
-        with hold(self._folder / f".{ALL}.collecting") as locked:
+        with suppress(OSError, UsageFailure), hold(self._folder / f".{ALL}.collecting") as locked:
             if locked:
                 self._update(at_hand)
         now = time.monotonic()
@@ -81,13 +84,20 @@ class Collection:
     def _open(self) -> BaseStorage:
         """The storage; begun anew where the file cannot be read."""
         path = self._folder / ALL
-        if self._storage is None or not path.exists():
+        if self._storage is None or not path.exists() or path.stat().st_ino != self._file:
             try:
                 self._storage = open_storage(f"{JOURNAL}{path}")
             except UsageFailure:
                 path.unlink()
                 self._storage = open_storage(f"{JOURNAL}{path}")
+            self._file = path.stat().st_ino
         return self._storage
+
+
+@cache
+def collection_of(folder: Path) -> Collection:
+    """The one of this process: what it read once it need not read again."""
+    return Collection(folder)
 
 
 def _only(path: Path) -> OptunaStudy | None:
@@ -125,5 +135,6 @@ def _begun(theirs: OptunaStudy, storage: BaseStorage) -> OptunaStudy:
 
     name = opening.title(theirs.user_attrs, opening.key_of(theirs))
     study = optuna.create_study(storage=storage, study_name=name, directions=theirs.directions)
-    opening.name_metrics(study, losses.NAMES if len(theirs.directions) > 1 else (losses.NORM,))
+    names = theirs.metric_names or (losses.NAMES if len(theirs.directions) > 1 else (losses.NORM,))
+    opening.name_metrics(study, names)
     return study

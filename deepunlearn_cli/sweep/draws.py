@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.sweep.question import Question
 
 SEED_LIMIT = 2**32  # NumPy's
-FREE = ("random",)  # a trial's point does not depend on the trials before it
+FREE = ("random", "grid")  # a trial's point does not depend on the trials before it
 BREEDS = ("nsga3",)  # the first draw of a generation chooses its parents and writes them down
 
 

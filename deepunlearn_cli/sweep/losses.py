@@ -1,41 +1,21 @@
-"""What a sweep minimises: the paper's four losses, and the one number that sums them up.
-
-Deep Unlearn (arXiv 2410.01276): |RA - RA_R|/3, |FA - FA_R|/3, |VA - VA_R|/3 and the discernibility |2a - 1|
-of the U-MIA on forget against validation pictures. The released benchmark picks the trial whose four losses
-have the smallest Euclidean norm.
-"""
+"""The losses of trials, over originals and against one another."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from deepunlearn_cli.evaluation.metrics import indiscernibility
+from deepunlearn_cli.evaluation.losses import ACCURACIES, NAMES, Losses, losses, norm
 
-ACCURACIES = ("RA", "FA", "VA")
-NAMES = (*(f"d{name}" for name in ACCURACIES), "discernibility")  # in this order everywhere
+NORM, COST = "norm", "work"  # the four in one number; the optional objective beside them
 
-NORM = "norm"  # of the four
-
-Losses = tuple[float, ...]
-
-
-def losses(scores: Mapping[str, Any], reference: Mapping[str, Any]) -> Losses:
-    """The four losses of a trial's scores against its retrained model's; each is at most 1, 0 is best."""
-    gaps = (abs(scores[name] - reference[name]) / len(ACCURACIES) for name in ACCURACIES)
-    return (*gaps, 1 - indiscernibility(scores["umia_val"]))
+__all__ = ["ACCURACIES", "COST", "NAMES", "NORM", "Losses", "losses", "mean", "norm", "pareto"]
 
 
 def mean(several: Iterable[Losses]) -> Losses:
     """Each loss averaged, over originals."""
     columns = list(zip(*several, strict=True))
     return tuple(math.fsum(column) / len(column) for column in columns)
-
-
-def norm(of: Iterable[float]) -> float:
-    """Euclidean norm."""
-    return math.hypot(*of)
 
 
 def pareto(points: Sequence[Losses]) -> list[int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import __version__
 from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.sweep import losses, space
+from deepunlearn_cli.sweep import space
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -28,7 +28,7 @@ def study_of(question: Question, storage: BaseStorage) -> OptunaStudy:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    metrics = losses.NAMES if question.sampler in space.MULTI_OBJECTIVE else (losses.NORM,)
+    metrics = question.metrics
     study = optuna.create_study(
         storage=storage,
         study_name=name_in(storage, question.key) or title(_about(question), question.key),
@@ -99,6 +99,8 @@ def _about(question: Question) -> dict[str, Any]:
         "sampler": question.sampler,
         "seed": question.seed,
         "label": question.label,
+        "objective": question.objective,
+        "early_stop": question.early_stop,
         "fixed": dict(question.fixed),
         "defaults": question.defaults,
         "nearest": question.nearest_to_defaults,

@@ -11,12 +11,15 @@ from typing import Any
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Domain, Share
 from deepunlearn_cli.core.recipe import ID_LENGTH, Recipe, canonical
-from deepunlearn_cli.execution import recipes, trials
+from deepunlearn_cli.execution import looks, recipes, trials
 from deepunlearn_cli.execution.steps import PRESET
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.sweep import losses
 from deepunlearn_cli.sweep.losses import Losses
+from deepunlearn_cli.sweep.ranges import on_grid
 
+MULTI_OBJECTIVE = ("nsga3",)  # told all four losses; the others are told their norm
+GRID = "grid"
 FRESH_STEP = 1000  # between the seeds of a confirmation: far from the seeds that people use
 
 
@@ -32,6 +35,9 @@ class Question:
         seed: of the sampler.
         label: tells studies of an otherwise equal question apart.
         ranges: what is searched instead of what is declared, by name.
+        objective: what is minimised beside the losses: `work`, or nothing.
+        early_stop: how far (in the norm of the losses) a trial may lie above the best one after its first
+            epochs, to be made to its end; None to make all to their ends.
     """
 
     runs: tuple[Recipe, ...]
@@ -41,6 +47,8 @@ class Question:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
     ranges: Mapping[str, Domain] = field(default_factory=dict)
+    objective: str = ""
+    early_stop: float | None = None
 
     @property
     def method(self) -> str:
@@ -63,7 +71,13 @@ class Question:
         if not domains:
             hint = f"deepunlearn methods {self.method} shows what may be searched"
             raise UsageFailure(f"{self.method} has no hyperparameter to tune", hint)
-        return domains
+        return {n: on_grid(one) for n, one in domains.items()} if self.sampler == GRID else domains
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What a trial's values are, in order."""
+        several = losses.NAMES if self.sampler in MULTI_OBJECTIVE else (losses.NORM,)
+        return (*several, self.objective) if self.objective else several
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
@@ -87,6 +101,8 @@ class Question:
             "sampler": [self.sampler, self.seed],
             "label": self.label,
             **({"ranges": {n: described(one) for n, one in self.ranges.items()}} if self.ranges else {}),
+            **({"objective": self.objective} if self.objective else {}),
+            **({} if self.early_stop is None else {"early_stop": self.early_stop}),
         }
         digest = hashlib.sha256(canonical(asked).encode()).hexdigest()[:ID_LENGTH]
         return f"{self.method}-{digest}"
@@ -106,8 +122,12 @@ class Question:
         """The point of the space that the defaults are, or are next to."""
         return {name: _within(domain, self.defaults[name]) for name, domain in self.domains.items()}
 
-    def trials(self, params: Mapping[str, Any], fresh: int = 0, trial: int | None = None) -> list[Recipe]:
+    def trials(
+        self, params: Mapping[str, Any], fresh: int = 0, trial: int | None = None, best: float | None = None
+    ) -> list[Recipe]:
         """The trial of these hyperparameters on each original; `fresh` 1, 2, ... on seeds of their own.
+
+        Where there is a `best` norm so far, and `early_stop`, each may be stopped after its first epochs.
 
         Which study and `trial` they are made for is on their labels: no part of their keys, and that of the
         first who asks, where several studies come to the same point.
@@ -115,7 +135,16 @@ class Question:
         told = {"study": self.key, "trial": trial, "fresh": fresh or None}
         told = {name: value for name, value in told.items() if value is not None}
         runs = [replace(run, labels=dict(run.labels) | told) for run in self.unlearned(params)]
-        return [trials.trial(run, run.params, run.seed + FRESH_STEP * fresh) for run in runs]
+        looked = self._looks(best) if best is not None else [None] * len(runs)
+        return [
+            trials.trial(run, run.params, run.seed + FRESH_STEP * fresh, look)
+            for run, look in zip(runs, looked, strict=True)
+        ]
+
+    def _looks(self, best: float) -> Sequence[Mapping[str, Any] | None]:
+        if self.early_stop is None:
+            return [None] * len(self.runs)
+        return [looks.look(best + self.early_stop, reference) for reference in self.references]
 
     def unlearned(self, params: Mapping[str, Any], preset: str = "") -> list[Recipe]:
         """The ordinary run of these hyperparameters on each original; `preset` says where they are from."""

@@ -10,6 +10,7 @@ from deepunlearn_cli.core.errors import Failure, UsageFailure
 from deepunlearn_cli.core.fields import Domain, Share, Value
 from deepunlearn_cli.methods import METHODS
 
+LEVELS, FEW = 5, 10  # of a range on a grid; whole numbers that are all tried
 TO, OR = "..", ","  # `lr=1e-4..1e-2`, `batch_size=64,128`
 
 
@@ -95,6 +96,23 @@ def _number(name: str, domain: Domain, text: str) -> float:
     value = domain.read(name, text)
     assert isinstance(value, (int, float))
     return value
+
+
+def on_grid(domain: Domain) -> Domain:
+    """The domain as choices: those it has, every whole number where there are few, else levels of the range.
+
+    Levels are spread evenly from end to end, on the scale that is declared.
+    """
+    if domain.type is bool or domain.choices:
+        return domain
+    assert not isinstance(domain.high, Share)
+    low, high = domain.low, domain.high
+    if domain.type is int and high - low < FEW:
+        return replace(domain, choices=tuple(range(int(low), int(high) + 1)))
+    shares = [step / (LEVELS - 1) for step in range(LEVELS)]
+    spread = [low * (high / low) ** at if domain.log else low + (high - low) * at for at in shares]
+    typed = [round(one) if domain.type is int else float(f"{one:.6g}") for one in spread]
+    return replace(domain, choices=tuple(dict.fromkeys(typed)))
 
 
 def _declared(domain: Domain) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from deepunlearn_cli.core.errors import UsageFailure, unknown
 from deepunlearn_cli.core.fields import Domain, Share
+from deepunlearn_cli.sweep import losses
 from deepunlearn_cli.sweep.draws import Draws
+from deepunlearn_cli.sweep.question import GRID
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -57,8 +60,15 @@ def _random(seed: int) -> BaseSampler:
     return RandomSampler(seed=seed)
 
 
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "nsga3": _nsga3, "random": _random}
-MULTI_OBJECTIVE = ("nsga3",)  # told all four losses; the others are told their norm
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": _tpe,
+    "nsga3": _nsga3,
+    "random": _random,
+    GRID: _random,
+}
+
+
+OBJECTIVES = {"cost": losses.COST}
 
 
 def check_sampler(name: str) -> None:
@@ -70,6 +80,31 @@ def check_sampler(name: str) -> None:
     if name not in SAMPLERS:
         failure = unknown("sampler", name, SAMPLERS, f"--sampler takes {', '.join(SAMPLERS)}")
         raise UsageFailure(failure.message, failure.hint)
+
+
+def read_objective(name: str, spelt: str = "--objective ") -> str:
+    """What a search minimises beside the losses, by its public name, as trials keep it.
+
+    Args:
+        spelt: how people give it.
+
+    Raises:
+        UsageFailure: with suggestions.
+    """
+    if name not in OBJECTIVES:
+        failure = unknown("objective", name, OBJECTIVES, f"{spelt}{', '.join(OBJECTIVES)}")
+        raise UsageFailure(failure.message, failure.hint)
+    return OBJECTIVES[name]
+
+
+def check_early_stop(distance: float | None, spelt: str = "--early-stop ") -> None:
+    """Refuse what is no distance above the best (None is: any distance).
+
+    Raises:
+        UsageFailure: with an example.
+    """
+    if distance is not None and not 0 <= distance < math.inf:
+        raise UsageFailure(f"{spelt}{distance:g} is not 0 or more", f"{spelt}0.1, say")
 
 
 def sampler(question: Question) -> BaseSampler:

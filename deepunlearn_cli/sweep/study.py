@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.sweep.question import Question
 
+STOPPED = "stopped"  # attribute of a trial
 FORGIVEN = "forgiven"  # attribute of a study: failures before this number do not count any more
 
 
@@ -81,16 +82,15 @@ class Study:
         return self._study
 
     def points(self) -> list[Point]:
-        """Every complete trial, in order."""
-        return [self._point(trial) for trial in self._trials("COMPLETE")]
+        """Every complete trial that was made to its end, in order."""
+        return [self._point(trial) for trial in self._trials("COMPLETE") if not is_stopped(trial)]
 
     def standing(self, wanted: int) -> StudyProgress:
         """How far the study is."""
-        points, failed = self.points(), list(filter(_diverged, self._trials("FAIL")))
-        norms = [point.norm for point in points]
-        last: float | str | None = norms[-1] if norms else None
-        if failed and (not points or failed[-1].number > points[-1].number):
-            last = str(failed[-1].user_attrs["reason"])
+        failed = list(filter(_diverged, self._trials("FAIL")))
+        norms = [point.norm for point in self.points()]
+        newest = max([*self._trials("COMPLETE"), *failed], key=lambda trial: trial.number, default=None)
+        last = _outcome(newest) if newest else None
         name = self.question
         done, goal, best = self.done(), self.goal(wanted), min(norms, default=None)
         return StudyProgress(name.key, name.method, done, len(failed), goal, best, last)
@@ -154,7 +154,8 @@ class Study:
 
     def recipes(self, trial: Trial) -> list[Recipe]:
         """The runs that a trial is made of, one on each original; the trial knows them from now on."""
-        recipes = self.question.trials(self.question.params(trial.params), trial=trial.number)
+        best = min((one.norm for one in self.points() if one.number < trial.number), default=None)
+        recipes = self.question.trials(self.question.params(trial.params), trial=trial.number, best=best)
         with perhaps_too_late():
             trial.set_user_attr("runs", [recipe.key for recipe in recipes])
         return recipes
@@ -165,11 +166,12 @@ class Study:
         Args:
             facts: of its runs.
         """
-        values = list(of) if self.question.sampler in space.MULTI_OBJECTIVE else [losses.norm(of)]
+        told = attributes(of, facts)
+        known = told | {losses.NORM: losses.norm(of)}
         with perhaps_too_late():
-            for name, value in attributes(of, facts).items():
+            for name, value in told.items():
                 trial.set_user_attr(name, value)
-            self._study.tell(trial, values)
+            self._study.tell(trial, [known[name] for name in self.question.metrics])
 
     def _trials(self, *states: str) -> list[FrozenTrial]:
         wanted = tuple(map(_state, states))
@@ -194,7 +196,20 @@ def attributes(of: Losses, facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     if not facts:
         return named
     seconds, work = ([float(one[name]) for one in facts] for name in ("seconds", "work"))
-    return named | {"seconds": math.fsum(seconds), "work": math.fsum(work) / len(work)}
+    stopped = {STOPPED: True} if any(one.get(STOPPED) for one in facts) else {}
+    return named | {"seconds": math.fsum(seconds), "work": math.fsum(work) / len(work)} | stopped
+
+
+def is_stopped(trial: FrozenTrial) -> bool:
+    """Whether a trial was stopped early: its losses are those after its first epochs."""
+    return bool(trial.user_attrs.get(STOPPED))
+
+
+def _outcome(trial: FrozenTrial) -> float | str:
+    """What became of a trial: its norm, or why it has none that counts."""
+    if trial.state.name == "FAIL":
+        return str(trial.user_attrs["reason"])
+    return "stopped early" if is_stopped(trial) else losses.norm(trial.user_attrs["losses"])
 
 
 def _diverged(trial: FrozenTrial) -> bool:

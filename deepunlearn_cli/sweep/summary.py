@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import filterfalse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -12,6 +13,7 @@ from deepunlearn_cli.sweep.choice import importances
 from deepunlearn_cli.sweep.judge import reads_judge
 from deepunlearn_cli.sweep.opening import key_of
 from deepunlearn_cli.sweep.storage import JOURNAL, journals, made, open_storage, studies_in
+from deepunlearn_cli.sweep.study import is_stopped
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -33,7 +35,7 @@ class About(TypedDict):
 
 
 class Point(TypedDict):
-    """A trial: its four losses, their norm, and all its hyperparameters."""
+    """A trial: its four losses, their norm, its work in epochs of training, all its hyperparameters."""
 
     trial: int
     norm: float
@@ -41,6 +43,7 @@ class Point(TypedDict):
     dFA: float
     dVA: float
     discernibility: float
+    work: float | None
     params: Mapping[str, Any]
 
 
@@ -85,8 +88,8 @@ class StudyRow(Standing):
     Attributes:
         importances: by hyperparameter, its share in what the trials differ by.
         domains: what was searched, by name: `log`, `choices` and so on, as declared.
-        history: every complete trial, by number.
-        pareto: the trials that no other beats in all four losses.
+        history: every trial that was made to its end, by number.
+        pareto: the trials that no other beats in all four losses, and in work where that was an objective.
         candidates: the settings that were confirmed, or the one chosen without that (`Candidate`).
     """
 
@@ -127,9 +130,11 @@ def every_study(studies: Path, address: str | None = None) -> Iterator[OptunaStu
 
 
 def _row(study: OptunaStudy) -> StudyRow:
-    complete, attrs = _complete(study), study.user_attrs
-    history = [point_of(trial, attrs) for trial in complete]
-    pareto = losses.pareto([tuple(trial.user_attrs["losses"]) for trial in complete])
+    attrs = study.user_attrs
+    whole, cost = list(filterfalse(is_stopped, _complete(study))), attrs.get("objective")
+    told = [trial.user_attrs for trial in whole]
+    pareto = losses.pareto([(*one["losses"], *([one[cost]] if cost else [])) for one in told])
+    history = [point_of(trial, attrs) for trial in whole]
     return {
         **standing(study),
         "importances": importances(study),
@@ -174,7 +179,8 @@ def _best(complete: list[FrozenTrial], attrs: Mapping[str, Any]) -> Best:
     chosen = next((one for one in candidates if one["chosen"]), None)
     usual = next((one["confirmed"] for one in candidates if one["defaults"]), None)
     if chosen is None and complete:
-        best = min((point_of(trial, attrs) for trial in complete), key=lambda point: point["norm"])
+        whole = [point_of(trial, attrs) for trial in filterfalse(is_stopped, complete)]
+        best = min(whole, key=lambda point: point["norm"])
         chosen = {"params": best["params"], "searched": best["norm"], "trial": best["trial"]}
     known = chosen or {}
     return {
@@ -199,5 +205,6 @@ def point_of(trial: FrozenTrial, attrs: Mapping[str, Any]) -> Point:
         "dFA": fa,
         "dVA": va,
         "discernibility": discernibility,
+        "work": trial.user_attrs.get("work"),
         "params": params,
     }

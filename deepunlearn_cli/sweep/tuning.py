@@ -36,11 +36,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Search:
-    """How to search, whatever the method."""
+    """How to search, whatever the method; fields as those of `Question`."""
 
     sampler: str
     seed: int = 0
     label: str = ""
+    objective: str = ""
+    early_stop: float | None = None
 
 
 @dataclass
@@ -139,7 +141,8 @@ def unmeasured(
     for method, given in methods.items():
         runs = tuple(steps.unlearned(start.recipe, method, start.forget) for start in starts)
         hand = by_hand(method, given)
-        asked.append(Question(runs, (), search.sampler, search.seed, hand.fixed, search.label, hand.ranges))
+        how = search.sampler, search.seed, hand.fixed, search.label, hand.ranges
+        asked.append(Question(runs, (), *how, search.objective, search.early_stop))
     for question in asked:
         _ = question.domains  # refuses a method with nothing to search
     return asked

@@ -13,16 +13,19 @@ from deepunlearn_cli.core.errors import Failure, RunFailed
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import opening
-from deepunlearn_cli.sweep.collection import Collection
+from deepunlearn_cli.sweep.collection import collection_of
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.storage import journal_of, made, open_storage
-from deepunlearn_cli.sweep.study import Study, StudyProgress
+from deepunlearn_cli.sweep.study import STOPPED, Study, StudyProgress
 from deepunlearn_cli.system.processes import Link, Lost, ProcessPool, Told
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import Trial
+
+    from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.store import Run
 
 POLL_SECONDS = 0.2  # between looks at trials that others are running
 LOSSES_BORNE = 10  # worker processes that may die in a row before a sweep gives up
@@ -67,7 +70,7 @@ class Order:
     @contextmanager
     def collecting(self, tell: Tell, studies: Sequence[Study]) -> Iterator[Tell]:
         """`tell`, which also keeps the store's one storage of all studies up to date; so does the end."""
-        collection = None if self.address else Collection(self.folder)
+        collection = None if self.address else collection_of(self.folder)
         yield collection.beside(tell, studies) if collection else tell
         if collection:
             collection.update(studies)
@@ -75,7 +78,7 @@ class Order:
     def collect(self, studies: Sequence[Study]) -> None:
         """Bring the store's one storage of all studies up to date; a database is one itself."""
         if not self.address:
-            Collection(self.folder).update(studies)
+            collection_of(self.folder).update(studies)
 
     def existing(self, question: Question) -> Study | None:
         """The study of a question as far as it is, if it was begun; nothing is made."""
@@ -192,7 +195,7 @@ class _Worker:
     def _make(self, study: Study, trial: Trial) -> None:
         try:
             with study.claims.presence.beating(trial):
-                runs = [self.runner.ensure(recipe) for recipe in study.recipes(trial)]
+                runs = list(self._runs(study.recipes(trial)))
         except RunFailed as failure:
             study.claims.fail(trial.number, failure.message)
         except BaseException:
@@ -201,3 +204,11 @@ class _Worker:
         else:
             of = study.question.losses([run.scores for run in runs])
             study.complete(trial, of, [run.facts for run in runs])
+
+    def _runs(self, recipes: Sequence[Recipe]) -> Iterator[Run]:
+        """A run on each original; one that fails or is hopeless spares the others."""
+        for recipe in recipes:
+            run = self.runner.ensure(recipe)
+            yield run
+            if run.facts.get(STOPPED):
+                return

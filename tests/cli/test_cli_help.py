@@ -25,12 +25,15 @@ from cli_kit import (
     python,
     refused,
 )
+from typer.core import TyperGroup
 
 from deepunlearn_cli import models
 from deepunlearn_cli.cli import app as application
 from deepunlearn_cli.cli import reading
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.environment import takes_variable
+from deepunlearn_cli.core.specs import read_duration
+from deepunlearn_cli.sweep import by_hand
 
 LIMIT = 0.3  # seconds
 
@@ -80,7 +83,7 @@ def test_every_command_is_in_the_list_that_says_so():
     assert len(COMMANDS) > len(files) > 10
 
 
-LEAVES = [(" ".join(words), command) for words, command in commands() if not hasattr(command, "commands")]
+LEAVES = [(" ".join(words), command) for words, command in commands() if not isinstance(command, TyperGroup)]
 
 
 @pytest.mark.parametrize("command", [name for name, _ in LEAVES])
@@ -115,7 +118,7 @@ def calls(example: str) -> list[list[str]]:
 def accepted(words: list[str]) -> dict[str, object]:
     """The values that a command's parser reads from words, without running it."""
     command, prefix = typer.main.get_command(app), []
-    while hasattr(command, "commands"):
+    while isinstance(command, TyperGroup):
         prefix.append(words[len(prefix)])
         command = command.commands[prefix[-1]]
     return command.make_context(" ".join(prefix), words[len(prefix) :]).params
@@ -131,11 +134,13 @@ def test_examples_can_be_typed(command, example):
         values = accepted(words)
         methods = reading.read_methods(values["method"]) if values.get("method") else []
         if "p" in values and methods:
-            reading.params_for(methods, reading.read_params(values["p"]))
+            shares = reading.shares_of(methods, reading.read_params(values["p"]))
+            for method, given in shares.items():
+                assert command == "sweep" or not by_hand(method, given).ranges, "only searches take ranges"
         if values.get("model"):
             models.check_name(values["model"])
         if values.get("timeout"):
-            reading.read_duration(values["timeout"])
+            read_duration(values["timeout"])
 
 
 def test_a_wrong_example_is_noticed():

@@ -148,10 +148,21 @@ batch_size = [64, 128]
 
 
 def test_a_range_is_no_fixed_value_for_bench(tmp_path):
-    from deepunlearn_cli.studies.bench import Bench
-
     plan = loaded(tmp_path, PLAN + "[sweep]\noriginals = 2\n[sweep.ranges.ft]\nlr = [0.05, 0.1]")
     assert plan.tuning
-    assert Bench.search(plan.tuning) == Search("tpe", 0, "")
+    assert plan.tuning.search == Search("tpe", 0, "")
     with pytest.raises(UsageFailure):
         loaded(tmp_path, PLAN + "[sweep.ranges]\nft = 3")
+
+
+def test_a_plan_searches_with_cost_and_an_early_end(tmp_path):
+    plan = loaded(tmp_path, PLAN + '[sweep]\noriginals = 2\nobjective = "cost"\nearly_stop = 0.1')
+    assert plan.tuning
+    assert plan.tuning.search == Search("tpe", 0, "", "work", 0.1)
+    for wrong, says in (
+        ('objective = "costs"', "unknown objective 'costs'"),
+        ("early_stop = -1", "early_stop = -1 is not 0 or more"),
+        ('early_stop = "soon"', "is not a number"),
+    ):
+        with pytest.raises(UsageFailure, match=says):
+            loaded(tmp_path, PLAN + f"[sweep]\noriginals = 2\n{wrong}")

@@ -149,6 +149,13 @@ def test_a_journal_that_cannot_be_read_does_not_end_the_search_of_another(tmp_pa
     assert len(plainly(runner.store)) == 1
 
 
+def test_a_collection_that_cannot_be_written_ends_no_search(tmp_path):
+    at = store(tmp_path)
+    (at.studies / ALL).mkdir(parents=True)
+    runner = searched(tmp_path, question("ft"))
+    assert len(runner.asked) == 3
+
+
 def test_a_study_of_an_earlier_version_goes_on_under_its_name(tmp_path):
     at, asked = store(tmp_path), question("ft")
     searched(tmp_path, asked, wanted=2)
