@@ -26,8 +26,10 @@ attack_app = typer.Typer(
     cls=Group, help="Attack a model: does it still betray the forgotten data?", no_args_is_help=True
 )
 
-COMMANDS = (  # files, in the order of `--help`; probe and ulira belong to `attack`
-    "train", "unlearn", "sweep", "attack", "probe", "ulira", "rank", "report", "bench",
+sweep_app = typer.Typer(cls=Group)  # what stands behind `sweep`, beside a search itself
+
+COMMANDS = (  # files, in the order of `--help`; probe and ulira belong to `attack`, sweeps to `sweep`
+    "train", "unlearn", "sweep", "sweeps", "attack", "probe", "ulira", "rank", "report", "bench",
     "runs", "show", "verify", "prune", "methods", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip
 

@@ -10,11 +10,11 @@ from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
-from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.app import app, sweep_app
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.parameter import Family, option
 from deepunlearn_cli.cli.reading import read_methods, read_params, shares_of
 from deepunlearn_cli.cli.stepping import Stepping
 from deepunlearn_cli.cli.unfold import Bundle
@@ -108,6 +108,12 @@ class Searching(Bundle):
         return sweeps.Order(tuple(questions), *place, self.trials, deadline, self.max_failures)
 
 
+class Searches(Family):
+    """`sweep`, with `list`, `show` and `rm` behind it."""
+
+    below = sweep_app
+
+
 @register(
     app,
     "sweep",
@@ -115,6 +121,7 @@ class Searching(Bundle):
     "deepunlearn runs --kind train --name original -q | deepunlearn sweep --method all --ckpt - --jobs 4",
     "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --database postgresql://user@host/db",
     "deepunlearn sweep --method msg --ckpt orig.pt -p lr=1e-4..1e-2 -p batch_size=64,128 --out msg.toml",
+    cls=Searches,
 )
 def sweep(
     session: Session,
@@ -139,6 +146,8 @@ def sweep(
     A trial is judged on every original by how far RA, FA and VA are from its retrained model's (made if
     missing) and by a U-MIA on validation pictures; test pictures are not touched. The best few are run again
     on fresh seeds, and the choice is made on those. It is kept as a preset, and its model as a run.
+
+    `sweep list` lists the searches that there are, `sweep show STUDY` shows one, `sweep rm STUDY` removes it.
     """
     from deepunlearn_cli import sweep as sweeps
     from deepunlearn_cli.checkpoints import refs

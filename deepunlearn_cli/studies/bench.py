@@ -71,24 +71,18 @@ class Bench:
             for start in self.starts(setup):
                 forgetting.remember(start.recipe, start.forget, self.runner, named=False)
         return [
-            self._judged(start, method, tuned.get((self._name(setup), method)))
+            self.model(start, method, tuned.get((self._name(setup), method)))
             for setup in self.plan.setups
             for start in self.starts(setup)
             for method in self.plan.method_names
         ]
 
-    def target(self, start: refs.Start, method: str, tuned: Mapping[str, Any], preset: str = "") -> Recipe:
-        """A method's model of an original, with what was found for it; what the plan sets goes before.
-
-        Args:
-            preset: what was found, for people.
-        """
-        params = {**tuned, **self.plan.params.get(method, {})}
-        return self.plan.steps.unlearned(start.recipe, method, start.forget, params, preset)
-
-    def _judged(self, start: refs.Start, method: str, preset: Preset | None) -> Recipe:
-        found, said = (preset.params, preset.title) if preset else ({}, "")
-        return self.target(start, method, found, said)
+    def model(self, start: refs.Start, method: str, preset: Preset | None = None) -> Recipe:
+        """A method's model as the plan has it, with what was found for it if something was."""
+        found = preset.params if preset else {}
+        params = {**found, **self.plan.params.get(method, {})}
+        said = preset.title if preset else ""
+        return self.plan.steps.unlearned(start.recipe, method, start.forget, params, said)
 
     def timed(self, judged: Sequence[Recipe]) -> list[Recipe]:
         """The same models; those of the plan's timing seed as runs that shared the machine with no others.
@@ -130,7 +124,8 @@ class Bench:
 
         starts = self.starts(setup)[: tuning.originals]
         self.runner.ensure_all([start.recipe for start in starts])
-        questions = sweep.questions(self.runner, starts, self.search(tuning), self.searched, self.plan.steps)
+        search = self.search(tuning)
+        questions = sweep.questions(self.runner, starts, search, self.searched, self.plan.steps)
         order = self.order(questions, tuning)
         jobs = self.runner.width([start.recipe for start in starts])
         given_up = sweep.search(order, jobs, self.runner, tell)

@@ -15,6 +15,7 @@ from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN, Recipe
 from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._method import Sizes
 from deepunlearn_cli.studies.batches import (
     AGAIN,
@@ -79,7 +80,7 @@ class _AtHand:
         tuned = self.starts[: tuning.originals] if tuning else []
         judged = self.starts if RETRAIN in plan.method_names else []
         references = [recipes.retrained(start.recipe, start.forget) for start in tuned]
-        references += [self.bench.target(start, RETRAIN, {}) for start in judged]
+        references += [self.bench.model(start, RETRAIN) for start in judged]
         yield from self._named(ORIGINALS, [start.recipe for start in self.starts])
         yield from self._named(RETRAINED, references)
         for one in searched.values():
@@ -89,6 +90,8 @@ class _AtHand:
 
     def _judged(self, name: str, search: Foreseen | None) -> Iterator[Batch]:
         """A method's models with their attacks: run by run where its hyperparameters are known."""
+        from deepunlearn_cli.sweep.presets import Preset
+
         plan = self.bench.plan
         if search and search.params is None:
             yield Batch(MODELS, _usual(search, self.sizes), len(self.starts))
@@ -96,8 +99,8 @@ class _AtHand:
                 like = _attack(self.starts[0].recipe, attack, settings)
                 yield Batch(ATTACKS, like, len(self.starts))
             return
-        tuned = search.params if search and search.params else {}
-        targets = [self.bench.target(start, name, tuned) for start in self.starts]
+        found = Preset(name, METHODS.get(name).revision, search.params) if search and search.params else None
+        targets = [self.bench.model(start, name, found) for start in self.starts]
         kind = {RETRAIN: "", DO_NOTHING: NOTHING}.get(name, MODELS)
         if kind:
             yield from self._named(kind, targets)
@@ -121,11 +124,12 @@ class _AtHand:
     def _foreseen(self) -> dict[str, Foreseen]:
         from deepunlearn_cli import sweep
 
-        plan, tuning = self.bench.plan, self.bench.plan.tuning
+        tuning = self.bench.plan.tuning
         if tuning is None:
             return {}
         starts = self.starts[: tuning.originals]
-        questions = sweep.unmeasured(starts, self.bench.search(tuning), self.bench.searched, plan.steps)
+        search, steps = self.bench.search(tuning), self.bench.plan.steps
+        questions = sweep.unmeasured(starts, search, self.bench.searched, steps)
         found = sweep.foresee(self.bench.order(questions, tuning), self.runner.store, tuning.confirm)
         return {one.question.method: one for one in found}
 

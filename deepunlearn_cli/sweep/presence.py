@@ -93,6 +93,12 @@ def died_alone(worker: Claim | None) -> bool:
     return bool(parent) and not is_free(Path(str(parent)))
 
 
+def may_live(worker: Claim | None) -> bool:
+    """Whether the worker of a running trial may be alive: of one elsewhere nobody can tell at once."""
+    lock = _lock_here(worker)
+    return not is_free(lock) if lock else worker is not None
+
+
 class Watch:
     """What was last heard of each running trial, and when."""
 

@@ -38,7 +38,12 @@ def open_storage(address: str) -> BaseStorage:
 
 def journal_of(folder: Path, name: str) -> str:
     """Address of a study's own journal in a store's folder of studies."""
-    return f"{JOURNAL}{folder / name}.journal"
+    return f"{JOURNAL}{journal_file(folder, name)}"
+
+
+def journal_file(folder: Path, name: str) -> Path:
+    """The file of a study's own journal."""
+    return folder / f"{name}.journal"
 
 
 def journals(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from deepunlearn_cli.sweep import finite, losses
 from deepunlearn_cli.sweep.choice import importances
 from deepunlearn_cli.sweep.judge import reads_judge
 from deepunlearn_cli.sweep.opening import key_of
-from deepunlearn_cli.sweep.storage import JOURNAL, journals, open_storage, studies_in
+from deepunlearn_cli.sweep.storage import JOURNAL, journals, made, open_storage, studies_in
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -61,16 +61,14 @@ class Best(TypedDict):
     confirmed_defaults: float | None
 
 
-class StudyRow(About, Best):
-    """A study: what it asked, how far it is, what it found.
+class Standing(About, Best):
+    """A study: what it asked, how far it is, what it came to.
 
     Attributes:
         tuned: names of the hyperparameters that were searched or fixed by hand.
         trials: how many are complete; `failed`: how many gave no usable model.
         points: how many settings there are to try (None: any number); `trials` counts each once.
         reads_judge: whether the method itself reads the validation pictures that trials are judged on.
-        importances: by hyperparameter, its share in what the trials differ by.
-        pareto: the trials that no other beats in all four losses.
     """
 
     study: str
@@ -79,6 +77,16 @@ class StudyRow(About, Best):
     failed: int
     points: int | None
     reads_judge: bool
+
+
+class StudyRow(Standing):
+    """The same, with what the trials say together.
+
+    Attributes:
+        importances: by hyperparameter, its share in what the trials differ by.
+        pareto: the trials that no other beats in all four losses.
+    """
+
     importances: Mapping[str, float]
     pareto: list[Point]
 
@@ -105,17 +113,33 @@ def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
 
 def every_study(studies: Path, address: str | None = None) -> Iterator[OptunaStudy]:
     """Each of a store or storage; `UsageFailure` if that cannot be read."""
+    if address and not made(address):
+        return
     addresses = [address] if address else [f"{JOURNAL}{path}" for path in journals(studies)]
     for one in addresses:
         yield from studies_in(open_storage(one))
 
 
 def _row(study: OptunaStudy) -> StudyRow:
-    attrs = study.user_attrs
-    trials = study.get_trials(deepcopy=False)
-    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
-    failed = sum(trial.state.name == "FAIL" and "reason" in trial.user_attrs for trial in trials)
-    points = [tuple(trial.user_attrs["losses"]) for trial in complete]
+    complete, attrs = _complete(study), study.user_attrs
+    pareto = losses.pareto([tuple(trial.user_attrs["losses"]) for trial in complete])
+    return {
+        **standing(study),
+        "importances": importances(study),
+        "pareto": [point_of(complete[i], attrs) for i in pareto],
+    }
+
+
+def _complete(study: OptunaStudy) -> list[FrozenTrial]:
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
+
+
+def standing(study: OptunaStudy) -> Standing:
+    """How far a study is, and what it came to."""
+    attrs, complete = study.user_attrs, _complete(study)
+    failed = [
+        t for t in study.get_trials(deepcopy=False) if t.state.name == "FAIL" and "reason" in t.user_attrs
+    ]
     size = finite.size(attrs["space"]["domains"])
     about = cast("About", {name: attrs.get(name) for name in About.__annotations__})
     return {
@@ -123,12 +147,10 @@ def _row(study: OptunaStudy) -> StudyRow:
         **about,
         "tuned": [*attrs["space"]["domains"], *attrs["fixed"]],
         "trials": _count(complete, size),
-        "failed": failed,
+        "failed": len(failed),
         "points": size,
         "reads_judge": reads_judge(about["method"], attrs["defaults"]),
         **_best(complete, attrs),
-        "importances": importances(study),
-        "pareto": [_point(complete[i], attrs) for i in losses.pareto(points)],
     }
 
 
@@ -142,7 +164,7 @@ def _best(complete: list[FrozenTrial], attrs: Mapping[str, Any]) -> Best:
     chosen = next((one for one in candidates if one["chosen"]), None)
     usual = next((one["confirmed"] for one in candidates if one["defaults"]), None)
     if chosen is None and complete:
-        best = min((_point(trial, attrs) for trial in complete), key=lambda point: point["norm"])
+        best = min((point_of(trial, attrs) for trial in complete), key=lambda point: point["norm"])
         chosen = {"params": best["params"], "searched": best["norm"], "trial": best["trial"]}
     known = chosen or {}
     return {
@@ -155,7 +177,8 @@ def _best(complete: list[FrozenTrial], attrs: Mapping[str, Any]) -> Best:
     }
 
 
-def _point(trial: FrozenTrial, attrs: Mapping[str, Any]) -> Point:
+def point_of(trial: FrozenTrial, attrs: Mapping[str, Any]) -> Point:
+    """A complete trial of a study with these attributes."""
     ra, fa, va, discernibility = trial.user_attrs["losses"]
     usual = dict(trial.params) == attrs["nearest"]
     params = attrs["defaults"] if usual else {**attrs["defaults"], **trial.params}

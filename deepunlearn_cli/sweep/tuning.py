@@ -162,6 +162,7 @@ def conclude(
             say(f"confirming the best {confirm} and the defaults on {FRESH_SEEDS} fresh seeds each")
         candidates = choose(studies, runner, confirm)
         tuned = [_tuned(one, few, runner.store, say) for one, few in zip(studies, candidates, strict=True)]
+        order.collect(studies)
     for one in tuned:
         for text in flattered(one.question.method, one.preset.params):
             say(text)

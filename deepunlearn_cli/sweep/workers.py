@@ -72,6 +72,11 @@ class Order:
         if collection:
             collection.update(studies)
 
+    def collect(self, studies: Sequence[Study]) -> None:
+        """Bring the store's one storage of all studies up to date; a database is one itself."""
+        if not self.address:
+            Collection(self.folder).update(studies)
+
     def existing(self, question: Question) -> Study | None:
         """The study of a question as far as it is, if it was begun; nothing is made."""
         address = self.address or journal_of(self.folder, question.key)

@@ -53,7 +53,7 @@ def asked_and_final(plan: plans.Plan, tmp_path: Path, monkeypatch):
         preset = Preset(
             asked.method, asked.runs[0].revision, asked.params({"lr": 0.01} if "lr" in asked.domains else {})
         )
-        yield asked, preset, bench.target(start, asked.method, preset.params, preset.title)
+        yield asked, preset, bench.model(start, asked.method, preset)
 
 
 def plain(recipe: Recipe) -> dict[str, object]:

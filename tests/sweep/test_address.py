@@ -42,7 +42,6 @@ def test_no_error_of_a_command_has_it(address, variable, form, tmp_path, monkeyp
     given = () if variable else ("--database", address)
     environment = {"DEEPUNLEARN_DATABASE": address} if variable else {}
     store = tmp_path / "store"
-    call("train", "--dataset", "nosuch", "--store", store)
     (store / "studies").mkdir(parents=True)
     (store / "store.json").write_text('{"schema": 1}')
     words = ("report", "--table", "sweep", *given, *form, "--store", store)
