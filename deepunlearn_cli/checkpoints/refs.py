@@ -15,7 +15,7 @@ from deepunlearn_cli.checkpoints.file import Checkpoint, Claims, looks_like_file
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.core.specs import for_run
-from deepunlearn_cli.execution import forgetting, recipes, references
+from deepunlearn_cli.execution import forgetting, recipes, references, trials
 
 if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
@@ -146,7 +146,7 @@ def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False
         raise UsageFailure(
             f"run {ref} is a trial of a sweep, whose model was not kept",
             f"deepunlearn unlearn {recipe.inputs['original'].key} --method {recipe.name} --forget "
-            f"{quote(recipe.labels['forget'])} {_by_hand(recipe)}",
+            f"{quote(recipe.labels['forget'])} {trials.by_hand(recipe)}",
         )
     if names := wanted.of_files():
         raise UsageFailure(
@@ -155,16 +155,6 @@ def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False
     dataset = data.load_dataset(recipe.data["fingerprint"], runner.store.data)
     forget = forgetting.intended(recipe, runner) if forgetful else None
     return Model(recipe, dataset, dataset.name, forget)
-
-
-def _by_hand(trial: Recipe) -> str:
-    """The options that make the model of a trial."""
-    start = trial.inputs["original"]
-    words = [f"-p {name}={value}" for name, value in trial.params.items()]
-    words += ["--no-augment"] if trial.data["augment"] != start.data["augment"] else []
-    return " ".join(
-        words + ([f"--precision {trial.precision}"] if trial.precision != start.precision else [])
-    )
 
 
 def original(start: Start) -> Start:

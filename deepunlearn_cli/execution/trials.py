@@ -42,3 +42,12 @@ def judged(recipe: Recipe, outputs: Outputs) -> float:
 def trial_attack() -> OneModel:
     """The attack that trials are judged by: the paper's, without test pictures."""
     return on_one_model()[TRIAL_ATTACK].build({"against": "val"})
+
+
+def by_hand(trial: Recipe) -> str:
+    """The options of `unlearn` that make the model of a trial."""
+    start = trial.inputs["original"]
+    words = [f"-p {name}={value}" for name, value in trial.params.items()]
+    words += ["--no-augment"] if trial.data["augment"] != start.data["augment"] else []
+    words += [f"--precision {trial.precision}"] if trial.precision != start.precision else []
+    return " ".join(words)

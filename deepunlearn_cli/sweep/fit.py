@@ -76,7 +76,8 @@ def fit(preset: Preset, here: Recipe, given: Collection[str] = ()) -> Fit:
         found.doubts.append(f"the preset of {name} was not confirmed on fresh seeds")
     if there.get("model", ours["model"]) != ours["model"]:
         found.foreign.append(f"{name} was tuned on {there['model']}, and this is {ours['model']}")
-    found.over += _over_budget(preset, here, given)
+    for wanted, text in _over_budget(preset, here, given):
+        (found.doubts if wanted else found.over).append(text)
     found.doubts += [
         f"{name} was tuned {text}" for text in (*_of_forgetting(there, ours), *_otherwise(there, ours))
     ]
@@ -204,20 +205,25 @@ def _differing(there: str, ours: str) -> str:
     return f"{first}, not {' '.join(word for word in own if word not in theirs) or 'more'}"
 
 
-def _over_budget(preset: Preset, here: Recipe, given: Collection[str]) -> Iterator[str]:
-    """Hyperparameters that an original's training length bounds, beyond that; none that were set by hand."""
+def _over_budget(preset: Preset, here: Recipe, given: Collection[str]) -> Iterator[tuple[bool, str]]:
+    """Hyperparameters that an original's training length bounds, beyond that, and whether somebody wanted it.
+
+    That is so of those that were set by hand beyond the budget of the originals that they were tuned on.
+    """
     if _same_setting(preset.provenance, here):
         return
-    epochs = recipes.training_of(here.root).get("epochs")
-    by_hand = (*given, *preset.provenance.get("fixed", ()))
+    epochs, there = recipes.training_of(here.root).get("epochs"), preset.provenance.get("training_epochs")
+    fixed = preset.provenance.get("fixed", ())
     for name, domain in METHODS.needed(preset.method).domains().items():
-        if not isinstance(domain.high, Share) or name in by_hand or epochs is None:
+        if not isinstance(domain.high, Share) or name in given or epochs is None:
             continue
-        value, most = preset.params.get(name, domain.default), domain.high.resolve(int(epochs))
-        if float(value) > most:
+        value, most = float(preset.params.get(name, domain.default)), domain.high.resolve(int(epochs))
+        if value > most:
+            wanted = name in fixed and isinstance(there, int) and value > domain.high.resolve(there)
             yield (
-                f"{name}={value} of {preset.title} is over the budget of an original trained for {epochs} "
-                f"epochs: {most}"
+                wanted,
+                f"{name}={value:g} of {preset.title} is over the budget of an original trained for {epochs} "
+                f"epochs: {most}",
             )
 
 

@@ -90,7 +90,10 @@ def test_settings_over_the_budget_are_refused_but_not_those_set_by_hand():
     with pytest.raises(UsageFailure, match="over the budget"):
         fit.admit(fit.fit(long, short), transfer=False)
     assert fit.fit(long, short, {"epochs": 1}).over == []
-    assert fit.fit(found_on(HERE, 0.1, fixed=["epochs"]), short).over == []
+    assert fit.fit(found_on(HERE, 0.1, fixed=["epochs"]), short).over, "by hand, but within the budget there"
+    beyond = replace(found_on(HERE, 0.1, fixed=["epochs"]), params=PARAMS | {"epochs": 9})
+    assert (fit.fit(beyond, short).over, fit.fit(beyond, HERE)) == ([], fit.Fit())
+    assert "epochs=9 of" in fit.fit(beyond, short).doubts[0]
     assert fit.fit(long, unlearning("ft", epochs=15)).over == []
 
 
