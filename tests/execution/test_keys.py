@@ -129,6 +129,7 @@ OF_METHODS = {
     "l1sparse": "188dcb9eb2dfe161",
     "msg": "6dbc1a5c7bd6943b",
     "nablatau": "00b26fdba0d3dc2c",
+    "nft": "21fe5598060be993",
     "ngplus": "e708e44e7e613432",
     "prmq": "acaf7ec9c2d91796",
     "retrain": "90aee963664b61d1",
