@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
+from deepunlearn_cli.core.plugins import is_name
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.methods import METHODS
 
@@ -34,7 +35,7 @@ class Preset:
         if here != there:
             tuned, used = (f"{pair['dataset']} {pair['model']}" for pair in (there, here))
             doubts.append(f"the preset of {self.method} was tuned on {tuned}, not on {used}")
-        revision = METHODS.get(self.method).revision
+        revision = METHODS.needed(self.method).revision
         if revision != self.revision:
             doubts.append(
                 f"{self.method} has changed since its preset was tuned ({self.revision} → {revision})"
@@ -76,11 +77,14 @@ def read(path: Path) -> Preset:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
         preset = Preset(**{"provenance": {}} | content)
-        name, params = METHODS.public_name(preset.method), dict(preset.params)
+        actor, params = METHODS.known(preset.method), dict(preset.params)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, ValueError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         raise UsageFailure(f"{path} is not a preset: {reason}", "deepunlearn sweep writes presets") from None
-    METHODS.get(name).build(params)
+    if actor is None and not is_name(preset.method):  # of a plug-in that nobody named it is what it is
+        raise unknown("method", str(preset.method), METHODS.names(), f"in the preset {path}")
+    if actor:
+        actor.build(params)
     return preset
 
 
@@ -103,7 +107,7 @@ def best(folder: Path, method: str, start: Recipe, forget: str) -> Preset:
     if not found:
         raise NotFound(
             f"no preset for {method} on {' '.join(pair)}",
-            f"`deepunlearn sweep {start.key} --method {method}`",
+            f"`deepunlearn sweep {start.key} --method {METHODS.spelling(method)}`",
         )
     here = (start.root.setting, forget)
 
