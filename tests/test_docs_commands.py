@@ -42,7 +42,7 @@ def calls(text: str) -> Iterator[list[str]]:
 def check(words: list[str]) -> None:
     """Raises `AssertionError` for a command or an option that does not exist."""
     command, rest = ROOT_COMMAND, list(words)
-    while rest and (below := getattr(command, "commands", {})) and not re.match("-|[A-Z]+$", rest[0]):
+    while rest and (below := getattr(command, "commands", {})) and not re.match(r"-|[A-Z]+$|\./", rest[0]):
         assert rest[0] in below, f"no command {rest[0]}: {words}"
         command = below[rest.pop(0)]
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
@@ -11,6 +11,9 @@ import typer
 from deepunlearn_cli.cli.parameter import Command, Group
 from deepunlearn_cli.core.errors import Failure
 
+Add = Callable[[typer.Typer, str, type[Any]], None]
+
+MAKERS: dict[type[Any], Add] = {}  # by base of attacks, what makes a command of one: files of commands say it
 ANY = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -52,8 +55,7 @@ def _stand_in(name: str) -> Any:
 
 def _called(name: str, args: Sequence[str]) -> Any:
     """The command of an attack, loaded; or one that tells why it cannot be."""
-    from deepunlearn_cli.attacks import ATTACKS, OneModel, Probe
-    from deepunlearn_cli.cli import attack, probe
+    from deepunlearn_cli.attacks import ATTACKS
     from deepunlearn_cli.cli.command import noticing
     from deepunlearn_cli.cli.console import Console
     from deepunlearn_cli.core.loading import broken
@@ -63,10 +65,8 @@ def _called(name: str, args: Sequence[str]) -> Any:
     try:
         with noticing(console):
             kind = ATTACKS.get(name)
-        if issubclass(kind, OneModel):
-            attack.add(app, name, kind)
-        elif issubclass(kind, Probe):
-            probe.add(app, name, kind)
+        add = next(add for base, add in MAKERS.items() if issubclass(kind, base))
+        add(app, name, kind)
         return typer.main.get_command(app)
     except Failure as failure:
         return _alone(_teller(console, failure, debug="--debug" in args), name)

@@ -95,7 +95,7 @@ def test_a_helper_of_the_same_name_elsewhere_is_refused(home):
         written(home / folder / "mine.py", "import helper\n", METHOD)
     METHODS.get("a/mine.py")
     with pytest.raises(
-        UsageFailure, match="it imports helper, for which Python takes .*a/helper.py, not"
+        UsageFailure, match=r"it imports helper, for which Python takes .*a/helper.py, not"
     ) as failure:
         METHODS.get("b/mine.py")
     assert "rename helper.py" in failure.value.hint

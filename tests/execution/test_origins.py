@@ -67,7 +67,7 @@ def test_making_it_says_what_is_missing_and_how_to_name_it(home):
             "-p lr=0.01 --no-augment` loads it, if you trust its code"
         )
         (home / "my plug.py").unlink()
-        with pytest.raises(NotFound, match="my plug.py:Mine is gone") as failure:
+        with pytest.raises(NotFound, match=r"my plug.py:Mine is gone") as failure:
             origins.check(run)
         assert failure.value.hint.startswith("put it back; `deepunlearn unlearn")
         trial = replace(run, kind="trial", labels={})
