@@ -105,7 +105,7 @@ def plan() -> str:
 
 
 SEEN = (("task", Task), ("part", Pictures), ("batch", Batch))
-INNER = {"tick", "tensors", "like", "launch"}  # of the machinery
+INNER = {"tick", "tensors", "like"}  # of the machinery
 ATTRIBUTES = re.compile(r"(?:Args|Attributes):\n((?:    .*\n?)+)")
 
 
@@ -134,7 +134,7 @@ def _attributes(kind: type) -> list[tuple[str, str]]:
     entries = re.split(r"\n(?=\S)", textwrap.dedent(found[1]).strip()) if found else []
     pairs = [entry.partition(": ") for entry in entries]
     return [
-        (names, " ".join(text.split())) for names, _, text in pairs if not names.startswith("order, moves")
+        (names, " ".join(text.split())) for names, _, text in pairs if names not in ("order, moves", *INNER)
     ]
 
 
@@ -146,10 +146,23 @@ def _spelt(word: str, name: str, member: object) -> str:
     if not inspect.isfunction(member):
         return f"{word}.{name}"
     plain = [
-        one.replace(annotation=inspect.Parameter.empty)
+        one.replace(annotation=inspect.Parameter.empty, default=_default(one.default))
         for one in list(inspect.signature(member).parameters.values())[1:]
     ]
     return f"{word}.{name}{inspect.Signature(plain)}"
+
+
+class _Named(str):
+    """A default that is a function, as its name."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _default(value: object) -> object:
+    return _Named(value.__name__) if inspect.isfunction(value) else value
 
 
 def _paragraph(text: str) -> str:
