@@ -55,6 +55,8 @@ def unlearn(model: nn.Module, method: str | Method, task: Task, *, seed: int = 0
         task.graphs.clear()
     unlearned = _as_given(reveal(unlearned), model)
     check_finite(unlearned)
+    if proved := actor.guarantee():
+        task.facts.update(proved.facts())
     if actor.changes_weights and not actor.from_scratch and not changed(model.state_dict(), unlearned):
         raise RunFailed("the method did not change any weight", "raise -p lr=... or -p epochs=...")
     return unlearned

@@ -21,6 +21,7 @@ from docs_kit import pages
 from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.environment import VARIABLES
+from deepunlearn_cli.cli.parameter import Family
 from deepunlearn_cli.core.errors import MEANING
 from deepunlearn_cli.data import list_families
 from deepunlearn_cli.engine.pictures import Batch, Pictures
@@ -39,13 +40,11 @@ def markdown(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def commands() -> list[tuple[str, str]]:
-    """Every command, sub-commands spelt out, with the first sentence of its help."""
+    """Every command with the first sentence of its help; those of a group share a line."""
     found: list[tuple[str, str]] = []
     for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
-        below = getattr(command, "commands", {name: command})
-        for sub, leaf in below.items():
-            full = name if leaf is command else f"{name} {sub}"
-            found.append((f"`deepunlearn {full}`", leaf.help.split("\n\n")[0]))
+        below = "" if isinstance(command, Family) else "|".join(getattr(command, "commands", {}))
+        found.append((f"`{f'deepunlearn {name} {below}'.strip()}`", command.help.split("\n\n")[0]))
     return found
 
 

@@ -78,7 +78,9 @@ def by_label(table: Table, where: str | None = None) -> dict[str, Any]:
 
 def width(table: Table) -> int:
     """Columns that a table takes on a terminal."""
-    lines = [table.headers(), *table.cells()]
-    columns = zip(*lines, strict=True)
+    folded = [
+        [one.folded(cell) for one, cell in zip(table.columns, cells, strict=True)] for cells in table.cells()
+    ]
+    columns = zip(table.headers(), *folded, strict=True)
     widest = [max(len(part) for cell in column for part in cell.split("\n")) for column in columns]
     return sum(widest) + GUTTER * (len(widest) - 1)

@@ -43,8 +43,9 @@ def check(words: list[str]) -> None:
     """Raises `AssertionError` for a command or an option that does not exist."""
     command, rest = ROOT_COMMAND, list(words)
     while rest and (below := getattr(command, "commands", {})) and not re.match(r"-|[A-Z]+$|\./", rest[0]):
-        assert rest[0] in below, f"no command {rest[0]}: {words}"
-        command = below[rest.pop(0)]
+        *others, last = rest.pop(0).split("|")  # a line of the table of commands names all of a group
+        assert {*others, last} <= below.keys(), f"no command {[*others, last]}: {words}"
+        command = below[last]
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     known |= HELP
     unknown = [word for word in rest if re.match(r"--?[a-z]", word) and word.split("=")[0] not in known]
@@ -78,7 +79,7 @@ def test_options_in_the_text_exist(page: Page) -> None:
     leaves = [
         leaf
         for one in ROOT_COMMAND.commands.values()
-        for leaf in getattr(one, "commands", {"": one}).values()
+        for leaf in (one, *getattr(one, "commands", {}).values())
     ]
     known = {name for leaf in (ROOT_COMMAND, *leaves) for parameter in leaf.params for name in parameter.opts}
     named = {word for span in page.spans for word in re.findall(r"(?:^|\s)(--[a-z][a-z-]+)", span)}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deepunlearn_cli.attacks import _samples
 from deepunlearn_cli.attacks._features import FPRS
 from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.core.shared import Outputs
+from deepunlearn_cli.core.shared import Outputs, Part
 from deepunlearn_cli.evaluation import class_mix, intervals
 from deepunlearn_cli.evaluation import sides as figures
 from deepunlearn_cli.evaluation.equivalence import Gap
@@ -58,13 +58,24 @@ def collected(outputs: Outputs, against: str, feature: str) -> Evidence:
         UsageFailure: the outputs have no such split.
         RunFailed: scores are not finite.
     """
-    given = any("values" in part for part in outputs.values())  # of that feature, and no logits for another
-    chosen = feature if given else UNSATURATED.get(feature, feature)
-    forget, unseen = _samples.sides(outputs, against, chosen).values()
+    forget, unseen = scored(outputs, against, feature)
     mix = class_mix.match(forget["label"], unseen["label"])
     sides = Sides.of(forget["score"][mix.kept], unseen["score"], mix.weights)
     index = forget["index"][mix.kept], unseen["index"]
     return Evidence(sides, index, mix.matched, int((~mix.kept).sum()))
+
+
+def scored(outputs: Outputs, against: str, feature: str) -> tuple[Part, Part]:
+    """`index`, `label` and `score` of every sample of the forget set and of those it is held against.
+
+    Raises:
+        UsageFailure: the outputs have no such split.
+        RunFailed: scores are not finite.
+    """
+    given = any("values" in part for part in outputs.values())  # of that feature, and no logits for another
+    chosen = feature if given else UNSATURATED.get(feature, feature)
+    forget, unseen = _samples.sides(outputs, against, chosen).values()
+    return forget, unseen
 
 
 def gaps(metrics: Sequence[str], ours: Evidence, control: Evidence | None) -> list[Gap]:

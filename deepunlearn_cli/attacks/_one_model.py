@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deepunlearn_cli.attacks._evidence import Evidence
-    from deepunlearn_cli.core.shared import Outputs
+    from deepunlearn_cli.core.shared import Outputs, Part
     from deepunlearn_cli.evaluation.equivalence import Gap
 
     Floats = NDArray[np.float64]
@@ -99,6 +99,17 @@ class OneModel(Attack):
         from deepunlearn_cli.attacks import _evidence
 
         return _evidence.collected(outputs, self.against, self.feature)
+
+    def scored(self, outputs: Outputs, against: str) -> tuple[Part, Part]:
+        """`index`, `label` and `score` of every sample of the forget set and of those it is held against.
+
+        Raises:
+            UsageFailure: the outputs have no such split.
+            RunFailed: the outputs are not finite.
+        """
+        from deepunlearn_cli.attacks import _evidence
+
+        return _evidence.scored(outputs, against, self.feature)
 
     def gaps(self, metrics: Sequence[str], ours: Evidence, control: Evidence | None) -> list[Gap]:
         """Figures of a model less its control's on the same samples, or less guessing.

@@ -146,7 +146,7 @@ def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False
         raise UsageFailure(
             f"run {ref} is a trial of a sweep, whose model was not kept",
             f"deepunlearn unlearn {recipe.inputs['original'].key} --method {recipe.name} --forget "
-            f"{quote(recipe.labels['forget'])} --preset best",
+            f"{quote(recipe.labels['forget'])} {_by_hand(recipe)}",
         )
     if names := wanted.of_files():
         raise UsageFailure(
@@ -155,6 +155,16 @@ def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False
     dataset = data.load_dataset(recipe.data["fingerprint"], runner.store.data)
     forget = forgetting.intended(recipe, runner) if forgetful else None
     return Model(recipe, dataset, dataset.name, forget)
+
+
+def _by_hand(trial: Recipe) -> str:
+    """The options that make the model of a trial."""
+    start = trial.inputs["original"]
+    words = [f"-p {name}={value}" for name, value in trial.params.items()]
+    words += ["--no-augment"] if trial.data["augment"] != start.data["augment"] else []
+    return " ".join(
+        words + ([f"--precision {trial.precision}"] if trial.precision != start.precision else [])
+    )
 
 
 def original(start: Start) -> Start:
@@ -221,9 +231,8 @@ def _claimed_recipe(file: Checkpoint) -> Recipe | None:
     try:
         return Recipe.from_json(file.claims["recipe"]) if "recipe" in file.claims else None
     except (KeyError, TypeError, AttributeError):
-        raise UsageFailure(
-            f"{file.path}: its description is not a recipe", "give --dataset --model"
-        ) from None
+        what = f"{file.path}: its description is not a recipe"
+        raise UsageFailure(what, "give --dataset --model") from None
 
 
 def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
@@ -232,10 +241,8 @@ def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
     spec = wanted.dataset or file.claims.get("dataset")
     model = wanted.model or (claimed.model if claimed else None)
     if not spec or not model:
-        missing = " and ".join(name for name, value in (("--dataset", spec), ("--model", model)) if not value)
-        raise UsageFailure(
-            f"{file.path} does not say what it is: {missing} missing", "add them, and --forget"
-        )
+        missing = " and ".join(n for n, value in (("--dataset", spec), ("--model", model)) if not value)
+        raise UsageFailure(f"{file.path} does not say what it is: {missing} missing", "add it, and --forget")
     if not wanted.dataset and data.asks_to_import(spec):
         raise UsageFailure(f"{file.path} asks to import {spec!r}", f"if you trust it, add --dataset {spec}")
     if not wanted.model and models.is_code(model):
@@ -271,7 +278,7 @@ def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wan
 
 
 def _split_as(claimed: Recipe | None, wanted: Wanted, scene: recipes.Scene) -> recipes.Scene:
-    data_claims = dict(claimed.data) if claimed else {}
+    data_claims = claimed.data if claimed else {}
     return replace(
         scene,
         val_share=_first(wanted.val_share, data_claims.get("val_share"), scene.val_share),

@@ -26,10 +26,14 @@ app = typer.Typer(
 attack_app = typer.Typer(
     cls=AttackGroup, help="Attack a model: does it still betray the forgotten data?", no_args_is_help=True
 )
+store_app = typer.Typer(cls=Group, help="Two stores: compare them, merge them.", no_args_is_help=True)
 
-COMMANDS = (  # files, in the order of `--help`; probe and ulira belong to `attack`
-    "train", "unlearn", "sweep", "attack", "probe", "ulira", "rank", "report", "bench",
-    "runs", "show", "verify", "prune", "methods", "attacks", "datasets", "models", "guide", "doctor",
+sweep_app = typer.Typer(cls=Group)  # what stands behind `sweep`, beside a search itself
+
+COMMANDS = (  # files, in the order of `--help`; probe and ulira belong to `attack`, sweeps to `sweep`
+    "train", "unlearn", "sweep", "sweeps", "attack", "probe", "ulira", "rank", "report", "bench",
+    "runs", "show", "verify", "prune", "export", "stores",
+    "methods", "check", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip
 
 
@@ -49,6 +53,7 @@ def common(
 
 
 app.add_typer(attack_app, name="attack")
+app.add_typer(store_app, name="store")
 
 for command in COMMANDS:
     import_module(f"deepunlearn_cli.cli.{command}")

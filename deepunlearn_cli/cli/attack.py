@@ -15,7 +15,7 @@ import typer
 from deepunlearn_cli.attacks import Attack, OneModel, on_one_model
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
-from deepunlearn_cli.cli.attack_group import MAKERS
+from deepunlearn_cli.cli.attack_group import ADDERS
 from deepunlearn_cli.cli.audit_rows import SavedFiles, advice, audit_row, audited_files
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
@@ -223,6 +223,6 @@ def add(app: typer.Typer, name: str, attack: type[OneModel]) -> None:
     register(app, name, *_examples(name), declared=attack)(_command(attack))
 
 
+ADDERS[OneModel] = add
 for _name, _attack in on_one_model().items():
     add(attack_app, _name, _attack)
-MAKERS[OneModel] = add

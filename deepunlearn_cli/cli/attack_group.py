@@ -11,9 +11,8 @@ import typer
 from deepunlearn_cli.cli.parameter import Command, Group
 from deepunlearn_cli.core.errors import Failure
 
-Add = Callable[[typer.Typer, str, type[Any]], None]
-
-MAKERS: dict[type[Any], Add] = {}  # by base of attacks, what makes a command of one: files of commands say it
+Adder = Callable[[typer.Typer, str, Any], object]
+ADDERS: dict[type, Adder] = {}  # by base class of an attack, what makes a command of it; filled by its file
 ANY = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -65,8 +64,9 @@ def _called(name: str, args: Sequence[str]) -> Any:
     try:
         with noticing(console):
             kind = ATTACKS.get(name)
-        add = next(add for base, add in MAKERS.items() if issubclass(kind, base))
-        add(app, name, kind)
+        for base, add in ADDERS.items():
+            if issubclass(kind, base):
+                add(app, name, kind)
         return typer.main.get_command(app)
     except Failure as failure:
         return _alone(_teller(console, failure, debug="--debug" in args), name)

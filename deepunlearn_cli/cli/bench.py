@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bench_unrolling import unrolled
 from deepunlearn_cli.cli.bundles import Running
@@ -13,7 +14,7 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_precision
 from deepunlearn_cli.cli.source import Source
-from deepunlearn_cli.cli.tables import TABLES, check_table
+from deepunlearn_cli.cli.tables import TABLES, check_table, unshown
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.specs import read_seeds
 from deepunlearn_cli.reporting.plan_size import plan_size
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _plans(incomplete: str) -> list[str]:
-    from deepunlearn_cli.studies.plan import built_in
+    from deepunlearn_cli.studies.plan_file import built_in
 
     return [name for name in built_in() if name.startswith(incomplete)]
 
@@ -49,6 +50,7 @@ def bench(
             autocompletion=_plans,
         ),
     ],
+    database: o.Database = None,
     figure: Annotated[
         Path | None,
         option(metavar="FILE", help="Of unrolling: write e against v to this .svg, .png or .pdf."),
@@ -58,31 +60,35 @@ def bench(
 ) -> Result:
     """Train, search, unlearn, attack and rank as a plan says; what is in the store is not made again."""
     from deepunlearn_cli.cli.progress import search_teller
-    from deepunlearn_cli.studies import plan as plans
-    from deepunlearn_cli.studies.bench import Bench, to_make
+    from deepunlearn_cli.studies import plan_file
+    from deepunlearn_cli.studies.bench import Bench
+    from deepunlearn_cli.studies.forecast import of_plan
 
-    chosen = plans.load(plan)
+    chosen = plan_file.load(plan)
     seeds = read_seeds(chosen.seeds)
     _check_names(chosen, there=not running.dry_run)
+    for untold in unshown(chosen):
+        session.console.warn(untold)
     _check_figure(chosen, figure)
     precision = read_precision(chosen.precision, running.device)
     with running.runner(session) as runner:
-        bench = Bench(chosen, runner, seeds, precision)
+        bench = Bench(chosen, runner, seeds, precision, database)
         if chosen.unrolling:
             return unrolled(bench, figure, dry_run=running.dry_run)
         if running.dry_run:
-            return Result(tables=[plan_size(list(to_make(bench)))])
+            return Result(tables=[plan_size(list(of_plan(bench)), runner.width([]))])
         settings, failures = bench.tuned(search_teller(runner), session.console.note)
         for failure in failures:
             session.console.warn(f"{failure.message}; {failure.hint}")
         judged = bench.judged(settings)
         attacks = bench.attacks(judged)
         outcome = runner.ensure_all([*judged, *attacks])
+        runner.store.asked.add(outcome.runs)
         if chosen.timing:
             judged = bench.timed(judged)
             runner.ensure_all(bench.attacks(judged))
     code = ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
-    source = Source(session, among={recipe.key for recipe in judged})
+    source = Source(session, among={recipe.key for recipe in judged}, database=bench.address)
     return Result(tables=[one for name in chosen.tables for one in TABLES[name].make(source)], code=code)
 
 

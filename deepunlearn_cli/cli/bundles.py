@@ -175,10 +175,3 @@ class Making(Running):
             rich_help_panel=o.RUNNING,
         ),
     ] = None
-
-
-class Only(Bundle):
-    """Which runs of the store a list or table is of."""
-
-    dataset: o.DatasetFilter = None
-    model: o.ModelFilter = None

@@ -95,7 +95,11 @@ class Terminated(BaseException):
 
 
 def register(
-    app: typer.Typer, name: str, *examples: str, declared: type[Declared] | None = None
+    app: typer.Typer,
+    name: str,
+    *examples: str,
+    declared: type[Declared] | None = None,
+    cls: type[Command] = Command,
 ) -> Callable[[Body], Body]:
     """Make a command of `body(session, ...) -> Result`; `examples` end its help.
 
@@ -106,7 +110,7 @@ def register(
     def decorate(body: Body) -> Body:
         epilog = "\n\n".join(["Examples:", *map(_fitted, examples)])
         command = _with_common_options(body, declared)
-        app.command(name, cls=Command, help=_reflowed(body), epilog=epilog)(command)
+        app.command(name, cls=cls, help=_reflowed(body), epilog=epilog)(command)
         return body
 
     return decorate

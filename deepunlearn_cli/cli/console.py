@@ -58,7 +58,7 @@ class Console:
             sys.stdout.write(result.text if result.text.endswith("\n") else result.text + "\n")
         elif self.json:
             for table in result.tables:
-                sys.stdout.write(_lines(render(table, "json")))
+                sys.stdout.write(_lines(render(table, "jsonl")))
         elif result.markdown:
             self._page(result.markdown)
         elif self.interactive:
@@ -173,5 +173,5 @@ def _rich(table: Table) -> Any:
         justify = "right" if column.right else "left"
         made.add_column(escape(column.header), justify=justify, overflow="fold")  # type: ignore[arg-type]
     for cells in table.cells():
-        made.add_row(*(escape(cell) for cell in cells))
+        made.add_row(*(escape(one.folded(cell)) for one, cell in zip(table.columns, cells, strict=True)))
     return made

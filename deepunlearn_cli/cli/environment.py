@@ -12,6 +12,7 @@ VARIABLES = {
     "DEEPUNLEARN_DATA": "folder of the datasets' own files (default `<store>/data/raw`)",
     "DEEPUNLEARN_DEVICE": "`auto` (default), `cpu`, `cuda`, `cuda:1`",
     "DEEPUNLEARN_JOBS": "processes at work at a time, or `auto` (default 1)",
+    "DEEPUNLEARN_DATABASE": "where searches are kept (`--database`): a URL whose password `ps` does not see",
     "OMP_NUM_THREADS": "CPU threads of a process (default: the cores it may use); never more with `--jobs`",
     "DEEPUNLEARN_<COMMAND>_<OPTION>": "any option with a value, such as `DEEPUNLEARN_TRAIN_SEEDS=0-9`; "
     "no flags (`--dry-run`, `--yes`), and nothing of `attack`: a gate checks what its command line says",

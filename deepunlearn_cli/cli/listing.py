@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.core.rows import IndexRow
     from deepunlearn_cli.execution.runner import Runner, Step
-    from deepunlearn_cli.store import Run
+    from deepunlearn_cli.store import Problem, Run
+    from deepunlearn_cli.store.merging import Standing
 
 
 class PlanStep(TypedDict):
@@ -50,6 +51,43 @@ def row_table(rows: Sequence[IndexRow], title: str = "") -> Table:
         Column("seconds", lambda r: _number(r["seconds"], "{:.1f}"), right=True),
     ]
     return Table("deepunlearn.run/1", title, columns, rows)
+
+
+def problem_table(problems: Sequence[Problem]) -> Table:
+    """In what runs differ from their manifests."""
+    rows = [{"id": problem.id, "file": problem.file, "problem": problem.what} for problem in problems]
+    columns = [Column(name, lambda row, name=name: str(row[name])) for name in ("id", "file", "problem")]  # type: ignore[misc]
+    return Table("deepunlearn.problem/1", "", columns, rows)
+
+
+def standing_table(
+    apart: Sequence[Standing], ours: Mapping[str, IndexRow], theirs: Mapping[str, IndexRow]
+) -> Table:
+    """Runs in which two stores differ; `ours` and `theirs` are the index rows by id."""
+    rows = [_standing(one, ours.get(one.id), theirs.get(one.id)) for one in apart]
+    columns = [
+        Column("id", lambda r: str(r["id"])),
+        Column("state", lambda r: str(r["state"])),
+        Column("run", lambda r: str(r["name"])),
+        Column("dataset", lambda r: str(r["dataset"])),
+        Column("model", lambda r: str(r["model"])),
+        Column("seed", lambda r: str(r["seed"]), right=True),
+        Column("differ", lambda r: ", ".join(r["files"])),
+        Column("here", lambda r: _result(r["here"]) if r["here"] else ""),
+        Column("there", lambda r: _result(r["there"]) if r["there"] else ""),
+    ]
+    return Table("deepunlearn.store-diff/1", "", columns, rows)
+
+
+def _standing(one: Standing, ours: IndexRow | None, theirs: IndexRow | None) -> Row:
+    known: Row = ours or theirs or {}
+    about = {name: known.get(name) for name in ("kind", "name", "dataset", "model", "seed")}
+    answers = {"here": _answer(ours), "there": _answer(theirs)}
+    return {"id": one.id, "state": one.state, **about, "files": list(one.files), **answers}
+
+
+def _answer(row: IndexRow | None) -> Row | None:
+    return row and {name: row[name] for name in ("kind", "name", "status", "reason", "scores", "device")}
 
 
 def plan_table(runner: Runner, recipes: Sequence[Recipe]) -> Table:

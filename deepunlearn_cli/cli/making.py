@@ -52,11 +52,14 @@ def deliver(
     if making.dry_run:
         return Result(tables=[plan_table(runner, wanted)])
     if len(wanted) == 1:
-        result = _shown([runner.ensure(wanted[0])], making.out, claims)
+        runs = [runner.ensure(wanted[0])]
+        result = _shown(runs, making.out, claims)
     else:
         outcome = runner.ensure_all(wanted)
-        result = _shown(outcome.runs, making.out, claims)
+        runs = outcome.runs
+        result = _shown(runs, making.out, claims)
         result.code = ExitCode.PARTLY_FAILED if outcome.failures else ExitCode.OK
+    runner.store.asked.add(runs)
     result.notes = [*result.notes, *notes()]
     return result
 

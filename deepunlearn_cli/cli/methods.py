@@ -69,6 +69,7 @@ def facts_of(method: type[Method]) -> dict[str, Any]:
         "touches": method.touches,
         "cost": method().cost(),
         "paper": method.paper,
+        "guarantee": promise.facts() if (promise := method().guarantee()) else None,
         "summary": summary_of(method),
     }
 
@@ -83,8 +84,10 @@ def card(method: type[Method]) -> Table:
     table = field_table(method, f"{method.title} ({method.paper})")
     reads, cost = ", ".join(method.needs) or "nothing", method().cost()
     traits = f"reads: {reads}; touches: {method.touches}; costs {cost:.1f} epochs of training"
-    whole = f"{traits} with these settings ({COST})"
-    return replace(table, notes=[*table.notes, whole, *installed.origin_note(method)])
+    promise = method().guarantee()
+    proved = [promise.said()] if promise else []
+    whole = [f"{traits} with these settings ({COST})", *proved, *installed.origin_note(method)]
+    return replace(table, notes=[*table.notes, *whole])
 
 
 def field_table(cls: type[Declared], title: str) -> Table:

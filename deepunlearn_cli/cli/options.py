@@ -270,6 +270,14 @@ Jobs = Annotated[
         rich_help_panel=RUNNING,
     ),
 ]
+Database = Annotated[
+    str | None,
+    option(
+        metavar="URL",
+        envvar="DEEPUNLEARN_DATABASE",
+        help="Where searches are kept, for machines to share: postgresql://, mysql://, sqlite:///FILE or "
+        "journal:FILE; the variable keeps a password out of `ps`. (default: in the store)",
+        rich_help_panel=RUNNING,
+    ),
+]
 DryRun = Annotated[bool, option("--dry-run", help="Print the plan, make no run.", rich_help_panel=RUNNING)]
-DatasetFilter = Annotated[str | None, option("--dataset", metavar="NAME", help="Only this dataset.")]
-ModelFilter = Annotated[str | None, option("--model", metavar="NAME", help="Only this model.")]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -57,6 +58,32 @@ class Command(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         """Every parameter, the help option included."""
         return _settle(super().get_params(ctx), ctx.auto_envvar_prefix or "")
+
+
+class Family(Command):
+    """A command with others behind it: `sweep --method msg` searches, `sweep list` lists searches.
+
+    Attributes:
+        below: the application that holds those.
+    """
+
+    below: ClassVar[typer.Typer]
+
+    @cached_property
+    def _group(self) -> Any:
+        return typer.main.get_command(self.below)
+
+    @property
+    def commands(self) -> dict[str, Any]:
+        """Those behind it, by name."""
+        return dict(self._group.commands)
+
+    def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """The context of the command meant: the first word decides."""
+        if args and args[0] in self.commands:
+            above = self._group.make_context(info_name, [], parent, resilient_parsing=True)
+            return self.commands[args[0]].make_context(args[0], args[1:], parent=above, **extra)
+        return super().make_context(info_name, args, parent, **extra)
 
 
 class Group(TyperGroup):

@@ -108,7 +108,7 @@ def _sample_rows(one: Judged, classes: Sequence[str]) -> list[SampleRow]:
 
 
 def _write(path: Path, table: Table) -> None:
-    text = render(table, "csv" if path.suffix == ".csv" else "json")
+    text = render(table, "csv" if path.suffix == ".csv" else "jsonl")
     try:
         path.expanduser().write_text(text + "\n", encoding="utf-8")
     except OSError as error:

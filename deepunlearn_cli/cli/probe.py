@@ -15,7 +15,7 @@ from deepunlearn_cli.attacks import Probe, gap_interval, probes
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.attack import DrawSeed, recipe_on
-from deepunlearn_cli.cli.attack_group import MAKERS
+from deepunlearn_cli.cli.attack_group import ADDERS
 from deepunlearn_cli.cli.audit_rows import about, advice
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
@@ -139,6 +139,6 @@ def add(app: typer.Typer, name: str, attack: type[Probe]) -> None:
     register(app, name, *_examples(name), declared=attack)(_command(attack))
 
 
+ADDERS[Probe] = add
 for _name, _attack in probes().items():
     add(attack_app, _name, _attack)
-MAKERS[Probe] = add

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.core.errors import UsageFailure
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.store import Store
 
 
 @register(
@@ -42,6 +45,7 @@ def prune(
     ids = [store.find(ref).id for ref in read_refs(refs)] if refs else []
     ids += [row["id"] for row in store.rows(status="failed")] if failed else []
     ids = list(dict.fromkeys(ids))
+    _check_living(store, ids)
     _check_dependents({run_id: store.dependents(run_id) for run_id in ids})
     runs = [store.find(run_id) for run_id in ids]
     notes = [f"{len(ids)} runs, {sum(run.size for run in runs):,} bytes"]
@@ -51,6 +55,20 @@ def prune(
         gone = store.remove_leftovers() if leftovers else []
         notes = [f"removed {len(ids)} runs and {len(gone)} leftovers"]
     return Result(tables=[table] if runs else [], ids=ids, notes=notes)
+
+
+def _check_living(store: Store, ids: list[str]) -> None:
+    """Refuse to remove trials of a search that goes on: it would make them again."""
+    from deepunlearn_cli.sweep.presence import living
+
+    at_work = living(store.studies)
+    for run_id in ids if at_work else ():
+        recipe = store.find(run_id).recipe
+        if recipe.kind == "trial" and (study := recipe.labels.get("study")) in at_work:
+            raise UsageFailure(
+                f"{run_id} is a trial of {study}, which is being searched",
+                "leave it out, or wait for the end of that search: deepunlearn sweep list",
+            )
 
 
 def _check_dependents(dependents: dict[str, list[str]]) -> None:

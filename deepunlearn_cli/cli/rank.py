@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import app
-from deepunlearn_cli.cli.bundles import Only
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.only import Only
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.source import Source, titles
 from deepunlearn_cli.cli.tables import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     "deepunlearn rank",
     "deepunlearn rank --dataset cifar10 --model resnet18 --metric retdev",
     "deepunlearn rank --metric ulira    # what `attack ulira` found",
+    "deepunlearn rank --method msg,ft --where 'lr>0.05' --where training.epochs=30",
     "deepunlearn rank --format markdown --out ranking.md",
     "deepunlearn rank --from figures.csv --linkage average",
 )
@@ -61,7 +62,7 @@ def rank(
     from deepunlearn_cli.reporting.rank import rank as ranking
 
     metrics = [metric] if metric else PAPERS
-    source = Source(session, only.dataset, only.model, file=file)
+    source = Source(session, only, file=file)
     return printed([ranking(_records(source, metrics), metrics, linkage)], format, out)
 
 
@@ -84,11 +85,11 @@ def _records(source: Source, metrics: Sequence[str]) -> list[Record]:
         return source.records
     from deepunlearn_cli.reporting.ulira_records import outdated, ulira_records
 
-    rows = source.store.rows(kind="attack")
+    rows = source.uliras
     if count := outdated(rows):
         again = "deepunlearn attack ulira makes them again from the models that are kept"
         source.session.console.warn(f"left out: {count} methods attacked by an earlier U-LiRA; {again}")
-    splits = ulira_records(rows, titles() | of_plugins(rows), source.dataset, source.model)
+    splits = ulira_records(source.left(rows), titles() | of_plugins(rows))
     if not splits:
         raise NotFound("no U-LiRA in this store", "deepunlearn attack ulira --method msg,ft --dataset ...")
     return splits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -65,7 +64,20 @@ def params_for(methods: list[str], given: dict[str, str]) -> dict[str, dict[str,
     """`-p` values by method. Of several, each takes those it knows, and the controls none at all.
 
     A reference retrained with other settings than its original's would be no reference.
+
+    Raises:
+        UsageFailure: a name that nobody knows, or a value that a method does not accept.
     """
+    from deepunlearn_cli.methods import METHODS
+
+    chosen = shares_of(methods, given)
+    for name, params in chosen.items():
+        METHODS.needed(name).build(params)
+    return chosen
+
+
+def shares_of(methods: list[str], given: dict[str, str]) -> dict[str, dict[str, str]]:
+    """The same, whatever the values: what nobody knows is given to all, who refuse it."""
     from deepunlearn_cli.methods import METHODS
 
     actors = {name: METHODS.needed(name) for name in methods}
@@ -74,22 +86,7 @@ def params_for(methods: list[str], given: dict[str, str]) -> dict[str, dict[str,
     chosen: dict[str, dict[str, str]] = {name: {} for name in methods}
     for name, actor in takers.items():
         chosen[name] = {k: value for k, value in given.items() if k in actor.domains() or k not in known}
-        actor.build(chosen[name])  # refuses what nobody knows
     return chosen
-
-
-def read_duration(text: str) -> float:
-    """`90`, `90s`, `10m`, `1h30m` in seconds.
-
-    Raises:
-        UsageFailure: anything else, or no time at all.
-    """
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
-    hours, minutes, seconds = (int(part or 0) for part in (match.groups() if match else (0, 0, 0)))
-    total = 3600 * hours + 60 * minutes + seconds
-    if not total:
-        raise UsageFailure(f"--timeout {text!r} is not a time", "--timeout 10m, 90s or 1h30m")
-    return float(total)
 
 
 def read_refs(given: Iterable[str]) -> list[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import app
-from deepunlearn_cli.cli.bundles import Only
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.options import complete_refs
+from deepunlearn_cli.cli.filters import kept
+from deepunlearn_cli.cli.only import Only
+from deepunlearn_cli.cli.options import Database, complete_refs
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.cli.source import Source
@@ -25,10 +27,10 @@ from deepunlearn_cli.cli.tables import (
     printed,
     written,
 )
-from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.reporting.table import Table
+    from deepunlearn_cli.reporting.table import Row, Table
 
 
 @register(
@@ -68,9 +70,7 @@ def report(
     only: Only,
     format: FormatOption = TERMINAL,
     out: OutOption = None,
-    database: Annotated[
-        str | None, option(metavar="URL", help="Where the sweeps' studies are, if not in the store.")
-    ] = None,
+    database: Database = None,
     file: FromOption = None,
     control: Annotated[
         str | None,
@@ -86,7 +86,7 @@ def report(
     With --from the figures are those of a CSV. In html it is one page of all tables and figures, whatever
     --table says.
     """
-    source = Source(session, only.dataset, only.model, database=database, file=file)
+    source = Source(session, only, database=database, file=file)
     if refs and file:
         raise UsageFailure("a run and --from are two sources", "give one or the other")
     if control and not refs:
@@ -105,8 +105,15 @@ def _page(source: Source) -> str:
 
     if source.file:
         return report_page(source.records, [])
-    splits = stored_rows(source.store, source.dataset, source.model)
-    return report_page(source.records, splits, source.removals)
+    splits = stored_rows(source.store, kept(source.uliras, source.filters, table=True).rows)
+    return report_page(source.records, splits, source.removals, _sweeps(source))
+
+
+def _sweeps(source: Source) -> Sequence[Row]:
+    """The store's searches, which there may be none of."""
+    with suppress(NotFound):
+        return source.sweeps
+    return []
 
 
 def _runs(session: Session, refs: Sequence[str], control: str | None) -> list[Table]:
@@ -114,8 +121,9 @@ def _runs(session: Session, refs: Sequence[str], control: str | None) -> list[Ta
 
     if control:
         _admit(session, refs, control)
-    source = Source(session)
-    return [run_table(source.records, source.store.find(ref).id) for ref in refs]
+    ids = [session.store().find(ref).id for ref in refs]
+    source = Source(session, asked=ids)
+    return [run_table(source.records, run) for run in ids]
 
 
 def _admit(session: Session, ids: Sequence[str], ref: str) -> None:

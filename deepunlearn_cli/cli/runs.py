@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from deepunlearn_cli.cli.app import app
-from deepunlearn_cli.cli.bundles import Only
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.filters import Filter, equal, kept
+from deepunlearn_cli.cli.finding import Runs
 from deepunlearn_cli.cli.listing import row_table
+from deepunlearn_cli.cli.only import Only
 from deepunlearn_cli.cli.parameter import option
 
 SHOWN = 50  # rows on a terminal; pipes and --json get all
@@ -18,7 +20,8 @@ SHOWN = 50  # rows on a terminal; pipes and --json get all
     app,
     "runs",
     "deepunlearn runs",
-    "deepunlearn runs --kind unlearn --name msg --dataset cifar10",
+    "deepunlearn runs --kind unlearn --method msg --dataset cifar10",
+    "deepunlearn runs --where 'lr>0.05' --where training.epochs=30 --dataset folder:pictures",
     "deepunlearn runs --kind train --name original -q | deepunlearn unlearn --method ct --ckpt -",
 )
 def runs(
@@ -40,13 +43,26 @@ def runs(
     only: Only,
 ) -> Result:
     """List the runs in the store, newest last; a pipe gets their ids."""
-    rows = session.store().rows(kind=kind, name=name, dataset=only.dataset, model=only.model, status=status)
+    store = session.store()
+    every = Runs(store, store.rows())
+    found = kept(every.rows, [*_asked(kind, name, status), *only.filters(every)])
+    rows = found.rows
     trials = sum(row["kind"] == "trial" for row in rows) if kind is None else 0
     rows = [row for row in rows if row["kind"] != "trial"] if trials else rows  # hundreds, without models
     rows = rows[-last:] if last else rows
-    notes = [f"{len(rows)} runs"]
+    notes = [f"0 runs: {found.why}; {found.hint}"] if found.why else [f"{len(rows)} runs"]
     notes += [f"and {trials} trials of sweeps; --kind trial lists them"] if trials else []
     if session.console.interactive and last is None and len(rows) > SHOWN:
         notes[0] = f"the newest {SHOWN} of {len(rows)} runs; --last {len(rows)} shows all"
         rows = rows[-SHOWN:]
     return Result(tables=[row_table(rows)], ids=[row["id"] for row in rows], notes=notes)
+
+
+def _asked(kind: str | None, name: str | None, status: str | None) -> list[Filter]:
+    from deepunlearn_cli.execution.makers import MAKERS
+
+    return [
+        *equal("--kind", "kind", kind, sorted(MAKERS)),
+        *equal("--name", "name", name),
+        *equal("--status", "status", status, ("done", "failed")),
+    ]

@@ -125,7 +125,11 @@ def _what(recipe: Recipe) -> dict[str, Any]:
         "precision": recipe.precision,
         "forget": f"{forget} (SHA-256 {recipe.forget})" if recipe.forget else "",
         **({"left out": left_out} if (left_out := recipe.labels.get("left_out")) else {}),
-        **{name: recipe.labels[name] for name in ("file", "run", "made") if name in recipe.labels},
+        **{
+            name: recipe.labels[name]
+            for name in ("file", "run", "made", "preset", "study", "trial", "fresh")
+            if name in recipe.labels
+        },
         **dict(recipe.data),
     }
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from shlex import quote
+from typing import TYPE_CHECKING, cast
 
+from deepunlearn_cli.cli.filters import Filter, kept, nothing
+from deepunlearn_cli.cli.only import Only
 from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.core.plugins import is_name
 from deepunlearn_cli.reporting.titles import of_plugins, told_apart
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
+    from deepunlearn_cli.cli.finding import Runs
     from deepunlearn_cli.core.rows import IndexRow
     from deepunlearn_cli.core.shared import Outputs
     from deepunlearn_cli.evaluation.removal import Removal
@@ -29,14 +33,15 @@ if TYPE_CHECKING:
 class Source:
     """What tables are made of; everything is read when a table first needs it.
 
-    `among` are the ids of the model runs that count, None for all; `database` is where the sweeps' studies
-    are, unless they are in the store; `file` is a CSV of figures that takes the place of the store.
+    `only` are the filters that runs must pass; `among` are the ids of the model runs that count, None for all
+    that somebody asked for, and `asked` others that somebody asks for now. `database` is where the sweeps'
+    studies are, unless they are in the store; `file` is a CSV of figures that takes the place of the store.
     """
 
     session: Session
-    dataset: str | None = None
-    model: str | None = None
+    only: Only = field(default_factory=Only)
     among: Collection[str] | None = None
+    asked: Collection[str] = ()
     database: str | None = None
     file: Path | None = None
 
@@ -46,25 +51,89 @@ class Source:
         return self.session.store()
 
     @cached_property
-    def records(self) -> list[Record]:
-        """Every model run with its attacks, and what models said at hand; or every row of the file."""
-        from deepunlearn_cli.reporting.csv_records import read
-        from deepunlearn_cli.reporting.outputs import Reader
-        from deepunlearn_cli.reporting.records import records
+    def runs(self) -> Runs:
+        """Every run of the store."""
+        from deepunlearn_cli.cli.finding import Runs
 
-        known, classes = titles(), class_counts()
+        return Runs(self.store, self.store.rows())
+
+    @cached_property
+    def filters(self) -> list[Filter]:
+        """What runs must pass."""
+        return self.only.filters(self.runs)
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """Every model run with its attacks, and what models said at hand; or every row of the file.
+
+        Raises:
+            NotFound: filters left none; the message says which, and of how many.
+        """
+        from deepunlearn_cli.reporting.outputs import Reader
+        from deepunlearn_cli.reporting.records import is_model, records
+
         if self.file:
-            return read(self.file, known, self.dataset, self.model, classes)
-        rows = self.store.rows()
-        known |= of_plugins(rows)
+            return self._figures()
+        attacks = [row for row in self.runs.rows if row["kind"] == "attack"]
+        models = self._wanted([row for row in self.runs.rows if is_model(row)])
+        reader = Reader(partial(_outputs, self.store))
+        known = titles() | of_plugins(models)
+        return records([*attacks, *self.left(models)], known, reader, class_counts())
+
+    def left(self, rows: Sequence[IndexRow]) -> list[IndexRow]:
+        """What the filters leave of these rows, controls beside methods.
+
+        Raises:
+            NotFound: nothing; the message says which filter took the last, and of how many.
+        """
+        if rows and not (found := kept(rows, self.filters, table=True)).rows:
+            raise nothing(found)
+        return found.rows if rows else []
+
+    @cached_property
+    def uliras(self) -> list[IndexRow]:
+        """Every U-LiRA of the store."""
+        return [
+            r for r in self.runs.rows if (r["kind"], r["name"], r["status"]) == ("attack", "ulira", "done")
+        ]
+
+    def _figures(self) -> list[Record]:
+        from deepunlearn_cli.methods import METHODS
+        from deepunlearn_cli.reporting.csv_records import read
+
+        assert self.file
+        self.only.check_figures()
+        named = self.only.method.split(",") if self.only.method else None
+        known = {*METHODS.names(), *METHODS.aliases()}
+        methods = named and [METHODS.public_name(n) if n.lower() in known else n for n in named]
+        return read(self.file, titles(), self.only.dataset, self.only.model, class_counts(), methods)
+
+    def _wanted(self, rows: Sequence[IndexRow]) -> list[IndexRow]:
+        """The model runs that a plan or a person asked for, by methods that there are; others are told."""
         if self.among is not None:
-            rows = [row for row in rows if row["kind"] == "attack" or row["id"] in self.among]
+            rows = [row for row in rows if row["id"] in self.among]
+        known = titles() | of_plugins(rows)
         strangers = Counter(row["name"] for row in rows if _is_strange(row, known))
         for name, count in strangers.items():
             self.session.console.warn(f"left out: {count} runs of {name}, which is no method of this version")
         rows = [row for row in rows if not _is_strange(row, known)]
-        reader = Reader(partial(_outputs, self.store))
-        return records(rows, known, self.dataset, self.model, reader, classes)
+        return rows if self.among is not None else self._asked_for(rows)
+
+    def _asked_for(self, rows: Sequence[IndexRow]) -> list[IndexRow]:
+        """Without what only searches made."""
+        asked = {*self.asked, *self.store.asked.all()}
+        chosen = [row for row in rows if row.get("chosen") and row["id"] not in asked]
+        if not chosen:
+            return list(rows)
+        names, run = sorted({row["name"] for row in chosen}), chosen[-1]
+        preset = self.store.studies / f"{run['chosen']}.toml"
+        use = f"unlearn {run['target']} --method {run['name']} --forget {quote(run['forget_label'] or '')}"
+        self.session.console.note(
+            f"left out: {len(chosen)} runs of {', '.join(names)} that searches made and nobody asked for; "
+            f"`deepunlearn {use} --preset {quote(str(preset))}` does, of one"
+        )
+        ids = {row["id"] for row in chosen}
+        return [row for row in rows if row["id"] not in ids]
 
     @cached_property
     def removals(self) -> dict[str, Removal]:
@@ -97,15 +166,22 @@ class Source:
         """A row per study; of those that have some of the runs, where these are given."""
         from deepunlearn_cli.sweep import summaries
 
-        rows = summaries(self.store.studies, self.database)
-        ours = None if self.among is None else {(record.dataset, record.model) for record in self.records}
-        return [
-            row
-            for row in rows
-            if self.dataset in (None, row["dataset"])
-            and self.model in (None, row["model"])
-            and (ours is None or (row["dataset"], row["model"]) in ours)
-        ]
+        rows = {row["study"]: row for row in summaries(self.store.studies, self.database)}
+        if self.among is not None:
+            ours = {(record.dataset, record.model) for record in self.records}
+            rows = {name: row for name, row in rows.items() if (row["dataset"], row["model"]) in ours}
+        found = kept([_as_run(row) for row in rows.values()], self.filters)
+        if rows and not found.rows:
+            raise nothing(found)
+        return [rows[row["id"]] for row in found.rows]
+
+
+def _as_run(study: Row) -> IndexRow:
+    """A study as the run that its best setting would give, for filters of runs."""
+    start = study["originals"][0] if study["originals"] else ""
+    asked = {"id": study["study"], "kind": "unlearn", "name": study["method"], "target": start}
+    told = {"params": study["params"] or {}, "forget_label": study["forget"], "seed": None}
+    return cast("IndexRow", {**study, **asked, **told, "forget": "", "precision": None})
 
 
 def _is_strange(row: IndexRow, known: Collection[str]) -> bool:

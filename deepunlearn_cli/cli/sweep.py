@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
-from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.app import app, sweep_app
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.listing import plan_table
-from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.reading import params_for, read_duration, read_methods, read_params
+from deepunlearn_cli.cli.parameter import Family, option
+from deepunlearn_cli.cli.reading import read_methods, read_params, shares_of
+from deepunlearn_cli.cli.stepping import Stepping
 from deepunlearn_cli.cli.unfold import Bundle
-from deepunlearn_cli.core.errors import ExitCode, UsageFailure
+from deepunlearn_cli.core.errors import ExitCode, NotFound, UsageFailure
+from deepunlearn_cli.core.specs import read_duration
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.checkpoints.refs import Start
     from deepunlearn_cli.core.errors import Failure
     from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.reporting.table import Table
     from deepunlearn_cli.sweep import Order, Search, TunedMethod
     from deepunlearn_cli.sweep.question import Question
 
@@ -79,15 +82,7 @@ class Searching(Bundle):
     study: Annotated[
         str, option(metavar="NAME", help="A name that starts a study of its own.", rich_help_panel=PANEL)
     ] = ""
-    database: Annotated[
-        str | None,
-        option(
-            metavar="URL",
-            help="Where the study is kept, for machines to share: postgresql://, mysql://, sqlite:///FILE or "
-            "journal:FILE. (default: a journal in the store)",
-            rich_help_panel=PANEL,
-        ),
-    ] = None
+    database: o.Database = None
 
     def search(self) -> Search:
         """What draws the trials.
@@ -113,13 +108,20 @@ class Searching(Bundle):
         return sweeps.Order(tuple(questions), *place, self.trials, deadline, self.max_failures)
 
 
+class Searches(Family):
+    """`sweep`, with `list`, `show` and `rm` behind it."""
+
+    below = sweep_app
+
+
 @register(
     app,
     "sweep",
     "deepunlearn sweep 3f9c --method msg --trials 100",
     "deepunlearn runs --kind train --name original -q | deepunlearn sweep --method all --ckpt - --jobs 4",
-    "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --database postgresql://user:word@host/db",
-    "deepunlearn sweep --method msg --ckpt orig.pt -p epochs=3 --out msg.toml",
+    "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --database postgresql://user@host/db",
+    "deepunlearn sweep --method msg --ckpt orig.pt -p lr=1e-4..1e-2 -p batch_size=64,128 --out msg.toml",
+    cls=Searches,
 )
 def sweep(
     session: Session,
@@ -127,8 +129,10 @@ def sweep(
     models: Models,
     searching: Searching,
     data: FileData,
+    stepping: Stepping,
     p: Annotated[
-        list[str] | None, o.params("Keep a hyperparameter at a value instead of searching it.")
+        list[str] | None,
+        o.params("Keep a hyperparameter at a value, or search it in 1e-4..1e-2 or among 64,128."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -142,6 +146,8 @@ def sweep(
     A trial is judged on every original by how far RA, FA and VA are from its retrained model's (made if
     missing) and by a U-MIA on validation pictures; test pictures are not touched. The best few are run again
     on fresh seeds, and the choice is made on those. It is kept as a preset, and its model as a run.
+
+    `sweep list` lists the searches that there are, `sweep show STUDY` shows one, `sweep rm STUDY` removes it.
     """
     from deepunlearn_cli import sweep as sweeps
     from deepunlearn_cli.checkpoints import refs
@@ -149,14 +155,15 @@ def sweep(
 
     fixed, search = _fixed(method, read_params(p)), searching.search()
     _check_out(out, list(fixed))
+    steps = stepping.steps(running.device)
     seconds = read_duration(searching.timeout) if searching.timeout else None
     checkpoints = data.read(models.named, session)
     with running.runner_for(checkpoints, session) as runner:
         starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
         if running.dry_run:
-            note = f"and up to {searching.trials} trials each of {', '.join(fixed)}"
-            return Result(tables=[plan_table(runner, sweeps.references(starts))], notes=[note])
-        questions = sweeps.questions(runner, starts, search, fixed)
+            order = searching.order(sweeps.unmeasured(starts, search, fixed, steps), runner, seconds)
+            return Result(tables=[_size(order, starts, searching.confirm, runner)])
+        questions = sweeps.questions(runner, starts, search, fixed, steps)
         order = searching.order(questions, runner, seconds)
         jobs = runner.width([start.recipe for start in starts])
         given_up = sweeps.search(order, jobs, runner, search_teller(runner))
@@ -164,8 +171,15 @@ def sweep(
         return _result(session, order, tuned, [*given_up, *failures], out)
 
 
+def _size(order: Order, starts: Sequence[Start], confirm: int, runner: Runner) -> Table:
+    from deepunlearn_cli.reporting.plan_size import plan_size
+    from deepunlearn_cli.studies.forecast import of_search
+
+    return plan_size(of_search(order, starts, confirm, runner), runner.width([]))
+
+
 def _fixed(method: str, given: dict[str, str]) -> dict[str, dict[str, str]]:
-    """The methods to tune, each with the hyperparameters that stay as given."""
+    """The methods to tune, each with what was said of its hyperparameters."""
     from deepunlearn_cli import sweep as sweeps
 
     names = read_methods(method, sweeps.tunable)
@@ -174,14 +188,22 @@ def _fixed(method: str, given: dict[str, str]) -> dict[str, dict[str, str]]:
             raise UsageFailure(
                 f"{name} has no hyperparameters to tune", f"methods with some: {', '.join(sweeps.tunable())}"
             )
-    return params_for(names, given)
+    shares = shares_of(names, given)
+    for name, share in shares.items():
+        sweeps.by_hand(name, share)
+    return shares
 
 
 def _check_out(out: Path | None, methods: list[str]) -> None:
+    """Refuse what could not take the preset; one of the same method becomes the history of the new one."""
+    from deepunlearn_cli.sweep import presets
+
     if out and len(methods) > 1:
         raise UsageFailure("--out takes one preset, and this makes several", "they are kept in the store too")
     if out and (out.suffix != ".toml" or not out.absolute().parent.is_dir()):
         raise UsageFailure(f"--out {out} is no .toml file in a folder that exists", "--out msg.toml, say")
+    if out and out.exists() and (there := presets.read(out).method) != methods[0]:
+        raise UsageFailure(f"--out {out} is a preset of {there}, not of {methods[0]}", "choose another file")
 
 
 def _result(
@@ -200,7 +222,7 @@ def _result(
     for failure in (*failures, *(failure for one in tuned for failure in one.failures)):
         session.console.warn(f"{failure.message}; {failure.hint}")
     if out:
-        presets.write(tuned[0].preset, out)
+        presets.record(replace(tuned[0].preset, history=()), out)
     rows = [row for one in tuned for row in _rows(one)]
     code = ExitCode.PARTLY_FAILED if failures or any(one.failures for one in tuned) else ExitCode.OK
     ids = [run.id for one in tuned for run in one.runs]
@@ -209,6 +231,7 @@ def _result(
 
 def _rows(tuned: TunedMethod) -> Iterator[dict[str, Any]]:
     about = {"study": tuned.question.key, "method": tuned.question.method, "trials": tuned.trials}
+    about |= {"exhausted": tuned.exhausted, "reads_judge": bool(tuned.preset.provenance.get("reads_judge"))}
     about["tuned"] = [*tuned.question.domains, *tuned.question.fixed]
     for candidate in tuned.candidates:
         runs = [run.id for run in tuned.runs] if candidate.chosen else []
@@ -216,15 +239,35 @@ def _rows(tuned: TunedMethod) -> Iterator[dict[str, Any]]:
 
 
 def _use(tuned: TunedMethod) -> str:
-    """What unlearns with what was found."""
+    """What unlearns with what was found; `best` is not what was never confirmed."""
     run = tuned.question.runs[0]
     start, spec = run.inputs["original"].key, quote(run.labels["forget"])
-    return f"use it: `deepunlearn unlearn {start} --method {run.name} --forget {spec} --preset best`"
+    name = "best" if _is_best(tuned) else quote(str(tuned.path))
+    way = "" if run.data["augment"] == run.inputs["original"].data["augment"] else " --no-augment"
+    way += "" if run.precision == run.inputs["original"].precision else f" --precision {run.precision}"
+    return f"use it: `deepunlearn unlearn {start} --method {run.name} --forget {spec}{way} --preset {name}`"
+
+
+def _is_best(tuned: TunedMethod) -> bool:
+    """Whether `--preset best` means this one."""
+    from deepunlearn_cli.sweep import fit
+
+    try:
+        found = fit.best(tuned.path.parent, tuned.question.method, tuned.question.runs[0])
+    except NotFound:
+        return False
+    return found.same_choice(tuned.preset)
 
 
 def _notes(order: Order, tuned: Sequence[TunedMethod], out: Path | None) -> list[str]:
-    behind = [f"{one.question.method} {one.trials}" for one in tuned if one.trials < order.wanted]
+    short = [one for one in tuned if one.trials < order.wanted]
+    behind = [f"{one.question.method} {one.trials}" for one in short if not one.exhausted]
     return [
+        *(
+            f"{one.question.method}: {one.trials} trials, for every setting that there is was tried"
+            for one in short
+            if one.exhausted
+        ),
         *(
             [f"short of {order.wanted} trials: {', '.join(behind)}; the same command goes on"]
             if behind

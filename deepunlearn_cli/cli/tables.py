@@ -15,6 +15,7 @@ from deepunlearn_cli.reporting.formats import FORMATS, format_of, render_all
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.source import Source
     from deepunlearn_cli.reporting.table import Table
+    from deepunlearn_cli.studies.plan import Plan
 
 TERMINAL = "table"  # the format that suits who reads: a table for people, lines for a pipe
 
@@ -30,7 +31,7 @@ FormatOption = Annotated[
     option(
         "--format",
         metavar="NAME",
-        help=f"{', '.join([TERMINAL, *FORMATS])}.",
+        help=f"{', '.join([TERMINAL, *FORMATS])}. json is one document, jsonl a line per row as with --json.",
         autocompletion=completer([TERMINAL, *FORMATS]),
     ),
 ]
@@ -57,13 +58,15 @@ FromOption = Annotated[
 class Choice:
     """A name that `--table` and plans take, what it shows, and how it is made of a source.
 
-    `figures`: whether accuracies and times are enough, so that a file of them will do.
+    `figures`: whether accuracies and times are enough, so that a file of them will do. `attacks`: the kinds
+    of U-MIA that it shows, by what they are against and look at.
     """
 
     name: str
     meaning: str
     make: Callable[[Source], list[Table]]
     figures: bool = False
+    attacks: Sequence[tuple[str, str]] = ()
 
 
 def _ranking(source: Source) -> list[Table]:
@@ -114,15 +117,18 @@ def _sweeps(source: Source) -> list[Table]:
     return [sweep_table(source.sweeps)]
 
 
+PAPERS = ("test", "loss")  # the attack that ranks
 TABLES = {
     choice.name: choice
     for choice in (
-        Choice("1", "ranking", _ranking, figures=True),
+        Choice("1", "ranking", _ranking, figures=True, attacks=[PAPERS]),
         Choice("2", "run-time efficiency", _efficiency, figures=True),
-        Choice("scores", "accuracies", _scores, figures=True),
-        Choice("retention", "against the retrained models", _retention, figures=True),
-        Choice("sizes", "by size of the forget set", _sizes),
-        Choice("classes", "removed classes", _classes_removed),
+        Choice("scores", "accuracies", _scores, figures=True, attacks=[PAPERS]),
+        Choice("retention", "against the retrained models", _retention, figures=True, attacks=[PAPERS]),
+        Choice("sizes", "by size of the forget set", _sizes, attacks=[PAPERS, ("test", "entropy")]),
+        Choice(
+            "classes", "removed classes", _classes_removed, attacks=[("class", "loss"), ("class", "entropy")]
+        ),
         Choice("weights", "weight distances", _weights),
         Choice("sweep", "searches", _sweeps),
     )
@@ -141,6 +147,24 @@ def check_table(name: str, file: Path | None = None) -> None:
     if file and not TABLES[name].figures:
         enough = ", ".join(one.name for one in TABLES.values() if one.figures)
         raise UsageFailure(f"--table {name} takes runs, and --from has figures only", f"--table: {enough}")
+
+
+def unshown(plan: Plan) -> list[str]:
+    """What to say of a plan's attacks that none of its tables shows: they are made, and looked up by hand."""
+    shown = {kind for name in plan.tables for kind in TABLES[name].attacks}
+    taken: dict[tuple[str, str], str] = {}
+    said = []
+    for name, settings in () if plan.unrolling else plan.attack_settings:
+        spelt = " ".join([name, *(f"{key}={value}" for key, value in settings.items())])
+        kind = (str(settings.get("against", PAPERS[0])), str(settings.get("feature", PAPERS[1])))
+        if name != "umia" or kind not in shown or taken.setdefault(kind, spelt) != spelt:
+            where = [one.name for one in TABLES.values() if name == "umia" and kind in one.attacks]
+            more = f", or add {' or '.join(where)} to tables" if where and kind not in shown else ""
+            said.append(
+                f"attack {spelt} is shown in no table of the plan ({', '.join(plan.tables)}): "
+                f"`deepunlearn runs --kind attack --name {name}` lists what it found{more}"
+            )
+    return said
 
 
 def printed(tables: Sequence[Table], form: str, out: Path | None) -> Result:

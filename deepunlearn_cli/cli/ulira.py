@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, read_precision
 from deepunlearn_cli.cli.setting import SettingOptions
 from deepunlearn_cli.cli.source import title, titles
-from deepunlearn_cli.cli.tuned import tuned
+from deepunlearn_cli.cli.tuned import Tuned
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.cli.verdict import VerdictOptions, answer_row, code_of
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
@@ -29,6 +30,7 @@ from deepunlearn_cli.reporting.titles import of_plugins
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Findings, Rule
     from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.core.rows import IndexRow
     from deepunlearn_cli.store import Store
     from deepunlearn_cli.studies import shadows
     from deepunlearn_cli.studies.audit import Answer
@@ -94,7 +96,7 @@ def ulira(
     design: DesignOptions,
     training: TrainingParams = None,
     p: o.Params = None,
-    preset: o.Preset = None,
+    preset: Tuned,
     verdict: VerdictOptions,
     figure: Figure = None,
     no_augment: o.NoAugment = False,
@@ -116,6 +118,7 @@ def ulira(
     rule, asked = verdict.rule(ULiRA), read_methods(method) if method else []
     settings_asked, training_asked = read_params(p), read_params(training)
     recipes.TRAINER.build(training_asked)
+    preset.check()
     params_for(asked, settings_asked if asked else {})
     attack = ULiRA.build(params)
     hyper = attack.params()
@@ -131,8 +134,8 @@ def ulira(
         plan = shadows.Design(taken.scene, design.splits, design.forget_sets, design.share, originals)
 
         def settings(name: str, start: Recipe) -> Mapping[str, Any]:
-            found = tuned(session, preset, runner.store, name, start)
-            return {**taken.methods.get(name, {}), **found, **given.get(name, {})}
+            found, _ = preset.params(session, runner.store, name, start, given.get(name, {}))
+            return {**taken.methods.get(name, {}), **found}
 
         names = dict.fromkeys([*CONTROLS, *methods])
         analyses = {name: recipes.ulira(plan.models(name, settings, runner), name, hyper) for name in names}
@@ -177,12 +180,11 @@ def _analysed(
     )
 
 
-def stored_rows(store: Store, dataset: str | None, model: str | None) -> list[dict[str, Any]]:
-    """What the figure needs of the newest U-LiRA of each method in the store."""
-    rows = store.rows(kind="attack", name="ulira", status="done", dataset=dataset, model=model)
-    known = titles() | of_plugins(rows)
+def stored_rows(store: Store, attacks: Sequence[IndexRow]) -> list[dict[str, Any]]:
+    """What the figure needs of the newest U-LiRA of each method among these attacks."""
+    known = titles() | of_plugins(attacks)
     newest: dict[str, dict[str, Any]] = {}
-    for row in rows:
+    for row in attacks:
         run = store.find(row["id"])
         method, samples = run.recipe.labels["method"], run.outputs()["samples"]
         drawn = {"histogram": views.histogram(samples["accuracy"]), "accuracy": run.scores["accuracy"]}
@@ -232,7 +234,7 @@ def _row(
     is_control = analysis.method in CONTROLS
     answer = None
     if ours and RETRAIN in controls and not is_control:
-        answer = _answered(rule, ours, controls)
+        answer = replace(_answered(rule, ours, controls), claim=analysis.claim)
     return {
         "id": analysis.run.id if analysis.run else None,
         "method": analysis.method,

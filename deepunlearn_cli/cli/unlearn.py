@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
@@ -14,24 +15,25 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import check_out, deliver
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, read_precision
-from deepunlearn_cli.cli.tuned import tuned
-from deepunlearn_cli.cli.unfold import Bundle
+from deepunlearn_cli.cli.reading import params_for, read_methods, read_params
+from deepunlearn_cli.cli.stepping import Stepping
+from deepunlearn_cli.cli.tuned import Tuned
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Start
+    from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.execution import steps as execution
     from deepunlearn_cli.execution.runner import Runner
 
 FEW = 20  # pictures: below, an audit's answer says nothing of them
 
 
-class Steps(Bundle):
+class Steps(Stepping, Tuned):
     """How a method takes its steps."""
 
     p: o.Params = None
-    preset: o.Preset = None
     earlier: Annotated[
         str | None,
         option(
@@ -45,24 +47,6 @@ class Steps(Bundle):
         bool,
         option("--approximate", help="Agree that --earlier is no exact track.", rich_help_panel=o.TRAINING),
     ] = False
-    no_augment: Annotated[
-        bool,
-        option(
-            "--no-augment",
-            help="The method's steps see pictures as they are, without flips and shifts; retrained "
-            "models are trained as their originals.",
-            rich_help_panel=o.TRAINING,
-        ),
-    ] = False
-    precision: Annotated[
-        str | None,
-        option(
-            metavar="fp32|bf16",
-            help="Number format of the method's steps. (default: the checkpoint's)",
-            rich_help_panel=o.TRAINING,
-        ),
-    ] = None
-
     control: Annotated[
         str | None,
         option(
@@ -74,6 +58,7 @@ class Steps(Bundle):
 
     def check(self) -> None:
         """Refuse an earlier checkpoint without consent, and consent to nothing."""
+        super().check()
         if self.earlier and not self.approximate:
             raise UsageFailure(
                 "--earlier is an approximation: forget pictures shared their batches with others",
@@ -101,7 +86,6 @@ def unlearn(
 ) -> Result:
     """Remove the forget set from a trained model."""
     from deepunlearn_cli.checkpoints import control, refs
-    from deepunlearn_cli.execution import recipes
 
     methods = read_methods(method)
     params = params_for(methods, read_params(steps.p))
@@ -109,29 +93,36 @@ def unlearn(
     checkpoints = data.read(models.named, session)
     earlier = data.read([steps.earlier], session)[0] if steps.earlier else None
     check_out(making.out, several=len(methods) * len(checkpoints) > 1, cure="give one method and one REF")
-    precision = read_precision(steps.precision, making.device) if steps.precision else None
+    stepping = steps.steps(making.device)
     with making.runner_for(checkpoints, session) as runner:
         before = refs.look_up(earlier, runner, data.wanted()).recipe if earlier else None
         starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
         starts = refs.ready(starts, params, runner, augment=not steps.no_augment)
         for start in starts if steps.control else ():
             control.admit(steps.control or "", start, runner)
+        stepping = replace(stepping, earlier=before)
         wanted = [
-            recipes.unlearned(
-                start.recipe,
-                name,
-                start.forget,
-                tuned(session, steps.preset, runner.store, name, start.recipe, start.forget.sha256)
-                | params[name],
-                augment=not steps.no_augment,
-                precision=precision,
-                earlier=before,
-            )
+            _wanted(session, start, name, params[name], steps, stepping, runner)
             for start in starts
             for name in methods
         ]
         claims = refs.claims_of(wanted[0], starts[0])
         return deliver(runner, wanted, making, claims, partial(_few, starts, methods, runner))
+
+
+def _wanted(
+    session: Session,
+    start: Start,
+    method: str,
+    given: Mapping[str, Any],
+    options: Steps,
+    stepping: execution.Steps,
+    runner: Runner,
+) -> Recipe:
+    """The recipe of a method on an original, with the settings of its preset."""
+    here = stepping.unlearned(start.recipe, method, start.forget, given)
+    params, preset = options.params(session, runner.store, method, here, given)
+    return stepping.unlearned(start.recipe, method, start.forget, params, preset)
 
 
 def _few(starts: Sequence[Start], methods: Sequence[str], runner: Runner) -> list[str]:

@@ -20,6 +20,7 @@ from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure, unknown
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.evaluation.epsilon import Claim
     from deepunlearn_cli.evaluation.equivalence import Tested
     from deepunlearn_cli.studies.audit import Answer
 
@@ -126,14 +127,31 @@ class FigureRow(TypedDict):
     limit: float
 
 
+class ClaimRow(TypedDict):
+    """A guarantee beside what was found, as plain data; `low` is None where there is no bound (`why`)."""
+
+    epsilon: float
+    delta: float
+    low: float | None
+    broken: bool
+    against: str
+    n_forget: int
+    n_unseen: int
+    models: int
+    why: str
+
+
 class AnswerRow(TypedDict):
     """An answer as plain data; a control's is None where it would be.
 
     `metric` is the figure that decided, and the gap that of it at the threshold where it decided; `figures`
-    has all. `do_nothing` is what the same rule says of doing nothing.
+    has all. `do_nothing` is what the same rule says of doing nothing. `by_figures` is the verdict without the
+    model's guarantee, which is the `claim`: FAIL where that is broken.
     """
 
     verdict: Verdict | None
+    by_figures: Verdict | None
+    claim: ClaimRow | None
     do_nothing: Verdict | None
     uninformative: bool | None
     reference: str | None
@@ -154,7 +172,9 @@ def answer_row(answer: Answer | None, rule: Rule) -> AnswerRow:
     decision = answer.decision if answer else None
     decided = figure_row(decision.decided) if decision else None
     return {
-        "verdict": decision.verdict if decision else None,
+        "verdict": answer.verdict if answer else None,
+        "by_figures": decision.verdict if decision else None,
+        "claim": claim_row(answer.claim) if answer and answer.claim else None,
         "do_nothing": answer.bound.verdict if answer and answer.bound else None,
         "uninformative": answer.uninformative if answer else None,
         "reference": answer.reference if answer else None,
@@ -168,6 +188,21 @@ def answer_row(answer: Answer | None, rule: Rule) -> AnswerRow:
         "needed": answer.needed if answer else None,
         "few": decision.few if decision else None,
         "figures": [figure_row(one) for one in decision.tested] if decision else [],
+    }
+
+
+def claim_row(claim: Claim) -> ClaimRow:
+    """A guarantee beside what was found, as plain data."""
+    return {
+        "epsilon": claim.epsilon,
+        "delta": claim.delta,
+        "low": claim.low,
+        "broken": claim.broken,
+        "against": claim.against,
+        "n_forget": claim.forget,
+        "n_unseen": claim.unseen,
+        "models": claim.models,
+        "why": claim.why,
     }
 
 

@@ -7,11 +7,11 @@ from typing import Annotated
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.listing import problem_table
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.core.errors import ExitCode
-from deepunlearn_cli.reporting.table import Column, Table
 
 
 @register(app, "verify", "deepunlearn verify", "deepunlearn verify 3f9c 77ab")
@@ -31,11 +31,9 @@ def verify(
     ids = [store.find(ref).id for ref in read_refs(refs)] if refs else None
     with session.bars() as bars:
         problems = store.verify(ids, bars.progress)
-    rows = [{"id": problem.id, "file": problem.file, "problem": problem.what} for problem in problems]
-    columns = [Column(name, lambda row, name=name: str(row[name])) for name in ("id", "file", "problem")]  # type: ignore[misc]
-    notes = [f"{len(ids or store.ids())} runs checked, {len(rows)} problems"]
+    notes = [f"{len(ids or store.ids())} runs checked, {len(problems)} problems"]
     if left := store.leftovers():
         notes.append(f"{len(left)} leftovers of killed processes: deepunlearn prune --leftovers")
-    code = ExitCode.STORE_CORRUPT if rows else ExitCode.OK
-    tables = [Table("deepunlearn.problem/1", "", columns, rows)] if rows else []
+    code = ExitCode.STORE_CORRUPT if problems else ExitCode.OK
+    tables = [problem_table(problems)] if problems else []
     return Result(tables=tables, notes=notes, code=code)

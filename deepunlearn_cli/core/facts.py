@@ -28,6 +28,8 @@ FACTS = {
     fact.name: fact
     for fact in (
         Fact("seconds", "wall time of the method alone", "seconds", 1),
+        Fact("elapsed", "wall time of the whole run, evaluation included: what a person waits for"),
+        Fact("jobs", "how many processes of its command were at work at a time, this one included"),
         Fact("work", "cost in epochs of training, the same on every machine"),
         Fact("device", "what it ran on"),
         Fact("shared", "whether other runs shared the machine, so that its seconds say little"),

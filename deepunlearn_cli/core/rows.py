@@ -22,8 +22,10 @@ class IndexRow(TypedDict):
         augment: whether training pictures were augmented.
         status: `done` or `failed`, for a `reason`; `created` in seconds since 1970.
         scores: by name, shares (0..1) and whatever else an attack tells.
-        seconds: wall time; `work` in epochs of training; on what `device`, `shared` with other runs or not.
+        seconds: wall time of the method; `work` in epochs of training; on what `device`, `shared` with other
+            runs or not. `elapsed` is the wall time of the whole run, `jobs` the processes at work at a time.
         reads: the parts of the data that its method saw.
+        chosen: the study whose search made it, of what that search had chosen.
         approximate: whether its track did not meet the method's assumptions.
     """
 
@@ -53,4 +55,7 @@ class IndexRow(TypedDict):
     augment: NotRequired[bool | None]
     reads: NotRequired[Sequence[str] | None]
     approximate: NotRequired[bool | None]
+    chosen: NotRequired[str | None]
+    elapsed: NotRequired[float | None]
+    jobs: NotRequired[int | None]
     earlier: NotRequired[str]

@@ -33,6 +33,20 @@ def read_seeds(text: str) -> list[int]:
     return seeds
 
 
+def read_duration(text: str, option: str = "--timeout ") -> float:
+    """`90`, `90s`, `10m`, `1h30m` in seconds.
+
+    Raises:
+        UsageFailure: anything else, or no time at all.
+    """
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    hours, minutes, seconds = (int(part or 0) for part in (match.groups() if match else (0, 0, 0)))
+    total = 3600 * hours + 60 * minutes + seconds
+    if not total:
+        raise UsageFailure(f"{option}{text!r} is not a time", f"{option}10m, 90s or 1h30m")
+    return float(total)
+
+
 def for_run(spec: str, seed: int) -> str:
     """The spec of a run of this seed: `random:0.1:{seed}` is `random:0.1:7` for seed 7.
 
@@ -51,6 +65,15 @@ def random_share(spec: str) -> float | None:
     """The fraction of the training part that `random:FRACTION[:SEED]` draws; None for other forms."""
     form, _, argument = spec.partition(":")
     return _fraction(argument.partition(":")[0]) if form == "random" else None
+
+
+def drawn_at_random(spec: str) -> bool:
+    """Whether a spec draws pictures at random, or at random within classes, or takes whole ones.
+
+    Then no picture is chosen for what it shows. Lists, the hardest, and twins that join are chosen.
+    """
+    form, _, argument = spec.partition(":")
+    return random_share(spec) is not None or (form == "class" and not argument.endswith(" with duplicates"))
 
 
 def likely_share(spec: str, classes: int) -> float | None:

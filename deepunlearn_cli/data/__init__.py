@@ -6,17 +6,18 @@ May import: `core`, `system`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from deepunlearn_cli.core import plugins
-from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.core.plugins import blamed
 from deepunlearn_cli.core.registry import Room
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.data._binding import ClaimedForget, claim_of, locate, name_of, twins
-from deepunlearn_cli.data._cache import find, keep, load_dataset
+from deepunlearn_cli.data._cache import decoded_from, find, keep, load_dataset
 from deepunlearn_cli.data._canary import Canary, drawn, with_canaries
 from deepunlearn_cli.data._classes import arranged, read_classes, untrained
 from deepunlearn_cli.data._dataset import Dataset
@@ -42,6 +43,7 @@ from deepunlearn_cli.data._forget import (
 )
 from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._hardness import Scores
+from deepunlearn_cli.data._listing import printable
 from deepunlearn_cli.data._pictures import INTERPOLATIONS, array_filler, resized_by
 from deepunlearn_cli.data._splits import Split, split
 
@@ -73,6 +75,7 @@ __all__ = [
     "halve",
     "hold_out",
     "kind_of",
+    "known_as",
     "list_families",
     "load_dataset",
     "load_forget",
@@ -137,7 +140,7 @@ def _opened(family: Family, home: Path, classes: Sequence[str], report: Progress
         family.fetch(report)
         keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())
         plan = _labelled(family, family.plan())
-        return keep(home, arranged(plan, classes) if classes else plan, keys, report)
+        return keep(home, arranged(plan, classes) if classes else plan, keys, report, _place(family))
 
 
 def _labelled(family: Family, plan: Plan) -> Plan:
@@ -147,6 +150,34 @@ def _labelled(family: Family, plan: Plan) -> Plan:
     if not isinstance(plan, Plan):
         raise UsageFailure(f"{family.label}.plan() gives a {type(plan).__name__}, not a Plan", SHOW_GUIDE)
     return replace(plan, name=family.label)
+
+
+def known_as(spec: str, home: Path) -> tuple[str, set[str]]:
+    """What runs on a dataset are found by.
+
+    Args:
+        spec: of any form that `open_dataset` takes.
+
+    Returns:
+        The name that runs are labelled with; and of files of the user's, whose names others may have too, the
+        fingerprints of all that these very files were decoded to in `home`.
+
+    Raises:
+        NotFound, UsageFailure: no such family, or one without the path it takes.
+    """
+    family = _family(spec, home, None, offline=True)
+    if not family.takes:
+        return family.label, set()
+    found = decoded_from(home, _place(family))
+    with suppress(Failure):  # decoded before places were kept
+        now = find(home, family.key(family.stamp()))
+        found |= {now.fingerprint} if now else set()
+    return family.label, found
+
+
+def _place(family: Family) -> str:
+    """Where files of the user's are; empty for public datasets."""
+    return printable(str(Path(family.argument).expanduser().resolve())) if family.takes else ""
 
 
 def check_spec(spec: str) -> None:

@@ -1,8 +1,8 @@
 """The decoded datasets below `home`.
 
 `<fingerprint>/{images.npy,labels.npy,meta.json}` holds the content, `sources/<key>.json` says which content
-a source (family, argument, image size, state of its files) was decoded to. Everything is written whole or
-not at all.
+a source (family, argument, image size, state of its files) was decoded to, and the `place` of files of the
+user's. Everything is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,19 @@ def load_dataset(fingerprint: str, home: Path) -> Dataset:
     return dataset
 
 
-def keep(home: Path, plan: Plan, keys: Iterable[str], progress: Progress) -> Dataset:
-    """Decode `plan` into `home`, known from then on under `keys`.
+def decoded_from(home: Path, place: str) -> set[str]:
+    """Fingerprints of all that files of the user's at this place were ever decoded to."""
+    found = set()
+    for path in (home / "sources").glob("*.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            entry = json.loads(path.read_text("utf-8"))
+            if entry.get("place") == place:
+                found.add(entry["fingerprint"])
+    return found
+
+
+def keep(home: Path, plan: Plan, keys: Iterable[str], progress: Progress, place: str = "") -> Dataset:
+    """Decode `plan`, of files of the user's at `place`, into `home`, known from then on under `keys`.
 
     Raises:
         UsageFailure: a picture cannot be used, or the disk is too small.
@@ -74,7 +86,8 @@ def keep(home: Path, plan: Plan, keys: Iterable[str], progress: Progress) -> Dat
         (folder / "meta.json").write_text(json.dumps(facts), "utf-8")
         publish(folder, home / name, lambda place: _read(place) is not None)
     for key in keys:
-        write_atomically(_source(home, key), json.dumps({"fingerprint": name, **plan.about}).encode())
+        entry = {"fingerprint": name, "place": place, **plan.about}
+        write_atomically(_source(home, key), json.dumps(entry).encode())
     _describe(home / name / "meta.json", facts)
     return replace(load_dataset(name, home), **plan.about)
 

@@ -59,7 +59,7 @@ def triangle(epoch: int, epochs: int) -> float:
 
 
 def stepped(rate: float) -> Schedule:
-    """Times `rate` after 50, 80 and 90 % of the epochs (SCRUB's milestones; the code of arXiv 2410.01276)."""
+    """Times `rate` after 50, 80 and 90 % of the epochs (the code of arXiv 2410.01276)."""
 
     def factor(epoch: int, epochs: int) -> float:
         milestones = (int(0.5 * epochs), int(0.8 * epochs), int(0.9 * epochs))

@@ -95,7 +95,7 @@ class Pixels:
             return None
         shift = torch.randint(0, 2 * self.pad + 1, (count, 2), generator=generator)
         mirror = torch.randint(0, 2, (count, 1), generator=generator) * int(self.flip)
-        return _sent(torch.cat([shift, mirror], dim=1), self.device)
+        return sent(torch.cat([shift, mirror], dim=1), self.device)
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,12 @@ class Batch:
     @cached_property
     def x(self) -> Tensor:
         """Network input (B, C, H, W) float32, channels-last."""
-        rows = self.pixels.rows(self.picked) if self.pixels.resident else self.picked
-        return self.pixels.shown(rows, self.moves)
+        return self.pixels.shown(self.rows, self.moves)
+
+    @property
+    def rows(self) -> Tensor:
+        """The pictures as they are kept (B, H, W, C), not moved."""
+        return self.pixels.rows(self.picked) if self.pixels.resident else self.picked
 
     def tensors(self) -> list[Tensor]:
         """All that makes it this batch and no other."""
@@ -179,7 +183,7 @@ class Pictures:
         order = self._shuffled() if shuffle else torch.arange(len(self))
         wanted = self.augment if augment is None else augment
         moves = self.pixels.draw_moves(len(order), self._moves) if wanted else None
-        shown = _sent(order, self.labels.device)
+        shown = sent(order, self.labels.device)
         where = self.indices[shown if self.pixels.resident else order]
         order, labels = shown, self.labels[shown]
         for start, end in cut(len(order), size):
@@ -198,14 +202,21 @@ class Pictures:
         wanted = torch.isin(self.labels, labels)
         return self._like(self.indices[wanted.to(self.indices.device)])
 
+    def at(self, positions: Tensor) -> Pictures:
+        """The pictures at some places of this part."""
+        return self._like(self.indices[positions.to(self.indices.device)])
+
     def first(self, count: int) -> Pictures:
         """The first `count` pictures, or all where there are fewer."""
         return self._like(self.indices[:count])
 
+    def pick(self, places: Tensor) -> Pictures:
+        """The pictures at some `places` (n,) of this part, in that order."""
+        return self._like(self.indices[places.to(self.indices.device)])
+
     def sample(self, count: int, generator: Generator) -> Pictures:
         """A random subset of `count` pictures, without replacement, drawn from `generator`."""
-        chosen = torch.randperm(len(self), generator=generator)[:count].to(self.indices.device)
-        return self._like(self.indices[chosen])
+        return self.pick(torch.randperm(len(self), generator=generator)[:count])
 
     def __add__(self, other: Pictures) -> Pictures:
         """Both parts as one: this part's pictures first, with this part's streams."""
@@ -251,7 +262,7 @@ def _tensor(values: Array | Tensor) -> Tensor:
         return torch.from_numpy(np.asarray(values))
 
 
-def _sent(values: Tensor, device: torch.device) -> Tensor:
+def sent(values: Tensor, device: torch.device) -> Tensor:
     """A tensor of the host's on the device, which the host does not wait for."""
     return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
 

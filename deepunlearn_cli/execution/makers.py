@@ -160,7 +160,8 @@ def _tried(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -
     """Scores only, and none that needs a test picture."""
     outputs = materials.outputs(recipe, model, without=("test",))
     against = {"umia_val": _judged(recipe.data["judge"], outputs)}
-    return Product(scores=score(outputs) | against, facts=_facts(task, recipe, materials))
+    facts = _facts(task, recipe, materials)
+    return Product(scores=score(outputs) | against, facts=facts, log=task.log)
 
 
 def _judged(judge: Mapping[str, Any], outputs: Outputs) -> float:
@@ -257,10 +258,8 @@ def _probed(
 def _checkpoint(
     recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, progress: Progress
 ) -> Product:
-    raise NotFound(
-        f"the weights of checkpoint {recipe.key} are not in this store",
-        "give the file itself with --ckpt FILE",
-    )
+    what = f"the weights of checkpoint {recipe.key} are not in this store"
+    raise NotFound(what, "give the file itself with --ckpt FILE")
 
 
 MAKERS: dict[str, Maker] = {

@@ -205,8 +205,12 @@ class Runner:
         inputs = {name: self.store.get(needed.key) for name, needed in recipe.inputs.items()}
         progress = partial(self.reporter.progress, recipe=recipe)
         with self.reporting(recipe):
-            product = make(recipe, {k: v for k, v in inputs.items() if v}, self.materials, progress)
-            facts = {"status": "done", "created": time.time(), **product.facts}
+            materials, start = (
+                self.materials,
+                time.perf_counter(),
+            )  # what only the first run waits for is no part
+            product = make(recipe, {k: v for k, v in inputs.items() if v}, materials, progress)
+            facts = {"status": "done", "created": time.time(), **self._waited(start), **product.facts}
             return self.store.put(
                 recipe,
                 weights=product.weights,
@@ -216,6 +220,10 @@ class Runner:
                 facts=facts,
                 log=product.log,
             )
+
+    def _waited(self, start: float) -> dict[str, float]:
+        """What it took since `start`, and in what company."""
+        return {"elapsed": time.perf_counter() - start, "jobs": self.sharing}
 
     @contextmanager
     def reporting(self, recipe: Recipe) -> Iterator[None]:

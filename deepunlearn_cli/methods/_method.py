@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,6 +16,7 @@ from deepunlearn_cli.core.fields import TRAINING_SHARE, Declared, choice, real, 
 if TYPE_CHECKING:
     from torch import nn
 
+    from deepunlearn_cli.core.guarantee import Guarantee
     from deepunlearn_cli.engine.task import Task
 
 
@@ -43,8 +45,11 @@ class Method(Declared):
     Class attributes: `title` as printed in the paper; `aliases` it is also known by; `paper` it comes from;
     `needs`, the parts of the data it may read; `touches`, the weights it changes, in words; `control` for
     what the others are compared with; `from_scratch` for a method that ignores the original's weights;
-    `changes_weights`, False only for the do-nothing control; `tracked` for one that starts from tracked
-    originals only (`train --track`), `posthoc` if an earlier checkpoint can stand in for the track.
+    `changes_weights`, False only for the do-nothing control; `partly`, parts of which a run may use some
+    pictures only, each with why; `inert`, hyperparameters that need not change the weights, each with why
+    (`deepunlearn check` asks for the two); `tracked` for one that starts from tracked originals only
+    (`train --track`), `posthoc` if an earlier checkpoint can stand in for the track; `estimated` where the
+    pictures decide how much work there is, so that `work` is what it commonly takes.
     """
 
     revision = 2  # 1: each pass ended in a batch of what was left, and a single picture was seen twice
@@ -56,8 +61,11 @@ class Method(Declared):
     control: ClassVar[bool] = False
     from_scratch: ClassVar[bool] = False
     changes_weights: ClassVar[bool] = True
+    partly: ClassVar[Mapping[str, str]] = {}
+    inert: ClassVar[Mapping[str, str]] = {}
     tracked: ClassVar[bool] = False
     posthoc: ClassVar[bool] = False
+    estimated: ClassVar[bool] = False
 
     @abstractmethod
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
@@ -66,6 +74,10 @@ class Method(Declared):
     @abstractmethod
     def work(self, n: Sizes) -> float:
         """About how many samples it trains on; a forward pass without a backward one counts a third."""
+
+    def guarantee(self) -> Guarantee | None:
+        """What is proved of the models that it makes with these settings; nothing of most methods."""
+        return None
 
     @property
     def reads(self) -> tuple[str, ...]:

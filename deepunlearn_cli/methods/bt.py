@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from deepunlearn_cli.core.fields import real
 from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, heat, passes, rate
@@ -28,6 +28,7 @@ class BadTeacher(Method):
     title = "BT"
     paper = "Chundawat et al. 2023, arXiv 2205.08096"
     needs = ("retain", "forget")
+    partly: ClassVar = {"retain": "a random share of it is taught (retain_share)"}
     epochs: int = passes(1, "the forget set and a share of the retain set")
     lr: float = rate(1e-4)
     weight_decay: float = decay(0.0)

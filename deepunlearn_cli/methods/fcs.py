@@ -74,15 +74,13 @@ class ForgetByContrast(Method):
             others = task.teach(model, retain)
             return dissimilarity(task.forward(model, forget), others, self.temperature)
 
-        beside = task.retain.batches(self.batch_size)
+        beside = task.retain.endless(self.batch_size)  # the forget set may have more batches
         steps = task.forget.count(self.batch_size)
-        for step, (forget, retain) in enumerate(
-            zip(task.forget.batches(self.batch_size), beside, strict=False)
-        ):
+        for step, forget in enumerate(task.forget.batches(self.batch_size)):
             done = epoch * steps + step
             lr = annealed(done, self.epochs * steps, self.forget_lr, self.forget_lr_end)
             set_rate(optimizer.param_groups[0], lr)
-            task.step(optimizer, loss, forget, retain)
+            task.step(optimizer, loss, forget, next(beside))
 
 
 def uniformity(logits: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from deepunlearn_cli.core.fields import real, whole
 from deepunlearn_cli.methods._method import Method, Sizes
@@ -33,6 +33,7 @@ class InfluenceUnlearning(Method):
     paper = "Koh and Liang 2017, arXiv 1703.04730; WoodFisher form of Jia et al. 2023, arXiv 2304.04934"
     needs = ("retain", "forget")
     touches = "all weights, in one step"
+    inert: ClassVar = {"batch_size": "it sets how fast gradients are made, and not what they are"}
     alpha: float = real(1.0, 0.1, 20.0, log=True, help="length of the step")
     samples: int = whole(1000, 1, 10_000, help="retained samples in the Fisher matrix", search=False)
     batch_size: int = whole(256, 1, 4096, help="pictures per gradient (of no effect but speed)", search=False)

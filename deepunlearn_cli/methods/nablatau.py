@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from deepunlearn_cli.core.fields import flag, real
 from deepunlearn_cli.methods._method import Method, Sizes, batch, passes, per_step, rate
@@ -42,6 +42,7 @@ class NablaTau(Method):
     paper = "Trippa et al. 2024, arXiv 2403.14339"
     aliases = ("nabla-tau",)
     needs = ("retain", "forget", "val")
+    partly: ClassVar = {"retain": "one batch of it goes with each forget batch"}
     epochs: int = passes(6, "the retain set that all batches together amount to")
     lr: float = rate(1e-3)
     weight_decay: float = real(0.01, 1e-5, 1e-1, log=True, zero=True, help="decoupled weight decay")

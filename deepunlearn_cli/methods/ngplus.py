@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from deepunlearn_cli.core.fields import real
 from deepunlearn_cli.methods._method import Method, Sizes, batch, decay, inertia, passes, per_step, rate
@@ -32,6 +32,7 @@ class NegativeGradientPlus(Method):
     paper = "Kurmanji et al. 2023, arXiv 2302.09880"
     aliases = ("ng+",)
     needs = ("retain", "forget")
+    partly: ClassVar = {"forget": "one batch of it goes with each retain batch"}
     epochs: int = passes(10)
     lr: float = rate(1e-2)
     momentum: float = inertia(0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from deepunlearn_cli.methods._method import Sizes
 from deepunlearn_cli.methods._training import Training
@@ -35,6 +35,7 @@ class Retrain(Training):
     control = True
     paper = "the definition of exact unlearning"
     from_scratch = True
+    inert: ClassVar = {"points": "tracked training alone measures anything on its way"}
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         """A fresh model, trained; the original's weights are not looked at."""

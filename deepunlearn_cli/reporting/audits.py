@@ -101,15 +101,38 @@ def _span(rows: Sequence[Row], name: str) -> str:
 def answers(rows: Sequence[Row], many: int = 6) -> list[str]:
     """A sentence per verdict (one for all, if there are more than `many`), and what would settle it."""
     judged = [row for row in rows if row["verdict"]]
+    claims = [row for row in judged if row["claim"]]
     if len(judged) <= many:
-        return [
+        said = [
             answer(row, _who(row), f"the {row['reference']} model's") + _matched(row) + _power(row)
             for row in judged
         ]
+        return said + [claim(row, _who(row)) for row in claims]
     counts = {word: sum(row["verdict"] == word for row in judged) for word in VERDICTS}
-    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    counted = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     blind = sum(bool(row["uninformative"]) for row in judged)
-    return [f"{said}{f'; {blind} PASS that doing nothing would get as well' if blind else ''}"]
+    broken = [claim(row, _who(row)) for row in claims if row["claim"]["broken"]]
+    held = [f"guarantees: {len(claims)} held against scores, {len(broken)} broken"] if claims else []
+    return [
+        f"{counted}{f'; {blind} PASS that doing nothing would get as well' if blind else ''}",
+        *held,
+        *broken,
+    ]
+
+
+def claim(row: Row, who: str) -> str:
+    """A model's guarantee beside the lower bound of its epsilon, in a sentence."""
+    one = row["claim"]
+    claimed = f"its guarantee says at most {one['epsilon']:g} (delta {one['delta']:g})"
+    if one["low"] is None:
+        return f"{who}: no bound of epsilon: {one['why']}; {claimed}"
+    sides = f"{one['n_forget']} forgotten against {one['n_unseen']} {one['against']} pictures"
+    if one["models"] > 1:
+        sides = f"{one['models']} models, each {sides}"
+    found = f"{who}: epsilon is at least {one['low']:.2f} (95 %, {sides}); {claimed}"
+    if one["broken"]:
+        return f"{found}: FAIL, whatever the tolerance: an error of ours or of the paper's, please report it"
+    return f"{found}{': a bound of 0 found nothing, and proves nothing' if one['low'] == 0 else ''}"
 
 
 VERDICTS = ("PASS", "FAIL", "INCONCLUSIVE")
@@ -143,7 +166,7 @@ def answer(row: Row, who: str, reference: str, figures: Mapping[str, str] = FIGU
         reason = f"too few unseen samples for the {which}{_others(row)}"
     else:
         gap = f"{row['gap']:+.3f} (90 %: {row['gap_low']:+.3f} to {row['gap_high']:+.3f})"
-        beyond = f"{BEYOND[row['verdict']]} ±{row['limit']:g}{_others(row)}"
+        beyond = f"{BEYOND[row['by_figures']]} ±{row['limit']:g}{_others(row)}"
         reason = f"{which} less {other}, {gap}, {beyond}"
     return f"{who}: {row['verdict']}: {reason}{_informative(row)}"
 

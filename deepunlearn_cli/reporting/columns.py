@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from textwrap import fill, wrap
 
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.pairs import Pair
 from deepunlearn_cli.reporting.spreads import Spread
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row
 
-LABEL_WIDTH, PAIR_WIDTH = 13, 24  # characters; longer names are wrapped, so that tables fit 100 columns
+LABEL_WIDTH, PAIR_WIDTH = 13, 24  # characters on a terminal, so that tables fit 100 columns
 
 
 def method_column() -> Column:
     """Title and configuration of a method, a line for each hyperparameter."""
-    return Column("method", _method)
+    return Column("method", _method, width=LABEL_WIDTH)
 
 
 def _method(row: Row) -> str:
     config: str = row["config"]
-    title = row["label"].removesuffix(config)
-    return "\n".join(line for part in (title, *config.split()) for line in wrap(part, LABEL_WIDTH))
+    title = row["label"].removesuffix(config).strip()
+    return "\n".join((title, *config.split()))
 
 
 def lettered_method_column(every: Sequence[Pair]) -> Column:
@@ -30,7 +29,7 @@ def lettered_method_column(every: Sequence[Pair]) -> Column:
     if len(every) == 1:
         return method_column()
     letters = {pair.label: _letter(i) for i, pair in enumerate(every)}
-    return Column("method", lambda row: f"{letters[row['pair']]} {_method(row)}")
+    return Column("method", lambda row: f"{letters[row['pair']]} {_method(row)}", width=LABEL_WIDTH + 2)
 
 
 def letter_notes(every: Sequence[Pair]) -> list[str]:
@@ -44,7 +43,7 @@ def _letter(index: int) -> str:
 
 def pair_column() -> Column:
     """Dataset, model and forget set."""
-    return Column("pair", lambda row: fill(row["pair"], PAIR_WIDTH))
+    return Column("pair", lambda row: str(row["pair"]), width=PAIR_WIDTH)
 
 
 def runs_column() -> Column:

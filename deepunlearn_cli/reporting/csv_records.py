@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
-from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
+from deepunlearn_cli.core.recipe import CONTROLS, DO_NOTHING, RETRAIN
 from deepunlearn_cli.reporting.csv_rows import ACCURACIES, ATTACKS, NEEDED, Line, lines, shares
 from deepunlearn_cli.reporting.records import PAPERS, Record
 
@@ -29,12 +29,13 @@ def read(
     dataset: str | None = None,
     model: str | None = None,
     classes: Mapping[str, int] | None = None,
+    methods: Collection[str] | None = None,
 ) -> list[Record]:
     """A record per row; accuracies as shares or percent, empty for unknown.
 
     The rows of method `retrain` are the references, one per seed. Methods are known by their names, their
     titles and what the released benchmark calls them; others keep their names. `classes` has the number by
-    dataset, for a file without such a column.
+    dataset, for a file without such a column; `methods` are those wanted, controls aside.
 
     Raises:
         NotFound: no such file, or no row of this dataset and model.
@@ -47,11 +48,20 @@ def read(
     records = [_record(row, names, titles, figures, classes or {}) for row in rows]
     _check_unique(path, records)
     wanted = [r for r in records if dataset in (None, r.dataset) and model in (None, r.model)]
+    if methods is not None:
+        wanted = _of_methods(path, wanted, methods)
     if not wanted:
         raise _none_wanted(path, records)
     if not any(record.method == RETRAIN for record in wanted):
         raise UsageFailure(f"{path} has no row of method {RETRAIN}", "add one per seed: it is the reference")
     return wanted
+
+
+def _of_methods(path: Path, records: Sequence[Record], methods: Collection[str]) -> list[Record]:
+    if not any(record.method in methods for record in records):
+        there = ", ".join(sorted({record.method for record in records}))
+        raise NotFound(f"{path} has no row of {', '.join(methods)}", f"it has: {there}")
+    return [record for record in records if record.method in (*methods, *CONTROLS)]
 
 
 def _none_wanted(path: Path, records: Sequence[Record]) -> Failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,7 +85,7 @@ def _ridge(axis: Axes, row: Row) -> None:
     axis.set_xlim(0, 1)
     axis.set_yticks([])
     axis.set_ylabel(row["title"], rotation=0, ha="right", va="center")
-    _bare(axis, "top", "left", "right")
+    bare(axis, "top", "left", "right")
 
 
 def trade_off(rows: Sequence[Row], title: str, x: Measure, y: Measure) -> Figure:
@@ -107,7 +107,7 @@ def trade_off(rows: Sequence[Row], title: str, x: Measure, y: Measure) -> Figure
         axis.set_xscale("symlog", linthresh=x.symlog)
         axis.set_xlim(left=-x.symlog / 20)
     axis.set_title(title, fontsize=9)
-    _bare(axis, "top", "right")
+    bare(axis, "top", "right")
     figure.tight_layout()
     return figure
 
@@ -124,7 +124,7 @@ def speeds(rows: Sequence[Row], title: str) -> Figure:
     axis.set_xscale("log")
     axis.set_xlabel("times less work than retraining (logarithmic)")
     axis.set_title(title, fontsize=9)
-    _bare(axis, "top", "right")
+    bare(axis, "top", "right")
     figure.tight_layout()
     return figure
 
@@ -146,7 +146,7 @@ def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> F
     axis.set_xticks([x + 0.5 for x in range(len(columns))], [title for _, _, title in columns], fontsize=7)
     axis.invert_yaxis()
     axis.set_title("Groups: G1 best, F failed", fontsize=9)
-    _bare(axis, "top", "right", "left", "bottom")
+    bare(axis, "top", "right", "left", "bottom")
     figure.tight_layout()
     return figure
 
@@ -172,7 +172,7 @@ def size_curves(panels: Sequence[Panel], shares: Sequence[float], title: str) ->
         axis.set_title(panel.measure.axis, fontsize=8)
         axis.set_xticks(range(len(shares)), [f"{100 * share:g} %" for share in shares], fontsize=7)
         axis.tick_params(axis="y", labelsize=7)
-        _bare(axis, "top", "right")
+        bare(axis, "top", "right")
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
     handles, labels = axes[0].get_legend_handles_labels()
@@ -218,7 +218,7 @@ def answer_map(rows: Sequence[Row], title: str) -> Figure:
     axis.set_xlabel("called (percent of the removed class's test pictures, mean over seeds)")
     axis.invert_yaxis()
     axis.set_title(title, fontsize=9)
-    _bare(axis, "top", "right", "left", "bottom")
+    bare(axis, "top", "right", "left", "bottom")
     figure.tight_layout()
     return figure
 
@@ -239,7 +239,7 @@ def unrolling_figure(runs: Sequence[Row]) -> Figure:
             axis.plot(*points[-1], "o", color=colour, markersize=size, alpha=0.7)
         axis.set(xscale="log", yscale="log", xlabel="unlearning error e")
         axis.set_title(f"after {start} epochs of pretraining" if start else "from new weights", fontsize=9)
-        _bare(axis, "top", "right")
+        bare(axis, "top", "right")
     axes[0].set_ylabel("verification error v of Single-grad")
     for index, rate in enumerate(rates):
         axes[0].plot([], [], "o", color=f"C{index}", label=f"lr {rate:g}")
@@ -249,18 +249,30 @@ def unrolling_figure(runs: Sequence[Row]) -> Figure:
     return figure
 
 
+def canvas_of(panels: list[list[str]], height: float) -> tuple[Figure, Mapping[str, Axes]]:
+    """A figure with named panels; a name that stands in several places is a panel over all of them."""
+    figure, axes = _pyplot().subplot_mosaic(panels, figsize=(WIDTH, height))
+    return figure, axes
+
+
 def _canvas(rows: int, columns: int, height: float, **more: Any) -> tuple[Figure, Sequence[Axes]]:
+    figure, axes = _pyplot().subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **more)
+    return figure, list(axes.flat)
+
+
+def _pyplot() -> Any:
+    """Pyplot, drawing into memory; the same figure gives the same bytes."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
     mpl.rcParams["svg.hashsalt"] = "deepunlearn"
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **more)
-    return figure, list(axes.flat)
+    return plt
 
 
-def _bare(axis: Axes, *sides: str) -> None:
+def bare(axis: Axes, *sides: str) -> None:
+    """Without the lines on these sides."""
     for side in sides:
         axis.spines[side].set_visible(False)
 

@@ -1,4 +1,4 @@
-"""Tables as text: what people paste (markdown, latex, html), and what programs read (csv, json, tsv).
+"""Tables as text: what people paste (markdown, latex, html), and what programs read (csv, json, jsonl, tsv).
 
 Each format is declared once, in `FORMATS`: `--format`, its help and completion, and what `--out` makes of a
 file's suffix derive from that list.
@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,32 +20,35 @@ from typing import Any
 from deepunlearn_cli.core.errors import unknown
 from deepunlearn_cli.reporting.table import Row, Table
 
-LATEX = {"±": r"$\pm$", "≈": r"$\approx$", "\u2013": "--"}  # pdflatex knows none of them by itself
+# what pdflatex does not know by itself, or prints as something else
+LATEX = {"±": r"$\pm$", "≈": r"$\approx$", "\u2013": "--", "|": r"\textbar{}"}
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a table becomes text, and the suffix of files that hold such text.
-
-    `stacks`: whether tables of one schema become one, so that a file has one header line.
-    """
+    """How tables become one text, and the suffix of files that hold such text."""
 
     name: str
-    text: Callable[[Table], str]
+    text: Callable[[Sequence[Table]], str]
     suffix: str = ""
-    stacks: bool = False
 
 
 def render(table: Table, format: str) -> str:
-    """The table as text without a last newline.
+    """The table as text without a last newline; see `render_all`."""
+    return render_all([table], format)
+
+
+def render_all(tables: Sequence[Table], format: str) -> str:
+    """Tables as one text without a last newline.
 
     `markdown`, `github`, `latex`, `html` and `tsv` (with a header line) hold the cells that people see; `csv`
-    and `json` (one object per line, NaN and infinity as null) hold the plain values of every row.
+    (one header line for all tables of a schema), `json` (one list of objects, whatever the number of tables)
+    and `jsonl` (an object per line) hold the plain values of every row, NaN and infinity as null.
 
     Raises:
         NotFound: an unknown format, with suggestions.
     """
-    return find_format(format).text(table).rstrip("\n")
+    return find_format(format).text(tables).rstrip("\n")
 
 
 def find_format(name: str) -> Format:
@@ -63,12 +67,6 @@ def format_of(path: Path) -> str:
     return next((one.name for one in FORMATS.values() if one.suffix and one.suffix == path.suffix), "tsv")
 
 
-def render_all(tables: Sequence[Table], format: str) -> str:
-    """Several tables as one text."""
-    chosen = find_format(format)
-    return "\n".join(render(table, format) for table in (stacked(tables) if chosen.stacks else tables))
-
-
 def stacked(tables: Sequence[Table]) -> list[Table]:
     """Tables with those of one schema made one."""
     whole: dict[str, Table] = {}
@@ -76,6 +74,11 @@ def stacked(tables: Sequence[Table]) -> list[Table]:
         first = whole.get(table.name, replace(table, rows=[]))
         whole[table.name] = replace(first, rows=[*first.rows, *table.rows])
     return list(whole.values())
+
+
+def _each(text: Callable[[Table], str]) -> Callable[[Sequence[Table]], str]:
+    """One table after the other."""
+    return lambda tables: "\n".join(text(table).rstrip("\n") for table in tables)
 
 
 def _tabulated(style: str) -> Callable[[Table], str]:
@@ -93,27 +96,40 @@ def _tabulated(style: str) -> Callable[[Table], str]:
 
 def _headers(table: Table) -> list[str]:
     """The headers, each on one line."""
-    return [" ".join(header.split()) for header in table.headers()]
+    return [_on_one_line(header) for header in table.headers()]
 
 
 def _flat(table: Table) -> list[list[str]]:
     """The cells, each on one line."""
-    return [[" ".join(cell.split()) for cell in row] for row in table.cells()]
+    return [[_on_one_line(cell) for cell in row] for row in table.cells()]
+
+
+def _on_one_line(text: str) -> str:
+    """A text without what ends a line or a cell; spaces within a name stay as they are."""
+    return re.sub(r"\s*[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*", " ", text).strip()
 
 
 def _markdown(table: Table) -> str:
-    body = _tabulated("github")(table)
+    """With what would end a cell escaped."""
+    columns = [
+        replace(column, header=_piped(column.header), text=partial(_escaped, column.text))
+        for column in table.columns
+    ]
+    body = _tabulated("github")(replace(table, columns=columns))
     return "\n\n".join([body, "\n".join(f"- {note}" for note in table.notes)]) if table.notes else body
 
 
 def _github(table: Table) -> str:
-    """For a job's summary (`>> $GITHUB_STEP_SUMMARY`): markdown under a heading, pipes in cells escaped."""
-    columns = [replace(column, text=partial(_escaped, column.text)) for column in table.columns]
-    return f"### {table.title or table.name}\n\n{_markdown(replace(table, columns=columns))}"
+    """For a job's summary (`>> $GITHUB_STEP_SUMMARY`): markdown under a heading."""
+    return f"### {table.title or table.name}\n\n{_markdown(table)}"
 
 
 def _escaped(text: Callable[[Row], str], row: Row) -> str:
-    return text(row).replace("|", "\\|")
+    return _piped(text(row))
+
+
+def _piped(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _latex(table: Table) -> str:
@@ -125,6 +141,10 @@ def _latex(table: Table) -> str:
 
 def _tsv(table: Table) -> str:
     return "\n".join("\t".join(line) for line in [_headers(table), *_flat(table)])
+
+
+def _csvs(tables: Sequence[Table]) -> str:
+    return _each(_csv)(stacked(tables))
 
 
 def _csv(table: Table) -> str:
@@ -144,11 +164,21 @@ def _csv_cell(value: object) -> object:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
-def _json(table: Table) -> str:
-    return "\n".join(_json_line({"schema": table.name, **row}) for row in table.rows)
+def _json_lines(tables: Sequence[Table]) -> list[str]:
+    return [_json_object({"schema": table.name, **row}) for table in tables for row in table.rows]
 
 
-def _json_line(row: Row) -> str:
+def _jsonl(tables: Sequence[Table]) -> str:
+    return "\n".join(_json_lines(tables))
+
+
+def _json(tables: Sequence[Table]) -> str:
+    """One document: a list of what `_jsonl` has on its lines."""
+    lines = ",\n".join(_json_lines(tables))
+    return f"[\n{lines}\n]" if lines else "[]"
+
+
+def _json_object(row: Row) -> str:
     try:
         return _STRICT.encode(row)
     except (ValueError, TypeError):  # NaN, or NumPy's numbers: rare, and far slower to look for than to meet
@@ -171,12 +201,13 @@ def _plain(value: Any) -> Any:
 FORMATS = {
     one.name: one
     for one in (
-        Format("markdown", _markdown, ".md"),
-        Format("github", _github),
-        Format("latex", _latex, ".tex"),
-        Format("html", _tabulated("html"), ".html"),
-        Format("csv", _csv, ".csv", stacks=True),
+        Format("markdown", _each(_markdown), ".md"),
+        Format("github", _each(_github)),
+        Format("latex", _each(_latex), ".tex"),
+        Format("html", _each(_tabulated("html")), ".html"),
+        Format("csv", _csvs, ".csv"),
         Format("json", _json, ".json"),
-        Format("tsv", _tsv, ".tsv"),
+        Format("jsonl", _jsonl, ".jsonl"),
+        Format("tsv", _each(_tsv), ".tsv"),
     )
 }

@@ -18,6 +18,8 @@ from deepunlearn_cli.reporting.rank import rank
 from deepunlearn_cli.reporting.records import Record
 from deepunlearn_cli.reporting.removed_classes import class_tables
 from deepunlearn_cli.reporting.scores import scores_table
+from deepunlearn_cli.reporting.searches import search_figure
+from deepunlearn_cli.reporting.sweeps import sweep_table
 from deepunlearn_cli.reporting.table import Fields, Row, Table
 
 STYLE = """
@@ -35,7 +37,10 @@ footer { color: #777; font-size: 13px }
 
 
 def report_page(
-    records: Sequence[Record], ulira: Sequence[Row], removals: Mapping[str, Removal] | None = None
+    records: Sequence[Record],
+    ulira: Sequence[Row],
+    removals: Mapping[str, Removal] | None = None,
+    sweeps: Sequence[Row] = (),
 ) -> str:
     """Table 1, Table 2, the scores, and their figures; the studies of forget sizes and of removed classes.
 
@@ -43,6 +48,7 @@ def report_page(
         records: every model run.
         ulira: rows of U-LiRA with histograms.
         removals: what models say of removed classes, by run id.
+        sweeps: searches, as `sweep.summaries` gives them.
 
     Raises:
         NotFound: as `rank` and `efficiency_table`.
@@ -57,6 +63,7 @@ def report_page(
         *(_sizes(size_tables(records)) if several_sizes(records) else []),
         *([_removed(table) for table in class_tables(records, removals)] if removals else []),
         *([_ulira(ulira)] if ulira else []),
+        *(_searches(sweeps) if sweeps else []),
     ]
     head = f'<meta charset="utf-8"><title>deepunlearn report</title><style>{STYLE}</style>'
     view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -128,6 +135,15 @@ def _sizes(tables: Sequence[Table]) -> list[str]:
 def _removed(table: Table) -> str:
     label = escape(table.title)
     return _section(table, [figures.inline(figures.answer_map(table.rows, table.title), label)])
+
+
+def _searches(rows: Sequence[Row]) -> list[str]:
+    """The table of all searches, and a figure of each."""
+    drawn = []
+    for row in rows:
+        title = f"{row['method']}: {row['dataset']} {row['model']} {row['forget']} ({row['sampler']})"
+        drawn.append(figures.inline(search_figure(row, title), f"Search of {escape(title)}"))
+    return [_section(sweep_table(rows), drawn)]
 
 
 def _pairs(rows: Sequence[Row]) -> list[str]:

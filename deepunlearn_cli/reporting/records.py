@@ -104,8 +104,6 @@ class Record:
 def records(
     rows: Iterable[IndexRow],
     titles: Mapping[str, str],
-    dataset: str | None = None,
-    model: str | None = None,
     reader: Reader | None = None,
     classes: Mapping[str, int] | None = None,
 ) -> list[Record]:
@@ -116,7 +114,7 @@ def records(
     """
     current = _newest_attempts(rows)
     attacks = _attacks(row for row in current if row["kind"] == "attack")
-    runs = [row for row in current if _is_model(row) and _wanted(row, dataset, model)]
+    runs = [row for row in current if is_model(row)]
     drawn = _drawn(runs)
     runs = [_named(row, drawn[key]) if (key := _pair_key(row)) in drawn else row for row in runs]
     configs = _configs(runs)
@@ -143,13 +141,9 @@ def _newest_attempts(rows: Iterable[IndexRow]) -> list[IndexRow]:
     return list(newest.values())
 
 
-def _is_model(row: IndexRow) -> bool:
+def is_model(row: IndexRow) -> bool:
     """Whether a run made a model that has (or pretends to have) forgotten something."""
     return bool(row["forget"]) and (row["kind"] in ("unlearn", "checkpoint") or row["name"] == RETRAIN)
-
-
-def _wanted(row: IndexRow, dataset: str | None, model: str | None) -> bool:
-    return dataset in (None, row["dataset"]) and model in (None, row["model"])
 
 
 def _drawn(rows: Sequence[IndexRow]) -> dict[PairKey, str]:

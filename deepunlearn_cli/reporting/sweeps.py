@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
 
+FLATTERED = "read the validation pictures that trials are judged on, which flatters dVA and discernibility"
 SHOWN = 3  # hyperparameters, of those that mattered most
 
 
@@ -15,7 +16,7 @@ def sweep_table(rows: Sequence[Row]) -> Table:
         Column("pair", _pair),
         Column("method", lambda r: str(r["method"])),
         Column("sampler", lambda r: f"{r['sampler']} {r['seed']}"),
-        Column("trials", lambda r: str(r["trials"]), right=True),
+        Column("trials", _trials, right=True),
         Column("failed", lambda r: str(r["failed"]), right=True),
         Column("searched", lambda r: value_cell(r["searched"]), right=True),
         Column("confirmed", lambda r: value_cell(r["confirmed"], r["confirmed_sd"]), right=True),
@@ -24,7 +25,9 @@ def sweep_table(rows: Sequence[Row]) -> Table:
         Column("matters most", _importances),
         Column("Pareto", lambda r: str(len(r["pareto"])), right=True),
     ]
+    readers = dict.fromkeys(str(r["method"]) for r in rows if r["reads_judge"])
     notes = [
+        *([f"{', '.join(readers)}: {FLATTERED}"] if readers else []),
         "searched: norm of the four losses (dRA/3, dFA/3, dVA/3, discernibility) of the setting's own trial, "
         "0 is best; confirmed: on fresh seeds, mean±sd, where defaults stand beside it",
         "matters most: share of each hyperparameter in what the trials differ by (PED-ANOVA); Pareto: trials "
@@ -50,6 +53,48 @@ def candidates_table(rows: Sequence[Row]) -> Table:
     return Table("deepunlearn.sweep/1", "Tuned settings", columns, rows, notes)
 
 
+def studies_table(rows: Sequence[Row]) -> Table:
+    """The searches that there are, a row each."""
+    columns = [
+        Column("study", lambda r: str(r["study"])),
+        Column("dataset", lambda r: str(r["dataset"])),
+        Column("model", lambda r: str(r["model"])),
+        Column("forget", lambda r: str(r["forget"])),
+        Column("method", lambda r: str(r["method"])),
+        Column("sampler", lambda r: f"{r['sampler']} {r['seed']}"),
+        Column("trials", lambda r: str(r["trials"]), right=True),
+        Column("failed", lambda r: str(r["failed"]), right=True),
+        Column("best", lambda r: value_cell(r["searched"]), right=True),
+        Column("confirmed", _confirmed, right=True),
+        Column("state", lambda r: str(r["state"])),
+    ]
+    notes = [
+        "best: norm of the four losses of the chosen setting's trial (of the best one before a choice), 0 is "
+        "best; confirmed: on fresh seeds, mean±sd"
+    ]
+    return Table("deepunlearn.study/1", "", columns, rows, notes)
+
+
+def trials_table(about: Row, rows: Sequence[Row]) -> Table:
+    """The trials of a study: `about` is its own row."""
+    columns = [
+        Column("trial", lambda r: str(r["trial"]), right=True),
+        Column("norm", lambda r: value_cell(r["norm"]), right=True),
+        *(
+            Column(name, lambda r, name=name: value_cell(r[name]), right=True)  # type: ignore[misc]
+            for name in ("dRA", "dFA", "dVA", "discernibility")
+        ),
+        Column("seconds", lambda r: UNKNOWN if r["seconds"] is None else f"{r['seconds']:.1f}", right=True),
+        Column("work", lambda r: UNKNOWN if r["work"] is None else f"{r['work']:.1f}", right=True),
+        Column("setting", lambda r: setting_cell({**r, "tuned": about["tuned"]}) if r["params"] else ""),
+        Column("state", lambda r: ": ".join(filter(None, (r["state"].lower(), r["reason"])))),
+        Column("runs", lambda r: " ".join(r["runs"])),
+    ]
+    title = f"{about['study']}: {_pair(about)} {about['method']}, {about['sampler']} {about['seed']}"
+    notes = ["norm of the four losses, 0 is best; work: epochs of training, the mean over originals"]
+    return Table("deepunlearn.trial/1", title, columns, rows, notes)
+
+
 def value_cell(value: float | None, spread: float | None = None) -> str:
     """A norm as people see it."""
     text = UNKNOWN if value is None else f"{value:.4f}"
@@ -63,6 +108,16 @@ def setting_cell(row: Row) -> str:
 
 def _pair(row: Row) -> str:
     return f"{row['dataset']} {row['model']} {row['forget']}"
+
+
+def _confirmed(row: Row) -> str:
+    return "no" if row["confirmed"] is None else value_cell(row["confirmed"], row["confirmed_sd"])
+
+
+def _trials(row: Row) -> str:
+    """How many, and whether these are all that there could be."""
+    every = row["points"] is not None and row["trials"] + row["failed"] >= row["points"]
+    return f"{row['trials']} (all)" if every else str(row["trials"])
 
 
 def _importances(row: Row) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any
 
 # Rows of plain values by field. The names are made of those of measures and facts (`RetDev_mean`), so that no
@@ -16,11 +17,30 @@ UNKNOWN = "\u2013"  # an en dash
 
 @dataclass(frozen=True)
 class Column:
-    """A header and the text it makes of a row."""
+    """A header and the text it makes of a row, in full: only a terminal breaks lines that are too long.
+
+    Attributes:
+        right: whether it is aligned to the right, as numbers are.
+        width: characters of a line on a terminal; 0 for as many as there are.
+    """
 
     header: str
     text: Callable[[Row], str]
-    right: bool = False  # numbers are aligned to the right
+    right: bool = False
+    width: int = 0
+
+    def folded(self, text: str) -> str:
+        """A cell's text in lines of this width."""
+        lines = text.split("\n")
+        return "\n".join(part for line in lines for part in _parts(line, self.width)) if self.width else text
+
+
+def _parts(line: str, width: int) -> list[str]:
+    """A line in pieces; of `name=value` the value stays in one piece if it can."""
+    name, equals, value = line.partition("=")
+    whole = len(line) <= width or not equals or " " in line
+    pieces = [line] if whole else [name + equals, value]
+    return [part for piece in pieces for part in wrap(piece, width) or [""]]
 
 
 @dataclass(frozen=True)

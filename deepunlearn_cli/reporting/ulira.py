@@ -82,7 +82,8 @@ def bars(shares: Sequence[float]) -> str:
 
 def answers(rows: Sequence[Row]) -> list[str]:
     """A sentence per verdict or failure."""
-    return [_answer(row) for row in rows if row["verdict"] or row["reason"]]
+    told = [_answer(row) for row in rows if row["verdict"] or row["reason"]]
+    return told + [audits.claim(row, str(row["title"])) for row in rows if row["claim"]]
 
 
 def _answer(row: Row) -> str:

@@ -10,9 +10,7 @@ from deepunlearn_cli.reporting.records import Record
 CONFIDENCE = "confidence"  # the statistic that ranks
 
 
-def ulira_records(
-    rows: Iterable[IndexRow], titles: Mapping[str, str], dataset: str | None = None, model: str | None = None
-) -> list[Record]:
+def ulira_records(rows: Iterable[IndexRow], titles: Mapping[str, str]) -> list[Record]:
     """The accuracy of the attack in every split, of every analysis among index rows; `seed` is the split.
 
     Analyses of one dataset, model and training make a pair, whatever their numbers of models; the ranking
@@ -20,10 +18,9 @@ def ulira_records(
     that are `outdated`.
     """
     analyses = [row for row in rows if row["name"] == "ulira" and row["status"] == "done" and _ours(row)]
-    wanted = [row for row in analyses if dataset in (None, row["dataset"]) and model in (None, row["model"])]
     return [
         _record(row, split, accuracy, titles)
-        for row in wanted
+        for row in analyses
         for split, accuracy in enumerate(row["scores"].get("by_split", ()))
         if accuracy is not None
     ]

@@ -25,6 +25,7 @@ from deepunlearn_cli.core.facts import FACTS
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.store import manifest
+from deepunlearn_cli.store.asked import chosen_by
 from deepunlearn_cli.store.run import plain
 
 Runs = Mapping[str, tuple[int, IndexRow]]  # by id: time of change of the run's folder (ns), row
@@ -55,7 +56,7 @@ def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> 
     target = next((recipe.inputs[n] for n in ("target", "original", "start") if n in recipe.inputs), None)
     named = {name: getattr(recipe, name) for name in ("attempt", "kind", "name", "seed", "params", "setting")}
     labels = {"dataset": recipe.labels.get("dataset", ""), "forget_label": recipe.labels.get("forget")}
-    labels["method"] = recipe.labels.get("method")
+    labels |= {"method": recipe.labels.get("method"), "chosen": chosen_by(recipe)}
     done = {"status": facts.get("status", "done")}
     told = {name: facts.get(name) for name in ("reason", "created", *FACTS)}
     asked = {"model": recipe.model, "forget": recipe.forget, "precision": recipe.precision}

@@ -71,6 +71,12 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def flush_files(folder: Path) -> None:
+    """Have the disk keep a run's folder and all that is in it."""
+    for path in (*folder.iterdir(), folder):
+        flush(path)
+
+
 def problems(folder: Path) -> Iterator[Problem]:
     """Everything in which a run's folder differs from its manifest, and a recipe with another key."""
     try:

@@ -5,6 +5,7 @@
     ROOT/runs/ab/.ab12cd34ef56a7b8-PID-X/  a run being written, or what a killed process left of one
     ROOT/runs/ab/.ab12cd34ef56a7b8.lock    held while that run is being made
     ROOT/purposes/                         what originals were trained for (see `purposes.py`)
+    ROOT/asked/                            runs of searches that somebody asked for (see `asked.py`)
     ROOT/index.sqlite                      derived (see `index.py`); may be deleted at any time
 
 Nothing is ever edited.
@@ -28,6 +29,7 @@ from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.store import manifest, marker
+from deepunlearn_cli.store.asked import AskedFor
 from deepunlearn_cli.store.index import RUN_ID, Index, row, shard_names
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
 from deepunlearn_cli.store.purposes import Purposes
@@ -78,6 +80,11 @@ class Store:
         """What originals were trained for."""
         return Purposes(self.root / "purposes")
 
+    @property
+    def asked(self) -> AskedFor:
+        """Which runs of searches somebody asked for."""
+        return AskedFor(self.root / "asked")
+
     @cached_property
     def index(self) -> Index:
         """The index of the runs."""
@@ -91,13 +98,23 @@ class Store:
         """Ids of all runs, in order, straight from the folders."""
         return sorted(name for shard in shard_names(self.runs) for name in _listed(self.runs / shard))
 
+    def place(self, key: str) -> Path:
+        """The folder of the run with this id, whether it is there or not; `UsageFailure` for no whole id."""
+        if not RUN_ID.fullmatch(key):
+            raise UsageFailure(f"{key!r} is not a whole run id", "deepunlearn runs lists them all")
+        return self.runs / key[:2] / key
+
+    def has(self, key: str) -> bool:
+        """Whether a run, sound or not, has this id."""
+        return self.place(key).exists()
+
     def get(self, key: str) -> Run | None:
         """The run with this id, or None.
 
         Raises:
             StoreCorrupt: its folder is there without a manifest, so it can neither be used nor made again.
         """
-        place = self._place(key)
+        place = self.place(key)
         if (place / MANIFEST).exists():
             return Run(key, place)
         if place.exists():
@@ -120,7 +137,7 @@ class Store:
         if len(names) > 1:
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             raise UsageFailure(f"{ref} fits {len(names)} runs: {shown}", "give more digits")
-        return Run(names[0], self._place(names[0]))
+        return Run(names[0], self.place(names[0]))
 
     def dependents(self, key: str) -> list[str]:
         """Ids of the runs that started from this one."""
@@ -163,15 +180,39 @@ class Store:
         with nullcontext() if here else self._alone(recipe.key):
             return self.get(recipe.key) or self._write(recipe, files)
 
+    def adopt(self, run: Run) -> list[Problem]:
+        """Take up a run of another store: a copy, checked byte for byte before it gets its place.
+
+        Returns:
+            Why it was not taken: how the copy differs from its manifest, what could not be read.
+
+        Raises:
+            BlockingIOError: somebody is making it here.
+        """
+        with self._alone(run.id, _give_up):
+            staging = self._hidden(run.id)
+            try:
+                shutil.copytree(run.path, copy := staging / run.id)
+                if problems := [*manifest.problems(copy)]:
+                    return problems
+                manifest.flush_files(copy)
+                self._settle(copy, run.id)
+            except (OSError, shutil.Error) as error:
+                return [Problem(run.id, "", f"cannot be copied: {error}")]
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+            return []
+
     def remove(self, run_ids: Iterable[str]) -> None:
         """Delete runs, each at once: a killed process leaves a hidden leftover, never half a run."""
         for key in run_ids:
-            place, hidden = self._place(key), self._hidden(key)
+            place, hidden = self.place(key), self._hidden(key)
             with suppress(FileNotFoundError):
                 place.rename(hidden)
                 shutil.rmtree(hidden, ignore_errors=True)
                 self.index.refresh(key[:2])
             self.purposes.drop(key)
+            self.asked.drop(key)
 
     def leftovers(self) -> list[Path]:
         """What killed processes left: hidden folders, locks and index files that nobody holds."""
@@ -199,18 +240,13 @@ class Store:
         names = self.ids() if ids is None else list(ids)
         problems: list[Problem] = []
         for done, key in enumerate(names, start=1):
-            place = self._place(key)
+            place = self.place(key)
             problems += (
                 manifest.problems(place) if place.is_dir() else [Problem(key, "", "is not in the store")]
             )
             if progress:
                 progress(done, len(names), "verifying")
         return problems
-
-    def _place(self, key: str) -> Path:
-        if not RUN_ID.fullmatch(key):
-            raise UsageFailure(f"{key!r} is not a whole run id", "deepunlearn runs lists them all")
-        return self.runs / key[:2] / key
 
     def _lock(self, key: str) -> Path:
         return self.runs / key[:2] / f".{key}.lock"
@@ -238,7 +274,7 @@ class Store:
             raise
 
     def _settle(self, staging: Path, key: str) -> Run:
-        place = self._place(key)
+        place = self.place(key)
         try:
             staging.rename(place)
         except OSError:

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli import data
-from deepunlearn_cli.attacks import ATTACKS, Decision, Findings, Gap, OneModel, Rule
+from deepunlearn_cli.attacks import ATTACKS, Decision, Findings, Gap, OneModel, Rule, Verdict
 from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
 from deepunlearn_cli.execution import recipes, references
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Run
+from deepunlearn_cli.studies import claims
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Evidence
+    from deepunlearn_cli.evaluation.epsilon import Claim
 
 # what an attack is compared with: guessing is `holdout` for want of a retrained model, `guessing` by choice
 RETRAINED, HOLDOUT, GUESSING = "retrained", "holdout", "guessing"
@@ -31,17 +33,24 @@ class Answer:
             where the rule asks for no comparison.
         bound: what the same rule says of doing nothing; None where that is not known.
         needed: forget samples that would settle it (see `power.forget_needed`).
+        claim: the model's guarantee, if it has one, beside what was found.
     """
 
     decision: Decision
     reference: str
     bound: Decision | None = None
     needed: int | None = None
+    claim: Claim | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The decision's, but FAIL whatever the tolerance where a guarantee is found broken."""
+        return "FAIL" if self.claim and self.claim.broken else self.decision.verdict
 
     @property
     def uninformative(self) -> bool:
         """Whether it is a PASS that doing nothing would have got as well."""
-        return self.decision.verdict == "PASS" and bool(self.bound and self.bound.verdict == "PASS")
+        return self.verdict == "PASS" and bool(self.bound and self.bound.verdict == "PASS")
 
 
 @dataclass(frozen=True)
@@ -118,10 +127,13 @@ class Evidences:
     def of(self, attack: Recipe) -> Evidence:
         """From the outputs of the model that is attacked."""
         if attack.key not in self._read:
-            target = attack.inputs["target"]
-            run = self._runner.store.get(target.key) or self._runner.ensure(target)
-            self._read[attack.key] = built(attack).evidence(run.outputs())
+            self._read[attack.key] = built(attack).evidence(self.target(attack).outputs())
         return self._read[attack.key]
+
+    def target(self, attack: Recipe) -> Run:
+        """The run of the model that is attacked."""
+        target = attack.inputs["target"]
+        return self._runner.store.get(target.key) or self._runner.ensure(target)
 
 
 def built(attack: Recipe) -> OneModel:
@@ -136,7 +148,8 @@ def _audited(runner: Runner, run: Run, rule: Rule, controls: Mapping[str, Run], 
     wanted = on_retrained(run.recipe, runner), on_nothing(run.recipe, runner)
     there = [controls.get(one.key) if one else None for one in wanted]
     beside = Beside(*(read.of(one.recipe) if one else None for one in there))
-    answer = judge(rule, built(run.recipe), ours, beside)
+    attack = built(run.recipe)
+    answer = replace(judge(rule, attack, ours, beside), claim=claims.held(read.target(run.recipe), attack))
     control = findings_of(there[0]) if there[0] else None
     return Audited(run, findings_of(run), ours, control, answer)
 

@@ -32,6 +32,9 @@ def resolved(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         ]
     if isinstance(content.get("params"), Mapping):
         made["params"] = {_method(name, folder): values for name, values in content["params"].items()}
+    if isinstance(sweep := content.get("sweep"), Mapping) and isinstance(sweep.get("ranges"), Mapping):
+        ranges = {_method(name, folder): values for name, values in sweep["ranges"].items()}
+        made["sweep"] = {**sweep, "ranges": ranges}
     return made
 
 

@@ -94,7 +94,7 @@ def audit(
     beside = Beside(*(one.evidence if one else None for one in (control, nothing)))
     answer = judge(Rule(actor.metrics(), tolerance), actor, ours.evidence, beside)
     return ModelAudit(
-        verdict=answer.decision.verdict,
+        verdict=answer.verdict,
         metric=answer.decision.decided.metric,
         reference=answer.reference,
         needed=answer.needed,

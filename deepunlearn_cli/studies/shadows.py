@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
@@ -13,6 +13,10 @@ from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Run
+from deepunlearn_cli.studies import claims
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.evaluation.epsilon import Claim
 
 ORIGINALS = "original"
 Settings = Callable[[str, Recipe], Mapping[str, Any]]  # hyperparameters of a method on an original
@@ -71,6 +75,7 @@ class Analysis:
     method: str
     run: Run | None
     failure: RunFailed | None = None
+    claim: Claim | None = None  # the method's guarantee, if it has one, beside what its models say
 
 
 def attack(runner: Runner, analyses: Mapping[str, Recipe]) -> Iterator[Analysis]:
@@ -85,7 +90,8 @@ def attack(runner: Runner, analyses: Mapping[str, Recipe]) -> Iterator[Analysis]
             text = f"{method}: {len(broken)} of {len(analysis.inputs)} models failed: {broken[0].message}"
             yield Analysis(method, None, RunFailed(text, broken[0].hint))
         else:
-            yield Analysis(method, runner.ensure(analysis))
+            models = [runner.ensure(model) for model in analysis.inputs.values()]
+            yield Analysis(method, runner.ensure(analysis), claim=claims.held_by_all(models))
 
 
 class ModelCount(TypedDict):

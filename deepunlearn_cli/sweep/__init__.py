@@ -4,6 +4,9 @@ May import: `core`, `system`, `store`, `data`, `models`, `evaluation`, `engine`,
 `library`, `execution`, `checkpoints`.
 """
 
+from deepunlearn_cli.sweep.choice import FRESH_SEEDS
+from deepunlearn_cli.sweep.forecast import Foreseen, draws, foresee, points
+from deepunlearn_cli.sweep.ranges import by_hand
 from deepunlearn_cli.sweep.space import SAMPLERS, check_sampler
 from deepunlearn_cli.sweep.study import StudyProgress
 from deepunlearn_cli.sweep.summary import summaries
@@ -15,10 +18,12 @@ from deepunlearn_cli.sweep.tuning import (
     questions,
     references,
     tunable,
+    unmeasured,
 )
 from deepunlearn_cli.sweep.workers import Order, search
 
 __all__ = [
-    "SAMPLERS", "Order", "Search", "StudyProgress", "TunedMethod",
-    "check_sampler", "conclude", "is_tunable", "questions", "references", "search", "summaries", "tunable",
+    "FRESH_SEEDS", "SAMPLERS", "Foreseen", "Order", "Search", "StudyProgress", "TunedMethod",
+    "by_hand", "check_sampler", "conclude", "draws", "foresee", "is_tunable", "points", "questions",
+    "references", "search", "summaries", "tunable", "unmeasured",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ The best of many noisy figures is too good to be true (the winner's curse), so t
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 import warnings
@@ -22,6 +23,7 @@ from deepunlearn_cli.sweep.study import Study
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
 
+OUTCOME, EARLIER = "candidates", "candidates_before"  # attributes of a study
 FRESH_SEEDS = 3  # per candidate and original
 
 
@@ -50,32 +52,49 @@ def choose(studies: Sequence[Study], runner: Runner, best: int) -> list[list[Can
     Raises:
         NotFound: a study has no complete trial.
     """
-    nominated = [_nominated(study, max(best, 1)) for study in studies]
-    if not best:
-        return [_decided(study, few[:1]) for study, few in zip(studies, nominated, strict=True)]
+    several = [nominated(study, best) for study in studies]
     wanted = [
         recipe
-        for study, few in zip(studies, nominated, strict=True)
-        for one in few
-        for several in _fresh(study.question, one)
-        for recipe in several
+        for study, few in zip(studies, several, strict=True)
+        for recipe in (confirmations(study.question, few) if best else ())
     ]
-    scores = {run.id: run.scores for run in runner.ensure_all(wanted).runs}
+    scores = {run.id: run.scores for run in runner.ensure_all(wanted).runs} if wanted else {}
     return [
-        _decided(study, [_confirmed(one, study.question, scores) for one in few])
-        for study, few in zip(studies, nominated, strict=True)
+        _decided(study, confirmed(study.question, few, scores) if best else few)
+        for study, few in zip(studies, several, strict=True)
     ]
 
 
 def _decided(study: Study, seen: Sequence[Candidate]) -> list[Candidate]:
-    chosen = min(seen, key=_value)
-    outcome = [replace(one, chosen=one is chosen) for one in seen]
-    study.optuna.set_user_attr("candidates", [asdict(one) for one in outcome])
+    winner = best_of(seen)
+    outcome = [replace(one, chosen=one is winner) for one in seen]
+    _keep(study.optuna, [asdict(one) for one in outcome])
     return outcome
 
 
-def _nominated(study: Study, best: int) -> list[Candidate]:
-    """The best settings, each once, and the defaults in any case."""
+def _keep(study: OptunaStudy, outcome: list[dict[str, Any]]) -> None:
+    """Note the outcome with the study; other outcomes before it stay, oldest first."""
+    before = study.user_attrs.get(OUTCOME)
+    if before == json.loads(json.dumps(outcome)):
+        return
+    if before is not None:
+        study.set_user_attr(EARLIER, [*study.user_attrs.get(EARLIER, []), before])
+    study.set_user_attr(OUTCOME, outcome)
+
+
+def best_of(seen: Sequence[Candidate]) -> Candidate:
+    """The one to choose."""
+    return min(seen, key=_value)
+
+
+def nominated(study: Study, best: int) -> list[Candidate]:
+    """The defaults and the `best` other settings, each once: as many however good the defaults are.
+
+    With `best` 0 the best setting alone.
+
+    Raises:
+        NotFound: the study has no complete trial.
+    """
     if not (points := study.points()):
         raise NotFound(f"study {study.question.key} has no complete trial", "give it more time or trials")
     defaults, ordered = study.question.defaults, list[Candidate]()
@@ -84,13 +103,30 @@ def _nominated(study: Study, best: int) -> list[Candidate]:
             ordered.append(
                 Candidate(point.number, point.params, point.norm, defaults=point.params == defaults)
             )
-    usual = [one for one in ordered if one.defaults] or [Candidate(None, defaults, None, defaults=True)]
-    return ordered[:best] + [one for one in usual if one not in ordered[:best]]
+    if not best:
+        return ordered[:1]
+    if not any(one.defaults for one in ordered):
+        ordered.append(Candidate(None, defaults, None, defaults=True))
+    others = [one for one in ordered if not one.defaults][:best]
+    return [one for one in ordered if one.defaults or one in others]
+
+
+def confirmations(question: Question, candidates: Sequence[Candidate]) -> list[Recipe]:
+    """Every run that the choice between candidates takes."""
+    return [recipe for one in candidates for several in _fresh(question, one) for recipe in several]
+
+
+def confirmed(
+    question: Question, candidates: Sequence[Candidate], scores: Mapping[str, Mapping[str, Any]]
+) -> list[Candidate]:
+    """The candidates with what their confirmations scored, by id of run."""
+    return [_confirmed(one, question, scores) for one in candidates]
 
 
 def _fresh(question: Question, candidate: Candidate) -> list[list[Recipe]]:
     """The candidate's trials on each original, for each fresh seed."""
-    return [question.trials(candidate.params, fresh) for fresh in range(1, FRESH_SEEDS + 1)]
+    params, trial = candidate.params, candidate.trial
+    return [question.trials(params, fresh, trial) for fresh in range(1, FRESH_SEEDS + 1)]
 
 
 def _confirmed(

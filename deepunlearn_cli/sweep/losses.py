@@ -16,6 +16,8 @@ from deepunlearn_cli.evaluation.metrics import indiscernibility
 ACCURACIES = ("RA", "FA", "VA")
 NAMES = (*(f"d{name}" for name in ACCURACIES), "discernibility")  # in this order everywhere
 
+NORM = "norm"  # of the four
+
 Losses = tuple[float, ...]
 
 

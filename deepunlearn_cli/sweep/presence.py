@@ -7,8 +7,8 @@ import platform
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -17,24 +17,35 @@ from deepunlearn_cli.system.locks import hold, is_free
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
+LOCKS = ".worker-*.lock"
 BEAT_SECONDS = 15.0
 DEAD_SECONDS = 60.0  # without a beat, by the clock of who listens: clocks of two machines need not agree
 CLAIM_SECONDS = 10.0  # a live worker puts its name to a trial within milliseconds
 
 
 class Claim(TypedDict):
-    """Who works on a trial: a machine since its last start, a lock there (None: no locks), and a name."""
+    """Who works on a trial: a machine since its last start, locks there (None: no locks), and a name.
+
+    Attributes:
+        lock: the worker's own; `parent`: of the command that it is a process of, None if it is that itself.
+    """
 
     host: str
     lock: str | None
+    parent: str | None
     id: str
 
 
 class Presence:
     """A worker's name, for the trials that it claims."""
 
-    def __init__(self, lock: Path | None) -> None:
-        self.claim: Claim = {"host": _host(), "lock": str(lock) if lock else None, "id": uuid.uuid4().hex}
+    def __init__(self, lock: Path | None, parent: str | None = None) -> None:
+        self.claim: Claim = {
+            "host": _host(),
+            "lock": str(lock) if lock else None,
+            "parent": parent,
+            "id": uuid.uuid4().hex,
+        }
 
     @contextmanager
     def beating(self, trial: Trial) -> Iterator[None]:
@@ -50,14 +61,42 @@ class Presence:
 
 
 @contextmanager
-def present(folder: Path) -> Iterator[Presence]:
-    """Be a worker that others on this machine can see die; its lock is in `folder`."""
-    for other in folder.glob(".worker-*.lock"):
+def present(folder: Path, studies: Iterable[str] = (), parent: str | None = None) -> Iterator[Presence]:
+    """Be a worker that others on this machine can see die; its lock is in `folder`.
+
+    Args:
+        studies: keys of those that it works on, which the lock tells (`living`).
+        parent: the lock of the command that this is a process of.
+    """
+    for other in folder.glob(LOCKS):
         if is_free(other):
             other.unlink(missing_ok=True)
     path = folder.absolute() / f".worker-{uuid.uuid4().hex}.lock"
     with hold(path) as locked:
-        yield Presence(path if locked else None)
+        path.write_text("\n".join(studies), "utf-8")
+        yield Presence(path if locked else None, parent)
+
+
+def living(folder: Path) -> dict[str, Path]:
+    """Studies that somebody works on now, by key, each with the lock of one who does."""
+    found: dict[str, Path] = {}
+    for lock in sorted(folder.glob(LOCKS)):
+        with suppress(FileNotFoundError):
+            studies = lock.read_text("utf-8").split()
+            found |= dict.fromkeys(studies, lock) if studies and not is_free(lock) else {}
+    return found
+
+
+def died_alone(worker: Claim | None) -> bool:
+    """Whether a dead worker's command is alive: then nobody interrupted it."""
+    parent = worker.get("parent") if worker and worker["host"] == _host() else None
+    return bool(parent) and not is_free(Path(str(parent)))
+
+
+def may_live(worker: Claim | None) -> bool:
+    """Whether the worker of a running trial may be alive: of one elsewhere nobody can tell at once."""
+    lock = _lock_here(worker)
+    return not is_free(lock) if lock else worker is not None
 
 
 class Watch:
@@ -65,17 +104,28 @@ class Watch:
 
     def __init__(self) -> None:
         self._heard: dict[int, tuple[tuple[str | None, int | None], float]] = {}
+        self._alive: set[int] = set()  # trials that gave a sign of life
 
     def is_dead(self, number: int, worker: Claim | None, beat: int | None) -> bool:
         """Whether the worker of a running trial is certainly, or after a minute's silence probably, dead."""
-        if worker and worker["host"] == _host() and worker["lock"]:
-            return is_free(Path(worker["lock"]))
+        if lock := _lock_here(worker):
+            return is_free(lock)
         sign = (worker["id"] if worker else None, beat)
         last, since = self._heard.setdefault(number, (sign, time.monotonic()))
         if sign != last:
             self._heard[number] = sign, time.monotonic()
+            self._alive.add(number)
             return False
         return time.monotonic() - since > (DEAD_SECONDS if worker else CLAIM_SECONDS)
+
+    def in_doubt(self, number: int, worker: Claim | None) -> bool:
+        """Whether the worker of a trial that is not dead has yet to give a sign of life."""
+        return _lock_here(worker) is None and number not in self._alive
+
+
+def _lock_here(worker: Claim | None) -> Path | None:
+    """The lock of a worker on this machine: whether it is held says for certain if the worker lives."""
+    return Path(worker["lock"]) if worker and worker["host"] == _host() and worker["lock"] else None
 
 
 def _host() -> str:

@@ -1,46 +1,109 @@
-"""Presets: a method's tuned hyperparameters as a small TOML file that says where they come from."""
+"""Presets: a method's tuned hyperparameters as a small TOML file that says where they come from.
+
+A study's file holds its newest choice, and below it in `[[history]]` every one before.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
-from deepunlearn_cli.core.plugins import is_name
-from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.methods import METHODS
 
 BEST = "best"
+FIGURES = ("confirmed", "confirmed_sd", "searched")  # of the provenance: numbers, where they are
+MADE = ("created", "version")  # of the provenance: when and by what; all else is the choice itself
+PLAIN = (str, bool, int, float)
+BARE = re.compile(r"[A-Za-z0-9_-]+")  # a TOML key that needs no quotes
+WRITES = "deepunlearn sweep writes presets"
+NOUNS = {str: "a text", int: "a whole number", dict: "a table", list: "a list of tables"}
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Hyperparameters of a method, and their provenance (dataset, model, sampler, trials, version, ...)."""
+    """Hyperparameters of a method, and their provenance (what they were tuned on, how, and how well).
+
+    Attributes:
+        history: earlier choices of the same study, oldest first.
+        name: of its file, where it has no study.
+    """
 
     method: str
     revision: int
     params: Mapping[str, Any]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[Preset] = ()
+    name: str = ""
 
-    def doubts(self, start: Recipe) -> list[str]:
-        """Why these settings may not suit an original: another dataset or model, another method revision."""
-        here = {"dataset": start.labels.get("dataset", ""), "model": start.model}
-        there = {name: self.provenance.get(name, "unknown") for name in here}
-        doubts = []
-        if here != there:
-            tuned, used = (f"{pair['dataset']} {pair['model']}" for pair in (there, here))
-            doubts.append(f"the preset of {self.method} was tuned on {tuned}, not on {used}")
-        revision = METHODS.needed(self.method).revision
-        if revision != self.revision:
-            doubts.append(
-                f"{self.method} has changed since its preset was tuned ({self.revision} → {revision})"
-            )
-        return doubts
+    @property
+    def confirmed(self) -> float | None:
+        """Its mean norm on fresh seeds; None if it has none."""
+        return self.provenance.get("confirmed")
+
+    @property
+    def title(self) -> str:
+        """Which preset this is, for people: its study, when the choice was made, and how good it is."""
+        known = self.provenance
+        name = known.get("study") or self.name or f"a preset of {self.method}"
+        made = f" of {known['created']}" if "created" in known else ""
+        return f"{name}{made} ({self._value()})"
+
+    def choices(self) -> Iterator[Preset]:
+        """This and every earlier choice of its study, newest first."""
+        yield self
+        yield from reversed(self.history)
+
+    def same_choice(self, other: Preset) -> bool:
+        """Whether another is this one, whenever it was made."""
+        return _choice(self) == _choice(other)
+
+    def _value(self) -> str:
+        value, spread = self.confirmed, self.provenance.get("confirmed_sd")
+        if value is not None:
+            return f"confirmed {value:.4f}" + ("" if spread is None else f"±{spread:.4f}")
+        searched = self.provenance.get("searched")
+        return "not confirmed" + ("" if searched is None else f", searched {searched:.4f}")
+
+
+def record(preset: Preset, path: Path, say: Callable[[str], None] = lambda _: None) -> Preset:
+    """Write a preset over what is there, which becomes its history; an equal choice is left as it is.
+
+    Args:
+        say: told of a file that is no preset, which is moved aside.
+
+    Returns:
+        What the file holds now.
+
+    Raises:
+        UsageFailure: the file cannot be written.
+    """
+    before = _before(path, say) if path.exists() else None
+    if before and before.same_choice(preset):
+        return before
+    if before:
+        preset = replace(preset, history=[*before.history, replace(before, history=())])
+    write(preset, path)
+    return preset
+
+
+def _before(path: Path, say: Callable[[str], None]) -> Preset | None:
+    try:
+        return parse(path)
+    except Failure as failure:
+        names = (path.with_name(f"{path.name}.{number}.unreadable") for number in count())
+        aside = next(name for name in names if not name.exists())
+        path.replace(aside)
+        say(f"{failure.message}; it is {aside.name} now")
+        return None
 
 
 def write(preset: Preset, path: Path) -> None:
@@ -51,11 +114,14 @@ def write(preset: Preset, path: Path) -> None:
     """
     head = {"method": preset.method, "revision": preset.revision}
     tables = [("", head), ("params", preset.params), ("provenance", preset.provenance)]
+    for one in preset.history:
+        tables += [("[history]", {"revision": one.revision})]
+        tables += [("history.params", one.params), ("history.provenance", one.provenance)]
     text = "\n".join(_table(name, values) for name, values in tables)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(text.encode("utf-8", "replace"))  # a name may hold bytes that are no text
         part.replace(path)
     except OSError as error:
         raise UsageFailure(
@@ -70,65 +136,79 @@ def read(path: Path) -> Preset:
         NotFound: no such file, or a method that there is not.
         UsageFailure: not a preset, or hyperparameters that the method does not take.
     """
+    preset = parse(path)
+    METHODS.needed(preset.method).build(preset.params)
+    return preset
+
+
+def parse(path: Path) -> Preset:
+    """The preset in a file, whatever its method.
+
+    Raises:
+        NotFound, UsageFailure: no such file; not a preset.
+    """
     if not path.is_file():
         raise NotFound(
             f"no preset file {path}", "deepunlearn sweep writes them; `--preset best` finds its own"
         )
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
-        preset = Preset(**{"provenance": {}} | content)
-        actor, params = METHODS.known(preset.method), dict(preset.params)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, ValueError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageFailure(f"{path} is not a preset: {reason}", "deepunlearn sweep writes presets") from None
-    if actor is None and not is_name(preset.method):  # of a plug-in that nobody named it is what it is
-        raise unknown("method", str(preset.method), METHODS.names(), f"in the preset {path}")
-    if actor:
-        actor.build(params)
-    return preset
+        return _preset(tomllib.loads(path.read_text("utf-8")), path.name)
+    except OSError as error:
+        raise UsageFailure(f"cannot read the preset {path}: {error.strerror}", WRITES) from None
+    except (ValueError, TypeError, RecursionError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageFailure(f"{path} is not a preset: {reason}", WRITES) from None
 
 
-def best(folder: Path, method: str, start: Recipe, forget: str) -> Preset:
-    """The best preset of a store for a method on an original's dataset and model.
-
-    One tuned on the same training and forget set comes first, then the one with the smallest value on fresh
-    seeds.
-
-    Raises:
-        NotFound: there is none.
-    """
-    pair = (start.labels.get("dataset", ""), start.model)
-    found = [
-        preset
-        for preset in _all(folder)
-        if preset.method == method
-        and (preset.provenance.get("dataset"), preset.provenance.get("model")) == pair
-    ]
-    if not found:
-        raise NotFound(
-            f"no preset for {method} on {' '.join(pair)}",
-            f"`deepunlearn sweep {start.key} --method {METHODS.spelling(method)}`",
-        )
-    here = (start.root.setting, forget)
-
-    def fit(preset: Preset) -> tuple[bool, float]:
-        there = (preset.provenance.get("setting"), preset.provenance.get("forget_sha256"))
-        values = [preset.provenance.get(name) for name in ("confirmed", "searched")]
-        return there != here, next((float(value) for value in values if value is not None), float("inf"))
-
-    return min(found, key=fit)
+def every(folder: Path) -> Iterator[Path]:
+    """The files of a store's presets."""
+    return iter(sorted(folder.glob("*.toml")))
 
 
-def _all(folder: Path) -> Iterator[Preset]:
-    for path in sorted(folder.glob("*.toml")):
-        yield read(path)
+def _preset(content: Mapping[str, Any], name: str) -> Preset:
+    """A preset from plain data. `TypeError` or `ValueError` if it is none."""
+    told: dict[str, Any] = {"provenance": {}, "history": [], **content}
+    if unknown := sorted(told.keys() - {"method", "revision", "params", "provenance", "history"}):
+        raise ValueError(f"unknown key {unknown[0]}")
+    kinds = {"method": str, "revision": int, "params": dict, "provenance": dict, "history": list}
+    for key, kind in kinds.items():
+        if key not in told:
+            raise ValueError(f"no {key}")
+        if not isinstance(told[key], kind) or isinstance(told[key], bool):
+            raise ValueError(f"{key} is not {NOUNS[kind]}")
+    _check_figures(told["provenance"])
+    inherited = {"method": told["method"]}
+    history = [_preset({**inherited, **_mapping(one)}, name) for one in told["history"]]
+    return Preset(told["method"], told["revision"], told["params"], told["provenance"], history, name)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("history is not a list of tables")
+    return value
+
+
+def _check_figures(provenance: Mapping[str, Any]) -> None:
+    for name, value in provenance.items():
+        if not all(isinstance(one, PLAIN) for one in (value if isinstance(value, list) else [value])):
+            raise ValueError(f"{name} is neither text, number, truth value nor a list of them")
+    for name in FIGURES:
+        value = provenance.get(name, 0.0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"{name} is not a number")
+
+
+def _choice(preset: Preset) -> list[Any]:
+    told = {k: v for k, v in preset.provenance.items() if k not in MADE and v is not None}
+    return [preset.method, preset.revision, dict(preset.params), told]
 
 
 def _table(name: str, values: Mapping[str, Any]) -> str:
-    lines = [f"{key} = {_value(value)}" for key, value in values.items() if value is not None]
+    told = {key if BARE.fullmatch(key) else _value(key): value for key, value in values.items()}
+    lines = [f"{key} = {_value(value)}" for key, value in told.items() if value is not None]
     return "\n".join([f"[{name}]", *lines] if name else lines) + "\n"
 
 
 def _value(value: Any) -> str:
     """JSON, which is TOML for texts, booleans, numbers and lists of them."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")

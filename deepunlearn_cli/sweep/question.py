@@ -12,6 +12,7 @@ from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Domain, Share
 from deepunlearn_cli.core.recipe import ID_LENGTH, Recipe, canonical
 from deepunlearn_cli.execution import recipes, trials
+from deepunlearn_cli.execution.steps import PRESET
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.sweep import losses
 from deepunlearn_cli.sweep.losses import Losses
@@ -30,6 +31,7 @@ class Question:
         sampler: a name in `SAMPLERS`.
         seed: of the sampler.
         label: tells studies of an otherwise equal question apart.
+        ranges: what is searched instead of what is declared, by name.
     """
 
     runs: tuple[Recipe, ...]
@@ -38,6 +40,7 @@ class Question:
     seed: int = 0
     fixed: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
+    ranges: Mapping[str, Domain] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -51,10 +54,10 @@ class Question:
         Raises:
             UsageFailure: nothing is left to search.
         """
-        every = METHODS.get(self.method).domains()
+        every = METHODS.needed(self.method).domains()
         domains = {
             name: self._resolved(domain)
-            for name, domain in every.items()
+            for name, domain in (every | dict(self.ranges)).items()
             if domain.search and name not in self.fixed
         }
         if not domains:
@@ -64,8 +67,9 @@ class Question:
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
-        """Every hyperparameter of the first trial: the fixed ones as given, the others at their defaults."""
-        return METHODS.get(self.method).build(dict(self.runs[0].params) | dict(self.fixed)).values()
+        """Every hyperparameter of the first trial: at its default, or as near to it as people allow."""
+        usual = METHODS.needed(self.method).build(dict(self.runs[0].params) | dict(self.fixed)).values()
+        return usual | {name: _within(self.domains[name], usual[name]) for name in self.ranges}
 
     @cached_property
     def space(self) -> dict[str, Any]:
@@ -82,6 +86,7 @@ class Question:
             "losses": losses.NAMES,
             "sampler": [self.sampler, self.seed],
             "label": self.label,
+            **({"ranges": {n: _described(one) for n, one in self.ranges.items()}} if self.ranges else {}),
         }
         digest = hashlib.sha256(canonical(asked).encode()).hexdigest()[:ID_LENGTH]
         return f"{self.method}-{digest}"
@@ -101,15 +106,22 @@ class Question:
         """The point of the space that the defaults are, or are next to."""
         return {name: _within(domain, self.defaults[name]) for name, domain in self.domains.items()}
 
-    def trials(self, params: Mapping[str, Any], fresh: int = 0) -> list[Recipe]:
-        """The trial of these hyperparameters on each original; `fresh` 1, 2, ... on seeds of their own."""
-        runs = self.unlearned(params)
+    def trials(self, params: Mapping[str, Any], fresh: int = 0, trial: int | None = None) -> list[Recipe]:
+        """The trial of these hyperparameters on each original; `fresh` 1, 2, ... on seeds of their own.
+
+        Which study and `trial` they are made for is on their labels: no part of their keys, and that of the
+        first who asks, where several studies come to the same point.
+        """
+        told = {"study": self.key, "trial": trial, "fresh": fresh or None}
+        told = {name: value for name, value in told.items() if value is not None}
+        runs = [replace(run, labels=dict(run.labels) | told) for run in self.unlearned(params)]
         return [trials.trial(run, run.params, run.seed + FRESH_STEP * fresh) for run in runs]
 
-    def unlearned(self, params: Mapping[str, Any]) -> list[Recipe]:
-        """The ordinary run of these hyperparameters on each original."""
-        held = METHODS.get(self.method).build(params).params()
-        return [replace(run, params=held) for run in self.runs]
+    def unlearned(self, params: Mapping[str, Any], preset: str = "") -> list[Recipe]:
+        """The ordinary run of these hyperparameters on each original; `preset` says where they are from."""
+        held = METHODS.needed(self.method).build(params).params()
+        told = {PRESET: preset} if preset else {}
+        return [replace(run, params=held, labels=dict(run.labels) | told) for run in self.runs]
 
     def losses(self, scores: Sequence[Mapping[str, Any]]) -> Losses:
         """The four losses, averaged over the originals."""
@@ -133,7 +145,11 @@ def _described(domain: Domain) -> dict[str, Any]:
 
 
 def _within(domain: Domain, value: Any) -> Any:
-    if domain.type is bool or domain.choices:
+    """What is nearest to a value among what is searched: of choices other than numbers, the first."""
+    if value in domain.choices or (domain.type is bool and not domain.choices):
         return value
+    if domain.choices:
+        number = domain.type in (int, float)
+        return min(domain.choices, key=lambda one: abs(one - value) if number else 0)
     assert not isinstance(domain.high, Share)
     return domain.type(min(max(value, domain.low), domain.high))

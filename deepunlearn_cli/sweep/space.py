@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from deepunlearn_cli.core.errors import UsageFailure, unknown
 from deepunlearn_cli.core.fields import Domain, Share
-from deepunlearn_cli.core.recipe import stream_seed
+from deepunlearn_cli.sweep.draws import Draws
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from deepunlearn_cli.sweep.question import Question
 
-SEED_LIMIT = 2**32  # NumPy's
 Space: TypeAlias = "dict[str, BaseDistribution]"
 
 
@@ -82,30 +81,27 @@ def sampler(question: Question) -> BaseSampler:
     """
     from optuna.samplers import BaseSampler
 
-    class Numbered(BaseSampler):
-        _inner = SAMPLERS[question.sampler](0)
+    space = {name: one for name, one in distributions(question.domains).items() if not one.single()}
+    draws = Draws(question, SAMPLERS[question.sampler], space)
 
+    class Numbered(BaseSampler):
         def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-            seed = stream_seed(question.seed, f"sampler/{trial.number}") % SEED_LIMIT
-            self._inner = SAMPLERS[question.sampler](seed)
-            self._inner.before_trial(study, trial)
+            draws.begin(study, trial)
 
         def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Space:
-            return self._inner.infer_relative_search_space(study, trial) if trial.number else {}
+            return draws.space
 
         def sample_relative(self, study: Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
-            return self._inner.sample_relative(study, trial, search_space) if trial.number else {}
+            return draws.point(study, trial)
 
         def sample_independent(
             self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
         ) -> Any:
-            if trial.number == 0:
-                return question.nearest_to_defaults[param_name]
-            return self._inner.sample_independent(study, trial, param_name, param_distribution)
+            return draws.inner.sample_independent(study, trial, param_name, param_distribution)
 
         def after_trial(
             self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
         ) -> None:
-            self._inner.after_trial(study, trial, state, values)
+            draws.inner.after_trial(study, trial, state, values)
 
     return Numbered()

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import Failure, UsageFailure
+from deepunlearn_cli.sweep.address import scrubbed, shown
 
 if TYPE_CHECKING:
+    from optuna import Study as OptunaStudy
     from optuna.storages import BaseStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 JOURNAL = "journal:"
+ALL = "all.journal"  # of a store: derived (`collection.py`)
 FORMS = "postgresql://, mysql://, sqlite:///FILE or journal:FILE"
 TRIES, PAUSE = 3, 0.5  # two machines that create the tables at the same moment: one of them tries again
 
@@ -28,20 +32,43 @@ def open_storage(address: str) -> BaseStorage:
     if address.startswith(JOURNAL):
         return _journal(Path(address.removeprefix(JOURNAL)).expanduser())
     if "://" not in address:
-        raise UsageFailure(f"--database {address!r} is not an address", f"--database takes {FORMS}")
+        raise UsageFailure(f"--database {shown(address)!r} is not an address", f"--database takes {FORMS}")
     return _database(address)
 
 
 def journal_of(folder: Path, name: str) -> str:
     """Address of a study's own journal in a store's folder of studies."""
-    return f"{JOURNAL}{folder / name}.journal"
+    return f"{JOURNAL}{journal_file(folder, name)}"
 
 
-def shown(address: str) -> str:
-    """The address without its password."""
-    scheme, separator, rest = address.partition("://")
-    user, at, place = rest.rpartition("@")
-    return f"{scheme}://{user.partition(':')[0]}@{place}" if separator and at else address
+def journal_file(folder: Path, name: str) -> Path:
+    """The file of a study's own journal."""
+    return folder / f"{name}.journal"
+
+
+def journals(folder: Path) -> list[Path]:
+    """The journals of a store's studies, without what is collected from them."""
+    return sorted(path for path in folder.glob("*.journal") if path.name != ALL)
+
+
+def studies_in(storage: BaseStorage) -> Iterator[OptunaStudy]:
+    """Our studies: a shared database may hold others."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    for name in optuna.get_all_study_names(storage):
+        study = optuna.load_study(study_name=name, storage=storage)
+        if "deepunlearn" in study.user_attrs:
+            yield study
+
+
+def made(address: str) -> bool:
+    """Whether there is such a storage, as far as can be told without making it: servers are taken to be."""
+    scheme, _, rest = address.partition(":")
+    if address.startswith(JOURNAL):
+        return Path(rest).expanduser().is_file()
+    file = rest.removeprefix("///").partition("?")[0]
+    return not scheme.startswith("sqlite") or Path(file).is_file()
 
 
 def _journal(path: Path) -> BaseStorage:
@@ -142,14 +169,15 @@ def _database(address: str) -> BaseStorage:
 
 def _no_driver(address: str, error: ImportError) -> Failure:
     kind = address.partition(":")[0].partition("+")[0]
+    lacking = error.name or scrubbed(str(error), address)
     return UsageFailure(
-        f"--database {kind}:// needs a library that is not installed: {error.name or error}",
+        f"--database {kind}:// needs a library that is not installed: {lacking}",
         f"pip install 'deepunlearn[{kind}]'" if kind == "postgresql" else f"install a driver for {kind}",
     )
 
 
 def _unreachable(address: str, error: Exception) -> Failure:
     reason: Any = getattr(error, "orig", None) or error
-    lines = [line.strip() for line in str(reason).splitlines() if line.strip()]
+    lines = [line.strip() for line in scrubbed(str(reason), address).splitlines() if line.strip()]
     said = lines[0] if lines else type(reason).__name__
     return UsageFailure(f"cannot use --database {shown(address)}: {said}", f"--database takes {FORMS}")

@@ -2,31 +2,33 @@
 
 Optuna numbers trials without gaps and without races; everything here is decided from those numbers. A trial
 may run if fewer trials than asked for come before it that are complete or on their way; so whatever the
-number of workers, exactly as many complete as were asked for, and none is made in vain.
+number of workers, exactly as many complete as were asked for, none is made in vain, and their numbers are
+those that one worker makes.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli import __version__
-from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.sweep import losses, space
+from deepunlearn_cli.sweep import finite, losses, opening, space
+from deepunlearn_cli.sweep.claims import Claims, draw, perhaps_too_late
+from deepunlearn_cli.sweep.claims import state as _state
+from deepunlearn_cli.sweep.draws import FREE
 from deepunlearn_cli.sweep.losses import Losses
-from deepunlearn_cli.sweep.presence import Presence, Watch
+from deepunlearn_cli.sweep.presence import Presence
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
     from optuna.storages import BaseStorage
-    from optuna.trial import FrozenTrial, Trial, TrialState
+    from optuna.trial import FrozenTrial, Trial
 
+    from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.sweep.question import Question
 
-RETRIES = 2  # of a trial whose worker died: a third death is the trial's own doing (memory, say)
+FORGIVEN = "forgiven"  # attribute of a study: failures before this number do not count any more
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,11 @@ class Study:
     """
 
     def __init__(self, question: Question, storage: BaseStorage, presence: Presence) -> None:
-        self.question, self.presence = question, presence
+        self.question = question
         self.distributions = space.distributions(question.domains)
-        self._watch = Watch()
-        self._study = _open(question, storage)
+        self._study = opening.study_of(question, storage)
+        ordered = question.sampler not in FREE
+        self.claims = Claims(self._study, storage, presence, ordered=ordered)
 
     @property
     def optuna(self) -> OptunaStudy:
@@ -81,10 +84,6 @@ class Study:
         """Every complete trial, in order."""
         return [self._point(trial) for trial in self._trials("COMPLETE")]
 
-    def count(self) -> int:
-        """How many trials there are in whatever state; the number of the next one."""
-        return len(self._study.get_trials(deepcopy=False))
-
     def standing(self, wanted: int) -> StudyProgress:
         """How far the study is."""
         points, failed = self.points(), list(filter(_diverged, self._trials("FAIL")))
@@ -93,21 +92,40 @@ class Study:
         if failed and (not points or failed[-1].number > points[-1].number):
             last = str(failed[-1].user_attrs["reason"])
         name = self.question
-        return StudyProgress(
-            name.key, name.method, len(points), len(failed), wanted, min(norms, default=None), last
-        )
+        done, goal, best = self.done(), self.goal(wanted), min(norms, default=None)
+        return StudyProgress(name.key, name.method, done, len(failed), goal, best, last)
+
+    @property
+    def size(self) -> int | None:
+        """How many points there are to try; None for any number."""
+        return finite.size(self.question.space["domains"])
+
+    def goal(self, wanted: int) -> int:
+        """How many trials are to be complete: what is wanted, or all points that give a usable model."""
+        if self.size is None:
+            return wanted
+        failed = {finite.key(trial.params) for trial in self._trials("FAIL") if _diverged(trial)}
+        return min(wanted, max(0, self.size - len(failed)))
+
+    def reached(self, wanted: int) -> bool:
+        """Whether there is nothing left to do."""
+        return self.done() >= self.goal(wanted)
+
+    def exhausted(self) -> bool:
+        """Whether every point was tried."""
+        return self.size is not None and self.reached(self.size)
 
     def done(self) -> int:
-        """How many trials are complete."""
-        return len(self._trials("COMPLETE"))
+        """How many trials are complete; of finite spaces, with different points."""
+        return self._different(self._trials("COMPLETE"))
 
     def taken(self) -> int:
         """How many trials are complete or running."""
-        return len(self._trials("COMPLETE", "RUNNING"))
+        return self.done() + len(self._trials("RUNNING"))
 
-    def failures(self, since: int) -> list[str]:
-        """Why the newest trials failed, newest first, back to the last complete one or to number `since`."""
-        reasons = []
+    def failures(self) -> list[str]:
+        """Why the newest trials failed, newest first, back to the last complete or forgiven one."""
+        reasons, since = [], self._study.user_attrs.get(FORGIVEN, 0)
         for trial in reversed(self._trials("COMPLETE", "FAIL")):
             if trial.number < since or trial.state.name == "COMPLETE":
                 break
@@ -115,140 +133,69 @@ class Study:
                 reasons.append(str(trial.user_attrs["reason"]))
         return reasons
 
+    def forgive(self, patience: int) -> None:
+        """Count failures anew where so many ended the last search; one that was interrupted goes on."""
+        if len(self.failures()) >= patience:
+            self._study.set_user_attr(FORGIVEN, len(self._study.get_trials(deepcopy=False)))
+
     def claim(self, wanted: int) -> Trial | None:
-        """A trial to run, or None if enough are complete or running already."""
-        self.recover()
-        if self.taken() >= wanted:
+        """A trial to run; None if enough are complete or running, or one that is running is in doubt."""
+        self.claims.recover()
+        goal = self.goal(wanted)
+        if self.claims.in_doubt() or self.taken() >= goal:
             return None
-        trial = self._study.ask(self.distributions)
-        trial.set_user_attr("worker", self.presence.claim)
+        trial = self.claims.next()
         before = [t for t in self._trials("COMPLETE", "RUNNING", "WAITING") if t.number < trial.number]
-        if len(before) < wanted:
-            return trial
-        self._study.tell(trial, state=_state("FAIL"))  # another worker was quicker
-        return None
+        if self._different(before) >= goal:  # another worker was quicker
+            self.claims.put_back(trial)
+            return None
+        draw(trial, self.distributions)
+        return trial
 
-    def complete(self, trial: Trial, of: Losses) -> None:
-        """Tell the losses of a trial; in vain if others have given us up for dead."""
+    def recipes(self, trial: Trial) -> list[Recipe]:
+        """The runs that a trial is made of, one on each original; the trial knows them from now on."""
+        recipes = self.question.trials(self.question.params(trial.params), trial=trial.number)
+        with perhaps_too_late():
+            trial.set_user_attr("runs", [recipe.key for recipe in recipes])
+        return recipes
+
+    def complete(self, trial: Trial, of: Losses, facts: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Tell the losses of a trial; in vain if others have given us up for dead.
+
+        Args:
+            facts: of its runs.
+        """
         values = list(of) if self.question.sampler in space.MULTI_OBJECTIVE else [losses.norm(of)]
-        with _perhaps_too_late():
-            trial.set_user_attr("losses", list(of))
+        with perhaps_too_late():
+            for name, value in attributes(of, facts).items():
+                trial.set_user_attr(name, value)
             self._study.tell(trial, values)
-
-    def fail(self, trial: Trial, reason: str) -> None:
-        """Tell that a trial gave no usable model."""
-        with _perhaps_too_late():
-            trial.set_user_attr("reason", reason)
-            self._study.tell(trial, state=_state("FAIL"))
-
-    def give_back(self, trial: Trial) -> None:
-        """Leave a trial that cannot be finished here to the next worker."""
-        self._requeue(self._study.get_trials(deepcopy=False)[trial.number], died=False)
-
-    def recover(self) -> None:
-        """Leave the trials of dead workers to the next worker."""
-        for trial in self._trials("RUNNING"):
-            worker, beat = trial.user_attrs.get("worker"), trial.user_attrs.get("beat")
-            if self._watch.is_dead(trial.number, worker, beat):
-                self._requeue(trial, died=True)
-
-    def _requeue(self, trial: FrozenTrial, *, died: bool) -> None:
-        again = int(trial.user_attrs.get("retry", 0)) + died
-        told = False
-        with _perhaps_too_late():
-            self._study.tell(trial.number, state=_state("FAIL"))
-            told = True
-        # whoever changed the state, and nobody else, asks for the point again
-        if told and again <= RETRIES and trial.params.keys() == self.distributions.keys():
-            self._study.enqueue_trial(trial.params, user_attrs={"retry": again})
 
     def _trials(self, *states: str) -> list[FrozenTrial]:
         wanted = tuple(map(_state, states))
         return self._study.get_trials(deepcopy=False, states=wanted)
 
+    def _different(self, trials: Sequence[FrozenTrial]) -> int:
+        """How many trials there are, less those of finite spaces that repeat a complete one."""
+        complete = [trial.params for trial in trials if trial.state.name == "COMPLETE"]
+        repeats = 0 if self.size is None else len(complete) - len(set(map(finite.key, complete)))
+        return len(trials) - repeats
+
     def _point(self, trial: FrozenTrial) -> Point:
         return Point(trial.number, self.question.params(trial.params), tuple(trial.user_attrs["losses"]))
 
 
-def _open(question: Question, storage: BaseStorage) -> OptunaStudy:
-    import optuna
+def attributes(of: Losses, facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a trial keeps beside its values, by name.
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    objectives = len(losses.NAMES) if question.sampler in space.MULTI_OBJECTIVE else 1
-    study = optuna.create_study(
-        storage=storage,
-        study_name=question.key,
-        sampler=space.sampler(question),
-        directions=["minimize"] * objectives,
-        load_if_exists=True,
-    )
-    known = study.user_attrs.get("space")
-    if known is None:
-        for name, value in _about(question).items():
-            study.set_user_attr(name, value)
-    elif known != json.loads(json.dumps(question.space)):
-        raise UsageFailure(
-            f"study {question.key} searched another space: {_difference(known, question.space)}",
-            "--study NAME starts one of its own beside it",
-        )
-    return study
-
-
-def _about(question: Question) -> dict[str, Any]:
-    run = question.runs[0]
-    return {
-        "deepunlearn": __version__,
-        "method": question.method,
-        "dataset": run.labels.get("dataset", ""),
-        "model": run.model,
-        "forget": run.labels.get("forget", ""),
-        "setting": run.setting,
-        "originals": [one.inputs["original"].key for one in question.runs],
-        "sampler": question.sampler,
-        "seed": question.seed,
-        "label": question.label,
-        "fixed": dict(question.fixed),
-        "defaults": question.defaults,
-        "nearest": question.nearest_to_defaults,
-        "space": question.space,
-    }
-
-
-def _difference(known: Mapping[str, Any], space_now: Mapping[str, Any]) -> str:
-    if known["revision"] != space_now["revision"]:
-        return f"the method's revision is now {space_now['revision']}, and was {known['revision']}"
-    then, now = known["domains"], space_now["domains"]
-    name = min(name for name in {*then, *now} if then.get(name) != json.loads(json.dumps(now.get(name))))
-    return f"{name} was {_words(then.get(name))} and is {_words(now.get(name))}"
-
-
-def _words(domain: Mapping[str, Any] | None) -> str:
-    if domain is None:
-        return "not searched"
-    if "choices" in domain:
-        return " | ".join(map(str, domain["choices"]))
-    return f"{domain['low']:g} .. {domain['high']:g}{' (log)' if domain['log'] else ''}"
+    Of its runs, `seconds` are the sum over originals and `work`, in epochs of training, is the mean.
+    """
+    named = {"losses": list(of), **dict(zip(losses.NAMES, of, strict=True))}
+    if not facts:
+        return named
+    seconds, work = ([float(one[name]) for one in facts] for name in ("seconds", "work"))
+    return named | {"seconds": math.fsum(seconds), "work": math.fsum(work) / len(work)}
 
 
 def _diverged(trial: FrozenTrial) -> bool:
     return trial.state.name == "FAIL" and "reason" in trial.user_attrs
-
-
-def _state(name: str) -> TrialState:
-    from optuna.trial import TrialState
-
-    return TrialState[name]
-
-
-@contextmanager
-def _perhaps_too_late() -> Iterator[None]:
-    """Bear with a trial that others have ended because they took its worker for dead."""
-    from optuna.exceptions import UpdateFinishedTrialError
-
-    try:
-        yield
-    except UpdateFinishedTrialError:
-        pass
-    except ValueError as error:
-        if "Cannot tell a" not in str(error):
-            raise

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from deepunlearn_cli.core.errors import NotFound
-from deepunlearn_cli.sweep import losses
+from deepunlearn_cli.sweep import finite, losses
 from deepunlearn_cli.sweep.choice import importances
-from deepunlearn_cli.sweep.storage import JOURNAL, open_storage
+from deepunlearn_cli.sweep.judge import reads_judge
+from deepunlearn_cli.sweep.opening import key_of
+from deepunlearn_cli.sweep.storage import JOURNAL, journals, made, open_storage, studies_in
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
-    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
 
@@ -60,22 +61,40 @@ class Best(TypedDict):
     confirmed_defaults: float | None
 
 
-class StudyRow(About, Best):
-    """A study: what it asked, how far it is, what it found.
+class Standing(About, Best):
+    """A study: what it asked, how far it is, what it came to.
 
     Attributes:
         tuned: names of the hyperparameters that were searched or fixed by hand.
         trials: how many are complete; `failed`: how many gave no usable model.
-        importances: by hyperparameter, its share in what the trials differ by.
-        pareto: the trials that no other beats in all four losses.
+        points: how many settings there are to try (None: any number); `trials` counts each once.
+        reads_judge: whether the method itself reads the validation pictures that trials are judged on.
     """
 
     study: str
     tuned: list[str]
     trials: int
     failed: int
+    points: int | None
+    reads_judge: bool
+
+
+class StudyRow(Standing):
+    """The same, with what the trials say together.
+
+    Attributes:
+        importances: by hyperparameter, its share in what the trials differ by.
+        domains: what was searched, by name: `log`, `choices` and so on, as declared.
+        history: every complete trial, by number.
+        pareto: the trials that no other beats in all four losses.
+        candidates: the settings that were confirmed, or the one chosen without that (`Candidate`).
+    """
+
     importances: Mapping[str, float]
+    domains: Mapping[str, Mapping[str, Any]]
+    history: list[Point]
     pareto: list[Point]
+    candidates: list[Mapping[str, Any]]
 
 
 def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
@@ -89,8 +108,7 @@ def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
         NotFound: there is none.
         UsageFailure: the storage cannot be read.
     """
-    storages = [open_storage(address)] if address else [open_storage(one) for one in _journals(studies)]
-    rows = [_row(study) for storage in storages for study in _studies(storage)]
+    rows = [_row(study) for study in every_study(studies, address)]
     begun = [row for row in rows if row["trials"]]
     if not begun:
         raise NotFound(
@@ -99,38 +117,55 @@ def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
     return sorted(begun, key=lambda row: (row["dataset"], row["model"], row["method"], row["study"]))
 
 
-def _journals(studies: Path) -> list[str]:
-    return [f"{JOURNAL}{path}" for path in sorted(studies.glob("*.journal"))]
-
-
-def _studies(storage: BaseStorage) -> Iterator[OptunaStudy]:
-    """Our studies: a shared database may hold others."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    for name in optuna.get_all_study_names(storage):
-        study = optuna.load_study(study_name=name, storage=storage)
-        if "deepunlearn" in study.user_attrs:
-            yield study
+def every_study(studies: Path, address: str | None = None) -> Iterator[OptunaStudy]:
+    """Each of a store or storage; `UsageFailure` if that cannot be read."""
+    if address and not made(address):
+        return
+    addresses = [address] if address else [f"{JOURNAL}{path}" for path in journals(studies)]
+    for one in addresses:
+        yield from studies_in(open_storage(one))
 
 
 def _row(study: OptunaStudy) -> StudyRow:
-    attrs = study.user_attrs
-    trials = study.get_trials(deepcopy=False)
-    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
-    failed = sum(trial.state.name == "FAIL" and "reason" in trial.user_attrs for trial in trials)
-    points = [tuple(trial.user_attrs["losses"]) for trial in complete]
+    complete, attrs = _complete(study), study.user_attrs
+    history = [point_of(trial, attrs) for trial in complete]
+    pareto = losses.pareto([tuple(trial.user_attrs["losses"]) for trial in complete])
+    return {
+        **standing(study),
+        "importances": importances(study),
+        "domains": attrs["space"]["domains"],
+        "history": history,
+        "pareto": [history[i] for i in pareto],
+        "candidates": attrs.get("candidates", []),
+    }
+
+
+def _complete(study: OptunaStudy) -> list[FrozenTrial]:
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
+
+
+def standing(study: OptunaStudy) -> Standing:
+    """How far a study is, and what it came to."""
+    attrs, complete = study.user_attrs, _complete(study)
+    failed = [
+        t for t in study.get_trials(deepcopy=False) if t.state.name == "FAIL" and "reason" in t.user_attrs
+    ]
+    size = finite.size(attrs["space"]["domains"])
     about = cast("About", {name: attrs.get(name) for name in About.__annotations__})
     return {
-        "study": study.study_name,
+        "study": key_of(study),
         **about,
         "tuned": [*attrs["space"]["domains"], *attrs["fixed"]],
-        "trials": len(complete),
-        "failed": failed,
+        "trials": _count(complete, size),
+        "failed": len(failed),
+        "points": size,
+        "reads_judge": reads_judge(about["method"], attrs["defaults"]),
         **_best(complete, attrs),
-        "importances": importances(study),
-        "pareto": [_point(complete[i], attrs) for i in losses.pareto(points)],
     }
+
+
+def _count(complete: list[FrozenTrial], size: int | None) -> int:
+    return len(complete) if size is None else len({finite.key(trial.params) for trial in complete})
 
 
 def _best(complete: list[FrozenTrial], attrs: Mapping[str, Any]) -> Best:
@@ -139,7 +174,7 @@ def _best(complete: list[FrozenTrial], attrs: Mapping[str, Any]) -> Best:
     chosen = next((one for one in candidates if one["chosen"]), None)
     usual = next((one["confirmed"] for one in candidates if one["defaults"]), None)
     if chosen is None and complete:
-        best = min((_point(trial, attrs) for trial in complete), key=lambda point: point["norm"])
+        best = min((point_of(trial, attrs) for trial in complete), key=lambda point: point["norm"])
         chosen = {"params": best["params"], "searched": best["norm"], "trial": best["trial"]}
     known = chosen or {}
     return {
@@ -152,7 +187,8 @@ def _best(complete: list[FrozenTrial], attrs: Mapping[str, Any]) -> Best:
     }
 
 
-def _point(trial: FrozenTrial, attrs: Mapping[str, Any]) -> Point:
+def point_of(trial: FrozenTrial, attrs: Mapping[str, Any]) -> Point:
+    """A complete trial of a study with these attributes."""
     ra, fa, va, discernibility = trial.user_attrs["losses"]
     usual = dict(trial.params) == attrs["nearest"]
     params = attrs["defaults"] if usual else {**attrs["defaults"], **trial.params}

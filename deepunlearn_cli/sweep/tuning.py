@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +13,24 @@ from deepunlearn_cli import __version__
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import recipes, trials
+from deepunlearn_cli.execution import references as known
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.store import Run, Store
+from deepunlearn_cli.store.asked import by_choice
 from deepunlearn_cli.sweep import losses, presets
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS, Candidate, choose
+from deepunlearn_cli.sweep.fit import traits
+from deepunlearn_cli.sweep.judge import flattered, reads_judge
 from deepunlearn_cli.sweep.presence import present
 from deepunlearn_cli.sweep.presets import Preset
 from deepunlearn_cli.sweep.question import Question
+from deepunlearn_cli.sweep.ranges import by_hand
 from deepunlearn_cli.sweep.workers import Order
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Start
     from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.execution.steps import Steps
     from deepunlearn_cli.sweep.study import Study
 
 
@@ -39,10 +45,15 @@ class Search:
 
 @dataclass
 class TunedMethod:
-    """What became of a method: its candidates, its preset and where that is, its models on the originals."""
+    """What became of a method: its candidates, its preset and where that is, its models on the originals.
+
+    Attributes:
+        exhausted: whether the trials are all that there could be.
+    """
 
     question: Question
     trials: int
+    exhausted: bool
     candidates: list[Candidate]
     preset: Preset
     path: Path
@@ -61,11 +72,12 @@ def is_tunable(method: str) -> bool:
     return not actor.control and any(domain.search for domain in actor.domains().values())
 
 
-def references(starts: Sequence[Start]) -> list[Recipe]:
-    """The retrained model of each original.
+def references(starts: Sequence[Start], store: Store) -> list[Recipe]:
+    """The retrained model of each original: that which the store has for it, or its own training.
 
     Raises:
-        UsageFailure: originals that no one setting could suit; too few pictures to judge trials with.
+        UsageFailure: originals that no one setting could suit; too few pictures to judge trials with; one
+            from elsewhere of which nobody said how it was trained.
     """
     first = starts[0]
     for start in starts:
@@ -75,7 +87,19 @@ def references(starts: Sequence[Start]) -> list[Recipe]:
                 "give originals that differ in their seeds only; sweep the others by themselves",
             )
     _check_sizes(first)
-    return [recipes.retrained(start.recipe, start.forget) for start in starts]
+    return [_reference(start, store) for start in starts]
+
+
+def _reference(start: Start, store: Store) -> Recipe:
+    if found := known.of(start.recipe, start.forget, store):
+        return found
+    if not known.training_known(start.recipe):
+        raise UsageFailure(
+            f"nobody said how {start.recipe.labels.get('file', start.recipe.key)} was trained, and trials "
+            "are judged by a model that was retrained in the same way",
+            "say how: --training epochs=30 --training lr=0.05 ... (`deepunlearn methods retrain`)",
+        )
+    return recipes.retrained(start.recipe, start.forget)
 
 
 def questions(
@@ -83,26 +107,39 @@ def questions(
     starts: Sequence[Start],
     search: Search,
     methods: Mapping[str, Mapping[str, Any]],
+    steps: Steps,
 ) -> list[Question]:
     """A question per method, with the retrained models made and measured.
 
     Args:
-        methods: fixed hyperparameters by method.
+        methods: hyperparameters by hand, by method: values that stay, ranges, choices (`by_hand`).
+        steps: how the methods take them, in trials as in what is made of the choice.
 
     Raises:
         RunFailed: a retrained model could not be made.
         UsageFailure: as `references`; a method with nothing to search.
     """
-    figures = tuple(
-        {name: _known(run.scores, name) for name in losses.ACCURACIES}
-        for run in _all_of(runner, references(starts))
-    )
+    retrained = _all_of(runner, references(starts, runner.store))
+    for start, run in zip(starts, retrained, strict=True):
+        if original := runner.store.get(start.recipe.key):
+            known.check_fit(original, run)
+    figures = tuple({name: _known(run.scores, name) for name in losses.ACCURACIES} for run in retrained)
+    return [replace(one, references=figures) for one in unmeasured(starts, search, methods, steps)]
+
+
+def unmeasured(
+    starts: Sequence[Start], search: Search, methods: Mapping[str, Mapping[str, Any]], steps: Steps
+) -> list[Question]:
+    """The same questions, their retrained models not measured: enough to find what was answered.
+
+    Raises:
+        UsageFailure: a method with nothing to search.
+    """
     asked = []
-    for method, fixed in methods.items():
-        runs = tuple(recipes.unlearned(start.recipe, method, start.forget) for start in starts)
-        asked.append(
-            Question(runs, figures, search.sampler, search.seed, _typed(method, fixed), search.label)
-        )
+    for method, given in methods.items():
+        runs = tuple(steps.unlearned(start.recipe, method, start.forget) for start in starts)
+        hand = by_hand(method, given)
+        asked.append(Question(runs, (), search.sampler, search.seed, hand.fixed, search.label, hand.ranges))
     for question in asked:
         _ = question.domains  # refuses a method with nothing to search
     return asked
@@ -120,29 +157,37 @@ def conclude(
     Returns:
         What became of the methods, and a failure for each study without a complete trial.
     """
-    with present(runner.store.studies) as presence:
+    with present(runner.store.studies, order.keys) as presence:
         studies = [study for study in order.open(presence) if study.done()]
         if confirm and studies:
             say(f"confirming the best {confirm} and the defaults on {FRESH_SEEDS} fresh seeds each")
         candidates = choose(studies, runner, confirm)
-        tuned = [_tuned(study, few, runner.store) for study, few in zip(studies, candidates, strict=True)]
+        tuned = [_tuned(one, few, runner.store, say) for one, few in zip(studies, candidates, strict=True)]
+        order.collect(studies)
+    for one in tuned:
+        for text in flattered(one.question.method, one.preset.params):
+            say(text)
     _make_models(tuned, runner)
     concluded = {study.question.key for study in studies}
     missing = [question for question in order.questions if question.key not in concluded]
     return tuned, [_nothing(question) for question in missing]
 
 
-def _tuned(study: Study, candidates: list[Candidate], store: Store) -> TunedMethod:
+def _tuned(
+    study: Study, candidates: list[Candidate], store: Store, say: Callable[[str], None]
+) -> TunedMethod:
     trials, path = study.done(), store.studies / f"{study.question.key}.toml"
-    preset = _preset(study.question, trials, candidates)
-    presets.write(preset, path)
-    return TunedMethod(study.question, trials, candidates, preset, path, [], [])
+    preset = presets.record(_preset(study.question, trials, candidates), path, say)
+    return TunedMethod(study.question, trials, study.exhausted(), candidates, preset, path, [], [])
 
 
 def _make_models(tuned: Sequence[TunedMethod], runner: Runner) -> None:
     """The ordinary runs of the chosen settings, all in one batch."""
     owners = {
-        recipe.key: (recipe, one) for one in tuned for recipe in one.question.unlearned(one.preset.params)
+        recipe.key: (recipe, one)
+        for one in tuned
+        for run in one.question.unlearned(one.preset.params, one.preset.title)
+        for recipe in [by_choice(run, one.question.key)]
     }
     outcome = runner.ensure_all([recipe for recipe, _ in owners.values()])
     for run in outcome.runs:
@@ -159,16 +204,14 @@ def _preset(question: Question, trials: int, candidates: Sequence[Candidate]) ->
     run, chosen = question.runs[0], next(one for one in candidates if one.chosen)
     usual = next((one.confirmed for one in candidates if one.defaults), None)
     provenance = {
-        "dataset": run.labels.get("dataset", ""),
-        "model": run.model,
-        "forget": run.labels.get("forget", ""),
-        "forget_sha256": run.forget,
+        **traits(run),
         "setting": run.setting,
         "originals": [one.inputs["original"].key for one in question.runs],
         "study": question.key,
         "sampler": question.sampler,
         "sampler_seed": question.seed,
         "trials": trials,
+        "reads_judge": reads_judge(question.method, chosen.params) or None,
         "fixed": sorted(question.fixed),
         "searched": chosen.searched,
         "confirmed": chosen.confirmed,
@@ -189,11 +232,6 @@ def _all_of(runner: Runner, recipes: Sequence[Recipe]) -> list[Run]:
     if outcome.failures:
         raise outcome.failures[0][1]
     return outcome.runs
-
-
-def _typed(method: str, fixed: Mapping[str, Any]) -> dict[str, Any]:
-    values = METHODS.needed(method).build(fixed).values()
-    return {name: values[name] for name in fixed}
 
 
 def _known(scores: Mapping[str, Any], name: str) -> float:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.errors import Failure, RunFailed
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
+from deepunlearn_cli.sweep import opening
+from deepunlearn_cli.sweep.collection import Collection
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
-from deepunlearn_cli.sweep.storage import journal_of, open_storage
+from deepunlearn_cli.sweep.storage import journal_of, made, open_storage
 from deepunlearn_cli.sweep.study import Study, StudyProgress
 from deepunlearn_cli.system.processes import Link, Lost, ProcessPool, Told
 
@@ -51,12 +54,44 @@ class Order:
         shared = open_storage(self.address) if self.address else None
         return [Study(question, shared or self._journal(question), presence) for question in self.questions]
 
+    @property
+    def keys(self) -> list[str]:
+        """Of the studies."""
+        return [question.key for question in self.questions]
+
+    @property
+    def folder(self) -> Path:
+        """Of the store's studies."""
+        return Store(Path(self.store)).studies
+
+    @contextmanager
+    def collecting(self, tell: Tell, studies: Sequence[Study]) -> Iterator[Tell]:
+        """`tell`, which also keeps the store's one storage of all studies up to date; so does the end."""
+        collection = None if self.address else Collection(self.folder)
+        yield collection.beside(tell, studies) if collection else tell
+        if collection:
+            collection.update(studies)
+
+    def collect(self, studies: Sequence[Study]) -> None:
+        """Bring the store's one storage of all studies up to date; a database is one itself."""
+        if not self.address:
+            Collection(self.folder).update(studies)
+
+    def existing(self, question: Question) -> Study | None:
+        """The study of a question as far as it is, if it was begun; nothing is made."""
+        address = self.address or journal_of(self.folder, question.key)
+        if not made(address):
+            return None
+        storage = open_storage(address)
+        begun = opening.name_in(storage, question.key)
+        return Study(question, storage, Presence(None)) if begun else None
+
     def late(self) -> bool:
         """Whether the time is up."""
         return self.deadline is not None and time.time() >= self.deadline
 
     def _journal(self, question: Question) -> BaseStorage:
-        return open_storage(journal_of(Store(Path(self.store)).studies, question.key))
+        return open_storage(journal_of(self.folder, question.key))
 
 
 def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failure]:
@@ -73,33 +108,31 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
     Raises:
         UsageFailure: a method that cannot act on this architecture; storage that cannot be used.
     """
-    with present(Store(Path(order.store)).studies) as presence:
+    with present(order.folder, order.keys) as presence:
         studies = order.open(presence)
-        begun = [study.count() for study in studies]
-        if all(study.done() >= order.wanted for study in studies):
+        if all(study.reached(order.wanted) for study in studies):
             return []
-        if workers == 1:
-            _Worker(order, studies, begun, runner, tell).work()
-        else:
-            _in_processes(order, begun, workers, tell)
-        failures = (_given_up(study, since, order) for study, since in zip(studies, begun, strict=True))
-        return [failure for failure in failures if failure]
+        for study in studies:
+            study.forgive(order.patience)
+        with order.collecting(tell, studies) as tell:
+            if workers == 1:
+                _Worker(order, studies, runner, tell).work()
+            else:
+                _in_processes(order, presence, workers, tell)
+        return [failure for failure in (_given_up(study, order) for study in studies) if failure]
 
 
-def serve(link: Link, order: Order, begun: Sequence[int]) -> None:
-    """The main function of a worker process."""
-    store = Store(Path(order.store))
-    with present(store.studies) as presence:
-        worker = _Worker(
-            order, order.open(presence), begun, Runner(store, order.device, sharing=link.workers), link.tell
-        )
-        worker.work()
+def serve(link: Link, order: Order, parent: str | None) -> None:
+    """The main function of a worker process; `parent` is the lock of the command."""
+    with present(order.folder, order.keys, parent) as presence:
+        runner = Runner(Store(Path(order.store)), order.device, sharing=link.workers)
+        _Worker(order, order.open(presence), runner, link.tell).work()
 
 
-def _in_processes(order: Order, begun: Sequence[int], workers: int, tell: Tell) -> None:
-    borne = 0
+def _in_processes(order: Order, presence: Presence, workers: int, tell: Tell) -> None:
+    borne, parent = 0, presence.claim["lock"]
     with ProcessPool(workers) as pool:
-        for event in pool.run(serve, [(order, begun)] * workers):
+        for event in pool.run(serve, [(order, parent)] * workers):
             if isinstance(event, Told):
                 borne = 0
                 tell(event.message)
@@ -107,12 +140,12 @@ def _in_processes(order: Order, begun: Sequence[int], workers: int, tell: Tell) 
                 borne += 1
                 if borne > LOSSES_BORNE:
                     raise Failure(f"{borne} worker processes died: {event.reason}", "try fewer --jobs")
-                pool.start(serve, order, begun)
+                pool.start(serve, order, parent)
 
 
-def _given_up(study: Study, since: int, order: Order) -> RunFailed | None:
-    reasons = study.failures(since)
-    if len(reasons) < order.patience or study.done() >= order.wanted:
+def _given_up(study: Study, order: Order) -> RunFailed | None:
+    reasons = study.failures()
+    if len(reasons) < order.patience or study.reached(order.wanted):
         return None
     message = (
         f"{study.question.method}: the last {len(reasons)} trials failed, the newest because {reasons[0]}"
@@ -123,12 +156,9 @@ def _given_up(study: Study, since: int, order: Order) -> RunFailed | None:
 class _Worker:
     """One of those who search: takes the study that is furthest behind, again and again."""
 
-    def __init__(
-        self, order: Order, studies: Sequence[Study], begun: Sequence[int], runner: Runner, tell: Tell
-    ) -> None:
+    def __init__(self, order: Order, studies: Sequence[Study], runner: Runner, tell: Tell) -> None:
         self.order, self.runner, self.tell = order, runner, tell
         self._open = {study.question.key: study for study in studies}
-        self._begun = dict(zip(self._open, begun, strict=True))
         self._taken = {key: study.taken() for key, study in self._open.items()}  # when last looked at
 
     def work(self) -> None:
@@ -141,11 +171,12 @@ class _Worker:
     def _step(self, key: str, study: Study) -> bool:
         """Make a trial of the study; False if there was none to make."""
         self._taken[key] = study.taken()
-        if study.done() >= self.order.wanted or _given_up(study, self._begun[key], self.order):
+        if study.reached(self.order.wanted) or _given_up(study, self.order):
             del self._open[key]
             return True
         trial = study.claim(self.order.wanted)
         if trial is None:
+            self._taken[key] = self.order.wanted  # as far as we are concerned
             return False
         self._taken[key] += 1
         self._make(study, trial)
@@ -156,20 +187,17 @@ class _Worker:
         """Others have the last trials in hand: wait, ready to take over from one that dies."""
         if min(self._taken.values()) >= self.order.wanted:
             time.sleep(POLL_SECONDS)
+            self._taken = {key: study.taken() for key, study in self._open.items()}
 
     def _make(self, study: Study, trial: Trial) -> None:
         try:
-            with study.presence.beating(trial):
-                scores = self._scores(study.question, trial.params)
+            with study.claims.presence.beating(trial):
+                runs = [self.runner.ensure(recipe) for recipe in study.recipes(trial)]
         except RunFailed as failure:
-            study.fail(trial, failure.message)
+            study.claims.fail(trial.number, failure.message)
         except BaseException:
-            study.give_back(trial)
+            study.claims.put_back(trial)
             raise
         else:
-            study.complete(trial, study.question.losses(scores))
-
-    def _scores(self, question: Question, proposed: dict[str, Any]) -> list[dict[str, Any]]:
-        """Scores on each original; the first one that fails spares the others."""
-        recipes = question.trials(question.params(proposed))
-        return [self.runner.ensure(recipe).scores for recipe in recipes]
+            of = study.question.losses([run.scores for run in runs])
+            study.complete(trial, of, [run.facts for run in runs])

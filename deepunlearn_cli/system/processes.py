@@ -15,8 +15,8 @@
 Workers start from nothing (`spawn`): they inherit no torch, no CUDA context, no thread pool. Arguments,
 items, messages and results are pickled: plain data (a recipe as JSON, the store's address), never a model.
 
-Each worker has a pipe of its own, so that one killed in the middle of a word blocks nobody, and each end sees
-at once that the other is gone. Ctrl-C reaches a whole terminal: workers are deaf to it, owners end them.
+Each worker has a pipe of its own, so that one killed in the middle of a word blocks nobody, and each end
+sees at once that the other is gone. Ctrl-C reaches a whole terminal: workers are deaf, their owner ends them.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.forgetting import forget_for
 from deepunlearn_cli.execution.pool import PoolRunner
 from deepunlearn_cli.execution.runner import Runner
+from deepunlearn_cli.execution.steps import Steps
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import SAMPLERS, Order, Search, questions, search
 from deepunlearn_cli.sweep.choice import choose
@@ -84,7 +85,11 @@ def ask(runner: Runner, options: argparse.Namespace, seed: int) -> list[Question
         recipe, dataset, forget_for(scene.data, dataset, data.DEFAULT_FORGET, runner), options.dataset
     )
     methods = {name: {} for name in options.methods.split(",")}
-    return [one for sampler in SAMPLERS for one in questions(runner, [start], Search(sampler, seed), methods)]
+    return [
+        one
+        for sampler in SAMPLERS
+        for one in questions(runner, [start], Search(sampler, seed), methods, Steps())
+    ]
 
 
 def measured(studies: Sequence[Study], runner: Runner) -> dict[Cell, list[Result]]:

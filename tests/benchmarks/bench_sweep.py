@@ -21,6 +21,7 @@ from deepunlearn_cli.engine.device import synchronize
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.forgetting import forget_for
 from deepunlearn_cli.execution.runner import Runner
+from deepunlearn_cli.execution.steps import Steps
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import Order, Search, questions, search
 
@@ -53,7 +54,7 @@ def original(runner: Runner, spec: str, model: str, epochs: int) -> Start:
 
 def order(runner: Runner, start: Start, method: str, trials: int, seed: int, label: str) -> Order:
     """A search of random points; seeds differ, so that no trial is in the store yet."""
-    asked = questions(runner, [start], Search("random", seed, label), {method: {}})
+    asked = questions(runner, [start], Search("random", seed, label), {method: {}}, Steps())
     return Order(tuple(asked), str(runner.store.root), None, "auto", trials, None, 10)
 
 

@@ -26,6 +26,7 @@ from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.forgetting import forget_for
 from deepunlearn_cli.execution.pool import PoolRunner
 from deepunlearn_cli.execution.runner import Runner
+from deepunlearn_cli.execution.steps import Steps
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import Order, Search, TunedMethod, conclude, questions, search, tunable
 
@@ -80,7 +81,7 @@ def originals(runner: Runner, options: argparse.Namespace) -> list[Start]:
 def tune(runner: Runner, options: argparse.Namespace, starts: Sequence[Start]) -> list[TunedMethod]:
     """Every method's preset."""
     names = tunable() if options.methods == "all" else options.methods.split(",")
-    asked = questions(runner, starts, Search(options.sampler), {name: {} for name in names})
+    asked = questions(runner, starts, Search(options.sampler), {name: {} for name in names}, Steps())
     order = Order(tuple(asked), str(runner.store.root), None, "auto", options.trials, None, 20)
     failures = search(order, options.jobs, runner, lambda _: None)
     tuned, missing = conclude(order, runner, options.confirm, lambda _: None)

@@ -284,3 +284,17 @@ def fresh_import(*words: object) -> Said:
 
     sys.modules.pop("their_net", None)
     return call(*words)
+
+
+class TestSearch:
+    """Trials are judged by a model that was retrained as the original was trained, or not at all."""
+
+    def test_a_search_needs_to_know_how_a_model_was_trained(self, about):
+        words = ("sweep", "--method", "ft", "--ckpt", "theirs.pth", "--forget", "random:0.3", *about)
+        words += ("--mean", "none", "--val-share", "0.3", "--trials", "1", "--confirm", "0")
+        refused(*words, code=2, says=("nobody said how theirs.pth was trained", "--training epochs=30"))
+        assert not ok("runs", "--kind", "trial", *about[-2:]).lines
+        said = call(*words, *HOW)
+        assert said.code == 0 or "is no reference" in said.err, said
+        (retrain,) = ok("runs", "--name", "retrain", *about[-2:], "--json").json
+        assert retrain["params"]["epochs"] == 2

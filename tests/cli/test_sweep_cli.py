@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
+import re
 import signal
 import time
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from cli_kit import TRAIN, Bench, bench, ok, on_terminal, refused, running, small_npz, until
 
+from deepunlearn_cli.core.fields import Domain
+from deepunlearn_cli.sweep import draws, points
 from deepunlearn_cli.system.locks import is_free
 
 SWEEP = ("sweep", "--method", "ft", "--trials", "3", "--confirm", "1")
@@ -64,6 +69,34 @@ def test_from_search_to_preset_to_unlearning(place):
     assert place.clean()
 
 
+def test_tables_take_what_somebody_asked_for_and_not_what_searches_chose(place):
+    original = place.ids["original"]
+    chosen = set()
+    for fixed in ("batch_size=64", "batch_size=128"):  # two studies, two choices
+        words = ("sweep", "--method", "ft", "--trials", "1", "--confirm", "0", "-p", fixed, "-p", "epochs=1")
+        chosen |= set(place.ok(*words, "--ckpt", original).lines)
+    assert len(chosen) == 2
+
+    def settings() -> list[str]:
+        rows = place.ok("rank", "--json").json
+        return sorted(row["label"] for row in rows if row["method"] == "ft")
+
+    place.ok("train", "--dataset", "digits", "--model", "resnet-tiny", "--role", "retrain", "-p", "epochs=1")
+    assert settings() == ["FT"], "base's alone"
+    said = place.ok("rank")
+    assert "left out: 2 runs of ft that searches made and nobody asked for" in said.err
+    hint = re.search("`deepunlearn (.*)` does", said.err)
+    assert hint
+    place.ok(*hint[1].split())
+    assert len(settings()) == 2, "asked for by the command that the note names"
+    assert set(place.ok("runs", "--kind", "unlearn", "--method", "ft").lines) >= chosen
+    one = next(iter(chosen))
+    assert place.ok("report", one, "--json").json[0]["id"] == one
+    place.ok("prune", *chosen, "--yes")
+    assert settings() == ["FT"]
+    assert place.clean()
+
+
 def test_trials_keep_scores_without_test_data_and_no_model(place):
     place.ok(*SWEEP, "--ckpt", place.ids["original"])
     rows = place.runs(kind="trial")
@@ -75,10 +108,8 @@ def test_trials_keep_scores_without_test_data_and_no_model(place):
     listed = place.ok("runs")
     assert not {row["id"] for row in rows} & set(listed.lines)
     assert "trials of sweeps; --kind trial lists them" in listed.err
-    ranked = place.ok("report", "--table", "scores", "--json").json
-    assert sum(row["n"] for row in ranked if row["method"] == "ft") == 2, "base's and the chosen one's"
     for words in (("unlearn", "--method", "ga", "--ckpt"), ("attack", "umia")):
-        place.refused(*words, rows[0]["id"], code=2, says=("is a trial of a sweep", "--preset best"))
+        place.refused(*words, rows[0]["id"], code=2, says=("is a trial of a sweep", "-p lr="))
 
 
 def test_no_test_picture_is_looked_at(place, monkeypatch):
@@ -141,18 +172,67 @@ def test_a_timeout_ends_the_search_and_the_same_command_goes_on(place):
 def test_a_dry_run_makes_nothing(place):
     before = place.ok("runs").lines
     said = place.ok(*SWEEP, "--ckpt", place.ids["original"], "--dry-run", "--json")
-    assert [(step["name"], step["state"]) for step in said.json] == [("retrain", "make")]
+    assert {row["kind"]: (row["runs"], row["there"]) for row in said.json} == {
+        "retrained": (1, 0), "search trials": (3, 0), "confirmations": (6, 0), "models": (1, 0)
+    }  # fmt: skip
     assert place.ok("runs").lines == before
     assert not (place.store / "studies").exists()
 
 
+def announced(place: Bench, *words: object) -> dict[str, int]:
+    """Runs to make, by kind, as a dry run tells."""
+    rows = place.ok(*words, "--dry-run", "--json").json
+    return {row["kind"]: row["runs"] - row["there"] for row in rows}
+
+
+def made(place: Bench) -> Counter[str]:
+    """Runs that are there, by what a dry run calls them; fresh seeds are those of confirmations."""
+    kinds = Counter[str]()
+    for row in [*place.runs(), *place.runs(kind="trial")]:
+        trial = "confirmations" if row["seed"] >= 1000 else "search trials"
+        kinds[{"trial": trial, "unlearn": "models", "train": row["name"]}.get(row["kind"], row["kind"])] += 1
+    kinds["retrained"] = kinds.pop("retrain", 0)
+    return kinds
+
+
 @pytest.mark.slow
-def test_another_pair_is_warned_of(place):
+def test_a_dry_run_counts_what_is_made_and_what_is_there(place):
+    """Two methods on two originals: 2 x 2 x (trials + 3 fresh seeds of the best and of the defaults)."""
+    second = place.ok(
+        "train", "--dataset", "digits", "--model", "resnet-tiny", "--seeds", "1", "-p", "epochs=1"
+    )
+    words = ("sweep", "--method", "ft,ga", "--confirm", "1", "-p", "epochs=2")
+    words += ("--ckpt", place.ids["original"], "--ckpt", *second.lines, "--trials")
+    for trials in (2, 3):
+        before, expected = made(place), announced(place, *words, trials)
+        assert expected["search trials"] == 2 * 2 * (2 if trials == 2 else 1)
+        place.ok(*words, trials)
+        grown = made(place) - before
+        if trials == 2:
+            assert expected["confirmations"] == 2 * 2 * 2 * 3
+            assert {k: v for k, v in expected.items() if v} == {k: grown[k] for k in grown}
+        assert grown["search trials"] == expected["search trials"]
+        assert announced(place, *words, trials) == dict.fromkeys(expected, 0), "all of it is there"
+
+
+def test_a_space_of_few_points_is_counted_as_what_it_is():
+    domains = {"a": Domain(bool, True, ""), "b": Domain(int, 1, "", 1, 3)}
+    assert points(domains) == 6
+    assert points({**domains, "c": Domain(float, 1.0, "", 0.1, 3)}) == math.inf
+    drawn = draws(domains | {"c": Domain(float, 1.0, "", 1e-4, 1e-1, log=True)})
+    assert {one["b"] for one in drawn} == {1, 2, 3}
+    assert 0.2 < sum(float(one["c"]) < 1e-3 for one in drawn) / len(drawn) < 0.5
+    assert drawn == draws(domains | {"c": Domain(float, 1.0, "", 1e-4, 1e-1, log=True)})
+
+
+def test_a_preset_of_another_problem_is_refused_unless_agreed(place):
     place.ok(*SWEEP, "--ckpt", place.ids["original"], "--out", place.home / "ft.toml")
     spec = small_npz(place.home / "x.npz")
     (other,) = place.ok("train", "--dataset", spec, "--model", "resnet-tiny", "-p", "epochs=1").lines
-    said = place.ok("unlearn", "--method", "ft", "--ckpt", other, "--preset", place.home / "ft.toml")
-    assert "warning: the preset of ft was tuned on digits resnet-tiny, not on" in said.err
+    words = ("unlearn", "--method", "ft", "--ckpt", other, "--preset", place.home / "ft.toml")
+    place.refused(*words, code=2, says=("ft was tuned on other pictures: digits (", "--transfer"))
+    said = place.ok(*words, "--transfer", "--dry-run")
+    assert "warning: ft was tuned on other pictures" in said.err
     place.refused(
         "unlearn", "--method", "ft", "--ckpt", other, "--preset", "best", code=3, says=("no preset for ft",)
     )
@@ -160,6 +240,79 @@ def test_another_pair_is_warned_of(place):
         "unlearn", "--method", "ct", "--ckpt", other, "--preset", place.home / "ft.toml",
         code=2, says=("is a preset of ft, not of ct",),
     )  # fmt: skip
+    place.refused("unlearn", "--method", "ct", "--ckpt", other, "--transfer", code=2, says=("--preset best",))
+    place.refused(
+        "sweep", "--method", "ct", "--ckpt", place.ids["original"], "--out", place.home / "ft.toml",
+        code=2, says=("ft.toml is a preset of ft, not of ct",),
+    )  # fmt: skip
+
+
+def test_a_run_made_with_a_preset_says_so_under_the_same_key(place):
+    original, ft = place.ids["original"], ("unlearn", "--method", "ft", "--ckpt", place.ids["original"])
+    (made,) = place.ok(*SWEEP, "--ckpt", original, "--out", place.home / "ft.toml").lines
+    kept = tomllib.loads((place.home / "ft.toml").read_text())
+    name = f"{kept['provenance']['study']} of {kept['provenance']['created']} (confirmed "
+    shown = {name: value for _, name, value in (line.split("\t") for line in place.ok("show", made).lines)}
+    assert shown["preset"].startswith(name)
+    by_hand = [word for k, v in kept["params"].items() for word in ("-p", f"{k}={v}")]
+    assert place.ok(*ft, *by_hand).lines == [made], "the same key"
+    (other,) = place.ok(*ft, "--preset", "best", "-p", "lr=0.09").lines
+    told = place.ok("show", other, "--json").json[0]["recipe"]["labels"]["preset"]
+    assert told.startswith(name)
+    assert told.endswith(", by hand lr=0.09")
+
+
+def test_trials_step_as_was_asked_and_so_does_what_is_made_of_them(place):
+    (made,) = place.ok(*SWEEP, "--ckpt", place.ids["original"], "--no-augment").lines
+    trials = place.ok("runs", "--kind", "trial").lines
+    shown = place.ok("show", made, *trials, "--json").json
+    assert {row["recipe"]["data"]["augment"] for row in shown} == {False}
+    ft = ("unlearn", "--method", "ft", "--ckpt", place.ids["original"], "--preset", "best")
+    assert place.ok(*ft, "--no-augment").lines == [made]
+    said = place.ok(*ft)
+    assert "warning: ft was tuned in steps with augment=False, not augment=True" in said.err
+
+
+def test_a_small_space_ends_when_every_setting_was_tried(place):
+    fixed = [word for text in ("lr=0.01", "weight_decay=0", "epochs=1") for word in ("-p", text)]
+    words = ("sweep", "--method", "ft", "--ckpt", place.ids["original"], "--confirm", "0", *fixed)
+    said = place.ok(*words, "--trials", "30")
+    assert "ft: 3 trials, for every setting that there is was tried" in said.err
+    assert "goes on" not in said.err
+    assert trials(place, "ft") == [3]
+    assert len(place.ok("runs", "--kind", "trial").lines) == 3
+
+
+def test_methods_that_read_what_they_are_judged_on_say_so(place):
+    words = (
+        "sweep",
+        "--method",
+        "kde,ft",
+        "--ckpt",
+        place.ids["original"],
+        "--confirm",
+        "0",
+        "--trials",
+        "1",
+    )
+    said = place.ok(*words)
+    assert [line.split()[0] for line in said.err.splitlines() if "judged on, which flatters" in line] == [
+        "kde"
+    ]
+    table = {row["method"]: row["reads_judge"] for row in place.ok(*words, "--json").json}
+    assert table == {"kde": True, "ft": False}
+
+
+def test_an_unconfirmed_preset_is_used_only_when_named(place):
+    said = place.ok(*SWEEP[:-1], "0", "--ckpt", place.ids["original"])
+    (path,) = (place.store / "studies").glob("ft-*.toml")
+    assert f"--preset {path}`" in said.err
+    ft = ("unlearn", "--method", "ft", "--ckpt", place.ids["original"], "--preset")
+    place.refused(*ft, "best", code=3, says=("was not confirmed on fresh seeds",))
+    assert "was not confirmed on fresh seeds" in place.ok(*ft, path).err
+    assert "--preset best`" in place.ok(*SWEEP, "--ckpt", place.ids["original"]).err
+    place.ok(*ft, "best")
+    assert len(tomllib.loads(path.read_text())["history"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import statistics
 import deep_kit
 import pytest
 import tiny
+import torch
 from torch import nn
 
 from deepunlearn_cli.engine.pictures import cut
@@ -60,6 +61,7 @@ def test_the_first_are_the_first() -> None:
     part = tiny.part(tiny.pixels(), range(5, 25))
     assert part.first(3).indices.tolist() == [5, 6, 7]
     assert part.first(99).indices.tolist() == part.indices.tolist()
+    assert part.pick(torch.tensor([2, 0])).indices.tolist() == [7, 5]
 
 
 def accuracies(count: int, size: int, seeds: int, **more: float) -> list[float]:

@@ -23,7 +23,10 @@ FEW, MANY = (1, 2, 3, 10), 100
 READERS = [n for n in METHODS.names() if "forget" in METHODS.get(n).needs and not METHODS.get(n).tracked]
 SPREAD = 0.02  # of retain accuracy between seeds and forget sets, as measured
 WRONG = 0.4  # in log of a running variance; what was wrong made it 0.6 to 1.8
-SETTINGS = {"ssd": {"alpha": 1.0}}  # its default finds nothing that matters to a single picture alone
+SETTINGS = {
+    "ssd": {"alpha": 1.0},  # its default finds nothing that matters to a single picture alone
+    "delete": {"epochs": 10},  # 20 steps take the class of one picture away, and that of its like
+}
 
 
 def task(forget: int, seed: int = 0) -> Task:

@@ -74,3 +74,53 @@ def test_names_are_escaped(page):
 def test_it_is_the_same_every_time(page):
     rows = cell("retrain", [0.0, 0.004], [0.5, 0.5]) + cell("ft", [0.01, 0.02], [0.5, 0.51])
     assert report_page(joined(rows), []) == report_page(joined(rows), [])
+
+
+def study(method: str = "msg", **changes) -> dict:
+    """A search of three trials over a number, a choice and a flag, as `sweep.summaries` tells of it."""
+    points = [
+        {
+            "trial": number, "norm": norm, "dRA": norm / 2, "dFA": norm / 3, "dVA": norm / 4,
+            "discernibility": norm / 5, "params": {"lr": 10.0**-number, "loss": kind, "rewind": number > 0},
+        }
+        for number, (norm, kind) in enumerate(((0.3, "ce"), (0.1, "sd"), (0.0, "ce")))
+    ]  # fmt: skip
+    best = {
+        "trial": 2,
+        "params": points[2]["params"],
+        "searched": 0.0,
+        "confirmed": 0.2,
+        "confirmed_sd": None,
+    }
+    asked = {"dataset": "<digits>", "model": "cnn", "forget": "random:0.1", "sampler": "tpe", "seed": 0}
+    shown = {
+        "trials": 3,
+        "failed": 0,
+        "confirmed_defaults": None,
+        "tuned": ["lr"],
+        "importances": {"lr": 1.0},
+    }
+    found = {
+        "history": points,
+        "points": None,
+        "reads_judge": False,
+        "pareto": points[2:],
+        "candidates": [best | {"chosen": True, "defaults": False}],
+    }
+    found["domains"] = {"lr": {"log": True}, "loss": {}, "rewind": {}}
+    return {"method": method, "study": method, **asked, **shown, **best, **found} | changes
+
+
+def test_searches_are_drawn(page):
+    rows = cell("retrain", [0.0, 0.004], [0.5, 0.5]) + cell("ft", [0.01, 0.02], [0.5, 0.51])
+    bare = {"history": study()["history"][:1], "candidates": [], "importances": {}}
+    drawn = report_page(joined(rows), [], sweeps=[study(), study("ft", **bare)])
+    assert "Sweeps" not in page
+    outline = Outline()
+    outline.feed(drawn)
+    assert not outline.open
+    assert "Sweeps" in outline.headings
+    labels = [f'aria-label="Search of {name}: &lt;digits&gt; cnn random:0.1 (tpe)"' for name in ("msg", "ft")]
+    assert all(label in drawn for label in labels)
+    without = report_page(joined(rows), [])
+    assert drawn.count("<svg") == without.count("<svg") + 2

@@ -95,13 +95,6 @@ def test_controls_have_no_config():
     assert {record.config for record in joined(rows)} == {""}
 
 
-def test_filters():
-    rows = [run("msg"), run("msg", dataset="mnist", setting="s1"), run("msg", model="vit", setting="s2")]
-    assert len(records(rows, TITLES, dataset="digits")) == 2
-    assert len(records(rows, TITLES, model="vit")) == 1
-    assert records(rows, TITLES, dataset="mnist", model="vit") == []
-
-
 @pytest.mark.parametrize(("name", "values"), [("augment", (True, False)), ("precision", ("fp32", "bf16"))])
 def test_augmentation_and_precision_tell_configurations_apart(name, values):
     runs = [run("msg", base=str(value), id=str(value), **{name: value}) for value in values]

@@ -5,13 +5,14 @@ import io
 import json
 import math
 import random
+from pathlib import Path
 
 import pytest
 from synthetic import WIDTH, attack, by_label, cell, joined, run, width
 
 from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.reporting.efficiency import AVERAGE, efficiency_table
-from deepunlearn_cli.reporting.formats import FORMATS, render
+from deepunlearn_cli.reporting.formats import FORMATS, format_of, render, render_all
 from deepunlearn_cli.reporting.rank import rank
 from deepunlearn_cli.reporting.scores import retention_table, scores_table
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Table
@@ -214,7 +215,7 @@ def test_every_figure_names_its_runs():
 def test_json_is_one_object_per_line_without_nan():
     for make in TABLES:
         table = make(joined(pair(seeds=1)))
-        lines = [json.loads(line, parse_constant=pytest.fail) for line in render(table, "json").split("\n")]
+        lines = [json.loads(line, parse_constant=pytest.fail) for line in render(table, "jsonl").split("\n")]
         assert {line["schema"] for line in lines} == {table.name}
         assert len(lines) == len(table.rows)
     assert lines[0]["RA_sd"] is None
@@ -261,3 +262,42 @@ def test_markdown_and_latex():
     assert "±" not in render(table, "latex")
     with pytest.raises(NotFound, match="unknown format"):
         render(table, "markdwon")
+
+
+AWKWARD = {"batch_size": (64, 128), "a_long_name_of_a_parameter": (0.000123, 12.5), "mask": (True, False)}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("make", TABLES)
+def test_no_hyperparameter_is_broken_in_any_format(make, name):
+    settings = [{key: values[i] for key, values in AWKWARD.items()} for i in (0, 1)]
+    records = joined([*pair(), *(run("msg", params=params) for params in settings)])
+    text = render(make(records), name).replace(r"\_", "_")
+    for key, values in AWKWARD.items():
+        assert all(f"{key}={value}" in text for value in values), text
+
+
+def test_a_terminal_breaks_lines_at_spaces_and_before_values():
+    column = Column("method", str, width=13)
+    assert column.folded("Sparse\nbatch_size=128\nlr=0.01") == "Sparse\nbatch_size=\n128\nlr=0.01"
+    assert column.folded("Single gradient ascent") == "Single\ngradient\nascent"
+    assert Column("id", str).folded("x" * 40) == "x" * 40
+
+
+def test_names_keep_their_spaces_and_cells_their_ends():
+    rows = [{"pair": "folder:my  pics|x\ty_z"}]
+    table = Table("x/1", "", [Column("a|b", lambda row: row["pair"])], rows)
+    assert render(table, "tsv") == "a|b\nfolder:my  pics|x y_z"
+    assert "| folder:my  pics\\|x y_z |" in render(table, "markdown")
+    assert "a\\|b" in render(table, "markdown")
+    assert r"folder:my  pics\textbar{}x y\_z" in render(table, "latex")
+
+
+def test_json_is_one_document_and_jsonl_its_lines():
+    tables = [make(joined(pair())) for make in TABLES]
+    document = json.loads(render_all(tables, "json"), parse_constant=pytest.fail)
+    lines = [json.loads(line) for line in render_all(tables, "jsonl").splitlines()]
+    assert document == lines
+    assert {row["schema"] for row in document} == {table.name for table in tables}
+    assert json.loads(render_all([], "json")) == []
+    assert [format_of(Path(name)) for name in ("x.json", "x.jsonl", "x.txt")] == ["json", "jsonl", "tsv"]

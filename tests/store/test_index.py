@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from deepunlearn_cli.core.facts import FACTS
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.store import index as index_room
+from deepunlearn_cli.store.asked import by_choice
 from deepunlearn_cli.store.index import Index
 
 
@@ -27,6 +29,18 @@ def test_the_layout_s_number_follows_from_the_row_s_fields():
     assert index_room.layout(fields) == index_room.LAYOUT
     assert index_room.layout([*fields, "another"]) != index_room.LAYOUT
     assert 0 < index_room.LAYOUT < 2**31  # what SQLite's user_version holds
+
+
+def test_a_run_of_a_search_says_so_until_somebody_asks_and_its_heirs_do_not(store):
+    made = by_choice(recipe(kind="unlearn", name="msg", inputs={"original": recipe()}), "msg-1234")
+    heir = replace(made, kind="attack", name="umia", inputs={"target": made})
+    runs = [store.put(one, scores={}, facts={"status": "done"}) for one in (made, heir)]
+    assert made.key == replace(made, labels={}).key, "a label is no part of a key"
+    assert {row["id"]: row["chosen"] for row in store.rows()} == {made.key: "msg-1234", heir.key: None}
+    store.asked.add(runs)
+    assert store.asked.all() == {made.key}
+    store.remove([made.key])
+    assert store.asked.all() == set()
 
 
 def test_rows_say_what_is_needed(store):
@@ -44,7 +58,7 @@ def test_rows_say_what_is_needed(store):
     assert row == {
         "id": made.key, "base": made.key, "attempt": 0, "kind": "unlearn", "name": "msg", "seed": 3,
         "params": {"epochs": 2, "lr": 0.1}, "setting": made.setting, "dataset": "digits", "model": "cnn",
-        "forget": "f" * 64, "forget_label": "random:0.1", "method": None, "precision": "fp32", "augment": True,
+        "forget": "f" * 64, "forget_label": "random:0.1", "method": None, "chosen": None, "precision": "fp32", "augment": True,
             "status": "failed",
         "reason": "diverged", "created": 5.0, "target": recipe().key, "earlier": "", "scores": {"test": 0.5},
         **dict.fromkeys(FACTS), "seconds": 2.0, "work": 1.5, "shared": True,

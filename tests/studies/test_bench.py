@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import nullcontext
 
 import pytest
@@ -9,8 +11,10 @@ from cli_kit import call, ok
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.engine import cost
-from deepunlearn_cli.studies import plan as plans
-from deepunlearn_cli.studies.bench import Bench, size
+from deepunlearn_cli.studies import plan_file as plans
+from deepunlearn_cli.studies.batches import Batch
+from deepunlearn_cli.studies.bench import Bench
+from deepunlearn_cli.studies.likely import likely
 
 PLAN = """
 datasets = ["digits"]
@@ -25,16 +29,21 @@ epochs = 1
 SEARCH = PLAN.replace("[params.ft]\nepochs = 1\n", "[sweep]\ntrials = 2\noriginals = 1\nconfirm = 0\n")
 
 
+def counted(batches: Iterable[Batch]) -> dict[str, int]:
+    counts = Counter[str]()
+    for batch in batches:
+        counts[batch.kind] += batch.runs
+    return counts
+
+
 def test_the_paper_is_50220_models():
-    rows = list(size(plans.load("paper"), 10))
-    assert len({(row["dataset"], row["model"]) for row in rows}) == 9
-    assert ("utkface", "tinyvit") not in {(row["dataset"], row["model"]) for row in rows}
-    for row in rows:
-        if row["kind"] == "search trials":
-            assert row["runs"] == 18 * 300
-        if row["kind"] == "models":
-            assert row["runs"] == 18 * 10
-    assert sum(row["runs"] for row in rows if row["kind"] in ("search trials", "models")) == 50_220
+    plan = plans.load("paper")
+    assert len(plan.setups) == 9
+    assert ("utkface", "tinyvit") not in {(setup.dataset, setup.model) for setup in plan.setups}
+    sizes = [counted(likely(plan, setup, 10)) for setup in plan.setups]
+    assert all(size["search trials"] == 18 * 300 for size in sizes)
+    assert all(size["models"] == 18 * 10 for size in sizes)
+    assert sum(size["search trials"] + size["models"] for size in sizes) == 50_220
 
 
 def test_the_dry_run_of_the_paper_needs_no_data(tmp_path):
@@ -54,7 +63,9 @@ def test_a_plan_is_carried_out_once(tmp_path):
     plan.write_text(PLAN)
     before = {r["kind"]: (r["runs"], r["there"]) for r in
               ok("bench", plan, "--dry-run", "--store", store, "--json").json}  # fmt: skip
-    assert before == {"originals": (2, 0), "retrained": (2, 0), "models": (2, 0), "attacks": (6, 0)}
+    assert before == {
+        "originals": (2, 0), "retrained": (2, 0), "models": (2, 0), "do nothing": (2, 0), "attacks": (6, 0)
+    }  # fmt: skip
     ok("bench", plan, "--store", store)
     runs = ok("runs", "--store", store).lines
     after = ok("bench", plan, "--dry-run", "--store", store, "--json").json
@@ -116,7 +127,7 @@ def test_its_tables_are_about_its_own_runs(tmp_path):
 
 def test_a_search_tunes_what_is_judged(tmp_path):
     plan, store = tmp_path / "plan.toml", tmp_path / "store"
-    plan.write_text(SEARCH)
+    plan.write_text("augment_unlearning = false\n" + SEARCH)
     ok("bench", plan, "--store", store)
     rows = ok("runs", "--store", store, "--json").json
     assert len(ok("runs", "--kind", "trial", "--store", store).lines) == 2
@@ -125,6 +136,10 @@ def test_a_search_tunes_what_is_judged(tmp_path):
     assert len({str(row["params"]) for row in judged}) == 1
     assert len(judged) == 2
     assert tuned
+    trials = ok("runs", "--kind", "trial", "--store", store).lines
+    shown = ok("show", *trials, *(row["id"] for row in judged), "--store", store, "--json").json
+    assert {row["recipe"]["data"]["augment"] for row in shown} == {False}
+    assert all("preset" in row["recipe"]["labels"] for row in shown if row["recipe"]["kind"] == "unlearn")
 
 
 def test_cells_have_a_training_of_their_own(tmp_path):
@@ -162,9 +177,10 @@ def test_plans_that_make_no_sense(tmp_path, text, says):
 
 def test_work_is_counted_within_the_budget():
     plan = plans.load("quick")
-    rows = {row["kind"]: row for row in size(plan, 3)}
-    assert rows["originals"]["epochs"] == 30
-    assert rows["retrained"]["epochs"] == pytest.approx(27)
-    assert 0 < rows["models"]["epochs"] < 12
+    batches = list(likely(plan, plan.setups[0], 3))
+    epochs = {kind: [one.like.epochs for one in batches if one.kind == kind] for kind in counted(batches)}
+    assert epochs["originals"] == [30]
+    assert epochs["retrained"] == [pytest.approx(27)]
+    assert 0 < sum(epochs["models"]) / len(epochs["models"]) < 12
     with pytest.raises(UsageFailure):
         plans._plan({"models": ["resnet-tiny"]}, "x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -20,8 +21,8 @@ from deepunlearn_cli.reporting.formats import render, stacked
 from deepunlearn_cli.reporting.measures import SIZES, measures_of
 from deepunlearn_cli.reporting.pages import report_page
 from deepunlearn_cli.reporting.rank import rank
-from deepunlearn_cli.studies import plan as plans
-from deepunlearn_cli.studies.bench import size
+from deepunlearn_cli.studies import plan_file as plans
+from deepunlearn_cli.studies.likely import likely
 
 NAMES = [measure.name for measure in measures_of(SIZES)]
 PLAN = """
@@ -218,11 +219,14 @@ def test_the_page_draws_every_measure_against_the_size():
 def test_counts_of_a_plan_with_several_forget_sets(tmp_path):
     file = tmp_path / "plan.toml"
     file.write_text(PLAN)
-    rows = {row["kind"]: row for row in size(plans.load(str(file)), 2)}
-    assert {kind: row["runs"] for kind, row in rows.items()} == {
-        "originals": 2, "retrained": 4, "models": 4, "attacks": 24,
-    }  # fmt: skip
-    assert rows["retrained"]["epochs"] == pytest.approx(2 * (0.9 + 0.7) / 2)
+    plan = plans.load(str(file))
+    batches = list(likely(plan, plan.setups[0], 2))
+    counts = Counter[str]()
+    for one in batches:
+        counts[one.kind] += one.runs
+    assert counts == {"originals": 2, "retrained": 4, "models": 4, "do nothing": 4, "attacks": 24}
+    (retrained,) = [one.like.epochs for one in batches if one.kind == "retrained"]
+    assert retrained == pytest.approx(2 * (0.9 + 0.7) / 2)
 
 
 @pytest.mark.slow
@@ -265,10 +269,10 @@ def test_the_command_line_knows_the_run_s_seed(tmp_path):
     [
         (("[training]", "[sweep]\ntrials = 2\n[training]"), "a search is for one forget set"),
         (('["random:0.1:{seed}", "random:0.3:{seed}"]', "[]"), "names no forget set"),
-        (('["random:0.1:{seed}", "random:0.3:{seed}"]', "[3]"), "names no forget set"),
+        (('["random:0.1:{seed}", "random:0.3:{seed}"]', "[3]"), "is not a forget set or a list of them"),
         (('"random:0.3:{seed}"', '"random:1.3:{seed}"'), "not a fraction"),
         (('["sizes", "2"]', '["sizes", "tw"]'), "tw"),
-        (('["sizes", "2"]', '"sizes"'), "tables is not a list"),
+        (('["sizes", "2"]', '"sizes"'), "is not a list of texts"),
         (('feature = "entropy"', 'feature = "entropie"'), "feature=entropie"),
         (('feature = "entropy"', 'featur = "entropy"'), "featur"),
         (('{ name = "umia", feature = "entropy" }', '{ feature = "entropy" }'), "is no attack"),

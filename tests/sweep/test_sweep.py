@@ -98,7 +98,7 @@ def test_a_field_that_was_added_is_searched_and_left_out_of_recipes_at_its_defau
 
     before = question("ft")
     keys = [recipe.key for recipe in before.trials(before.defaults)]
-    monkeypatch.setattr("deepunlearn_cli.sweep.question.METHODS", SimpleNamespace(get=lambda name: Grown))
+    monkeypatch.setattr("deepunlearn_cli.sweep.question.METHODS", SimpleNamespace(needed=lambda name: Grown))
     asked = question("ft")
     assert asked.defaults == before.defaults | {"warmup": 0}
     assert asked.nearest_to_defaults["warmup"] == 0
@@ -177,7 +177,7 @@ ROW = {
     "study": "msg-1", "method": "msg", "dataset": "digits", "model": "resnet-tiny", "forget": "random:0.1",
     "sampler": "tpe", "seed": 0, "trials": 30, "failed": 2, "trial": 7, "searched": 0.01, "confirmed": 0.02,
     "confirmed_sd": 0.005, "confirmed_defaults": None, "params": {"lr": 0.0123456, "epochs": 3, "momentum": 0.9},
-    "tuned": ["epochs", "lr"], "importances": {"lr": 0.8, "epochs": 0.15, "a": 0.04, "b": 0.01}, "pareto": [{}, {}],
+    "tuned": ["epochs", "lr"], "points": None, "reads_judge": False, "importances": {"lr": 0.8, "epochs": 0.15, "a": 0.04, "b": 0.01}, "pareto": [{}, {}],
 }  # fmt: skip
 
 

@@ -1,0 +1,97 @@
+"""Runs that are still to be made, counted by kind, and what they may take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from deepunlearn_cli.core.fields import Domain
+from deepunlearn_cli.execution.capacity import peaks
+from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods._method import Sizes
+from deepunlearn_cli.studies.pace import Like, Pace
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.execution.runner import Runner
+
+ORIGINALS, RETRAINED, NOTHING = "originals", "retrained", "do nothing"
+TRIALS, CONFIRMATIONS, MODELS = "search trials", "confirmations", "models"
+ATTACKS, AGAIN = "attacks", "timed again"
+
+
+class RunsToMake(TypedDict):
+    """Runs of one kind on one dataset and model.
+
+    Attributes:
+        runs: all of them; `there`: how many the store holds.
+        epochs: mean work of one, in epochs of training.
+        seconds: what the others may take, as many at a time as are to be made (None: unknown).
+        peak_memory: bytes that one of them adds to a process, at most.
+        peak_device_memory: bytes that one of them takes of a GPU, at most.
+    """
+
+    dataset: str
+    model: str
+    kind: str
+    runs: int
+    there: int
+    epochs: float
+    seconds: float | None
+    peak_memory: int | None
+    peak_device_memory: int | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Runs of one kind that are alike: how many, and how many are there."""
+
+    kind: str
+    like: Like
+    runs: int
+    there: int = 0
+
+
+def rows(batches: Iterable[Batch], dataset: str, model: str, runner: Runner) -> Iterator[RunsToMake]:
+    """Batches by kind."""
+    done = runner.store.rows(status="done")
+    pace, known = Pace(done, runner.width([])), list(batches)
+    for kind in dict.fromkeys(batch.kind for batch in known if batch.runs):
+        ours = [batch for batch in known if batch.kind == kind and batch.runs]
+        runs, missing = sum(b.runs for b in ours), [b for b in ours if b.there < b.runs]
+        place = (ours[0].like.dataset, model)
+        yield {
+            "dataset": dataset,
+            "model": model,
+            "kind": kind,
+            "runs": runs,
+            "there": sum(batch.there for batch in ours),
+            "epochs": sum(batch.runs * batch.like.epochs for batch in ours) / runs,
+            "seconds": _total(missing, [pace.each(batch.like) for batch in missing]),
+            "peak_memory": peaks(done, "peak_memory").get(place) if missing else None,
+            "peak_device_memory": peaks(done, "peak_device_memory").get(place) if missing else None,
+        }
+
+
+def _total(missing: Sequence[Batch], each: Sequence[float | None]) -> float | None:
+    """None where one of them is not known: a part would pass for the whole."""
+    known = [(b.runs - b.there) * one for b, one in zip(missing, each, strict=True) if one is not None]
+    return sum(known) if len(known) == len(missing) else None
+
+
+def work_of(method: str, params: Mapping[str, Any], sizes: Sizes) -> float:
+    """Epochs of training that a method takes with such hyperparameters."""
+    return METHODS.needed(method).build(params).work(sizes) / sizes.training
+
+
+def mean_work(method: str, domains: Mapping[str, Domain], usual: Mapping[str, Any], sizes: Sizes) -> float:
+    """The same, of what a search draws before it knows anything: the mean over its space."""
+    from deepunlearn_cli import sweep
+
+    return mean(work_of(method, {**usual, **point}, sizes) for point in sweep.draws(domains))
+
+
+def mean(values: Iterable[float]) -> float:
+    """The mean, 0 of nothing."""
+    known = list(values)
+    return sum(known) / max(1, len(known))

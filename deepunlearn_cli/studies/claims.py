@@ -1,0 +1,72 @@
+"""A run's guarantee, held against what its model says of the pictures that it forgot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli.core.guarantee import Guarantee
+from deepunlearn_cli.core.specs import drawn_at_random
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deepunlearn_cli.attacks import OneModel
+    from deepunlearn_cli.evaluation.epsilon import Claim
+    from deepunlearn_cli.store import Run
+
+NEVER = "never"  # in U-LiRA: of the half that a model's original was not trained on
+APART = "val"  # drawn from the same pictures as the forget set, by a draw as random
+
+
+def held(target: Run, attack: OneModel) -> Claim | None:
+    """What an attack's scores say of the epsilon of a model's run; None where it claims none.
+
+    The unseen pictures are the validation part, whatever the attack is against: test pictures may have been
+    collected otherwise. They stand in only where there is no such part, or where the method learnt from it.
+
+    Raises:
+        UsageFailure: there are neither.
+        RunFailed: scores are not finite.
+    """
+    from deepunlearn_cli.evaluation import epsilon
+
+    promise = Guarantee.of(target.facts)
+    if promise is None:
+        return None
+    if why := _unfair(target):
+        return epsilon.Claim(promise.epsilon, promise.delta, why=why)
+    outputs = target.outputs()
+    read = target.facts.get("reads") or ()
+    against = APART if len(outputs.get(APART, {}).get("labels", ())) and APART not in read else attack.against
+    forget, unseen = attack.scored(outputs, against)
+    return epsilon.held_against(
+        promise, (forget["score"], forget["label"]), (unseen["score"], unseen["label"]), against
+    )
+
+
+def held_by_all(targets: Sequence[Run]) -> Claim | None:
+    """What U-LiRA's models of a method say together, each of what it forgot against what it never saw.
+
+    Both are random halves of the training data, and forget sets are random parts of one of them.
+    """
+    from deepunlearn_cli.attacks import on_one_model
+    from deepunlearn_cli.evaluation import epsilon
+
+    promises = {Guarantee.of(target.facts) for target in targets}
+    promise = max((one for one in promises if one), key=lambda one: one.epsilon, default=None)
+    if promise is None:
+        return None
+    attack, logs, sizes = on_one_model()["umia"](), [], set()
+    for target in targets:
+        forget, unseen = attack.scored(target.outputs(), NEVER)
+        logs.append(epsilon.log_p_value(forget["score"], forget["label"], unseen["score"], unseen["label"]))
+        sizes.add((len(forget["score"]), len(unseen["score"])))
+    return epsilon.together(promise, logs, max(sizes), NEVER)
+
+
+def _unfair(target: Run) -> str:
+    """Why forgotten pictures would differ from others for a model that saw neither; empty if they do not."""
+    if "canary" in target.recipe.data:
+        return "forgotten pictures carry noise, and unseen ones do not"
+    spec = target.recipe.labels.get("forget", "")
+    return "" if drawn_at_random(spec) else f"the forgotten pictures were not drawn at random ({spec})"

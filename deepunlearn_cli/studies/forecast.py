@@ -1,0 +1,193 @@
+"""A plan or a search beforehand: how many runs of each kind it makes, how many are there, what is to come.
+
+Where the pictures are at hand every run is named, so that counts are exact: each once, whoever needs it.
+Where they are not, the plan alone tells. Failed trials, and what is made again because other work shared the
+machine, come on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli import data
+from deepunlearn_cli.core.errors import Failure
+from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN, Recipe
+from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.methods._method import Sizes
+from deepunlearn_cli.studies.batches import (
+    AGAIN,
+    ATTACKS,
+    CONFIRMATIONS,
+    MODELS,
+    NOTHING,
+    ORIGINALS,
+    RETRAINED,
+    TRIALS,
+    Batch,
+    RunsToMake,
+    mean_work,
+    rows,
+    work_of,
+)
+from deepunlearn_cli.studies.bench import Bench
+from deepunlearn_cli.studies.likely import likely
+from deepunlearn_cli.studies.pace import Like
+from deepunlearn_cli.studies.plan import Setup
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.checkpoints.refs import Start
+    from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.sweep import Foreseen, Order
+
+
+def of_plan(bench: Bench) -> Iterator[RunsToMake]:
+    """Every kind of every setup of a plan."""
+    for setup in bench.plan.setups:
+        try:
+            batches = list(_AtHand(bench, setup).batches())
+        except Failure:
+            batches = list(likely(bench.plan, setup, len(bench.seeds)))
+        yield from rows(batches, setup.dataset, setup.model, bench.runner)
+
+
+def of_search(order: Order, starts: Sequence[Start], confirm: int, runner: Runner) -> list[RunsToMake]:
+    """Every kind of a search on these originals."""
+    from deepunlearn_cli import sweep
+
+    sizes, label = _sizes_of(starts[0]), starts[0].recipe.labels.get("dataset", "")
+    batches = _named(RETRAINED, sweep.references(starts, runner.store), sizes, runner)
+    for one in sweep.foresee(order, runner.store, confirm):
+        batches += _searched(one, sizes)
+        batches += _chosen(one, sizes, runner)
+    return list(rows(batches, label, starts[0].recipe.model, runner))
+
+
+class _AtHand:
+    """A setup whose pictures are at hand, run by run."""
+
+    def __init__(self, bench: Bench, setup: Setup) -> None:
+        self.bench, self.setup, self.runner = bench, setup, bench.runner
+        self.starts = bench.starts(setup)
+        self.sizes = _sizes_of(self.starts[0])
+
+    def batches(self) -> Iterator[Batch]:
+        """Every kind, in the order of making."""
+        plan, tuning = self.bench.plan, self.bench.plan.tuning
+        searched = self._foreseen()
+        tuned = self.starts[: tuning.originals] if tuning else []
+        judged = self.starts if RETRAIN in plan.method_names else []
+        references = [recipes.retrained(start.recipe, start.forget) for start in tuned]
+        references += [self.bench.model(start, RETRAIN) for start in judged]
+        yield from self._named(ORIGINALS, [start.recipe for start in self.starts])
+        yield from self._named(RETRAINED, references)
+        for one in searched.values():
+            yield from _searched(one, self.sizes)
+        for name in plan.method_names:
+            yield from self._judged(name, searched.get(name))
+
+    def _judged(self, name: str, search: Foreseen | None) -> Iterator[Batch]:
+        """A method's models with their attacks: run by run where its hyperparameters are known."""
+        from deepunlearn_cli.sweep.presets import Preset
+
+        plan = self.bench.plan
+        if search and search.params is None:
+            yield Batch(MODELS, _usual(search, self.sizes), len(self.starts))
+            for attack, settings in plan.attack_settings:
+                like = _attack(self.starts[0].recipe, attack, settings)
+                yield Batch(ATTACKS, like, len(self.starts))
+            return
+        found = (
+            Preset(name, METHODS.needed(name).revision, search.params) if search and search.params else None
+        )
+        targets = [self.bench.model(start, name, found) for start in self.starts]
+        kind = {RETRAIN: "", DO_NOTHING: NOTHING}.get(name, MODELS)
+        if kind:
+            yield from self._named(kind, targets)
+        yield from self._named(ATTACKS, self.bench.attacks(targets))
+        yield from self._again(targets)
+
+    def _again(self, targets: Sequence[Recipe]) -> Iterator[Batch]:
+        """What is made again alone, of the plan's timing seed, as it shares the machine with its like."""
+        several = self.runner.width([start.recipe for start in self.starts]) > 1
+        wanted = [recipe for recipe in targets if recipe.seed == self.bench.plan.timing.get("seed")]
+        again = [
+            r for r in wanted if self.bench.shared(r) or (several and self.runner.store.get(r.key) is None)
+        ]
+        for recipe in again:
+            yield Batch(AGAIN, _like(recipe, self.sizes), 1)
+            yield from (
+                Batch(ATTACKS, _attack(recipe, name, settings), 1)
+                for name, settings in self.bench.plan.attack_settings
+            )
+
+    def _foreseen(self) -> dict[str, Foreseen]:
+        from deepunlearn_cli import sweep
+
+        tuning = self.bench.plan.tuning
+        if tuning is None:
+            return {}
+        starts = self.starts[: tuning.originals]
+        search, steps = self.bench.search(tuning), self.bench.plan.steps
+        questions = sweep.unmeasured(starts, search, self.bench.searched, steps)
+        found = sweep.foresee(self.bench.order(questions, tuning), self.runner.store, tuning.confirm)
+        return {one.question.method: one for one in found}
+
+    def _named(self, kind: str, runs: Sequence[Recipe]) -> list[Batch]:
+        return _named(kind, runs, self.sizes, self.runner)
+
+
+def _named(kind: str, runs: Sequence[Recipe], sizes: Sizes, runner: Runner) -> list[Batch]:
+    """Runs that can be named, each once."""
+    each = {recipe.key: recipe for recipe in runs}
+    return [
+        Batch(kind, _like(recipe, sizes), 1, int(runner.store.get(key) is not None))
+        for key, recipe in each.items()
+    ]
+
+
+def _searched(one: Foreseen, sizes: Sizes) -> list[Batch]:
+    question = one.question
+    work = mean_work(question.method, question.domains, question.defaults, sizes)
+    like = replace(_like(question.runs[0], sizes), kind="trial", params=None, epochs=work)
+    return [
+        Batch(TRIALS, like, one.trials, one.trials_there),
+        Batch(CONFIRMATIONS, like, one.confirmations, one.confirmations_there),
+    ]
+
+
+def _chosen(one: Foreseen, sizes: Sizes, runner: Runner) -> list[Batch]:
+    if one.params is not None:
+        return _named(MODELS, one.question.unlearned(one.params), sizes, runner)
+    return [Batch(MODELS, _usual(one, sizes), len(one.question.runs))]
+
+
+def _usual(one: Foreseen, sizes: Sizes) -> Like:
+    """Runs of a method whose hyperparameters are still to be found."""
+    work = mean_work(one.question.method, one.question.domains, one.question.defaults, sizes)
+    return replace(_like(one.question.runs[0], sizes), params=None, epochs=work)
+
+
+def _like(recipe: Recipe, sizes: Sizes) -> Like:
+    label = recipe.labels.get("dataset", "")
+    if recipe.kind == "attack":
+        return Like(label, recipe.model, recipe.kind, recipe.name, recipe.params, 0.0)
+    params = recipes.training_of(recipe)
+    epochs = float(params["epochs"]) if recipe.kind in ("train", "checkpoint") else 0.0
+    if recipe.name == RETRAIN:
+        epochs *= sizes.retain / sizes.training
+    work = epochs if recipe.kind in ("train", "checkpoint") else work_of(recipe.name, recipe.params, sizes)
+    return Like(label, recipe.model, recipe.kind, recipe.name, recipe.params, work)
+
+
+def _attack(target: Recipe, name: str, settings: Mapping[str, Any]) -> Like:
+    attack = recipes.attack(target, name, settings)
+    return Like(target.labels.get("dataset", ""), target.model, "attack", attack.name, attack.params, 0.0)
+
+
+def _sizes_of(start: Start) -> Sizes:
+    split = data.split(start.dataset, start.recipe.data["val_share"], start.recipe.data["split_seed"])
+    forget = len(start.forget)
+    return Sizes(len(split.train) - forget, forget, len(split.val), start.dataset.num_classes)

@@ -1,0 +1,268 @@
+"""Plans read from TOML, and refused where they make no sense or would not do what they say."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from deepunlearn_cli.attacks import ATTACKS, OneModel, Probe
+from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
+from deepunlearn_cli.core.specs import RUN_SEED, read_seeds
+from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.studies import named
+from deepunlearn_cli.studies.plan import Plan
+
+BUILT_IN = "deepunlearn_cli.studies"
+CELL = ("datasets", "models", "training")
+UNROLLING = ("lrs", "gammas", "pretrain_epochs")
+TIMING = ("seed",)
+IDLE = ("methods", "attacks", "tables", "params", "sweep", "timing")  # of a plan with [unrolling]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a key of a plan takes: types, those of a list's entries, in words, and an example of `{}`."""
+
+    words: str
+    example: str
+    types: tuple[type, ...]
+    entries: tuple[type, ...] = ()
+
+
+TEXT = Kind("a text", '{} = "..."', (str,))
+TEXTS = Kind("a list of texts", '{} = ["..."]', (list,), (str,))
+WHOLE = Kind("a whole number", "{} = 3", (int,))
+FLAG = Kind("true or false", "{} = false", (bool,))
+TABLE = Kind("a table", "[{}]", (dict,))
+KINDS = {
+    "datasets": TEXTS,
+    "models": TEXTS,
+    "methods": TEXTS,
+    "tables": TEXTS,
+    "cells": Kind("a list of tables", "[[{}]]", (list,), (dict,)),
+    "attacks": Kind("a list of attacks", '{} = ["umia"]', (list,)),
+    "seeds": Kind("a text of seeds", '{} = "0-9"', (str,)),
+    "forget": Kind("a forget set or a list of them", '{} = "random:0.1"', (str, list), (str,)),
+    "precision": TEXT,
+    "image_size": WHOLE,
+    "split_seed": WHOLE,
+    "val_share": Kind("a number", "{} = 0.15", (int, float)),
+    "augment": FLAG,
+    "augment_unlearning": FLAG,
+    **dict.fromkeys(("training", "params", "sweep", "unrolling", "timing"), TABLE),
+}
+TUNING = {
+    **dict.fromkeys(("trials", "originals", "sampler_seed", "confirm", "max_failures"), WHOLE),
+    **dict.fromkeys(("sampler", "study", "database"), TEXT),
+    "timeout": Kind("a time", '{} = "2h"', (str,)),
+    "ranges": TABLE,
+}
+
+
+def built_in() -> list[str]:
+    """Names of the plans that come with the tool."""
+    entries = files(BUILT_IN).iterdir()
+    return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
+
+
+def load(name: str) -> Plan:
+    """A built-in plan by its name, or one from a TOML file.
+
+    Raises:
+        NotFound: neither a built-in plan nor a file.
+        UsageFailure: not TOML, an unknown key (with a suggestion), or a value of the wrong type.
+    """
+    if name in built_in():
+        return _plan(tomllib.loads(files(BUILT_IN).joinpath(f"{name}.toml").read_text("utf-8")), name)
+    path = Path(name)
+    if not path.is_file():
+        raise unknown("plan", name, built_in(), f"a TOML file, or one of: {', '.join(built_in())}")
+    try:
+        return _plan(named.resolved(tomllib.loads(path.read_text("utf-8")), path.parent), name)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageFailure(
+            f"plan {name} is not TOML: {error}", "`deepunlearn bench quick` is an example"
+        ) from None
+
+
+def _plan(content: Mapping[str, Any], name: str) -> Plan:
+    _check_keys(content, [item.name for item in fields(Plan)], f"plan {name}")
+    for key, value in content.items():
+        _check_kind(key, value, KINDS[key], f"plan {name}")
+    _check_idle(content, name)
+    plan = Plan(**{**content, "params": _params(content.get("params", {}), name)})
+    for cell in plan.cells:
+        _check_cell(cell, name)
+    if not plan.setups:
+        missing = "models" if plan.datasets else "datasets"
+        raise UsageFailure(f"plan {name} names no {missing}", f'{missing} = ["..."]')
+    for check in (
+        _check_methods,
+        _check_sweep,
+        _check_forget,
+        _check_attacks,
+        _check_unrolling,
+        _check_timing,
+    ):
+        check(plan, name)
+    return plan
+
+
+def _check_kind(key: str, value: object, kind: Kind, where: str) -> None:
+    """Refuse a value of another kind than the key has."""
+    entries = value if kind.entries and isinstance(value, list) else []
+    fits = isinstance(value, kind.types) and not (isinstance(value, bool) and bool not in kind.types)
+    if not fits or not all(isinstance(one, kind.entries) for one in entries):
+        raise UsageFailure(f"{where}: {key} = {value!r} is not {kind.words}", kind.example.format(key))
+
+
+def _params(given: Mapping[str, Any], name: str) -> dict[str, Mapping[str, Any]]:
+    """Hyperparameters by public name, whatever a method is called in the file."""
+    params: dict[str, Mapping[str, Any]] = {}
+    for method, values in given.items():
+        _check_kind(method, values, TABLE, f"plan {name}: params")
+        if (public := METHODS.public_name(method)) in params:
+            raise UsageFailure(f"plan {name}: params names {public} twice", "give it one table")
+        params[public] = values
+    return params
+
+
+def _check_idle(content: Mapping[str, Any], name: str) -> None:
+    """Refuse what a study of Unrolling SGD has no use for."""
+    if idle := [key for key in IDLE if content.get("unrolling") and key in content]:
+        raise UsageFailure(
+            f"plan {name}: {', '.join(idle)}: [unrolling] takes the place of methods and attacks",
+            "leave it out, or give it a plan of its own",
+        )
+
+
+def _check_methods(plan: Plan, name: str) -> None:
+    for method in (*plan.method_names, *plan.params):
+        (METHODS.known(method) or METHODS.get(method)).build(plan.params.get(method, {}))
+    if idle := [method for method in plan.params if method not in plan.method_names]:
+        raise UsageFailure(
+            f"plan {name}: [params.{idle[0]}] is of no method of the plan",
+            f'add "{idle[0]}" to methods, which are: {", ".join(plan.method_names)}',
+        )
+
+
+def _check_cell(cell: Mapping[str, Any], name: str) -> None:
+    _check_keys(cell, CELL, f"plan {name}: cells")
+    for key, value in cell.items():
+        _check_kind(key, value, KINDS[key], f"plan {name}: cells")
+    if not cell.get("datasets") or not cell.get("models"):
+        raise UsageFailure(f"plan {name}: a cell without datasets or models", 'datasets = ["..."]')
+
+
+def _check_sweep(plan: Plan, name: str) -> None:
+    """Refuse a search that cannot be, or of which a part would go unheard."""
+    where = f"plan {name}: sweep"
+    _check_keys(plan.sweep, TUNING, where)
+    for key, value in plan.sweep.items():
+        _check_kind(key, value, TUNING[key], where)
+    for key, least in (("trials", 1), ("originals", 1), ("confirm", 0), ("max_failures", 1)):
+        value = plan.sweep.get(key, least)
+        if value < least:
+            raise UsageFailure(f"{where} {key} = {value} is not {least} or more", f"{key} = 3")
+    seeds = len(read_seeds(plan.seeds))
+    if plan.sweep.get("originals", 1) > seeds:
+        raise UsageFailure(
+            f"{where} originals = {plan.sweep['originals']}, and the plan has {seeds} (seeds {plan.seeds})",
+            f"originals = {seeds}, or more seeds",
+        )
+    if plan.tuning:
+        _ = plan.tuning.seconds
+        _check_ranges(plan, where)
+    if "sweep" in plan.tables and not plan.tuning:
+        raise UsageFailure(f'plan {name}: table "sweep" shows searches, and there are none', "add [sweep]")
+
+
+def _check_ranges(plan: Plan, where: str) -> None:
+    """Refuse ranges of a method that is not searched, of a value that is fixed, or that are none."""
+    from deepunlearn_cli.sweep import by_hand, is_tunable
+
+    assert plan.tuning
+    for method, given in plan.tuning.ranges.items():
+        _check_kind(method, given, TABLE, f"{where}.ranges")
+        searched = [one for one in plan.method_names if is_tunable(one)]
+        if method not in searched:
+            known = ", ".join(searched)
+            raise UsageFailure(f"{where}.ranges.{method} is of no method that is searched", f"these: {known}")
+        if both := sorted(set(given) & set(plan.params.get(method, {}))):
+            raise UsageFailure(
+                f"{where}.ranges.{method} searches {both[0]}, and params.{method} fixes it", "leave one out"
+            )
+        if fixed := by_hand(method, given).fixed:
+            one = next(iter(fixed))
+            raise UsageFailure(
+                f"{where}.ranges.{method}: {one} = {given[one]!r} is no range and no choices",
+                f'{one} = "LOW..HIGH", {one} = [A, B], or fix it in [params.{method}]',
+            )
+
+
+def _check_forget(plan: Plan, name: str) -> None:
+    specs = plan.forget_specs
+    if not specs:
+        raise UsageFailure(f"plan {name}: forget names no forget set", 'forget = ["random:0.1", "class:3"]')
+    if plan.sweep and (len(specs) > 1 or RUN_SEED in specs[0]):
+        raise UsageFailure(
+            f"plan {name}: a search is for one forget set, and forget = {plan.forget!r} is several",
+            "give each its own plan; originals and retrained models are shared through the store",
+        )
+
+
+def _check_attacks(plan: Plan, name: str) -> None:
+    for one in plan.attacks:
+        if not isinstance(one, str | Mapping) or (isinstance(one, Mapping) and "name" not in one):
+            raise UsageFailure(
+                f"plan {name}: {one!r} is no attack",
+                'attacks = ["umia", { name = "umia", against = "class" }]',
+            )
+    for attack, settings in plan.attack_settings:
+        if not issubclass(actor := ATTACKS.get(attack), OneModel):
+            instead = "the model itself" if issubclass(actor, Probe) else "many models"
+            raise UsageFailure(
+                f"a plan's attacks look at what one model said, as umia does, and {attack} at {instead}",
+                f"deepunlearn attack {attack}, by itself",
+            )
+        actor.build(settings)
+
+
+def _check_unrolling(plan: Plan, name: str) -> None:
+    study = plan.unrolling
+    _check_keys(study, UNROLLING, f"plan {name}: unrolling")
+    for key in study if study else ():
+        if not isinstance(study[key], list) or not study[key]:
+            raise UsageFailure(f"plan {name}: unrolling {key} is not a list of numbers", f"{key} = [...]")
+    if study and len(plan.forget_specs) > 1:
+        raise UsageFailure(
+            f"plan {name}: a study of Unrolling SGD is of one forget set", "give each its plan"
+        )
+    if study and "gammas" not in study:
+        raise UsageFailure(f"plan {name}: unrolling names no gammas", "gammas = [0.0, 0.5]")
+    for lr in study.get("lrs", ()):
+        recipes.TRAINER.build({"lr": lr})
+    for gamma in study.get("gammas", ()):
+        recipes.TRAINER.build({"loss": "sd", "gamma": gamma} if gamma else {})
+    for epochs in study.get("pretrain_epochs", ()):
+        recipes.TRAINER.build({"epochs": epochs} if epochs else {})
+
+
+def _check_timing(plan: Plan, name: str) -> None:
+    _check_keys(plan.timing, TIMING, f"plan {name}: timing")
+    if plan.timing and plan.timing.get("seed") not in read_seeds(plan.seeds):
+        raise UsageFailure(
+            f"plan {name}: timing names no seed of the plan's {plan.seeds}", "[timing] seed = 0, say"
+        )
+
+
+def _check_keys(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    for key in given:
+        if key not in known:
+            failure: NotFound = unknown("key", key, known, f"keys: {', '.join(known)}")
+            raise UsageFailure(f"{where}: {failure.message}", failure.hint)
