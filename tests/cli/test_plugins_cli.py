@@ -75,6 +75,18 @@ def test_other_code_is_another_run_and_each_has_its_row(home):
     with unaware():
         names = {row["id"]: row["name"] for row in at.runs(kind="unlearn")}
         titles = {row["method"]: row["label"] for row in at.ok("rank", "--json").json}
+    with unaware():
+        mine = [row["id"] for row in at.ok("runs", "--name", "Mine", "--json").json]
+        assert set(mine) == {first, second}, "by its class, whatever its code; nothing is loaded for it"
+        assert [
+            r["method"] for r in at.ok("rank", "--method", names[first], "--json").json if not r["control"]
+        ] == [names[first]]
+        every = [r["method"] for r in at.ok("rank", "--method", "Mine", "--json").json if not r["control"]]
+        assert set(every) == {names[first], names[second]}
+        only = [
+            r["method"] for r in at.ok("rank", "--method", "./mine.py", "--json").json if not r["control"]
+        ]
+        assert only == [names[second]]
     assert titles[names[first]] == f"Mine (plug-in {names[first]})"
     assert titles[names[second]] == f"Mine (plug-in {names[second]})"
 
@@ -142,7 +154,7 @@ def test_a_sweep_and_its_preset(home):
         "--trials",
         "1",
         "--confirm",
-        "0",
+        "1",
     )
     (found,) = at.ok(*words, "-q").lines
     (row,) = at.runs(kind="trial")
@@ -150,7 +162,7 @@ def test_a_sweep_and_its_preset(home):
     assert unlearned(at, "./mine.py:Mine", "--preset", "best") == found
     with unaware():
         at.ok(
-            "sweep", "--method", "ft", "--ckpt", at.ids["original"], "--trials", "1", "--confirm", "0", "-q"
+            "sweep", "--method", "ft", "--ckpt", at.ids["original"], "--trials", "1", "--confirm", "1", "-q"
         )
         at.ok("unlearn", "--method", "ft", "--ckpt", at.ids["original"], "--preset", "best", "-q")
 
