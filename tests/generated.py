@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from deepunlearn_cli.cli.environment import VARIABLES
 from deepunlearn_cli.cli.parameter import Family
 from deepunlearn_cli.core.errors import MEANING
 from deepunlearn_cli.data import list_families
+from deepunlearn_cli.engine.pictures import Batch, Pictures
+from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.models import FORMS, MODELS
 
@@ -100,6 +103,74 @@ def plan() -> str:
     return f"```toml\n{(ROOT / 'deepunlearn_cli/studies/quick.toml').read_text('utf-8')}```"
 
 
+SEEN = (("task", Task), ("part", Pictures), ("batch", Batch))
+INNER = {"tick", "tensors", "like"}  # of the machinery
+ATTRIBUTES = re.compile(r"(?:Args|Attributes):\n((?:    .*\n?)+)")
+
+
+def task() -> str:
+    """What a method sees: a task, its parts and their batches, from their documentation."""
+    return "\n".join(f"{_about(word, kind)}\n\n{_members(word, kind)}\n" for word, kind in SEEN).rstrip()
+
+
+def _about(word: str, kind: type) -> str:
+    head = " ".join((inspect.getdoc(kind) or "").split("\n\n")[0].split())
+    return "\n".join(textwrap.wrap(f"**A {word}** (`{kind.__name__}`). {head}", 79))
+
+
+def _members(word: str, kind: type) -> str:
+    listed = [f"- `{word}.{name}`: {text}" for name, text in _attributes(kind)]
+    for name, member in vars(kind).items():
+        public = not name.startswith("_") or name in ("__len__", "__add__")
+        if public and name not in INNER and inspect.getdoc(member):
+            listed.append(f"- `{_spelt(word, name, member)}`: {_paragraph(inspect.getdoc(member) or '')}")
+    return "\n".join(listed)
+
+
+def _attributes(kind: type) -> list[tuple[str, str]]:
+    """What a class says of its attributes, as `name: text` or `name, name: text`."""
+    found = ATTRIBUTES.search(inspect.getdoc(kind) or "")
+    entries = re.split(r"\n(?=\S)", textwrap.dedent(found[1]).strip()) if found else []
+    pairs = [entry.partition(": ") for entry in entries]
+    return [
+        (names, " ".join(text.split())) for names, _, text in pairs if names not in ("order, moves", *INNER)
+    ]
+
+
+def _spelt(word: str, name: str, member: object) -> str:
+    if name == "__len__":
+        return f"len({word})"
+    if name == "__add__":
+        return f"{word} + other"
+    if not inspect.isfunction(member):
+        return f"{word}.{name}"
+    plain = [
+        one.replace(annotation=inspect.Parameter.empty, default=_default(one.default))
+        for one in list(inspect.signature(member).parameters.values())[1:]
+    ]
+    return f"{word}.{name}{inspect.Signature(plain)}"
+
+
+class _Named(str):
+    """A default that is a function, as its name."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _default(value: object) -> object:
+    return _Named(value.__name__) if inspect.isfunction(value) else value
+
+
+def _paragraph(text: str) -> str:
+    """A docstring on one line; what it raises in a sentence of its own."""
+    body, _, raises = text.partition("Raises:")
+    ends = " ".join(raises.split())
+    return " ".join(body.split()) + (f" Raises {ends}" if ends else "")
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "commands": lambda: markdown(["command", "what it does"], commands()),
     "choosing": lambda: markdown(["method", "reads", "epochs", "when"], choosing()),
@@ -116,6 +187,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
         f"- `{n}`: {text}" for n, text in {**{n: m.summary for n, m in MODELS.items()}, **FORMS}.items()
     ),
     "quick": plan,
+    "task": task,
     "environment": lambda: markdown(["variable", "meaning"], [(f"`{n}`", t) for n, t in VARIABLES.items()]),
     "exit codes": lambda: markdown(["code", "meaning"], [(str(int(c)), text) for c, text in MEANING.items()]),
 }

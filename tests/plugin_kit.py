@@ -113,17 +113,22 @@ def unaware() -> Iterator[None]:
     for table in tables:
         table.clear()
     registry._entry_points.cache_clear()
+    _forget_modules()
     try:
         yield
     finally:
-        for name in set(sys.modules) - set(modules):
-            place = (
-                f"{getattr(sys.modules[name], '__file__', '')} {getattr(sys.modules[name], '__path__', '')}"
-            )
-            if "pytest-" in place or name.startswith("deepunlearn_plugin_"):
-                del sys.modules[name]
+        _forget_modules()
+        sys.modules.update({name: module for name, module in modules.items() if name not in sys.modules})
         sys.path[:] = path
         for table, before in zip(tables, known, strict=True):
             table.clear()
             table.update(before)
         registry._entry_points.cache_clear()
+
+
+def _forget_modules() -> None:
+    """Drop the modules of tests, as in a process that has just begun."""
+    for name, module in list(sys.modules.items()):
+        place = f"{vars(module).get('__file__', '')} {vars(module).get('__path__', '')}"
+        if "pytest-of-" in place or name.startswith("deepunlearn_plugin_"):
+            del sys.modules[name]

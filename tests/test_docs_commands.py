@@ -42,7 +42,7 @@ def calls(text: str) -> Iterator[list[str]]:
 def check(words: list[str]) -> None:
     """Raises `AssertionError` for a command or an option that does not exist."""
     command, rest = ROOT_COMMAND, list(words)
-    while rest and (below := getattr(command, "commands", {})) and not re.match("-|[A-Z]+$", rest[0]):
+    while rest and (below := getattr(command, "commands", {})) and not re.match(r"-|[A-Z]+$|\./", rest[0]):
         *others, last = rest.pop(0).split("|")  # a line of the table of commands names all of a group
         assert {*others, last} <= below.keys(), f"no command {[*others, last]}: {words}"
         command = below[last]

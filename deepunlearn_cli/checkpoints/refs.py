@@ -15,7 +15,7 @@ from deepunlearn_cli.checkpoints.file import Checkpoint, Claims, looks_like_file
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.core.specs import for_run
-from deepunlearn_cli.execution import forgetting, recipes, references, trials
+from deepunlearn_cli.execution import forgetting, origins, recipes, references, trials
 
 if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
@@ -145,8 +145,8 @@ def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False
     if recipe.kind == "trial":
         raise UsageFailure(
             f"run {ref} is a trial of a sweep, whose model was not kept",
-            f"deepunlearn unlearn {recipe.inputs['original'].key} --method {recipe.name} --forget "
-            f"{quote(recipe.labels['forget'])} {trials.by_hand(recipe)}",
+            f"deepunlearn unlearn {recipe.inputs['original'].key} --method {origins.spelling(recipe)} "
+            f"--forget {quote(recipe.labels['forget'])} {trials.by_hand(recipe)}",
         )
     if names := wanted.of_files():
         raise UsageFailure(

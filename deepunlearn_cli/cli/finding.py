@@ -11,6 +11,7 @@ from deepunlearn_cli.cli.filters import Filter, listed, values
 from deepunlearn_cli.core.conditions import Condition, read_condition
 from deepunlearn_cli.core.errors import Failure, UsageFailure, unknown
 from deepunlearn_cli.core.fields import Declared, Domain
+from deepunlearn_cli.core.plugins import class_of, is_name
 from deepunlearn_cli.core.recipe import CONTROLS, PRECISIONS
 from deepunlearn_cli.core.rows import IndexRow
 
@@ -74,12 +75,24 @@ class Runs:
         """
         if text in (None, ALL):
             return []
-        names = _methods(text)
+        names = self._named(text)
 
         def there(rows: Sequence[IndexRow]) -> str:
             return listed("methods there", {self.method(row) for row in rows})
 
         return [Filter(f"--method {text}", lambda row: self.method(row) in names, there, controls=False)]
+
+    def _named(self, text: str | None) -> set[str]:
+        """Public names of methods; of plug-ins here or in the runs also their class, whatever its code."""
+        from deepunlearn_cli.methods import METHODS
+
+        names: set[str] = set()
+        for name in (text or "").split(","):
+            stored = {
+                own for own in map(self.method, self.rows) if is_name(own) and name in (own, class_of(own))
+            }
+            names |= stored if stored and not METHODS.is_own(name) else {METHODS.public_name(name)}
+        return names
 
     def by_setting(self, text: str | None) -> list[Filter]:
         """Runs of a setting, by the first digits of its hash, by a run of it, or as tables tell pairs apart.
@@ -194,7 +207,7 @@ def _methods(text: str | None) -> list[str]:
 
     if text is None or text == ALL:
         return METHODS.names()
-    return [METHODS.public_name(name) for name in text.split(",")]
+    return [name if is_name(name) else METHODS.public_name(name) for name in text.split(",")]
 
 
 def _domains(method: str | None) -> dict[str, list[Domain]]:
@@ -202,7 +215,7 @@ def _domains(method: str | None) -> dict[str, list[Domain]]:
     from deepunlearn_cli.execution.recipes import TRAINER
     from deepunlearn_cli.methods import METHODS
 
-    actors = [METHODS.needed(name) for name in _methods(method) if name not in CONTROLS]
+    actors = [METHODS.known(name) or Declared for name in _methods(method) if name not in CONTROLS]
     found: dict[str, list[Domain]] = {name: [domain] for name, domain in OF_RUNS.items()}
     for actor in actors:
         for name, domain in actor.domains().items():

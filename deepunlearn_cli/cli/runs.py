@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.filters import Filter, equal, kept
+from deepunlearn_cli.cli.filters import Filter, equal, kept, values
 from deepunlearn_cli.cli.finding import Runs
 from deepunlearn_cli.cli.listing import row_table
 from deepunlearn_cli.cli.only import Only
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.core.plugins import class_of
+from deepunlearn_cli.core.rows import IndexRow
 
 SHOWN = 50  # rows on a terminal; pipes and --json get all
 
@@ -35,7 +38,8 @@ def runs(
         ),
     ] = None,
     name: Annotated[
-        str | None, option(metavar="NAME", help="original, retrain, a method or an attack.")
+        str | None,
+        option(metavar="NAME", help="original, retrain, a method or an attack; of a plug-in its class, too."),
     ] = None,
     status: Annotated[str | None, option(metavar="done|failed", help="Only these.")] = None,
     last: Annotated[int | None, option(metavar="N", help="Only the newest so many.", min=1)] = None,
@@ -58,11 +62,16 @@ def runs(
     return Result(tables=[row_table(rows)], ids=[row["id"] for row in rows], notes=notes)
 
 
+def _is_called(name: str, row: IndexRow) -> bool:
+    """Whether a run has a name; the class of a plug-in stands for all that its code ever was."""
+    return name in (row["name"], class_of(row["name"]))
+
+
 def _asked(kind: str | None, name: str | None, status: str | None) -> list[Filter]:
     from deepunlearn_cli.execution.makers import MAKERS
 
     return [
         *equal("--kind", "kind", kind, sorted(MAKERS)),
-        *equal("--name", "name", name),
+        *([Filter(f"--name {name}", partial(_is_called, name), values("name"))] if name else []),
         *equal("--status", "status", status, ("done", "failed")),
     ]

@@ -121,13 +121,16 @@ class Source:
 
     def _asked_for(self, rows: Sequence[IndexRow]) -> list[IndexRow]:
         """Without what only searches made."""
+        from deepunlearn_cli.execution import origins
+
         asked = {*self.asked, *self.store.asked.all()}
         chosen = [row for row in rows if row.get("chosen") and row["id"] not in asked]
         if not chosen:
             return list(rows)
         names, run = sorted({row["name"] for row in chosen}), chosen[-1]
         preset = self.store.studies / f"{run['chosen']}.toml"
-        use = f"unlearn {run['target']} --method {run['name']} --forget {quote(run['forget_label'] or '')}"
+        spelt = origins.spelling(self.store.find(run["id"]).recipe)
+        use = f"unlearn {run['target']} --method {spelt} --forget {quote(run['forget_label'] or '')}"
         self.session.console.note(
             f"left out: {len(chosen)} runs of {', '.join(names)} that searches made and nobody asked for; "
             f"`deepunlearn {use} --preset {quote(str(preset))}` does, of one"

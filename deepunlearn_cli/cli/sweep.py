@@ -160,12 +160,15 @@ def _rows(tuned: TunedMethod) -> Iterator[dict[str, Any]]:
 
 def _use(tuned: TunedMethod) -> str:
     """What unlearns with what was found; `best` is not what was never confirmed."""
+    from deepunlearn_cli.execution import origins
+
     run = tuned.question.runs[0]
     start, spec = run.inputs["original"].key, quote(run.labels["forget"])
     name = "best" if _is_best(tuned) else quote(str(tuned.path))
     way = "" if run.data["augment"] == run.inputs["original"].data["augment"] else " --no-augment"
     way += "" if run.precision == run.inputs["original"].precision else f" --precision {run.precision}"
-    return f"use it: `deepunlearn unlearn {start} --method {run.name} --forget {spec}{way} --preset {name}`"
+    words = f"unlearn {start} --method {origins.spelling(run)} --forget {spec}{way} --preset {name}"
+    return f"use it: `deepunlearn {words}`"
 
 
 def _is_best(tuned: TunedMethod) -> bool:

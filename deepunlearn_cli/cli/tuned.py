@@ -77,7 +77,8 @@ class Tuned(Bundle):
         chosen = presets.read(Path(str(self.preset)))
         if METHODS.public_name(chosen.method) != method:
             raise UsageFailure(
-                f"{self.preset} is a preset of {chosen.method}, not of {method}", f"--method {chosen.method}"
+                f"{self.preset} is a preset of {chosen.method}, not of {method}",
+                f"--method {METHODS.spelling(chosen.method)}",
             )
         return chosen
 

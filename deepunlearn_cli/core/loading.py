@@ -64,6 +64,12 @@ def read_address(text: str) -> Address | None:
     return None
 
 
+def with_class(place: str, attribute: str) -> str:
+    """A place with the class that was the only one there; the name of an entry point is one already."""
+    address = read_address(place)
+    return f"{place}:{attribute}" if address and not address.attribute else place
+
+
 def is_gone(place: str) -> bool:
     """Whether a place is in a file that is no longer there."""
     address = read_address(place)

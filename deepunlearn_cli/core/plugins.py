@@ -182,11 +182,9 @@ def _loaded(
 ) -> Plugin:
     """The plug-in, in the table of those that were loaded; a warning of code that its hash is not of."""
     group, place = wanted.group, wanted.place
+    _forget_edited()
     if known := at(group, place):
-        if known.is_current():
-            return known
-        for name in known.modules:  # edited since, in a notebook say: what was loaded is another plug-in
-            sys.modules.pop(name, None)
+        return known
     before = set(sys.modules)
     module, source = open_it()
     attribute, kind = loading.chosen(module, attribute, wanted.base, wanted.title, wanted.fault)
@@ -201,7 +199,7 @@ def _loaded(
         name=f"{attribute}@{code[:DIGITS]}",
         code=code,
         spelling=wanted.spelling,
-        place=place,
+        place=loading.with_class(place, attribute),
         source=origin or loading.shown(str(module.__file__)),
         files=paths,
         modules=(module.__name__, *files),
@@ -214,6 +212,15 @@ def _loaded(
         edits = "its hash does not follow how, and so not their edits"
         tell(f"{wanted.spelling} imports {', '.join(unseen)}: {edits}")
     return plugin
+
+
+def _forget_edited() -> None:
+    """Let plug-ins be loaded anew whose files were edited since, in a notebook say: they are others now."""
+    for key, plugin in list(_by_place.items()):
+        if not plugin.is_current():
+            del _by_place[key]
+            for name in plugin.modules:
+                sys.modules.pop(name, None)
 
 
 def _ours(module: ModuleType, name: str, spec: ModuleSpec) -> bool:

@@ -160,6 +160,10 @@ class Room(Generic[Resident]):
             return None
         return loading.read_address(text)
 
+    def is_own(self, name: str) -> bool:
+        """Whether a name or alias stands for a resident."""
+        return self._own(name) is not None
+
     def is_plugin(self, name: str) -> bool:
         """Whether a person who names this means a plug-in; it need not be there."""
         if self._own(name, aliases=False):

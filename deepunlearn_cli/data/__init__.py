@@ -222,6 +222,10 @@ def _split(spec: str) -> tuple[str, str, str]:
     return spec.removesuffix(rest), rest[:1], address.rest
 
 
+def _is_named(name: str) -> bool:
+    return name.lower() in FAMILIES.names() or FAMILIES.is_plugin(name)
+
+
 def asks_to_import(spec: str) -> bool:
     """Whether a spec makes Python import code of the user's."""
     return FAMILIES.is_plugin(_split(spec)[0])
@@ -247,7 +251,7 @@ def _family(spec: str, home: Path, image_size: int | None, offline: bool, asked:
     if image_size is not None and not 1 <= image_size <= SIZE_LIMIT:
         raise UsageFailure(f"--image-size {image_size} is not from 1 to {SIZE_LIMIT}", "--image-size 32, say")
     _check_path(spec, argument)
-    if spec and name.lower() not in FAMILIES.names() and Path(spec).expanduser().exists():
+    if spec and not _is_named(name) and Path(spec).expanduser().exists():
         table = "csv" if spec.lower().endswith(".csv") else "npz"
         form = table if Path(spec).expanduser().is_file() else "folder"
         raise NotFound(f"unknown dataset {spec!r}", f"--dataset {form}:{spec} takes it from disk")

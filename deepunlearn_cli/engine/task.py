@@ -34,10 +34,11 @@ class Task:
     """What there is to unlearn, on what device, with which random streams; and what it has cost so far.
 
     Args:
-        parts: the parts of the data that the method declared (`retain`, `forget`, `val`), no others.
-        fresh: builds a newly initialised model of the same architecture from the stream of a name.
-        classes: how many classes the model tells apart.
-        precision: `fp32` or `bf16` (autocast).
+        parts: the parts of the data that the method declared (`retain`, `forget`, `val`), by name.
+        device: what models, pictures and labels are on.
+        stream: `stream("labels")`, a random generator (CPU) of the run's seed by its name.
+        fresh: `fresh("head")`, a newly initialised model of the same architecture, from the stream of a name.
+        classes, precision: how many classes the model tells apart; `fp32` or `bf16` (autocast).
     """
 
     def __init__(
@@ -68,17 +69,17 @@ class Task:
 
     @property
     def retain(self) -> Pictures:
-        """The pictures to keep."""
+        """The pictures to keep. A part that `needs` does not name, or that is empty, is an error."""
         return self._part("retain")
 
     @property
     def forget(self) -> Pictures:
-        """The pictures to forget."""
+        """The pictures to forget; the method may see their labels, too."""
         return self._part("forget")
 
     @property
     def val(self) -> Pictures:
-        """Pictures that the model never saw in training."""
+        """Validation pictures, which the model never saw in training."""
         return self._part("val")
 
     @property
@@ -110,7 +111,7 @@ class Task:
     def sgd(
         self, model: nn.Module, hyper: Rates, *, lr: float | None = None, weight_decay: float | None = None
     ) -> torch.optim.SGD:
-        """SGD over all weights, with the learning rate, momentum and weight decay of `hyper`."""
+        """SGD over all weights, with `lr`, `momentum` and `weight_decay` of `hyper` (the method, say)."""
         return SGD(
             model.parameters(),
             lr=rate(hyper.lr if lr is None else lr, self.device),
@@ -182,7 +183,7 @@ class Task:
         return logits
 
     def count(self, *, forward: int = 0, backward: int = 0) -> None:
-        """Work that is not seen by `forward` and `backward`, in samples; no backward pass is then pending."""
+        """Add work that neither `forward` nor `step` saw, in samples; no backward pass is then pending."""
         self.cost.add(forward, backward)
 
     def lessons(self, teacher: nn.Module, part: Pictures) -> Callable[[Batch], Tensor]:
@@ -256,7 +257,7 @@ class Task:
         return self.track
 
     def pairs(self, retain_size: int, forget_size: int | None = None) -> Iterator[tuple[Batch, Batch]]:
-        """One pass over retain, each batch with a forget batch; forget starts over as needed."""
+        """One pass over retain in batches of at most so many, each with one of forget, which starts over."""
         forget = self.forget.endless(forget_size or retain_size)
         for retain in self.retain.batches(retain_size):
             yield retain, next(forget)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from shlex import join
+from shlex import join, quote
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.attacks import ATTACKS
@@ -22,6 +22,11 @@ FACT = "plugin"  # of a run: its title, place, files, and what its hash is not o
 def room_of(recipe: Recipe) -> Room[Any]:
     """The room that what acts in a recipe lives in."""
     return ATTACKS if recipe.kind == "attack" else METHODS
+
+
+def spelling(recipe: Recipe) -> str:
+    """How a person names what acts in a recipe: a plug-in by its place."""
+    return quote(str(recipe.labels.get(LABEL, recipe.name)))
 
 
 def labelled(labels: Mapping[str, Any], room: Room[Any], name: str, **more: Any) -> dict[str, Any]:

@@ -4,7 +4,18 @@ May import: `core`, `engine`.
 """
 
 from deepunlearn_cli.core.registry import Room
-from deepunlearn_cli.methods._method import CIFAR10, Method, Sizes, batch, decay, heat, inertia, passes, rate
+from deepunlearn_cli.methods._method import (
+    CIFAR10,
+    Method,
+    Sizes,
+    batch,
+    decay,
+    heat,
+    inertia,
+    passes,
+    per_step,
+    rate,
+)
 
 __all__ = [
     "METHODS",
@@ -16,6 +27,7 @@ __all__ = [
     "heat",
     "inertia",
     "passes",
+    "per_step",
     "rate",
 ]
 

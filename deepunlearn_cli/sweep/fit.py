@@ -152,10 +152,11 @@ def _none(method: str, here: Recipe, left: list[str]) -> NotFound:
     start = here.inputs.get("original", here)
     spec = here.labels.get("forget", "")
     forget = f" --forget {quote(spec)}" if spec else ""
+    named = quote(METHODS.spelling(method))
     others = f" ({'; '.join(left)})" if left else ""
     return NotFound(
         f"no preset for {method} on {here.labels.get('dataset', '')} {here.model}{others}",
-        f"`deepunlearn sweep {start.key} --method {method}{forget}`, or --preset FILE names one",
+        f"`deepunlearn sweep {start.key} --method {named}{forget}`, or --preset FILE names one",
     )
 
 
