@@ -114,11 +114,12 @@ def _tracked(session: Session, store: Store, rows: list[IndexRow], out: str) -> 
 
 def _written(session: Session, store: Store, rows: list[IndexRow], form: str, folder: Path) -> Result:
     from deepunlearn_cli.reporting import flat
+    from deepunlearn_cli.store import Run
 
     curves: list[flat.CurveRow] = []
     with session.bars() as bars:
         for done, row in enumerate(rows, start=1):
-            curves += flat.curve_rows(row["id"], store.find(row["id"]).log())
+            curves += flat.curve_rows(row["id"], Run(row["id"], store.place(row["id"])).log())
             bars.progress(done, len(rows), "exporting")
     try:
         folder.mkdir(parents=True, exist_ok=True)

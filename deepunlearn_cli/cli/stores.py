@@ -64,7 +64,7 @@ def merge(
     """Copy into this store what another has, each run with its inputs and checked byte for byte.
 
     Nothing here is replaced: where both stores answer a recipe, ours stays (`store diff` shows if they
-    differ). Searches and decoded pictures do not come along.
+    differ). A whole store brings its searches; decoded pictures stay, and are decoded again when needed.
     """
     from deepunlearn_cli.store import merging
 
@@ -84,13 +84,29 @@ def merge(
     with session.bars() as bars:
         merged = merging.take(ours, theirs, lacking, bars.progress)
     notes = [f"{len(merged.taken)} runs copied, {len(every) - len(lacking)} were here"]
+    notes += [] if refs else _searches(ours, theirs)
     notes += [f"{len(merged.busy)} are being made here now: type the command again"] if merged.busy else []
     left = sorted({problem.id for problem in merged.problems})
     notes += [f"{len(left)} runs were not copied"] if left else []
-    taken = [row for row in ours.rows() if row["id"] in {*merged.taken}]
+    new = set(merged.taken)
+    taken = [row for row in ours.rows() if row["id"] in new]
     tables = [*([row_table(taken)] if taken else []), *([problem_table(merged.problems)] if left else [])]
     code = ExitCode.PARTLY_FAILED if left or merged.busy else ExitCode.OK
     return Result(tables=tables, ids=merged.taken, notes=notes, code=code)
+
+
+def _searches(ours: Store, theirs: Store) -> list[str]:
+    """Bring the searches of another store, and tell of them."""
+    from deepunlearn_cli.sweep.bringing import bring
+
+    brought = bring(ours.studies, theirs.studies)
+    notes = [f"{len(brought.taken)} searches copied"] if brought.taken else []
+    if brought.differing:
+        notes.append(
+            f"{len(brought.differing)} searches went on in both stores, and ours stay as they are: "
+            f"{', '.join(brought.differing)}"
+        )
+    return notes
 
 
 def _both(session: Session, other: Path, *, create: bool = False) -> tuple[Store, Store]:

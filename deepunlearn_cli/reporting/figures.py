@@ -6,11 +6,11 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.extras import need
 from deepunlearn_cli.core.recipe import RETRAIN
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.table import Row
@@ -43,8 +43,7 @@ def check(path: Path) -> None:
 
 def check_installed() -> None:
     """Raises `UsageFailure` where matplotlib is not installed."""
-    if find_spec("matplotlib") is None:
-        raise UsageFailure("figures need matplotlib", "pip install 'deepunlearn[plots]'")
+    need("matplotlib", "plots", "figures need")
 
 
 def save(figure: Figure, path: Path) -> None:

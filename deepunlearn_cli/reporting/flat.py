@@ -8,7 +8,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, TypedDict
 
-from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.extras import need
 from deepunlearn_cli.core.facts import FACTS
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.reporting.table import Fields
@@ -58,10 +58,8 @@ def check_format(form: str) -> None:
     Raises:
         UsageFailure: parquet without its library.
     """
-    from importlib.util import find_spec
-
-    if form == "parquet" and find_spec("pyarrow") is None:
-        raise UsageFailure("parquet needs pyarrow", "pip install 'deepunlearn[parquet]', or --to csv")
+    if form == "parquet":
+        need("pyarrow", "parquet", "--to parquet needs")
 
 
 def write(folder: Path, form: str, runs: Sequence[Fields], curves: Iterable[CurveRow]) -> list[Path]:

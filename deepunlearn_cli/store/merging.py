@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
@@ -76,17 +76,17 @@ def take(ours: Store, theirs: Store, ids: Sequence[str], progress: Progress) -> 
     `ids` have inputs before what was made from them, so what a killed merge leaves is a sound store; a run
     whose input could not be taken is not taken either.
     """
-    merged = Merged()
+    merged, asked = Merged(), theirs.asked.all()
     for done, key in enumerate(ids, start=1):
         try:
-            _take(ours, theirs, key, merged)
+            _take(ours, theirs, key, asked, merged)
         except BlockingIOError:
             merged.busy.append(key)
         progress(done, len(ids), "merging")
     return merged
 
 
-def _take(ours: Store, theirs: Store, key: str, merged: Merged) -> None:
+def _take(ours: Store, theirs: Store, key: str, asked: Collection[str], merged: Merged) -> None:
     run = Run(key, theirs.place(key))
     lost = next((one for one in _inputs(run) if theirs.has(one) and not ours.has(one)), None)
     problems = [Problem(key, "", f"its input {lost} was not taken")] if lost else ours.adopt(run)
@@ -95,6 +95,8 @@ def _take(ours: Store, theirs: Store, key: str, merged: Merged) -> None:
         return
     for purpose in theirs.purposes.of(key):
         ours.purposes.add(key, purpose)
+    if key in asked:
+        ours.asked.add([run])
     merged.taken.append(key)
 
 

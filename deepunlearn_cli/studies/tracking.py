@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.extras import need
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.reporting.flat import CurveRow, curve_rows, run_row
-from deepunlearn_cli.store import Store
+from deepunlearn_cli.store import Run, Store
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -33,8 +33,7 @@ def address(where: str) -> str:
 
 def check_installed() -> None:
     """Raises `UsageFailure` where MLflow is not installed."""
-    if find_spec("mlflow") is None:
-        raise UsageFailure("--to mlflow needs MLflow", "pip install 'deepunlearn[mlflow]'")
+    need("mlflow", "mlflow", "--to mlflow needs")
 
 
 def log_all(store: Store, rows: Sequence[IndexRow], where: str, progress: Progress) -> tuple[int, int]:
@@ -105,7 +104,7 @@ def _log(client: MlflowClient, experiment: str, row: IndexRow, store: Store) -> 
     number = made.info.run_id
     for key, value in (("seed", row["seed"]), ("name", row["name"]), *row["params"].items()):
         client.log_param(number, key, value)
-    curves = curve_rows(row["id"], store.find(row["id"]).log())
+    curves = curve_rows(row["id"], Run(row["id"], store.place(row["id"])).log())
     for batch in _batches(_metrics(flat, curves, start)):
         client.log_batch(number, metrics=batch)
     client.set_terminated(number, STATES[row["status"]], end_time=start + int(1000 * (row["seconds"] or 0)))

@@ -119,7 +119,26 @@ def test_bad_exports_are_refused(place, tmp_path, monkeypatch):
     place.refused("export", "--out", tmp_path / "file", code=2, says=("is a file",))
     place.refused("export", "--out", tmp_path / "new", "--dataset", "none", code=3, says=("--dataset none",))
     assert not (tmp_path / "new").exists()
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("deepunlearn_cli.core.extras.find_spec", lambda name: None)
     place.refused("export", "--to", "parquet", "--out", tmp_path, code=2, says=("deepunlearn[parquet]",))
-    monkeypatch.setattr("deepunlearn_cli.studies.tracking.find_spec", lambda name: None)
     place.refused("export", "--to", "mlflow", "--out", tmp_path, code=2, says=("deepunlearn[mlflow]",))
+
+
+def test_searches_come_along_and_are_never_replaced(place, empty):
+    sweep = ("sweep", place.ids["original"], "--method", "ft", "--trials", "1", "--confirm", "0")
+    place.ok(*sweep, "-p", "epochs=1")
+    (study,) = place.ok("sweep", "list", "--json").json
+    chosen = [row["id"] for row in place.ok("runs", "--name", "ft", "--json").json]
+    merged = cli_kit.ok("store", "merge", place.store, "--store", empty)
+    assert "1 searches copied" in merged.err
+    (copied,) = cli_kit.ok("sweep", "list", "--json", "--store", empty).json
+    assert copied == study
+    assert {row["id"] for row in cli_kit.ok("runs", "--name", "ft", "--json", "--store", empty).json} == set(
+        chosen
+    )
+    journal = next(one for one in (empty / "studies").glob("ft-*.journal"))
+    journal.write_bytes(journal.read_bytes() + b"\n")
+    before = journal.read_bytes()
+    again = cli_kit.ok("store", "merge", place.store, "--store", empty)
+    assert "went on in both stores" in again.err
+    assert journal.read_bytes() == before

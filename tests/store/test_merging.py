@@ -131,3 +131,11 @@ def test_a_run_under_another_key_is_not_taken(ours, theirs):
     merged = merging.take(ours, theirs, [wrong.name], quiet)
     assert merged.taken == []
     assert "key" in merged.problems[0].what
+
+
+def test_what_somebody_asked_for_is_asked_for_here_too(ours, theirs):
+    chosen = put(theirs, 0, labels={"chosen": ["study", recipe(0).key]})
+    other = put(theirs, 1, labels={"chosen": ["study", recipe(1).key]})
+    theirs.asked.add([chosen])
+    merging.take(ours, theirs, [chosen.id, other.id], quiet)
+    assert ours.asked.all() == {chosen.id}
