@@ -1,4 +1,4 @@
-"""Searches of another store: their journals and presets, taken over where this store has none of that name."""
+"""Searches of another store: journals and presets, taken over where this store has none of that name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deepunlearn_cli.sweep.storage import journals
 
 @dataclass
 class Brought:
-    """Names of searches: those that are here now, and those that both stores have and that are not the same."""
+    """Names of searches: those that are here now, and those that both stores have, with other contents."""
 
     taken: list[str] = field(default_factory=list)
     differing: list[str] = field(default_factory=list)
