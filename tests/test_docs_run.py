@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ with socket.socket(socket.AF_UNIX) as line:
     line.sendall(json.dumps([sys.argv, os.getcwd(), dict(os.environ), streams]).encode() + b"\\n")
     sys.exit(int(line.makefile().read()))
 """
+POLLING = threading.Lock()  # to start a child asks after all others; of two who ask at once one hears 255
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="streams are handed over by /proc")
 RUNNING = [page for page in pages() if any(block.runs for block in page.blocks)]
 
@@ -42,9 +44,12 @@ def _answer(line: socket.socket) -> None:
         (name, *words), cwd, environment, streams = json.loads(stream.readline())
         work = partial(_python, words) if name.endswith("python") else None
         child = SERVED.Process(target=_become, args=(tuple(words), cwd, environment, streams, work))
-        child.start()
-        child.join()
-        line.sendall(str(child.exitcode).encode())
+        with POLLING:
+            child.start()
+        wait([child.sentinel])
+        with POLLING:
+            code = child.exitcode
+        line.sendall(str(code).encode())
 
 
 def _python(words: list[str]) -> None:
