@@ -37,6 +37,7 @@ with socket.socket(socket.AF_UNIX) as line:
 POLLING = threading.Lock()  # to start a child asks after all others; of two who ask at once one hears 255
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="streams are handed over by /proc")
 RUNNING = [page for page in pages() if any(block.runs for block in page.blocks)]
+LONG = ("class-removal", "forget-sizes", "repeated-deletion", "store", "unrolling-sgd")
 
 
 def _answer(line: socket.socket) -> None:
@@ -132,7 +133,11 @@ def failures(
         }
 
 
-@pytest.mark.parametrize("page", RUNNING, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow if page.name in LONG else ()) for page in RUNNING],
+    ids=lambda page: page.name,
+)
 def test_blocks_marked_to_run_do(page: Page, failures: dict[str, Future[str]]) -> None:
     failure = failures[page.name].result()
     assert not failure, failure

@@ -54,7 +54,7 @@ def test_a_block_is_the_same_function_with_the_same_gradients(window: int, heigh
         agree(of_a[name], gradient, 1e-10, least)
 
 
-@pytest.mark.parametrize("size", [28, 32, 64, 224])
+@pytest.mark.parametrize("size", [28, 32, 64, pytest.param(224, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_a_whole_tinyvit_agrees(size: int, mode: str) -> None:
     theirs = moved(timm.create_model("tiny_vit_5m_224", num_classes=5))

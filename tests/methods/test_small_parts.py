@@ -97,7 +97,7 @@ def tracked(forget: int) -> Made:
     return Made(model, Track(start, hyper.rate, 64, goal, updates=training.updates))
 
 
-@pytest.mark.parametrize("forget", FEW)
+@pytest.mark.parametrize("forget", [FEW[0], *(pytest.param(few, marks=pytest.mark.slow) for few in FEW[1:])])
 @pytest.mark.parametrize("name", READERS)
 def test_a_few_pictures_are_unlearned_as_many_are(name: str, forget: int) -> None:
     made, many, retain = unlearned(name, forget), unlearned(name, MANY), task(forget).retain
