@@ -13,13 +13,18 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_precision
+from deepunlearn_cli.cli.sitting import Sitting
 from deepunlearn_cli.cli.source import Source
 from deepunlearn_cli.cli.tables import TABLES, check_table, unshown
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.specs import read_seeds
 from deepunlearn_cli.reporting.plan_size import plan_size
+from deepunlearn_cli.system.alarm import TimeUp, time_limit
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.cli.sitting import Record
+    from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.studies.bench import Bench
     from deepunlearn_cli.studies.plan import Plan
 
 
@@ -57,9 +62,9 @@ def bench(
     ] = None,
     *,
     running: Running,
+    sitting: Sitting,
 ) -> Result:
     """Train, search, unlearn, attack and rank as a plan says; what is in the store is not made again."""
-    from deepunlearn_cli.cli.progress import search_teller
     from deepunlearn_cli.studies import plan_file
     from deepunlearn_cli.studies.bench import Bench
     from deepunlearn_cli.studies.forecast import of_plan
@@ -70,26 +75,42 @@ def bench(
     for untold in unshown(chosen):
         session.console.warn(untold)
     _check_figure(chosen, figure)
+    sitting.check(chosen)
+    seconds = sitting.seconds
     precision = read_precision(chosen.precision, running.device)
-    with running.runner(session) as runner:
-        bench = Bench(chosen, runner, seeds, precision, database)
-        if chosen.unrolling:
-            return unrolled(bench, figure, dry_run=running.dry_run)
-        if running.dry_run:
+    with running.runner(session) as runner, sitting.held(runner, session.console) as record:
+        bench = Bench(chosen, runner, seeds, precision, database, record.follow)
+        if running.dry_run and not chosen.unrolling:
             return Result(tables=[plan_size(of_plan(bench), runner.width([]))])
-        settings, failures = bench.tuned(search_teller(runner), session.console.note)
-        for failure in failures:
-            session.console.warn(f"{failure.message}; {failure.hint}")
-        judged = bench.judged(settings)
-        attacks = bench.attacks(judged)
-        outcome = runner.ensure_all([*judged, *attacks])
-        runner.store.asked.add(outcome.runs)
-        if chosen.timing:
-            judged = bench.timed(judged)
-            runner.ensure_all(bench.attacks(judged))
-    code = ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
+        try:
+            with time_limit(seconds):
+                if chosen.unrolling:
+                    return unrolled(bench, figure, dry_run=running.dry_run)
+                judged, code = _made(bench, record, session)
+        except TimeUp:
+            return sitting.cut_off(record, [plan])
     source = Source(session, among={recipe.key for recipe in judged}, database=bench.address)
     return Result(tables=[one for name in chosen.tables for one in TABLES[name].make(source)], code=code)
+
+
+def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe], ExitCode]:
+    """Carry the plan out: the models to be judged, and whether some failed."""
+    from deepunlearn_cli.cli.progress import search_teller
+
+    runner = bench.runner
+    settings, failures = bench.tuned(search_teller(runner), session.console.note)
+    for failure in failures:
+        session.console.warn(f"{failure.message}; {failure.hint}")
+    judged = bench.judged(settings)
+    record.wanted = [*judged, *bench.attacks(judged)]
+    outcome = runner.ensure_all(record.wanted)
+    runner.store.asked.add(outcome.runs)
+    record.ask(outcome.runs)
+    if bench.plan.timing:
+        judged = bench.timed(judged)
+        record.wanted = [*judged, *bench.attacks(judged)]
+        runner.ensure_all(bench.attacks(judged))
+    return judged, ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
 
 
 def _check_figure(plan: Plan, figure: Path | None) -> None:

@@ -31,6 +31,8 @@ class Bars(Reporter):
     """Tells a person what is being made; a context manager around the work."""
 
     def __init__(self, console: Console) -> None:
+        self.keep: Callable[[str], None] = lambda _: None  # told the id of each run that is there, or failed
+        self.follow: Callable[[str], None] = lambda _: None  # told the key of each study that went on
         self._console, self._total, self._made = console, 0, 0
         self._reused, self._failed = 0, 0
         self._warned: set[str] = set()
@@ -77,6 +79,7 @@ class Bars(Reporter):
 
     def finished(self, run: Run, made: bool) -> None:
         """Say what was made, and warn of what the run warns of."""
+        self.keep(run.id)
         if made:
             self._advance()
         else:
@@ -92,6 +95,7 @@ class Bars(Reporter):
 
     def failed(self, recipe: Recipe, failure: RunFailed) -> None:
         """Say which run failed and why."""
+        self.keep(recipe.key)
         self._failed += 1
         self._advance()
         if failure.message not in self._warned:  # an attack on a failed model fails for the same reason
@@ -100,6 +104,7 @@ class Bars(Reporter):
 
     def searched(self, of: StudyProgress) -> None:
         """Show how far a search is."""
+        self.follow(of.key)
         best = "" if of.best is None else f"best {of.best:.4f}"
         if self._bars:
             detail = ", ".join(text for text in (best, f"{of.failed} failed" if of.failed else "") if text)

@@ -62,7 +62,7 @@ def rank(
     from deepunlearn_cli.reporting.rank import rank as ranking
 
     metrics = [metric] if metric else PAPERS
-    source = Source(session, only, file=file)
+    source = Source(session, only, files=file or ())
     return printed([ranking(_records(source, metrics), metrics, linkage)], format, out)
 
 
@@ -74,7 +74,7 @@ def _records(source: Source, metrics: Sequence[str]) -> list[Record]:
         UsageFailure: a metric that figures made elsewhere do not give.
     """
     first = find_metric(metrics[0])
-    if source.file and (first.outputs or first.over == SPLITS):
+    if (source.file and first.over == SPLITS) or (source.files and first.outputs):
         enough = ", ".join(
             n for n, one in metrics_of_rank().items() if not one.outputs and one.over != SPLITS
         )

@@ -83,10 +83,10 @@ def report(
 ) -> Result:
     """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps.
 
-    With --from the figures are those of a CSV. In html it is one page of all tables and figures, whatever
+    With --from the figures are those of files. In html it is one page of all tables and figures, whatever
     --table says.
     """
-    source = Source(session, only, database=database, file=file)
+    source = Source(session, only, database=database, files=file or ())
     if refs and file:
         raise UsageFailure("a run and --from are two sources", "give one or the other")
     if control and not refs:
@@ -95,7 +95,7 @@ def report(
         return printed(_runs(session, read_refs(refs), control), format, out)
     if chosen_format(format, out) == "html":
         return written(_page(source), out)
-    check_table(table, file)
+    check_table(table, source)
     return printed(TABLES[table].make(source), format, out)
 
 
@@ -105,6 +105,8 @@ def _page(source: Source) -> str:
 
     if source.file:
         return report_page(source.records, [])
+    if source.files:
+        return report_page(source.records, [], {}, _sweeps(source))
     splits = stored_rows(source.store, kept(source.uliras, source.filters, table=True).rows)
     return report_page(source.records, splits, source.removals, _sweeps(source))
 

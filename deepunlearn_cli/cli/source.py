@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from shlex import quote
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from deepunlearn_cli.cli.filters import Filter, kept, nothing
 from deepunlearn_cli.cli.only import Only
-from deepunlearn_cli.core.errors import NotFound
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.plugins import is_name
 from deepunlearn_cli.reporting.titles import of_plugins, told_apart
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
     from deepunlearn_cli.cli.finding import Runs
+    from deepunlearn_cli.cli.tables import Choice
     from deepunlearn_cli.core.rows import IndexRow
     from deepunlearn_cli.core.shared import Outputs
     from deepunlearn_cli.evaluation.removal import Removal
@@ -35,7 +37,8 @@ class Source:
 
     `only` are the filters that runs must pass; `among` are the ids of the model runs that count, None for all
     that somebody asked for, and `asked` others that somebody asks for now. `database` is where the sweeps'
-    studies are, unless they are in the store; `file` is a CSV of figures that takes the place of the store.
+    studies are, unless they are in the store; `files` take the place of the store: a CSV of figures, or what
+    `bench --export` wrote.
     """
 
     session: Session
@@ -43,12 +46,35 @@ class Source:
     among: Collection[str] | None = None
     asked: Collection[str] = ()
     database: str | None = None
-    file: Path | None = None
+    files: Sequence[Path] = ()
+
+    @cached_property
+    def file(self) -> Path | None:
+        """The CSV of figures, if that is what there is.
+
+        Raises:
+            UsageFailure: a CSV among several files.
+        """
+        from deepunlearn_cli.store.figures import is_figures
+
+        tables = [file for file in self.files if not is_figures(file)]
+        if tables and len(self.files) > 1:
+            raise UsageFailure(f"{tables[0]} is a CSV, or nothing known", "give a CSV alone; exports add up")
+        return tables[0] if tables else None
 
     @cached_property
     def store(self) -> Store:
-        """The store."""
-        return self.session.store()
+        """The store; or a passing one of what the files say."""
+        if not self.files:
+            return self.session.store()
+        from deepunlearn_cli.cli.sitting import opened
+
+        self._passing = TemporaryDirectory(prefix="deepunlearn-figures-")
+        return opened(self.files, Path(self._passing.name), self.session.console)
+
+    def makes(self, table: Choice) -> bool:
+        """Whether there is enough here to make it of."""
+        return table.figures if self.file else not (self.files and table.whole)
 
     @cached_property
     def runs(self) -> Runs:
@@ -128,6 +154,13 @@ class Source:
         if not chosen:
             return list(rows)
         names, run = sorted({row["name"] for row in chosen}), chosen[-1]
+        if self.files:
+            what = (
+                f"left out: {len(chosen)} runs of {', '.join(names)} that searches made and nobody asked for"
+            )
+            self.session.console.note(what)
+            ids = {row["id"] for row in chosen}
+            return [row for row in rows if row["id"] not in ids]
         preset = self.store.studies / f"{run['chosen']}.toml"
         spelt = origins.spelling(self.store.find(run["id"]).recipe)
         use = f"unlearn {run['target']} --method {spelt} --forget {quote(run['forget_label'] or '')}"

@@ -44,12 +44,13 @@ OutOption = Annotated[
 
 
 FromOption = Annotated[
-    Path | None,
+    list[Path] | None,
     option(
         "--from",
         metavar="FILE",
-        help="Take the figures of a CSV instead of the store's; its columns are dataset, model, method, "
-        "seed, RA, FA, TA and, where known, VA, U-MIA, seconds, device, classes, status.",
+        help="Take figures from here instead of the store: of `bench --export` (repeated, they add up), or "
+        "of a CSV; its columns are dataset, model, method, seed, RA, FA, TA and, where known, VA, U-MIA, "
+        "seconds, device, classes, status.",
     ),
 ]
 
@@ -59,7 +60,8 @@ class Choice:
     """A name that `--table` and plans take, what it shows, and how it is made of a source.
 
     `figures`: whether accuracies and times are enough, so that a file of them will do. `attacks`: the kinds
-    of U-MIA that it shows, by what they are against and look at.
+    of U-MIA that it shows, by what they are against and look at. `whole`: whether it looks at weights or
+    outputs, so that no file will do.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Choice:
     make: Callable[[Source], list[Table]]
     figures: bool = False
     attacks: Sequence[tuple[str, str]] = ()
+    whole: bool = False
 
 
 def _ranking(source: Source) -> list[Table]:
@@ -118,6 +121,7 @@ def _sweeps(source: Source) -> list[Table]:
 
 
 PAPERS = ("test", "loss")  # the attack that ranks
+CLASS_ATTACKS = [("class", "loss"), ("class", "entropy")]
 TABLES = {
     choice.name: choice
     for choice in (
@@ -126,27 +130,26 @@ TABLES = {
         Choice("scores", "accuracies", _scores, figures=True, attacks=[PAPERS]),
         Choice("retention", "against the retrained models", _retention, figures=True, attacks=[PAPERS]),
         Choice("sizes", "by size of the forget set", _sizes, attacks=[PAPERS, ("test", "entropy")]),
-        Choice(
-            "classes", "removed classes", _classes_removed, attacks=[("class", "loss"), ("class", "entropy")]
-        ),
-        Choice("weights", "weight distances", _weights),
+        Choice("classes", "removed classes", _classes_removed, attacks=CLASS_ATTACKS, whole=True),
+        Choice("weights", "weight distances", _weights, whole=True),
         Choice("sweep", "searches", _sweeps),
     )
 }
 
 
-def check_table(name: str, file: Path | None = None) -> None:
-    """Refuse a table that there is not, or not of a file of figures.
+def check_table(name: str, source: Source | None = None) -> None:
+    """Refuse a table that there is not, or not of what it is to be made of.
 
     Raises:
         NotFound: with suggestions.
-        UsageFailure: the table takes runs.
+        UsageFailure: the table takes runs, or their weights or outputs, and there are figures only.
     """
     if name not in TABLES:
         raise unknown("table", name, TABLES, f"tables: {', '.join(TABLES)}")
-    if file and not TABLES[name].figures:
-        enough = ", ".join(one.name for one in TABLES.values() if one.figures)
-        raise UsageFailure(f"--table {name} takes runs, and --from has figures only", f"--table: {enough}")
+    if source is None or source.makes(TABLES[name]):
+        return
+    enough = ", ".join(one.name for one in TABLES.values() if source.makes(one))
+    raise UsageFailure(f"--table {name} takes runs, and --from has figures only", f"--table: {enough}")
 
 
 def unshown(plan: Plan) -> list[str]:

@@ -209,6 +209,7 @@ def work(link: Link, store: str, device: str) -> None:
     for item in link.items():
         recipe = Recipe.from_json(item)
         known = runner.store.get(recipe.key)
+        made = known is None or not known.whole
         with suppress(RunFailed):  # it is on record, where the owner finds it
-            runner.ensure(recipe)
-        link.tell(("ended", known is None))
+            runner.ensure_whole(recipe)
+        link.tell(("ended", made))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import code
+from deepunlearn_cli.store import arriving
 
 if TYPE_CHECKING:
     from deepunlearn_cli.data import Dataset
@@ -133,11 +134,22 @@ class Runner:
         if run is not None:
             code.check(run)
         else:
-            for needed in recipe.inputs.values():
-                self.ensure(needed)
-            run = self._make_once(recipe)
+            run = self._make_whole(recipe)
         self.reporter.finished(usable(run), made)
         return run
+
+    def ensure_whole(self, recipe: Recipe) -> Run:
+        """The run of a recipe with its weights and outputs: made again where only its figures came here.
+
+        Raises:
+            RunFailed, UsageFailure: as `ensure`.
+        """
+        run = self.store.get(recipe.key)
+        if run is None or run.whole:
+            return self.ensure(recipe)
+        made = self._make_whole(recipe)
+        self.reporter.finished(usable(made), made=True)
+        return made
 
     def ensure_all(self, recipes: Sequence[Recipe]) -> Outcome:
         """All runs that can be made; a failed one does not stop the others."""
@@ -186,19 +198,25 @@ class Runner:
         following = self.store.next_attempt(recipe)
         return replace(following, attempt=max(0, following.attempt - 1))
 
-    def _plan(self, recipe: Recipe, steps: dict[str, Step]) -> None:
-        if recipe.key in steps:
-            return
+    def _plan(self, recipe: Recipe, steps: dict[str, Step], whole: bool = False) -> None:
+        """`whole`: whether something is made of it, which takes more than its figures."""
         run = self.store.get(recipe.key)
-        if run is None:
+        missing = run is None or (whole and not run.whole)
+        if recipe.key in steps and (steps[recipe.key].state == "make" or not missing):
+            return
+        if missing:
             for needed in recipe.inputs.values():
-                self._plan(needed, steps)
-        state = "make" if run is None else {"done": "made"}.get(run.status, run.status)
-        steps[recipe.key] = Step(recipe, state)
+                self._plan(needed, steps, whole=True)
+        steps.pop(recipe.key, None)  # behind its inputs
+        state = "made" if run is None or run.status == "done" else run.status
+        steps[recipe.key] = Step(recipe, "make" if missing else state)
 
-    def _make_once(self, recipe: Recipe) -> Run:
+    def _make_whole(self, recipe: Recipe) -> Run:
+        for needed in recipe.inputs.values():
+            self.ensure_whole(needed)
         with self.store.making(recipe, waiting=lambda: self.reporter.waiting(recipe)):
-            return self.store.get(recipe.key) or self._make(recipe)
+            run = self.store.get(recipe.key)
+            return run if run and run.whole else self._make(recipe)
 
     def _make(self, recipe: Recipe) -> Run:
         from deepunlearn_cli.execution.makers import make
@@ -209,6 +227,7 @@ class Runner:
             materials, start = self.materials, time.perf_counter()
             product = make(recipe, {k: v for k, v in inputs.items() if v}, materials, progress)
             facts = {"status": "done", "created": time.time(), **self._waited(start), **product.facts}
+            arriving.make_way(recipe.key, self.store)
             return self.store.put(
                 recipe,
                 weights=product.weights,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RECIPE, SCORES, FACTS, LOG = "recipe.json", "scores.json", "facts.json", "log.jsonl"
 WEIGHTS, OUTPUTS, TRACK = "weights.safetensors", "outputs.safetensors", "track.safetensors"
+ELSEWHERE = "elsewhere.json"  # of a run whose figures came in a file: the names of the files that did not
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,16 @@ class Run:
     def files(self) -> list[str]:
         """Names of the files that the run keeps, its manifest aside."""
         return manifest.file_names(self.path)
+
+    @property
+    def left(self) -> list[str]:
+        """Names of the files that it had where it was made, of a run whose figures alone came here."""
+        return list(json.loads((self.path / ELSEWHERE).read_bytes())) if not self.whole else []
+
+    @property
+    def whole(self) -> bool:
+        """Whether it keeps all that it was made with."""
+        return not (self.path / ELSEWHERE).exists()
 
     @property
     def size(self) -> int:

@@ -34,6 +34,7 @@ class Bench:
         seeds: the plan's, as numbers.
         precision: the plan's, or the device's default.
         database: where studies are kept, whatever the plan says; None as it says.
+        follow: told the key of each study before its search and after the choice.
     """
 
     plan: Plan
@@ -41,6 +42,7 @@ class Bench:
     seeds: Sequence[int]
     precision: str
     database: str | None = None
+    follow: Callable[[str], None] = lambda _: None
 
     def scene(self, setup: Setup) -> recipes.Scene:
         """What a setup is trained on; decodes its dataset if need be."""
@@ -128,9 +130,15 @@ class Bench:
         questions = sweep.questions(self.runner, starts, search, self.searched, self.plan.steps)
         order = self.order(questions, tuning)
         jobs = self.runner.width([start.recipe for start in starts])
+        self._follow(order)
         given_up = sweep.search(order, jobs, self.runner, tell)
         tuned, failures = sweep.conclude(order, self.runner, tuning.confirm, say)
+        self._follow(order)
         return tuned, [*given_up, *failures]
+
+    def _follow(self, order: Order) -> None:
+        for key in order.keys:
+            self.follow(key)
 
     @property
     def searched(self) -> dict[str, Mapping[str, Any]]:

@@ -1,0 +1,271 @@
+"""Figures: what tables need of runs and searches, in one file of JSON lines that travels without weights.
+
+    {"schema": 1, "deepunlearn": "figures"}                       the first line
+    {"recipe": {...}, "inputs": {"original": "<key>"}}            a question; its inputs stand further up
+    {"run": "<key>", "scores": {...}, "facts": {...}, "left": [...]}   its answer, less the files in `left`
+    {"journal": "<study>", "at": 1234, "text": "..."}             what a search wrote from this place on
+    {"asked": ["<key>", ...]}                                     runs of searches that somebody asked for
+
+Every line ends in its own `seal`. Lines are only ever appended: of two answers to one question the later
+holds. A process that is killed leaves half a line at most, which readers leave out and the next writer cuts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.recipe import Recipe, canonical
+from deepunlearn_cli.store.asked import chosen_by
+from deepunlearn_cli.store.run import FACTS, LOG, RECIPE, SCORES, Run, plain
+
+SCHEMA = 1
+HEAD = {"schema": SCHEMA, "deepunlearn": "figures"}
+SEAL = 16  # hex digits
+SMALL = {RECIPE, SCORES, FACTS, LOG}  # files whose contents are told, or that nothing is made from
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a file says of a run.
+
+    Attributes:
+        left: names of the files that the run had where it was made, and that are not told.
+        file: that says it.
+    """
+
+    recipe: Recipe
+    scores: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    left: Sequence[str]
+    file: Path
+
+
+@dataclass
+class Figures:
+    """What one or several files say.
+
+    Attributes:
+        runs: by id; `journals` by study; `asked` are ids of searches' runs that somebody asked for.
+        differing: ids of runs of which two lines give different scores; the later is taken.
+    """
+
+    runs: dict[str, Told] = field(default_factory=dict)
+    journals: dict[str, str] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    differing: list[str] = field(default_factory=list)
+    recipes: dict[str, Recipe] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, files: Iterable[Path]) -> Figures:
+        """What these files say together.
+
+        Raises:
+            NotFound: no such file.
+            UsageFailure: no file of figures, of a newer version, or a line that was edited or damaged.
+        """
+        figures = cls()
+        for file in files:
+            figures._take(file)
+        return figures
+
+    def _take(self, file: Path) -> None:
+        journals: dict[str, str] = {}
+        for number, line in enumerate(lines_of(file), start=1):
+            try:
+                self._take_line(line, file, journals)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                raise _broken(file, number) from None
+        for study, text in journals.items():  # a search that went on elsewhere holds all that it began with
+            if len(text) > len(self.journals.get(study, "")):
+                self.journals[study] = text
+
+    def _take_line(self, line: Line, file: Path, journals: dict[str, str]) -> None:
+        if "recipe" in line:
+            inputs = {name: self.recipes[key].to_json() for name, key in line["inputs"].items()}
+            recipe = Recipe.from_json(line["recipe"] | {"inputs": inputs})
+            self.recipes[recipe.key] = recipe
+        elif "run" in line:
+            told = Told(self.recipes[line["run"]], line["scores"], line["facts"], line["left"], file)
+            known = self.runs.get(line["run"])
+            if known and known.scores != told.scores:
+                self.differing.append(line["run"])
+            self.runs[line["run"]] = told
+        elif "journal" in line:
+            before = journals.get(line["journal"], "").encode()[: line["at"]]
+            journals[line["journal"]] = before.decode() + line["text"]
+        else:
+            self.asked |= set(line["asked"])
+
+
+class FiguresFile:
+    """A file of figures that is written on, a line as soon as there is something to tell.
+
+    Raises:
+        UsageFailure: it cannot be written, or holds something else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser()
+        self._recipes: set[str] = set()
+        self._runs: dict[str, str] = {}  # by id, what was told last
+        self._journals: dict[str, int] = {}  # by study, up to where
+        self._asked: set[str] = set()
+        if self.path.exists() and self.path.stat().st_size:
+            self._go_on()
+        else:
+            self._append([HEAD])
+
+    def tell(self, run: Run, more: Callable[[Run], Mapping[str, Any]] = lambda run: {}) -> None:
+        """Write down a run, unless it stands there already.
+
+        Args:
+            more: what else there is to say of a run, made when it is written down for the first time.
+        """
+        stamp = str((run.path).stat().st_mtime_ns)
+        if self._runs.get(run.id) == stamp:
+            return
+        left = sorted({*run.left, *(set(run.files) - SMALL)})
+        line = {"run": run.id, "scores": run.scores, "facts": run.facts, "left": left}
+        text = _sealed(line | dict(more(run)))
+        if self._runs.get(run.id) != text:
+            self._append_text("".join([*map(_sealed, self._questions(run.recipe)), text]))
+        self._runs[run.id] = stamp
+
+    def follow(self, study: str, journal: Path) -> None:
+        """Write down what a search has added to its journal, as far as lines are whole."""
+        start = self._journals.get(study, 0)
+        with suppress(FileNotFoundError), journal.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < start:
+                start = 0  # begun anew
+            file.seek(start)
+            whole = file.read().rpartition(b"\n")[:2]
+            if text := b"".join(whole):
+                self._append([{"journal": study, "at": start, "text": text.decode()}])
+                self._journals[study] = start + len(text)
+
+    def ask(self, runs: Iterable[Run]) -> None:
+        """Write down that somebody asked for runs that searches had made."""
+        ids = {run.id for run in runs if chosen_by(run.recipe)} - self._asked
+        if ids:
+            self._append([{"asked": sorted(ids)}])
+            self._asked |= ids
+
+    def _questions(self, recipe: Recipe) -> Iterator[Line]:
+        """The lines of a recipe and its inputs, as far as they are not written down."""
+        if recipe.key in self._recipes:
+            return
+        for needed in recipe.inputs.values():
+            yield from self._questions(needed)
+        inputs = {name: needed.key for name, needed in recipe.inputs.items()}
+        yield {"recipe": plain(recipe.to_json() | {"inputs": {}}), "inputs": inputs}
+        self._recipes.add(recipe.key)
+
+    def _go_on(self) -> None:
+        """Take up what the file says; half a last line is cut."""
+        figures, journals = Figures.of([self.path]), dict[str, int]()
+        for line in lines_of(self.path):
+            if "run" in line:
+                self._runs[line["run"]] = _sealed({k: v for k, v in line.items() if k != "seal"})
+            elif "journal" in line:
+                journals[line["journal"]] = line["at"] + len(line["text"].encode())
+        self._recipes, self._asked, self._journals = set(figures.recipes), figures.asked, journals
+        try:
+            with self.path.open("rb+") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+
+    def _append(self, lines: Iterable[Line]) -> None:
+        self._append_text("".join(map(_sealed, lines)))
+
+    def _append_text(self, text: str) -> None:
+        """One write, so that no signal comes between the halves of a line."""
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+            try:
+                os.write(descriptor, text.encode())
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+
+
+def is_figures(file: Path) -> bool:
+    """Whether a file begins as one of figures does; so does one that no line was finished of."""
+    try:
+        with file.expanduser().open("rb") as opened:
+            return opened.read(1) == b"{"
+    except OSError:
+        return False
+
+
+def lines_of(file: Path) -> Iterator[Line]:
+    """The lines of a file behind the first, each checked against its seal; half a last line is left out.
+
+    Raises:
+        NotFound, UsageFailure: as `Figures.of`.
+    """
+    try:
+        whole = file.expanduser().read_bytes().rpartition(b"\n")[0]
+    except FileNotFoundError:
+        raise NotFound(f"no file {file}", "`deepunlearn bench PLAN --export FILE` writes one") from None
+    except OSError as error:
+        raise UsageFailure(f"cannot read {file}: {error.strerror}", "choose another file") from None
+    for number, text in enumerate(whole.splitlines()):
+        line = _unsealed(text)
+        if number == 0:
+            _check_head(file, line)
+        elif line is None:
+            raise _broken(file, number)
+        else:
+            yield line
+
+
+def _check_head(file: Path, line: Line | None) -> None:
+    if line is None or line.get("deepunlearn") != HEAD["deepunlearn"]:
+        hint = "`deepunlearn bench PLAN --export FILE` writes one"
+        raise UsageFailure(f"{file} is no file of figures", hint)
+    if line["schema"] != SCHEMA:
+        raise UsageFailure(
+            f"{file} was made by a newer version (schema {line['schema']})",
+            "pip install --upgrade deepunlearn",
+        )
+
+
+def _broken(file: Path, number: int) -> UsageFailure:
+    """`number` counts the lines behind the first."""
+    return UsageFailure(
+        f"line {number + 1} of {file} was edited or damaged",
+        f"take it from where it was written; `head -n {number} {file} > whole.jsonl` keeps what is before it",
+    )
+
+
+def _unwritable(file: Path, error: OSError) -> UsageFailure:
+    return UsageFailure(f"cannot write {file}: {error.strerror}", "choose another file for --export")
+
+
+def _sealed(line: Line) -> str:
+    told = plain(line)
+    return json.dumps(told | {"seal": _seal(told)}, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _unsealed(text: bytes) -> Line | None:
+    try:
+        line: Line = json.loads(text)
+        seal = line.pop("seal")
+        return line if seal == _seal(line) else None
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None
+
+
+def _seal(told: Line) -> str:
+    return hashlib.sha256(canonical(told).encode("utf-8", "surrogatepass")).hexdigest()[:SEAL]
