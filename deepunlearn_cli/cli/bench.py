@@ -102,14 +102,14 @@ def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe],
     for failure in failures:
         session.console.warn(f"{failure.message}; {failure.hint}")
     judged = bench.judged(settings)
-    record.wanted = [*judged, *bench.attacks(judged)]
+    record.wanted = bench.with_attacks(judged)
     outcome = runner.ensure_all(record.wanted)
     runner.store.asked.add(outcome.runs)
     record.ask(outcome.runs)
     if bench.plan.timing:
         judged = bench.timed(judged)
-        record.wanted = [*judged, *bench.attacks(judged)]
-        runner.ensure_all(bench.attacks(judged))
+        record.wanted = bench.with_attacks(judged)
+        runner.ensure_all(record.wanted)
     return judged, ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
 
 

@@ -102,6 +102,10 @@ class Bench:
         run = self.runner.store.get(recipe.key)
         return bool(run and run.status == "done" and run.facts.get("shared"))
 
+    def with_attacks(self, judged: Sequence[Recipe]) -> list[Recipe]:
+        """The models, each followed by the attacks on it: stopped early, what is there is whole."""
+        return [one for model in judged for one in (model, *self.attacks([model]))]
+
     def attacks(self, judged: Sequence[Recipe]) -> list[Recipe]:
         """Every attack of the plan on every model of the plan."""
         each = self.plan.attack_settings

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# A whole plan in one sitting on a machine that has PyTorch and nothing of ours, from a folder of pictures to tables.
+#
+#   tests/benchmarks/cell.sh PICTURES MINUTES OUT [PLAN [MODEL [OPTIONS OF bench ...]]]
+#
+# PICTURES: a folder with train/CLASS/*.jpg and test/CLASS/*.jpg, or a .tar(.xz) of one. OUT: a folder; what comes back of
+# the machine are its files of some MB: figures.jsonl (`report --from`), tables.md, bench.log. Wheels in .whl/ beside the
+# checkout are installed first. Under CUDA MPS several runs share a card; without a card runs take turns on the cores.
+# A second sitting goes on with `--resume-from OUT/figures.jsonl` among the options.
+set -euo pipefail
+pictures=$1 minutes=$2 out=$3 plan=${4:-cifar10-short} model=${5:-resnet18}
+shift $(($# < 5 ? $# : 5))
+began=$SECONDS
+root=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+mkdir -p "$out"
+said() { echo "[$((SECONDS - began)) s] $*" | tee -a "$out/bench.log"; }
+
+if compgen -G "$root/.whl/*.whl" >/dev/null; then
+  python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$work/site" "$root"/.whl/*.whl
+fi
+export PYTHONPATH="$root:$work/site" DEEPUNLEARN_STORE="$work/store"
+deepunlearn() { python3 -m deepunlearn_cli "$@"; }
+
+if [ -f "$pictures" ]; then
+  mkdir "$work/pictures" && tar -xf "$pictures" -C "$work/pictures" && pictures=$work/pictures
+fi
+jobs=auto
+if command -v nvidia-cuda-mps-control >/dev/null && nvidia-smi -L >/dev/null 2>&1; then
+  export CUDA_MPS_PIPE_DIRECTORY="$work/mps" CUDA_MPS_LOG_DIRECTORY="$work/mps"
+  mkdir "$work/mps" && nvidia-cuda-mps-control -d
+  trap 'echo quit | nvidia-cuda-mps-control' EXIT
+  jobs=${JOBS:-12} # half of them on the card, the others reading, attacking, writing
+  nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | tee "$out/card.txt"
+fi
+toml=$root/deepunlearn_cli/studies/$plan.toml
+[ -f "$toml" ] || toml=$plan
+sed -e "s#^datasets = .*#datasets = [\"folder:$(realpath "$pictures")\"]#" -e "s#^models = .*#models = [\"$model\"]#" \
+  "$toml" >"$work/plan.toml"
+cp "$work/plan.toml" "$out/plan.toml"
+
+said "bench $plan, $jobs jobs"
+limit=$((minutes * 60 - (SECONDS - began) - 30)) # 30 s for the tables
+code=0
+deepunlearn bench "$work/plan.toml" --jobs "$jobs" --time-limit "${limit}s" --export "$out/figures.jsonl" "$@" \
+  >"$out/bench.tsv" 2> >(tee -a "$out/bench.log" >&2) || code=$?
+said "bench ended with $code"
+for table in 1 2 scores retention; do
+  echo; deepunlearn report --table "$table" --from "$out/figures.jsonl" --format markdown || true
+done 2>&1 | tee "$out/tables.md"
+said "$(wc -l <"$out/figures.jsonl") lines of figures"
