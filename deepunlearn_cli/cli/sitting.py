@@ -1,4 +1,4 @@
-"""A sitting of `bench`: how long it may take, what it writes down for elsewhere, what it has from elsewhere."""
+"""A sitting of `bench`: how long it may take, what it writes down, what it has from another one."""
 
 from __future__ import annotations
 
