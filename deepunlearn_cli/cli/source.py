@@ -66,7 +66,7 @@ class Source:
         """The store; or a passing one of what the files say."""
         if not self.files:
             return self.session.store()
-        from deepunlearn_cli.cli.sitting import opened
+        from deepunlearn_cli.cli.told import opened
 
         self._passing = TemporaryDirectory(prefix="deepunlearn-figures-")
         return opened(self.files, Path(self._passing.name), self.session.console)
