@@ -1,4 +1,4 @@
-"""A sitting of `bench`: how long it may take, what it writes down for elsewhere, what it has from elsewhere."""
+"""A sitting of `bench`: how long it may take, what it writes down, what it has from another one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.console import Console, Result
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.tables import TABLES
+from deepunlearn_cli.cli.told import bring_searches, told
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.specs import read_duration
@@ -99,7 +100,7 @@ class Sitting(Bundle):
         for key in disagreeing(figures, store):
             console.warn(f"run {key} has other scores in this store than in {figures.runs[key].file}")
         there = arrive(figures, store)
-        _bring(figures, store)
+        bring_searches(figures, store)
         console.note(f"from {_names(self.resume_from)}: {_tally(figures)}")
         return there
 
@@ -181,38 +182,6 @@ class Record:
             f"; of {len(wanted)} models and attacks {len(wanted - {*self._kept})} are left" if wanted else ""
         )
         return f"{made}; {len(self._studies)} searches begun{left}"
-
-
-def told(files: Sequence[Path], console: Console) -> Figures:
-    """What files of figures say together; that they disagree is said."""
-    from deepunlearn_cli.store.figures import Figures
-
-    figures = Figures.of(files)
-    for key in dict.fromkeys(figures.differing):
-        run = figures.runs[key]
-        console.warn(
-            f"{run.recipe.name} (run {key}) was made twice, with other scores; those of {run.file} are taken"
-        )
-    return figures
-
-
-def opened(files: Sequence[Path], folder: Path, console: Console) -> Store:
-    """A store of what files of figures say, in an empty folder."""
-    from deepunlearn_cli.store import Store
-    from deepunlearn_cli.store.arriving import arrive
-
-    figures = told(files, console)
-    store = Store.open(folder, create=True)
-    arrive(figures, store)
-    _bring(figures, store)
-    return store
-
-
-def _bring(figures: Figures, store: Store) -> None:
-    from deepunlearn_cli.sweep.travel import bring
-
-    for study, text in figures.journals.items():
-        bring(study, text, store.studies)
 
 
 def _counted(runs: Iterable[Run]) -> str:

@@ -21,7 +21,6 @@ from deepunlearn_cli.reporting.titles import of_plugins, told_apart
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
     from deepunlearn_cli.cli.finding import Runs
-    from deepunlearn_cli.cli.tables import Choice
     from deepunlearn_cli.core.rows import IndexRow
     from deepunlearn_cli.core.shared import Outputs
     from deepunlearn_cli.evaluation.removal import Removal
@@ -67,14 +66,10 @@ class Source:
         """The store; or a passing one of what the files say."""
         if not self.files:
             return self.session.store()
-        from deepunlearn_cli.cli.sitting import opened
+        from deepunlearn_cli.cli.told import opened
 
         self._passing = TemporaryDirectory(prefix="deepunlearn-figures-")
         return opened(self.files, Path(self._passing.name), self.session.console)
-
-    def makes(self, table: Choice) -> bool:
-        """Whether there is enough here to make it of."""
-        return table.figures if self.file else not (self.files and table.whole)
 
     @cached_property
     def runs(self) -> Runs:

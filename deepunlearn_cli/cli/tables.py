@@ -146,10 +146,14 @@ def check_table(name: str, source: Source | None = None) -> None:
     """
     if name not in TABLES:
         raise unknown("table", name, TABLES, f"tables: {', '.join(TABLES)}")
-    if source is None or source.makes(TABLES[name]):
+    if source is None or _can_make(TABLES[name], source):
         return
-    enough = ", ".join(one.name for one in TABLES.values() if source.makes(one))
+    enough = ", ".join(one.name for one in TABLES.values() if _can_make(one, source))
     raise UsageFailure(f"--table {name} takes runs, and --from has figures only", f"--table: {enough}")
+
+
+def _can_make(table: Choice, source: Source) -> bool:
+    return table.figures if source.file else not (source.files and table.whole)
 
 
 def unshown(plan: Plan) -> list[str]:

@@ -14,12 +14,15 @@ from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner, Step, us
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.system.processes import Asked, Event, Link, Lost, ProcessPool, Told
 
-LONGEST_FIRST = {
-    **dict.fromkeys(("checkpoint", "train"), 0),
-    "unlearn": 1,
-    "attack": 1,  # beside the models, in the order asked for: what is whole first, whenever all is stopped
-    **dict.fromkeys(("shadow", "lockstep", "trial"), 2),
-}  # others wait for these, and the last run ends alone
+ORDER = (  # attacks first: what is attacked is done with, should all be stopped; then what others wait for
+    "attack",
+    "checkpoint",
+    "train",
+    "unlearn",
+    "shadow",
+    "lockstep",
+    "trial",
+)
 PROGRESS_SECONDS = 0.1  # between two words of a worker on the same run
 
 
@@ -122,9 +125,9 @@ class _Batch:
                 del self.idle[worker]
 
     def _next(self) -> Recipe | None:
-        """The first of the longest kinds whose inputs are there."""
+        """The first by kind whose inputs are there."""
         ready = (r for r in self.todo.values() if all(i.key in self.settled for i in r.inputs.values()))
-        return min(ready, key=lambda recipe: LONGEST_FIRST[recipe.kind], default=None)
+        return min(ready, key=lambda recipe: ORDER.index(recipe.kind), default=None)
 
     def _hear(self, worker: int, words: tuple[Any, ...]) -> None:
         """What a worker's runner reports of the run in hand, and in the end what became of it."""

@@ -24,12 +24,12 @@ from typing import Any
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe, canonical
 from deepunlearn_cli.store.asked import chosen_by
-from deepunlearn_cli.store.run import FACTS, LOG, RECIPE, SCORES, Run, plain
+from deepunlearn_cli.store.run import ELSEWHERE, FACTS, LOG, RECIPE, SCORES, Run, plain
 
 SCHEMA = 1
 HEAD = {"schema": SCHEMA, "deepunlearn": "figures"}
 SEAL = 16  # hex digits
-SMALL = {RECIPE, SCORES, FACTS, LOG}  # files whose contents are told, or that nothing is made from
+SMALL = {RECIPE, SCORES, FACTS, LOG, ELSEWHERE}  # files whose contents are told, or that nothing is made from
 Line = dict[str, Any]
 
 
@@ -63,6 +63,7 @@ class Figures:
     asked: set[str] = field(default_factory=set)
     differing: list[str] = field(default_factory=list)
     recipes: dict[str, Recipe] = field(default_factory=dict)
+    newest: dict[str, str] = field(default_factory=dict)  # journals, as the last file has them at its end
 
     @classmethod
     def of(cls, files: Iterable[Path]) -> Figures:
@@ -84,9 +85,14 @@ class Figures:
                 self._take_line(line, file, journals)
             except (KeyError, TypeError, ValueError, AttributeError):
                 raise _broken(file, number) from None
-        for study, text in journals.items():  # a search that went on elsewhere holds all that it began with
-            if len(text) > len(self.journals.get(study, "")):
-                self.journals[study] = text
+        for study, text in journals.items():
+            self._keep_journal(study, text)
+        self.newest = journals
+
+    def _keep_journal(self, study: str, text: str) -> None:
+        """The longest: a search that went on elsewhere holds all that it began with."""
+        if len(text) > len(self.journals.get(study, "")):
+            self.journals[study] = text
 
     def _take_line(self, line: Line, file: Path, journals: dict[str, str]) -> None:
         if "recipe" in line:
@@ -100,8 +106,10 @@ class Figures:
                 self.differing.append(line["run"])
             self.runs[line["run"]] = told
         elif "journal" in line:
-            before = journals.get(line["journal"], "").encode()[: line["at"]]
-            journals[line["journal"]] = before.decode() + line["text"]
+            study, before = line["journal"], journals.get(line["journal"], "")
+            if not line["at"]:  # begun anew
+                self._keep_journal(study, before)
+            journals[study] = before.encode()[: line["at"]].decode() + line["text"]
         else:
             self.asked |= set(line["asked"])
 
@@ -117,7 +125,7 @@ class FiguresFile:
         self.path = path.expanduser()
         self._recipes: set[str] = set()
         self._runs: dict[str, str] = {}  # by id, what was told last
-        self._journals: dict[str, int] = {}  # by study, up to where
+        self._journals: dict[str, str] = {}  # by study, what was told of its journal
         self._asked: set[str] = set()
         if self.path.exists() and self.path.stat().st_size:
             self._go_on()
@@ -142,15 +150,13 @@ class FiguresFile:
 
     def follow(self, study: str, journal: Path) -> None:
         """Write down what a search has added to its journal, as far as lines are whole."""
-        start = self._journals.get(study, 0)
-        with suppress(FileNotFoundError), journal.open("rb") as file:
-            if file.seek(0, os.SEEK_END) < start:
-                start = 0  # begun anew
-            file.seek(start)
-            whole = file.read().rpartition(b"\n")[:2]
-            if text := b"".join(whole):
-                self._append([{"journal": study, "at": start, "text": text.decode()}])
-                self._journals[study] = start + len(text)
+        with suppress(FileNotFoundError):
+            whole = b"".join(journal.read_bytes().rpartition(b"\n")[:2]).decode()
+            known = self._journals.get(study, "")
+            start = len(known) if whole.startswith(known) else 0  # or begun anew, in another store
+            if text := whole[start:]:
+                self._append([{"journal": study, "at": len(whole[:start].encode()), "text": text}])
+                self._journals[study] = whole
 
     def ask(self, runs: Iterable[Run]) -> None:
         """Write down that somebody asked for runs that searches had made."""
@@ -171,13 +177,9 @@ class FiguresFile:
 
     def _go_on(self) -> None:
         """Take up what the file says; half a last line is cut."""
-        figures, journals = Figures.of([self.path]), dict[str, int]()
-        for line in lines_of(self.path):
-            if "run" in line:
-                self._runs[line["run"]] = _sealed({k: v for k, v in line.items() if k != "seal"})
-            elif "journal" in line:
-                journals[line["journal"]] = line["at"] + len(line["text"].encode())
-        self._recipes, self._asked, self._journals = set(figures.recipes), figures.asked, journals
+        figures = Figures.of([self.path])
+        self._runs = {line["run"]: _sealed(line) for line in lines_of(self.path) if "run" in line}
+        self._recipes, self._asked, self._journals = set(figures.recipes), figures.asked, figures.newest
         try:
             with self.path.open("rb+") as file:
                 file.truncate(file.read().rfind(b"\n") + 1)

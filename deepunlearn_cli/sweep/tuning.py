@@ -228,9 +228,7 @@ def _preset(question: Question, trials: int, candidates: Sequence[Candidate]) ->
 
 
 def _all_of(runner: Runner, recipes: Sequence[Recipe]) -> list[Run]:
-    """Every run, side by side if there are several; the first failure if one fails."""
-    if len(recipes) == 1:
-        return [runner.ensure(recipes[0])]
+    """Every run, as a batch makes it however few there are; the first failure if one fails."""
     outcome = runner.ensure_all(recipes)
     if outcome.failures:
         raise outcome.failures[0][1]

@@ -1,0 +1,208 @@
+"""A bench in several sittings: what is written down, carried elsewhere and gone on with there."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from cli_kit import call, ok, running, until
+
+PLAN = """
+datasets = ["digits"]
+models = ["resnet-tiny"]
+methods = ["ga", "do-nothing", "retrain"]
+seeds = "0-1"
+tables = ["1", "scores", "sweep"]
+[training]
+epochs = 1
+[params.ga]
+epochs = 1
+[sweep]
+trials = 2
+originals = 1
+confirm = 0
+"""
+TIMED = {"RTE_mean", "RTE_sd"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A folder with a plan, the store that it was carried out in, and what was written down."""
+    place = tmp_path_factory.mktemp("made")
+    (place / "plan.toml").write_text(PLAN)
+    ok("bench", place / "plan.toml", "--store", place / "store", "--export", place / "figures.jsonl")
+    return place
+
+
+@pytest.fixture
+def plan(tmp_path) -> Path:
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN)
+    return path
+
+
+def tables(*words: object) -> list[str]:
+    """The rankings, scores and searches, to the digit."""
+    return [ok("report", "--table", name, "--json", *words).out for name in ("1", "scores", "sweep")]
+
+
+def untimed(*words: object) -> list[object]:
+    """The same without the seconds that two makings of one run take."""
+    return [
+        [
+            {key: value for key, value in json.loads(line).items() if key not in TIMED}
+            for line in text.splitlines()
+        ]
+        for text in tables(*words)
+    ]
+
+
+def test_tables_of_an_export_are_those_of_the_store(tmp_path, made):
+    store, file = made / "store", made / "figures.jsonl"
+    nowhere = ("--store", tmp_path / "none")
+    assert tables("--store", store) == tables("--from", file, *nowhere)
+    for form in ("table", "markdown", "csv"):
+        assert (
+            ok("report", "--table", "2", "--format", form, "--store", store).out
+            == ok("report", "--table", "2", "--format", form, "--from", file, *nowhere).out
+        )
+    assert ok("rank", "--store", store).out == ok("rank", "--from", file, *nowhere).out
+    where = ("--method", "ga", "--where", "epochs=1", "--json")
+    assert ok("rank", *where, "--store", store).out == ok("rank", *where, "--from", file, *nowhere).out
+    assert not (tmp_path / "none").exists()
+    assert "safetensors" in file.read_text(), "what was left is told"
+    assert file.stat().st_size < 200_000
+
+
+def test_what_a_file_says_is_not_made_again_nor_said_twice(tmp_path, plan, made):
+    store, file, fresh = made / "store", tmp_path / "figures.jsonl", tmp_path / "fresh"
+    shutil.copy(made / "figures.jsonl", file)
+    before = file.read_text().count('{"run"')
+    said = ok("bench", plan, "--store", fresh, "--resume-from", file, "--export", file)
+    assert "seed 0" not in said.err, "nothing is made again"
+    assert file.read_text().count('{"run"') == before
+    assert tables("--store", store) == tables("--store", fresh)
+    assert call("verify", "--store", fresh).code == 0
+
+
+def killed(plan: Path, store: Path, file: Path, after: float, *more: object) -> int | None:
+    """A bench in a process of its own, killed after some time, or at its end by then."""
+    words = ("bench", plan, "--store", store, "--export", file, *more)
+    with running(*words, cwd=plan.parent) as child:
+        time.sleep(after)
+        child.process.kill()
+        child.process.join()
+        return child.process.exitcode
+
+
+def in_sittings(plan: Path, rng: random.Random, kills: int, usual: float, place: Path) -> Path:
+    """The store of the last of several sittings, each in a fresh store from what the killed one wrote."""
+    file, more = place / "0.jsonl", ()
+    for number in range(kills):
+        killed(plan, place / f"store{number}", file, rng.uniform(0.2, usual), *more)
+        more = ("--resume-from", file) if file.exists() else ()
+    last = place / "last"
+    ok("bench", plan, "--store", last, "--export", file, *more)
+    assert tables("--store", last) == tables("--store", place / "none", "--from", file)
+    return last
+
+
+def test_killed_and_gone_on_with_elsewhere_ends_with_the_same_tables(tmp_path, plan):
+    store = tmp_path / "store"
+    began = time.monotonic()
+    ok("bench", plan, "--store", store)
+    last = in_sittings(plan, random.Random(1), 1, time.monotonic() - began, tmp_path)
+    assert untimed("--store", store) == untimed("--store", last)
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments(tmp_path, plan):
+    store = tmp_path / "store"
+    began = time.monotonic()
+    ok("bench", plan, "--store", store)
+    last = in_sittings(plan, random.Random(0), 10, time.monotonic() - began, tmp_path)
+    assert untimed("--store", store) == untimed("--store", last)
+
+
+def test_terminated_leaves_a_file_that_says_all_that_was_sealed(tmp_path, plan):
+    store, file = tmp_path / "store", tmp_path / "figures.jsonl"
+    words = ("bench", plan, "--store", store, "--export", file)
+    with running(*words, cwd=tmp_path) as child:
+        until(lambda: len(list(store.glob("runs/*/????????????????/manifest.json"))) > 4)
+        child.send(signal.SIGTERM)
+        said = child.wait()
+    assert said.code == 143, said
+    told = {line["run"] for line in map(json.loads, file.read_text().splitlines()) if "run" in line}
+    rows = [json.loads(line) for line in ok("runs", "--store", store, "--json").lines]
+    assert told >= {row["id"] for row in rows if row["kind"] != "trial"}
+
+
+def test_a_time_limit_stops_says_how_far_it_came_and_what_goes_on(tmp_path, plan):
+    file = tmp_path / "figures.jsonl"
+    plan.write_text(PLAN.replace("epochs = 1", "epochs = 3000", 1))
+    words = ("bench", plan, "--store", tmp_path / "store", "--export", file)
+    said = call(*words, "--time-limit", "2s")
+    assert said.code == 6, said
+    assert "time is up" in said.err
+    assert f"--resume-from {file}" in said.err
+    assert call("verify", "--store", tmp_path / "store").code == 0
+    assert file.read_text().startswith('{"schema":1')
+    refused = call(*words, "--time-limit", "soon")
+    assert (refused.code, "--time-limit 'soon' is not a time" in refused.err) == (2, True)
+
+
+def test_what_lacks_an_attack_is_made_again_for_its_outputs_and_said_so(tmp_path, plan, made):
+    store, file = made / "store", tmp_path / "figures.jsonl"
+    lines = (made / "figures.jsonl").read_text().splitlines(keepends=True)
+    attacks = [n for n, line in enumerate(lines) if '"attacked"' in line or '"accuracy_low"' in line]
+    del lines[attacks[0]]
+    file.write_text("".join(lines))
+    said = ok("bench", plan, "--store", tmp_path / "fresh", "--resume-from", file)
+    assert "made again for their weights" in said.err
+    assert untimed("--store", store) == untimed("--store", tmp_path / "fresh")
+
+
+def test_files_are_mended_added_up_and_checked(tmp_path, plan, made):
+    store, file = made / "store", made / "figures.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    torn, other = tmp_path / "torn.jsonl", tmp_path / "other.jsonl"
+    torn.write_text("".join(lines[:-3]) + lines[-3][:40])
+    ok("report", "--from", torn, "--store", tmp_path / "none")
+    ok("bench", plan, "--store", store, "--export", torn)
+    assert tables("--from", torn) == tables("--store", store), "half a line was cut, the rest told"
+    other.write_text("".join([lines[0], *lines[1:]]))
+    assert tables("--from", torn, "--from", other) == tables("--store", store)
+    edited = tmp_path / "edited.jsonl"
+    edited.write_text("".join(one.replace('"RA":0', '"RA":1', 1) for one in lines))
+    said = call("rank", "--from", edited)
+    assert (said.code, "was edited or damaged" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [(None, 2, "nothing known"), ("{}\n", 2, "no file of figures"), ("[1]\n", 2, "")],
+)
+def test_what_is_no_file_of_figures_is_refused(tmp_path, plan, text, code, words):
+    file = tmp_path / "odd.jsonl"
+    if text is None:
+        said = call("rank", "--from", file, "--from", tmp_path / "more.csv")
+    else:
+        file.write_text(text)
+        said = call("rank", "--from", file)
+    assert said.code == code, said
+    assert words in said.err
+    assert "unexpected" not in said.err
+
+
+def test_tables_of_weights_take_no_figures(tmp_path, plan):
+    file = tmp_path / "figures.jsonl"
+    file.write_text("{}\n")
+    assert "figures only" in call("report", "--table", "weights", "--from", file).err
+    plan.write_text(PLAN.replace('"sweep"]', '"classes"]'))
+    said = call("bench", plan, "--store", tmp_path / "store", "--resume-from", file)
+    assert (said.code, "table classes looks at weights or outputs" in said.err) == (2, True)
