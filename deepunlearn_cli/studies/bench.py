@@ -94,7 +94,7 @@ class Bench:
         wanted = self.plan.timing.get("seed")
         newest = [self.runner.newest(recipe) if recipe.seed == wanted else recipe for recipe in judged]
         again = {r.key: self.runner.another(r) for r in newest if r.seed == wanted and self.shared(r)}
-        made = {run.recipe.base.key for run in self.runner.one_by_one(list(again.values())).runs}
+        made = {run.recipe.base.key for run in self.runner.one_by_one(self.with_attacks([*again.values()])).runs}
         return [again[r.key] if r.key in again and r.base.key in made else r for r in newest]
 
     def shared(self, recipe: Recipe) -> bool:

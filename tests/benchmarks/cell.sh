@@ -5,7 +5,8 @@
 #
 # PICTURES: a folder with train/CLASS/*.jpg and test/CLASS/*.jpg, or a .tar(.xz) of one. OUT: a folder; what comes back of
 # the machine are its files of some MB: figures.jsonl (`report --from`), tables.md, bench.log. Wheels in .whl/ beside the
-# checkout are installed first. Under CUDA MPS several runs share a card; without a card runs take turns on the cores.
+# checkout are installed first. Under CUDA MPS several runs (JOBS, 12) share a card. With JOBS=1 their seconds
+# can be compared.
 # A second sitting goes on with `--resume-from OUT/figures.jsonl` among the options.
 set -euo pipefail
 pictures=$1 minutes=$2 out=$3 plan=${4:-cifar10-short} model=${5:-resnet18}
@@ -25,13 +26,15 @@ deepunlearn() { python3 -m deepunlearn_cli "$@"; }
 if [ -f "$pictures" ]; then
   mkdir "$work/pictures" && tar -xf "$pictures" -C "$work/pictures" && pictures=$work/pictures
 fi
-jobs=auto
-if command -v nvidia-cuda-mps-control >/dev/null && nvidia-smi -L >/dev/null 2>&1; then
-  export CUDA_MPS_PIPE_DIRECTORY="$work/mps" CUDA_MPS_LOG_DIRECTORY="$work/mps"
-  mkdir "$work/mps" && nvidia-cuda-mps-control -d
-  trap 'echo quit | nvidia-cuda-mps-control' EXIT
-  jobs=${JOBS:-12} # half of them on the card, the others reading, attacking, writing
+jobs=${JOBS:-auto}
+if nvidia-smi -L >/dev/null 2>&1; then
   nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | tee "$out/card.txt"
+  jobs=${JOBS:-12} # half of them on the card, the others reading, attacking, writing
+  if [ "$jobs" != 1 ] && command -v nvidia-cuda-mps-control >/dev/null; then
+    export CUDA_MPS_PIPE_DIRECTORY="$work/mps" CUDA_MPS_LOG_DIRECTORY="$work/mps"
+    mkdir "$work/mps" && nvidia-cuda-mps-control -d
+    trap 'echo quit | nvidia-cuda-mps-control' EXIT
+  fi
 fi
 toml=$root/deepunlearn_cli/studies/$plan.toml
 [ -f "$toml" ] || toml=$plan
