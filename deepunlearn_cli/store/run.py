@@ -64,7 +64,7 @@ class Run:
 
     @cached_property
     def elsewhere(self) -> dict[str, Any]:
-        """Of a run whose figures alone came here: what it `left`, and what measures take of that (`reduced`)."""
+        """Of a run whose figures alone came here: what it `left`, and what is `reduced` of that."""
         return {} if self.whole else self._json(ELSEWHERE)
 
     @property
