@@ -25,6 +25,7 @@ from deepunlearn_cli.reporting.measures import PAPERS, SPLITS, find_metric, metr
 from deepunlearn_cli.reporting.titles import of_plugins
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.reporting.measures import Measure
     from deepunlearn_cli.reporting.records import Record
 
 
@@ -74,10 +75,8 @@ def _records(source: Source, metrics: Sequence[str]) -> list[Record]:
         UsageFailure: a metric that figures made elsewhere do not give.
     """
     first = find_metric(metrics[0])
-    if (source.file and first.over == SPLITS) or (source.files and first.outputs):
-        enough = ", ".join(
-            n for n, one in metrics_of_rank().items() if not one.outputs and one.over != SPLITS
-        )
+    if source.files and not _enough(first, source):
+        enough = ", ".join(n for n, one in metrics_of_rank().items() if _enough(one, source))
         raise UsageFailure(
             f"--metric {metrics[0]} takes runs, and --from has figures only", f"--metric: {enough}"
         )
@@ -93,3 +92,8 @@ def _records(source: Source, metrics: Sequence[str]) -> list[Record]:
     if not splits:
         raise NotFound("no U-LiRA in this store", "deepunlearn attack ulira --method msg,ft --dataset ...")
     return splits
+
+
+def _enough(metric: Measure, source: Source) -> bool:
+    """Whether files have what a metric takes: a CSV has no outputs and no U-LiRA, an export no arrays."""
+    return not (metric.outputs or metric.over == SPLITS) if source.file else not metric.arrays

@@ -143,7 +143,7 @@ class Record:
         if run and (run.recipe.kind != "trial" or "fresh" in run.recipe.labels):
             self._kept[key] = None
             if self._file:
-                self._file.tell(run)
+                self._file.tell(run, _reduced)
 
     def follow(self, study: str) -> None:
         """Write down what is new of a search."""
@@ -182,6 +182,17 @@ class Record:
             f"; of {len(wanted)} models and attacks {len(wanted - {*self._kept})} are left" if wanted else ""
         )
         return f"{made}; {len(self._studies)} searches begun{left}"
+
+
+def _reduced(run: Run) -> Mapping[str, float]:
+    """What measures of models take from a run's outputs, where that is a number."""
+    from deepunlearn_cli.reporting.outputs import Reader, reductions
+
+    if run.recipe.kind == "attack" or not run.recipe.forget or run.status != "done":
+        return {}
+    reader = Reader(lambda _: run.outputs())
+    found = {name: reader.reduced(one, run.id) for name, one in reductions().items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _counted(runs: Iterable[Run]) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from deepunlearn_cli.cli.filters import Filter, kept, nothing
 from deepunlearn_cli.cli.only import Only
@@ -97,7 +97,7 @@ class Source:
             return self._figures()
         attacks = [row for row in self.runs.rows if row["kind"] == "attack"]
         models = self._wanted([row for row in self.runs.rows if is_model(row)])
-        reader = Reader(partial(_outputs, self.store))
+        reader = Reader(partial(_outputs, self.store), partial(_reduced, self.store))
         known = titles() | of_plugins(models)
         return records([*attacks, *self.left(models)], known, reader, class_counts())
 
@@ -222,6 +222,11 @@ def _is_strange(row: IndexRow, known: Collection[str]) -> bool:
 
 def _outputs(store: Store, run_id: str) -> Outputs:
     return store.find(run_id).outputs()
+
+
+def _reduced(store: Store, run_id: str) -> Mapping[str, Any]:
+    reduced: Mapping[str, Any] = store.find(run_id).elsewhere.get("reduced", {})
+    return reduced
 
 
 def _classes(store: Store, run_id: str) -> Sequence[str]:

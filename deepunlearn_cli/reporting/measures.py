@@ -43,7 +43,8 @@ class Measure:
         noisy: whether a figure as small as between retrained models of two seeds is marked as noise.
         signed: whether people see its sign and no deviation.
         ratio: whether it is a ratio to the retrained model, so that a difference from it says nothing.
-        outputs: whether it looks at outputs; no table reads those of all runs unless asked for it.
+        outputs: whether it looks at outputs; no table reads those of all runs unless asked for it. `arrays`:
+            whether it takes so much of them that it does not travel with figures.
         over: what a mean is over, `SEEDS` or `SPLITS`.
         shown: where.
         absent: what to say of a run without a figure, and the command that cures it; `{id}` is the run.
@@ -64,6 +65,7 @@ class Measure:
     signed: bool = False
     ratio: bool = False
     outputs: bool = False
+    arrays: bool = False
     over: str = SEEDS
     shown: Sequence[str] = ()
     absent: str = ""
@@ -219,14 +221,10 @@ MEASURES = {
             "VA", "VA", "accuracy on validation, %", score("VA"), 1, 100, alone=True, shown=(SCORES, SHEET)
         ),
         Measure("TA", "TA", "accuracy on test, %", score("TA"), 1, 100, alone=True, shown=(SCORES, SHEET)),
-        Measure(
-            "dFA", "dFA", "FA less the retrained model's, in points", gap("FA"), 1, 100,
-            noisy=True, signed=True, shown=(SCORES, SIZES),
-        ),
-        Measure(
-            "dTA", "dTA", "TA less the retrained model's, in points", gap("TA"), 1, 100,
-            noisy=True, signed=True, shown=(SCORES, SIZES),
-        ),
+        Measure("dFA", "dFA", "FA less the retrained model's, in points", gap("FA"), 1, 100,
+                noisy=True, signed=True, shown=(SCORES, SIZES)),
+        Measure("dTA", "dTA", "TA less the retrained model's, in points", gap("TA"), 1, 100,
+                noisy=True, signed=True, shown=(SCORES, SIZES)),
         Measure("RR", "RR", "RA over the retrained model's, 1 is best", _ratio("RA"), 3,
                 ratio=True, shown=(RETENTION,)),
         Measure("FR", "FR", "FA over the retrained model's, 1 is best", _ratio("FA"), 3,
@@ -267,7 +265,7 @@ MEASURES = {
         Measure(
             "JS", "JS", "divergence of outputs on forget, bits, 0 is best",
             on_outputs(divergence.on_forget, divergence.jensen_shannon), 4,
-            noisy=True, outputs=True, shown=(RANK, SHEET), absent=NO_OUTPUTS,
+            noisy=True, outputs=True, arrays=True, shown=(RANK, SHEET), absent=NO_OUTPUTS,
         ),
         *(measure for feature in efficacy.FEATURES for measure in _efficacies(feature)),
         Measure(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, lru_cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepunlearn_cli.core.errors import NotFound
+from deepunlearn_cli.evaluation import efficacy
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.shared import Outputs
@@ -19,9 +20,14 @@ Reduced = TypeVar("Reduced")
 class Reader:
     """Outputs by run id. Figures are kept; of outputs, only what measures reduce them to, of `KEPT` runs."""
 
-    def __init__(self, read: Callable[[str], Outputs]) -> None:
-        """`read` gives a run's outputs, or raises `NotFound` where it keeps none."""
-        self._read = read
+    def __init__(
+        self, read: Callable[[str], Outputs], known: Callable[[str], Mapping[str, Any]] = lambda _: {}
+    ) -> None:
+        """`read` gives a run's outputs, or raises `NotFound` where it keeps none.
+
+        `known` gives what was reduced of them elsewhere, by name (`reductions`).
+        """
+        self._read, self._known = read, known
         self.reduced = lru_cache(maxsize=KEPT)(self._reduce)
         self.figure = cache(self._figure)
 
@@ -41,4 +47,17 @@ class Reader:
         try:
             return reduce(self._read(run_id))
         except (NotFound, KeyError):  # no outputs, or not of that part: there is nothing to tell
-            return None
+            return self._known(run_id).get(name_of(reduce))
+
+
+def name_of(reduce: Callable[[Outputs], Any]) -> str:
+    """What a reduction is called where its result travels: its function, and what that looks at."""
+    if isinstance(reduce, partial):
+        return " ".join([reduce.func.__name__, *map(str, reduce.keywords.values())])
+    return reduce.__name__
+
+
+def reductions() -> dict[str, Callable[[Outputs], Any]]:
+    """By name, those whose result is a number: small enough to travel with the figures of a run."""
+    every = [partial(efficacy.mia_efficacy, feature=feature) for feature in efficacy.FEATURES]
+    return {name_of(one): one for one in every}

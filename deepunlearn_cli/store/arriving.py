@@ -63,7 +63,8 @@ def _put(told: Told, store: Store) -> None:
             log=(),
         )
         if told.left:
-            (staging / ELSEWHERE).write_text(json.dumps(list(told.left)) + "\n", "utf-8")
+            beside = {"left": list(told.left), "reduced": dict(told.reduced)}
+            (staging / ELSEWHERE).write_text(json.dumps(beside) + "\n", "utf-8")
         manifest.write(staging, row(told.recipe, told.scores, told.facts))
         with suppress(OSError):  # somebody has just made it
             staging.rename(store.place(told.recipe.key))

@@ -2,7 +2,9 @@
 
     {"schema": 1, "deepunlearn": "figures"}                       the first line
     {"recipe": {...}, "inputs": {"original": "<key>"}}            a question; its inputs stand further up
-    {"run": "<key>", "scores": {...}, "facts": {...}, "left": [...]}   its answer, less the files in `left`
+    {"run": "<key>", "scores": {...}, "facts": {...},
+     "left": [...], "reduced": {...}}                             its answer, less the files in `left`; what
+                                                                  measures take from these, where it is small
     {"journal": "<study>", "at": 1234, "text": "..."}             what a search wrote from this place on
     {"asked": ["<key>", ...]}                                     runs of searches that somebody asked for
 
@@ -40,6 +42,7 @@ class Told:
     Attributes:
         left: names of the files that the run had where it was made, and that are not told.
         file: that says it.
+        reduced: what measures take from the files that are not told, by name.
     """
 
     recipe: Recipe
@@ -47,6 +50,7 @@ class Told:
     facts: Mapping[str, Any]
     left: Sequence[str]
     file: Path
+    reduced: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -100,7 +104,8 @@ class Figures:
             recipe = Recipe.from_json(line["recipe"] | {"inputs": inputs})
             self.recipes[recipe.key] = recipe
         elif "run" in line:
-            told = Told(self.recipes[line["run"]], line["scores"], line["facts"], line["left"], file)
+            answer = line["scores"], line["facts"], line["left"], file, line.get("reduced", {})
+            told = Told(self.recipes[line["run"]], *answer)
             known = self.runs.get(line["run"])
             if known and known.scores != told.scores:
                 self.differing.append(line["run"])
@@ -132,18 +137,19 @@ class FiguresFile:
         else:
             self._append([HEAD])
 
-    def tell(self, run: Run, more: Callable[[Run], Mapping[str, Any]] = lambda run: {}) -> None:
+    def tell(self, run: Run, reduce: Callable[[Run], Mapping[str, Any]]) -> None:
         """Write down a run, unless it stands there already.
 
         Args:
-            more: what else there is to say of a run, made when it is written down for the first time.
+            reduce: gives what measures take from its outputs, by name.
         """
         stamp = str((run.path).stat().st_mtime_ns)
         if self._runs.get(run.id) == stamp:
             return
         left = sorted({*run.left, *(set(run.files) - SMALL)})
         line = {"run": run.id, "scores": run.scores, "facts": run.facts, "left": left}
-        text = _sealed(line | dict(more(run)))
+        reduced = run.elsewhere.get("reduced") or dict(reduce(run))
+        text = _sealed(line | ({"reduced": reduced} if reduced else {}))
         if self._runs.get(run.id) != text:
             self._append_text("".join([*map(_sealed, self._questions(run.recipe)), text]))
         self._runs[run.id] = stamp

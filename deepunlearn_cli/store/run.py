@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RECIPE, SCORES, FACTS, LOG = "recipe.json", "scores.json", "facts.json", "log.jsonl"
 WEIGHTS, OUTPUTS, TRACK = "weights.safetensors", "outputs.safetensors", "track.safetensors"
-ELSEWHERE = "elsewhere.json"  # of a run whose figures came in a file: the names of the files that did not
+ELSEWHERE = "elsewhere.json"  # of a run whose figures came in a file: what there was beside them
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,15 @@ class Run:
         """Names of the files that the run keeps, its manifest aside."""
         return manifest.file_names(self.path)
 
+    @cached_property
+    def elsewhere(self) -> dict[str, Any]:
+        """Of a run whose figures alone came here: what it `left`, and what is `reduced` of that."""
+        return {} if self.whole else self._json(ELSEWHERE)
+
     @property
     def left(self) -> list[str]:
         """Names of the files that it had where it was made, of a run whose figures alone came here."""
-        return list(json.loads((self.path / ELSEWHERE).read_bytes())) if not self.whole else []
+        return list(self.elsewhere.get("left", ()))
 
     @property
     def whole(self) -> bool:

@@ -74,6 +74,13 @@ def test_tables_of_an_export_are_those_of_the_store(tmp_path, made):
     assert ok("rank", "--store", store).out == ok("rank", "--from", file, *nowhere).out
     where = ("--method", "ga", "--where", "epochs=1", "--json")
     assert ok("rank", *where, "--store", store).out == ok("rank", *where, "--from", file, *nowhere).out
+    for metric in ("mia_gap", "mia_gap_entropy"):
+        here, there = (
+            ok("rank", "--metric", metric, "--json", *w) for w in (("--store", store), ("--from", file))
+        )
+        assert here.out == there.out
+    said = call("rank", "--metric", "js", "--from", file)
+    assert (said.code, "figures only" in said.err) == (2, True)
     assert not (tmp_path / "none").exists()
     assert "safetensors" in file.read_text(), "what was left is told"
     assert file.stat().st_size < 200_000
