@@ -17,10 +17,11 @@ from deepunlearn_cli.cli.source import Source
 from deepunlearn_cli.cli.tables import TABLES, check_table, unshown
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.specs import read_seeds
-from deepunlearn_cli.reporting.plan_size import plan_size
+from deepunlearn_cli.reporting.plan_size import plan_sizes
 
 if TYPE_CHECKING:
     from deepunlearn_cli.studies.plan import Plan
+    from deepunlearn_cli.studies.throughput import Throughput
 
 
 def _plans(incomplete: str) -> list[str]:
@@ -34,6 +35,7 @@ def _plans(incomplete: str) -> list[str]:
     "bench",
     "deepunlearn bench quick",
     "deepunlearn bench paper --dry-run",
+    "deepunlearn bench cifar10-short --dry-run --throughput 300000",
     "deepunlearn bench quick --jobs 2    # sooner, but without clean seconds",
     "deepunlearn bench forget-sizes      # 1 to 50 % of the pictures forgotten",
     "deepunlearn bench class-removal     # whole classes forgotten",
@@ -46,10 +48,28 @@ def bench(
         str,
         argument(
             metavar="PLAN",
-            help="quick, cifar10, paper, forget-sizes, class-removal or unrolling; or a TOML file.",
+            help="quick, cifar10, cifar10-short, paper, forget-sizes, class-removal or unrolling; or a TOML file.",
             autocompletion=_plans,
         ),
     ],
+    dataset: Annotated[
+        str | None,
+        option(
+            metavar="NAME",
+            help="Instead of the plan's one dataset, as folder:PATH. (default: what the plan says)",
+            autocompletion=o.complete_datasets,
+        ),
+    ] = None,
+    throughput: Annotated[
+        str | None,
+        option(
+            metavar="N|MODEL=N,...",
+            help="With --dry-run: pictures per second of training, for hours to go.",
+        ),
+    ] = None,
+    cards: Annotated[
+        int, option(metavar="N", min=1, help="With --throughput: hours on so many such machines, too.")
+    ] = 1,
     database: o.Database = None,
     figure: Annotated[
         Path | None,
@@ -65,6 +85,8 @@ def bench(
     from deepunlearn_cli.studies.forecast import of_plan
 
     chosen = plan_file.load(plan)
+    chosen = chosen.on(dataset) if dataset else chosen
+    speed = _speed(throughput, cards, chosen, dry_run=running.dry_run)
     seeds = read_seeds(chosen.seeds)
     _check_names(chosen, there=not running.dry_run)
     for untold in unshown(chosen):
@@ -76,13 +98,12 @@ def bench(
         if chosen.unrolling:
             return unrolled(bench, figure, dry_run=running.dry_run)
         if running.dry_run:
-            return Result(tables=[plan_size(of_plan(bench), runner.width([]))])
+            return Result(tables=plan_sizes(of_plan(bench, speed), runner.width([]), throughput, cards))
         settings, failures = bench.tuned(search_teller(runner), session.console.note)
         for failure in failures:
             session.console.warn(f"{failure.message}; {failure.hint}")
         judged = bench.judged(settings)
-        attacks = bench.attacks(judged)
-        outcome = runner.ensure_all([*judged, *attacks])
+        outcome = runner.ensure_all(bench.with_attacks(judged))
         runner.store.asked.add(outcome.runs)
         if chosen.timing:
             judged = bench.timed(judged)
@@ -90,6 +111,31 @@ def bench(
     code = ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
     source = Source(session, among={recipe.key for recipe in judged}, database=bench.address)
     return Result(tables=[one for name in chosen.tables for one in TABLES[name].make(source)], code=code)
+
+
+def _speed(text: str | None, cards: int, plan: Plan, *, dry_run: bool) -> Throughput | None:
+    """What a dry run goes by.
+
+    Raises:
+        UsageFailure: there is no dry run; no such figures, or one of a model that the plan has not.
+    """
+    from deepunlearn_cli.studies import throughput
+
+    if text is None and cards == 1:
+        return None
+    if text is None or not dry_run or plan.unrolling:
+        raise UsageFailure(
+            "--throughput and --cards are for the hours of a plan's --dry-run",
+            "deepunlearn bench paper --dry-run --throughput 300000 --cards 8",
+        )
+    speed, models = throughput.read(text), sorted({setup.model for setup in plan.setups})
+    known = {*models, *(f"{one.dataset}/{one.model}" for one in plan.setups), throughput.ANY}
+    if strange := sorted(set(speed.by_model) - known):
+        raise UsageFailure(
+            f"--throughput names {strange[0]}, and the plan's models are: {', '.join(models)}",
+            f"--throughput {models[0]}=300000",
+        )
+    return speed
 
 
 def _check_figure(plan: Plan, figure: Path | None) -> None:

@@ -100,6 +100,10 @@ class Bench:
         run = self.runner.store.get(recipe.key)
         return bool(run and run.status == "done" and run.facts.get("shared"))
 
+    def with_attacks(self, judged: Sequence[Recipe]) -> list[Recipe]:
+        """Models, each with its attacks, seed after seed: a bench that is cut off has whole seeds."""
+        return [one for target in judged for one in (target, *self.attacks([target]))]
+
     def attacks(self, judged: Sequence[Recipe]) -> list[Recipe]:
         """Every attack of the plan on every model of the plan."""
         each = self.plan.attack_settings
