@@ -48,7 +48,8 @@ def bench(
         str,
         argument(
             metavar="PLAN",
-            help="quick, cifar10, cifar10-short, paper, forget-sizes, class-removal or unrolling; or a TOML file.",
+            help="quick, cifar10, cifar10-short, paper, forget-sizes, class-removal or unrolling; "
+            "or a TOML file.",
             autocompletion=_plans,
         ),
     ],
