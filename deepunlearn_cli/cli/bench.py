@@ -18,7 +18,7 @@ from deepunlearn_cli.cli.source import Source
 from deepunlearn_cli.cli.tables import TABLES, check_table, unshown
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.specs import read_seeds
-from deepunlearn_cli.reporting.plan_size import plan_size
+from deepunlearn_cli.reporting.plan_size import plan_sizes
 from deepunlearn_cli.system.alarm import TimeUp, time_limit
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.studies.bench import Bench
     from deepunlearn_cli.studies.plan import Plan
+    from deepunlearn_cli.studies.throughput import Throughput
 
 
 def _plans(incomplete: str) -> list[str]:
@@ -39,6 +40,7 @@ def _plans(incomplete: str) -> list[str]:
     "bench",
     "deepunlearn bench quick",
     "deepunlearn bench paper --dry-run",
+    "deepunlearn bench cifar10-short --dry-run --throughput 300000",
     "deepunlearn bench quick --jobs 2    # sooner, but without clean seconds",
     "deepunlearn bench forget-sizes      # 1 to 50 % of the pictures forgotten",
     "deepunlearn bench class-removal     # whole classes forgotten",
@@ -51,10 +53,29 @@ def bench(
         str,
         argument(
             metavar="PLAN",
-            help="quick, cifar10, paper, forget-sizes, class-removal or unrolling; or a TOML file.",
+            help="quick, cifar10, cifar10-short, paper, forget-sizes, class-removal or unrolling; "
+            "or a TOML file.",
             autocompletion=_plans,
         ),
     ],
+    dataset: Annotated[
+        str | None,
+        option(
+            metavar="NAME",
+            help="Instead of the plan's one dataset, as folder:PATH. (default: what the plan says)",
+            autocompletion=o.complete_datasets,
+        ),
+    ] = None,
+    throughput: Annotated[
+        str | None,
+        option(
+            metavar="N|MODEL=N,...",
+            help="With --dry-run: pictures per second of training, for hours to go.",
+        ),
+    ] = None,
+    cards: Annotated[
+        int, option(metavar="N", min=1, help="With --throughput: hours on so many such machines, too.")
+    ] = 1,
     database: o.Database = None,
     figure: Annotated[
         Path | None,
@@ -70,6 +91,8 @@ def bench(
     from deepunlearn_cli.studies.forecast import of_plan
 
     chosen = plan_file.load(plan)
+    chosen = chosen.on(dataset) if dataset else chosen
+    speed = _speed(throughput, cards, chosen, dry_run=running.dry_run)
     seeds = read_seeds(chosen.seeds)
     _check_names(chosen, there=not running.dry_run)
     for untold in unshown(chosen):
@@ -81,7 +104,8 @@ def bench(
     with running.runner(session) as runner, sitting.held(runner, session.console) as record:
         bench = Bench(chosen, runner, seeds, precision, database, record.follow)
         if running.dry_run and not chosen.unrolling:
-            return Result(tables=[plan_size(of_plan(bench), runner.width([]))])
+            sizes = plan_sizes(of_plan(bench, speed), runner.width([]), throughput, cards)
+            return Result(tables=sizes)
         try:
             with time_limit(seconds):
                 if chosen.unrolling:
@@ -111,6 +135,31 @@ def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe],
         record.wanted = bench.with_attacks(judged)
         runner.ensure_all(record.wanted)
     return judged, ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
+
+
+def _speed(text: str | None, cards: int, plan: Plan, *, dry_run: bool) -> Throughput | None:
+    """What a dry run goes by.
+
+    Raises:
+        UsageFailure: there is no dry run; no such figures, or one of a model that the plan has not.
+    """
+    from deepunlearn_cli.studies import throughput
+
+    if text is None and cards == 1:
+        return None
+    if text is None or not dry_run or plan.unrolling:
+        raise UsageFailure(
+            "--throughput and --cards are for the hours of a plan's --dry-run",
+            "deepunlearn bench paper --dry-run --throughput 300000 --cards 8",
+        )
+    speed, models = throughput.read(text), sorted({setup.model for setup in plan.setups})
+    known = {*models, *(f"{one.dataset}/{one.model}" for one in plan.setups), throughput.ANY}
+    if strange := sorted(set(speed.by_model) - known):
+        raise UsageFailure(
+            f"--throughput names {strange[0]}, and the plan's models are: {', '.join(models)}",
+            f"--throughput {models[0]}=300000",
+        )
+    return speed
 
 
 def _check_figure(plan: Plan, figure: Path | None) -> None:

@@ -116,6 +116,7 @@ class Family(ABC):
     size: ClassVar[int | None] = None  # pixels; None: the pictures' own
     classes: ClassVar[int | None] = None  # None: the source's own
     takes: ClassVar[str] = ""  # what to write after the colon
+    pictures: ClassVar[tuple[int, int] | None] = None  # for training and tests, where they are always so many
     fixed: ClassVar[bool] = False  # the same pictures everywhere: once decoded, the files may go
 
     def __init__(

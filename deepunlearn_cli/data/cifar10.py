@@ -13,6 +13,7 @@ class Cifar10(CifarFamily):
     """50,000 + 10,000 pictures (Krizhevsky 2009), normalised as in the benchmark."""
 
     summary = "60,000 natural pictures, 10 classes"
+    pictures = (50_000, 10_000)
     source = "https://www.cs.toronto.edu/~kriz/"
     files = tuple(f"cifar-10-batches-py/{name}" for name in _FILES)
     archives = ("cifar-10-python.tar.gz",)

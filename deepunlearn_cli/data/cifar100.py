@@ -11,6 +11,7 @@ class Cifar100(CifarFamily):
     """50,000 + 10,000 pictures (Krizhevsky 2009), fine labels, normalised as in the benchmark."""
 
     summary = "60,000 natural pictures, 100 classes"
+    pictures = (50_000, 10_000)
     source = "https://www.cs.toronto.edu/~kriz/"
     classes = 100
     files = tuple(f"cifar-100-python/{name}" for name in ("train", "test", "meta"))

@@ -19,6 +19,7 @@ class FashionMnist(GreyFamily):
     """60,000 + 10,000 articles (Xiao et al. 2017, arXiv 1708.07747), in the benchmark's form."""
 
     summary = "70,000 articles of clothing"
+    pictures = (60_000, 10_000)
     source = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
     files = tuple(f"{_RAW}/{name}" for name in _FILES)
     archives = tuple(f"{_RAW}/{name}.gz" for name in _FILES)

@@ -19,6 +19,7 @@ class Mnist(GreyFamily):
     """60,000 + 10,000 digits (LeCun et al. 1998), in the benchmark's form."""
 
     summary = "70,000 handwritten digits"
+    pictures = (60_000, 10_000)
     source = "https://ossci-datasets.s3.amazonaws.com/mnist/"
     files = tuple(f"{_RAW}/{name}" for name in _FILES)
     archives = tuple(f"{_RAW}/{name}.gz" for name in _FILES)

@@ -14,6 +14,7 @@ class Svhn(TorchvisionFamily):
     """73,257 + 26,032 cropped digits (Netzer et al. 2011); not in the benchmark's tables."""
 
     summary = "99,289 digits from house numbers"
+    pictures = (73_257, 26_032)
     source = "http://ufldl.stanford.edu/housenumbers/"
     files = ("train_32x32.mat", "test_32x32.mat")
     mean = (0.4377, 0.4438, 0.4728)

@@ -28,6 +28,7 @@ class UtkFace(Family):
     """
 
     summary = "23,708 faces, age in 5 classes"
+    pictures = (18_966, 4_742)
     source = "https://susanqq.github.io/UTKFace/ (Aligned&Cropped Faces)"
     size = 224
     classes = 5

@@ -80,6 +80,8 @@ class _Batch:
         self.store, self.reporter, self.device = runner.store, runner.reporter, runner.device
         self.recipes = recipes
         self.todo = {step.recipe.key: step.recipe for step in steps if step.state == "make"}
+        asked = dict.fromkeys(recipe.root.seed for recipe in self.todo.values())
+        self.seeds = {seed: place for place, seed in enumerate(asked)}
         self.running: dict[int, Recipe] = {}
         self.idle: dict[int, None] = {}
         self.seen: set[int] = set()
@@ -125,9 +127,17 @@ class _Batch:
                 del self.idle[worker]
 
     def _next(self) -> Recipe | None:
-        """The first by kind whose inputs are there."""
+        """Of the runs whose inputs are there, the first of the longest kind of the first seed.
+
+        Whoever is cut off so has whole seeds; the next seed's originals are trained beside this one's runs,
+        so that nobody has to wait for them.
+        """
         ready = (r for r in self.todo.values() if all(i.key in self.settled for i in r.inputs.values()))
-        return min(ready, key=lambda recipe: ORDER.index(recipe.kind), default=None)
+        return min(ready, key=self._turn, default=None)
+
+    def _turn(self, recipe: Recipe) -> tuple[int, int]:
+        ahead = int(recipe.kind in ("checkpoint", "train"))
+        return self.seeds[recipe.root.seed] - ahead, ORDER.index(recipe.kind)
 
     def _hear(self, worker: int, words: tuple[Any, ...]) -> None:
         """What a worker's runner reports of the run in hand, and in the end what became of it."""

@@ -15,6 +15,7 @@ from deepunlearn_cli.studies.pace import Like, Pace
 
 if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.studies.throughput import Throughput
 
 ORIGINALS, RETRAINED, NOTHING = "originals", "retrained", "do nothing"
 TRIALS, CONFIRMATIONS, MODELS = "search trials", "confirmations", "models"
@@ -27,6 +28,9 @@ class RunsToMake(TypedDict):
     Attributes:
         runs: all of them; `there`: how many the store holds.
         epochs: mean work of one, in epochs of training.
+        pictures: that the others train on, in equivalents of a forward and a backward pass.
+        evaluated: the same of the passes in which finished models look at their pictures; attacks read what
+            these passes gave. None, both, where nobody knows how many pictures there are.
         seconds: what the others may take, as many at a time as are to be made (None: unknown).
         peak_memory: bytes that one of them adds to a process, at most.
         peak_device_memory: bytes that one of them takes of a GPU, at most.
@@ -38,6 +42,8 @@ class RunsToMake(TypedDict):
     runs: int
     there: int
     epochs: float
+    pictures: float | None
+    evaluated: float | None
     seconds: float | None
     peak_memory: int | None
     peak_device_memory: int | None
@@ -53,14 +59,41 @@ class Batch:
     there: int = 0
 
 
-def rows(batches: Iterable[Batch], dataset: str, model: str, runner: Runner) -> Iterator[RunsToMake]:
-    """Batches by kind."""
+@dataclass(frozen=True)
+class Counts:
+    """How many pictures a dataset has for training (retain and forget), and in all parts; those for tests."""
+
+    training: int
+    every: int
+    test: int
+
+    def evaluated(self, like: Like) -> float:
+        """Of one run's evaluation, in training's equivalents: trials leave test pictures out."""
+        if like.kind == "attack":
+            return 0.0
+        return (self.every - (self.test if like.kind == "trial" else 0)) / 3
+
+
+def rows(
+    batches: Iterable[Batch],
+    dataset: str,
+    model: str,
+    runner: Runner,
+    counts: Counts | None = None,
+    throughput: Throughput | None = None,
+) -> Iterator[RunsToMake]:
+    """Batches by kind; seconds by the throughput where it is given, but of attacks, which train nothing."""
     done = runner.store.rows(status="done")
     pace, known = Pace(done, runner.width([])), list(batches)
     for kind in dict.fromkeys(batch.kind for batch in known if batch.runs):
         ours = [batch for batch in known if batch.kind == kind and batch.runs]
         runs, missing = sum(b.runs for b in ours), [b for b in ours if b.there < b.runs]
         place = (ours[0].like.dataset, model)
+        pictures, evaluated = _pictures(missing, counts)
+        seconds = _total(missing, [pace.each(batch.like) for batch in missing])
+        speed = throughput.of(dataset, model) if throughput else None
+        if speed and kind != ATTACKS:
+            seconds = None if pictures is None or evaluated is None else (pictures + evaluated) / speed
         yield {
             "dataset": dataset,
             "model": model,
@@ -68,7 +101,9 @@ def rows(batches: Iterable[Batch], dataset: str, model: str, runner: Runner) -> 
             "runs": runs,
             "there": sum(batch.there for batch in ours),
             "epochs": sum(batch.runs * batch.like.epochs for batch in ours) / runs,
-            "seconds": _total(missing, [pace.each(batch.like) for batch in missing]),
+            "pictures": pictures,
+            "evaluated": evaluated,
+            "seconds": seconds,
             "peak_memory": peaks(done, "peak_memory").get(place) if missing else None,
             "peak_device_memory": peaks(done, "peak_device_memory").get(place) if missing else None,
         }
@@ -90,6 +125,14 @@ def _total(missing: Sequence[Batch], each: Sequence[float | None]) -> float | No
     """None where one of them is not known: a part would pass for the whole."""
     known = [(b.runs - b.there) * one for b, one in zip(missing, each, strict=True) if one is not None]
     return sum(known) if len(known) == len(missing) else None
+
+
+def _pictures(missing: Sequence[Batch], counts: Counts | None) -> tuple[float | None, float | None]:
+    """Of runs that are to be made: trained on, and evaluated."""
+    if counts is None:
+        return None, None
+    trained = sum((b.runs - b.there) * b.like.epochs * counts.training for b in missing)
+    return trained, sum((b.runs - b.there) * counts.evaluated(b.like) for b in missing)
 
 
 def work_of(method: str, params: Mapping[str, Any], sizes: Sizes) -> float:

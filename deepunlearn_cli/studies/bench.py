@@ -94,7 +94,8 @@ class Bench:
         wanted = self.plan.timing.get("seed")
         newest = [self.runner.newest(recipe) if recipe.seed == wanted else recipe for recipe in judged]
         again = {r.key: self.runner.another(r) for r in newest if r.seed == wanted and self.shared(r)}
-        made = {run.recipe.base.key for run in self.runner.one_by_one(self.with_attacks([*again.values()])).runs}
+        alone = self.runner.one_by_one(self.with_attacks([*again.values()]))
+        made = {run.recipe.base.key for run in alone.runs}
         return [again[r.key] if r.key in again and r.base.key in made else r for r in newest]
 
     def shared(self, recipe: Recipe) -> bool:
@@ -103,8 +104,8 @@ class Bench:
         return bool(run and run.status == "done" and run.facts.get("shared"))
 
     def with_attacks(self, judged: Sequence[Recipe]) -> list[Recipe]:
-        """The models, each followed by the attacks on it: stopped early, what is there is whole."""
-        return [one for model in judged for one in (model, *self.attacks([model]))]
+        """Models, each with its attacks, seed after seed: a bench that is cut off has whole seeds."""
+        return [one for target in judged for one in (target, *self.attacks([target]))]
 
     def attacks(self, judged: Sequence[Recipe]) -> list[Recipe]:
         """Every attack of the plan on every model of the plan."""

@@ -27,6 +27,7 @@ from deepunlearn_cli.studies.batches import (
     RETRAINED,
     TRIALS,
     Batch,
+    Counts,
     RunsToMake,
     mean_work,
     rows,
@@ -34,28 +35,31 @@ from deepunlearn_cli.studies.batches import (
     work_of,
 )
 from deepunlearn_cli.studies.bench import Bench
-from deepunlearn_cli.studies.likely import likely
+from deepunlearn_cli.studies.likely import likely, likely_counts
 from deepunlearn_cli.studies.pace import Like
 from deepunlearn_cli.studies.plan import Setup
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Start
     from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.studies.throughput import Throughput
     from deepunlearn_cli.sweep import Foreseen, Order
 
 
-def of_plan(bench: Bench) -> list[RunsToMake]:
-    """Every kind of every setup of a plan."""
-    return with_startup(_of_plan(bench), bench.runner)
+def of_plan(bench: Bench, throughput: Throughput | None = None) -> list[RunsToMake]:
+    """Every kind of every setup of a plan; seconds by what such runs took, or by a throughput."""
+    return with_startup(_of_plan(bench, throughput), bench.runner)
 
 
-def _of_plan(bench: Bench) -> Iterator[RunsToMake]:
+def _of_plan(bench: Bench, throughput: Throughput | None) -> Iterator[RunsToMake]:
     for setup in bench.plan.setups:
         try:
-            batches = list(_AtHand(bench, setup).batches())
+            at_hand = _AtHand(bench, setup)
+            batches, counts = list(at_hand.batches()), _counts(at_hand.starts[0])
         except Failure:
             batches = list(likely(bench.plan, setup, len(bench.seeds)))
-        yield from rows(batches, setup.dataset, setup.model, bench.runner)
+            counts = likely_counts(bench.plan, setup)
+        yield from rows(batches, setup.dataset, setup.model, bench.runner, counts, throughput)
 
 
 def of_search(order: Order, starts: Sequence[Start], confirm: int, runner: Runner) -> list[RunsToMake]:
@@ -67,7 +71,8 @@ def of_search(order: Order, starts: Sequence[Start], confirm: int, runner: Runne
     for one in sweep.foresee(order, runner.store, confirm):
         batches += _searched(one, sizes)
         batches += _chosen(one, sizes, runner)
-    return with_startup(rows(batches, label, starts[0].recipe.model, runner), runner)
+    model, counts = starts[0].recipe.model, _counts(starts[0])
+    return with_startup(rows(batches, label, model, runner, counts), runner)
 
 
 class _AtHand:
@@ -190,6 +195,12 @@ def _like(recipe: Recipe, sizes: Sizes) -> Like:
 def _attack(target: Recipe, name: str, settings: Mapping[str, Any]) -> Like:
     attack = recipes.attack(target, name, settings)
     return Like(target.labels.get("dataset", ""), target.model, "attack", attack.name, attack.params, 0.0)
+
+
+def _counts(start: Start) -> Counts | None:
+    split = data.split(start.dataset, start.recipe.data["val_share"], start.recipe.data["split_seed"])
+    training, test = len(split.train), len(split.test)
+    return Counts(training, training + len(split.val) + test, test)
 
 
 def _sizes_of(start: Start) -> Sizes:

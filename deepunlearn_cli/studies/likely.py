@@ -25,6 +25,7 @@ from deepunlearn_cli.studies.batches import (
     RETRAINED,
     TRIALS,
     Batch,
+    Counts,
     mean,
     mean_work,
     work_of,
@@ -58,10 +59,20 @@ def likely(plan: Plan, setup: Setup, seeds: int) -> Iterator[Batch]:
         domains = _domains(name, plan, epochs) if tuned else {}
         if domains:
             yield from _likely_search(plan, name, about, domains, usual, parts[0], tuned)
+            once = mean_work(name, domains, usual, parts[0])
         known = None if domains else params
         yield Batch(NOTHING if name == DO_NOTHING else MODELS, about("unlearn", name, known, once), each)
     for attack, settings in plan.attack_settings:
         yield Batch(ATTACKS, about("attack", attack, settings, 0.0), each * len(names))
+
+
+def likely_counts(plan: Plan, setup: Setup) -> Counts | None:
+    """How many pictures a dataset has whose size is known without its files; None of others."""
+    family = data.FAMILIES.get(setup.dataset) if setup.dataset in data.FAMILIES.names() else None
+    if family is None or family.pictures is None:
+        return None
+    train, test = family.pictures
+    return Counts(round(train * (1 - plan.val_share)), train + test, test)
 
 
 def _likely_search(

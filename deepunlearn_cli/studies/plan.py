@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from os.path import normpath
 from typing import TYPE_CHECKING, Any
@@ -163,6 +163,20 @@ class Plan:
         """Every attack by its name, with its settings."""
         tables = [{"name": one} if isinstance(one, str) else one for one in self.attacks]
         return [(one["name"], {k: v for k, v in one.items() if k != "name"}) for one in tables]
+
+    def on(self, dataset: str) -> Plan:
+        """The same plan on another dataset, which takes the place of its only one.
+
+        Raises:
+            UsageFailure: it is of several datasets.
+        """
+        named = [*self.datasets, *(one for cell in self.cells for one in cell["datasets"])]
+        if self.cells or len(set(named)) != 1:
+            raise UsageFailure(
+                f"--dataset {dataset}: the plan is of several datasets: {', '.join(dict.fromkeys(named))}",
+                f"deepunlearn bench cifar10-short --dataset {dataset}, or a plan of your own",
+            )
+        return replace(self, datasets=[dataset])
 
     @property
     def setups(self) -> list[Setup]:
