@@ -25,6 +25,7 @@ from deepunlearn_cli.cli.parameter import Command, option
 from deepunlearn_cli.cli.unfold import parameter, unfolded
 from deepunlearn_cli.core.errors import ExitCode, Failure
 from deepunlearn_cli.core.plugins import Notice
+from deepunlearn_cli.core.room import CURE, is_full
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.progress import Bars
@@ -213,6 +214,11 @@ def _stopped(how: str, code: ExitCode) -> Failure:
 
 
 def _unexpected(error: Exception) -> Failure:
+    if is_full(error):
+        path = next(filter(None, (getattr(error, name, None) for name in ("filename", "filename2"))), "")
+        return Failure(f"the disk has no room{f' for {path}' if path else ''}: {error}", CURE)
+    if isinstance(error, MemoryError):
+        return Failure(f"not enough memory: {error}", "a smaller -p batch_size or --jobs 1 takes less")
     return Failure(f"unexpected {type(error).__name__}: {error}", "--debug shows where; please report it")
 
 

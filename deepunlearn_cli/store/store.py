@@ -26,14 +26,16 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.room import room_for
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.store import manifest, marker
 from deepunlearn_cli.store.asked import AskedFor
 from deepunlearn_cli.store.index import RUN_ID, Index, row, shard_names
+from deepunlearn_cli.store.leftovers import erase, left_at
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
 from deepunlearn_cli.store.purposes import Purposes
-from deepunlearn_cli.store.run import Run, write_files
+from deepunlearn_cli.store.run import Run, inputs_of, size_of, write_files
 from deepunlearn_cli.system.locks import held_here, hold, is_free
 
 if TYPE_CHECKING:
@@ -139,9 +141,30 @@ class Store:
             raise UsageFailure(f"{ref} fits {len(names)} runs: {shown}", "give more digits")
         return Run(names[0], self.place(names[0]))
 
-    def dependents(self, key: str) -> list[str]:
-        """Ids of the runs that started from this one."""
-        return [row["id"] for row in (*self.rows(target=key), *self.rows(earlier=key))]
+    def dependents(self, keys: Iterable[str]) -> dict[str, list[str]]:
+        """For each of these runs the ids of the runs that have it among their inputs.
+
+        Told by the recipes themselves, all of them: a run whose recipe cannot be read depends on nothing.
+        """
+        found: dict[str, list[str]] = {key: [] for key in keys}
+        for run in self.ids() if found else ():
+            for key in {*inputs_of(Run(run, self.place(run)))} & found.keys():
+                found[key].append(run)
+        return found
+
+    def consumers_first(self, keys: Iterable[str]) -> list[str]:
+        """These runs, each before its inputs: removed in this order, none is ever without what it needs."""
+        wanted = dict.fromkeys(keys)
+        needs = {key: [*inputs_of(Run(key, self.place(key)))] for key in wanted}
+        ordered: dict[str, None] = {}  # inputs first
+        open_ = [(key, False) for key in wanted]
+        while open_:
+            key, seen = open_.pop()
+            if seen:
+                ordered[key] = None
+            elif key not in ordered:
+                open_ += [(key, True), *((one, False) for one in needs[key] if one in wanted)]
+        return [*reversed(ordered)]
 
     def next_attempt(self, recipe: Recipe) -> Recipe:
         """`recipe` with the first attempt number that has no run yet."""
@@ -204,29 +227,41 @@ class Store:
             return []
 
     def remove(self, run_ids: Iterable[str]) -> None:
-        """Delete runs, each at once: a killed process leaves a hidden leftover, never half a run."""
-        for key in run_ids:
+        """Delete runs, consumers before their inputs, each at once, whatever is damaged in it.
+
+        A killed process leaves a hidden leftover, never half a run nor one whose inputs are gone.
+
+        Raises:
+            UsageFailure: a run may not be removed, or its disk fails.
+        """
+        for key in self.consumers_first(run_ids):
             place, hidden = self.place(key), self._hidden(key)
-            with suppress(FileNotFoundError):
+            try:
                 place.rename(hidden)
-                shutil.rmtree(hidden, ignore_errors=True)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                message = f"cannot remove {place}: {error.strerror}"
+                raise UsageFailure(message, f"ls -ld {place.parent}") from None
+            else:
+                erase(hidden)
                 self.index.refresh(key[:2])
             self.purposes.drop(key)
             self.asked.drop(key)
 
     def leftovers(self) -> list[Path]:
-        """What killed processes left: hidden folders, locks and index files that nobody holds."""
+        """What killed processes left: hidden folders, locks, drafts and index files that nobody holds."""
         hidden = (path for shard in shard_names(self.runs) for path in (self.runs / shard).glob(".*"))
         ours = ((path, LEFTOVER.fullmatch(path.name)) for path in hidden)
         stale = sorted(path for path, name in ours if name and is_free(self._lock(name[1])))
-        return [*stale, *sorted(self.root.glob(".index-*")), *sorted(self.root.glob(f".{marker.MARKER}-*"))]
+        return [*stale, *sorted({*left_at(self.root)})]
 
     def remove_leftovers(self) -> list[Path]:
         """Delete what killed processes left; returns the paths that were there."""
         leftovers = self.leftovers()
         for path in leftovers:
-            if path.parent == self.root:
-                path.unlink(missing_ok=True)
+            if not path.is_relative_to(self.runs):
+                erase(path)
             elif path.exists():
                 with suppress(BlockingIOError), self._alone(path.name[1:17], _give_up):
                     pass  # entering removes them
@@ -259,16 +294,17 @@ class Store:
         with hold(self._lock(key), waiting) as locked:
             if locked:  # so whoever wrote these folders is dead
                 for leftover in (self.runs / key[:2]).glob(f".{key}-*"):
-                    shutil.rmtree(leftover, ignore_errors=True)
+                    erase(leftover)
             yield
 
     def _write(self, recipe: Recipe, files: dict[str, Any]) -> Run:
         staging = self._hidden(recipe.key)
         try:
-            staging.mkdir(parents=True)
-            write_files(staging, recipe=recipe, **files)
-            manifest.write(staging, row(recipe, files["scores"], files["facts"]))
-            return self._settle(staging, recipe.key)
+            with room_for(self.place(recipe.key), size_of(files)):
+                staging.mkdir(parents=True)
+                write_files(staging, recipe=recipe, **files)
+                manifest.write(staging, row(recipe, files["scores"], files["facts"]))
+                return self._settle(staging, recipe.key)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise

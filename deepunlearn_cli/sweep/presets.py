@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.core.room import full, is_full
 from deepunlearn_cli.methods import METHODS
 
 BEST = "best"
@@ -124,6 +125,9 @@ def write(preset: Preset, path: Path) -> None:
         part.write_bytes(text.encode("utf-8", "replace"))  # a name may hold bytes that are no text
         part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
+        if is_full(error):
+            raise full(path, len(text)) from None
         raise UsageFailure(
             f"cannot write the preset {path}: {error.strerror}", "choose another file"
         ) from None

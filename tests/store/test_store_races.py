@@ -224,5 +224,11 @@ def test_leftovers_are_only_what_nobody_holds(store):
 def test_dependents(store):
     run = put(store)
     child = put(store, kind="unlearn", name="msg", inputs={"target": recipe()})
-    assert store.dependents(run.id) == [child.id]
-    assert store.dependents(child.id) == []
+    attack = put(store, kind="attack", name="ulira", inputs={"model/3": recipe(), "other": child.recipe})
+    assert store.dependents([run.id, child.id, attack.id]) == {
+        run.id: sorted([child.id, attack.id]),
+        child.id: [attack.id],
+        attack.id: [],
+    }
+    order = store.consumers_first([run.id, child.id, attack.id])
+    assert order == [attack.id, child.id, run.id]
