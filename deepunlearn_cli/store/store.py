@@ -29,20 +29,19 @@ from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.room import room_for
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.shared import Outputs, Progress
-from deepunlearn_cli.store import manifest, marker
+from deepunlearn_cli.store import ancestry, manifest, marker
 from deepunlearn_cli.store.asked import AskedFor
-from deepunlearn_cli.store.index import RUN_ID, Index, row, shard_names
-from deepunlearn_cli.store.leftovers import erase, left_at
+from deepunlearn_cli.store.index import RUN_ID, Index, listed, row, shard_names
+from deepunlearn_cli.store.leftovers import discard, erase, left_at, left_of_runs
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
 from deepunlearn_cli.store.purposes import Purposes
-from deepunlearn_cli.store.run import Run, inputs_of, size_of, write_files
-from deepunlearn_cli.system.locks import held_here, hold, is_free
+from deepunlearn_cli.store.run import Run, size_of, write_files
+from deepunlearn_cli.system.locks import held_here, hold
 
 if TYPE_CHECKING:
     import torch
 
 REF = re.compile(r"[0-9a-f]{4,}")
-LEFTOVER = re.compile(r"\.([0-9a-f]{16})(-.*|\.lock)")
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Store:
 
     def ids(self) -> list[str]:
         """Ids of all runs, in order, straight from the folders."""
-        return sorted(name for shard in shard_names(self.runs) for name in _listed(self.runs / shard))
+        return sorted(name for shard in shard_names(self.runs) for name in listed(self.runs / shard))
 
     def place(self, key: str) -> Path:
         """The folder of the run with this id, whether it is there or not; `UsageFailure` for no whole id."""
@@ -133,38 +132,17 @@ class Store:
         if not REF.fullmatch(ref.lower()):
             hint = "give 4 or more of the hex digits that `deepunlearn runs` shows"
             raise UsageFailure(f"{ref!r} is not a run id", hint)
-        names = sorted(name for name in _listed(self.runs / ref[:2].lower()) if name.startswith(ref.lower()))
+        names = sorted(name for name in listed(self.runs / ref[:2].lower()) if name.startswith(ref.lower()))
         if not names:
             raise NotFound(f"no run has an id that starts with {ref}", "deepunlearn runs lists them all")
         if len(names) > 1:
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             raise UsageFailure(f"{ref} fits {len(names)} runs: {shown}", "give more digits")
-        return Run(names[0], self.place(names[0]))
+        return self._run(names[0])
 
     def dependents(self, keys: Iterable[str]) -> dict[str, list[str]]:
-        """For each of these runs the ids of the runs that have it among their inputs.
-
-        Told by the recipes themselves, all of them: a run whose recipe cannot be read depends on nothing.
-        """
-        found: dict[str, list[str]] = {key: [] for key in keys}
-        for run in self.ids() if found else ():
-            for key in {*inputs_of(Run(run, self.place(run)))} & found.keys():
-                found[key].append(run)
-        return found
-
-    def consumers_first(self, keys: Iterable[str]) -> list[str]:
-        """These runs, each before its inputs: removed in this order, none is ever without what it needs."""
-        wanted = dict.fromkeys(keys)
-        needs = {key: [*inputs_of(Run(key, self.place(key)))] for key in wanted}
-        ordered: dict[str, None] = {}  # inputs first
-        open_ = [(key, False) for key in wanted]
-        while open_:
-            key, seen = open_.pop()
-            if seen:
-                ordered[key] = None
-            elif key not in ordered:
-                open_ += [(key, True), *((one, False) for one in needs[key] if one in wanted)]
-        return [*reversed(ordered)]
+        """For each of these runs the ids of the runs that were made from it: all recipes are read."""
+        return ancestry.dependents(map(self._run, self.ids()), keys)
 
     def next_attempt(self, recipe: Recipe) -> Recipe:
         """`recipe` with the first attempt number that has no run yet."""
@@ -234,27 +212,16 @@ class Store:
         Raises:
             UsageFailure: a run may not be removed, or its disk fails.
         """
-        for key in self.consumers_first(run_ids):
-            place, hidden = self.place(key), self._hidden(key)
-            try:
-                place.rename(hidden)
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                message = f"cannot remove {place}: {error.strerror}"
-                raise UsageFailure(message, f"ls -ld {place.parent}") from None
-            else:
-                erase(hidden)
-                self.index.refresh(key[:2])
-            self.purposes.drop(key)
-            self.asked.drop(key)
+        for run in ancestry.consumers_first(map(self._run, run_ids)):
+            with suppress(FileNotFoundError):
+                discard(run.path, self._hidden(run.id))
+                self.index.refresh(run.id[:2])
+            self.purposes.drop(run.id)
+            self.asked.drop(run.id)
 
     def leftovers(self) -> list[Path]:
         """What killed processes left: hidden folders, locks, drafts and index files that nobody holds."""
-        hidden = (path for shard in shard_names(self.runs) for path in (self.runs / shard).glob(".*"))
-        ours = ((path, LEFTOVER.fullmatch(path.name)) for path in hidden)
-        stale = sorted(path for path, name in ours if name and is_free(self._lock(name[1])))
-        return [*stale, *sorted({*left_at(self.root)})]
+        return [*left_of_runs(self.runs, self._lock), *left_at(self.root)]
 
     def remove_leftovers(self) -> list[Path]:
         """Delete what killed processes left; returns the paths that were there."""
@@ -282,6 +249,9 @@ class Store:
             if progress:
                 progress(done, len(names), "verifying")
         return problems
+
+    def _run(self, key: str) -> Run:
+        return Run(key, self.place(key))
 
     def _lock(self, key: str) -> Path:
         return self.runs / key[:2] / f".{key}.lock"
@@ -323,13 +293,6 @@ class Store:
         manifest.flush(self.runs)
         self.index.refresh(key[:2])
         return Run(key, place)
-
-
-def _listed(shard: Path) -> list[str]:
-    try:
-        return [entry.name for entry in os.scandir(shard) if RUN_ID.fullmatch(entry.name)]
-    except FileNotFoundError:
-        return []
 
 
 def _give_up() -> None:

@@ -105,14 +105,14 @@ def test_what_an_attack_was_made_from_stays(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from deepunlearn_cli.store import Store, store
+from deepunlearn_cli.store import Store, leftovers
 left = [int(sys.argv[2])]
-def erase(path, known=store.erase):
+def erase(path, known=leftovers.erase):
     left[0] -= 1
     if left[0] < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     known(path)
-store.erase = erase
+leftovers.erase = erase
 Store(__import__("pathlib").Path(sys.argv[1])).remove(sys.argv[3:])
 """
 

@@ -14,6 +14,7 @@ from store_kit import in_processes, names, put, recipe
 
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.store import index as index_room
+from deepunlearn_cli.store.ancestry import consumers_first
 from deepunlearn_cli.system import locks
 
 
@@ -230,5 +231,5 @@ def test_dependents(store):
         child.id: [attack.id],
         attack.id: [],
     }
-    order = store.consumers_first([run.id, child.id, attack.id])
+    order = [one.id for one in consumers_first([run, child, attack])]
     assert order == [attack.id, child.id, run.id]
