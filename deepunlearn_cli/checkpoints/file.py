@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import os
 import shlex
@@ -20,7 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from deepunlearn_cli.checkpoints.contents import EXPORT, Entries, chosen, class_names, state_dicts
-from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.whole import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -122,20 +125,27 @@ def write(path: Path, weights: Mapping[str, Tensor], claims: Mapping[str, Any]) 
     import torch
     from safetensors.torch import save
 
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     text, layout = json.dumps(claims, sort_keys=True), torch.contiguous_format
     # copies: tied weights and other layouts are not for every reader
     plain = OrderedDict((name, w.detach().clone(memory_format=layout)) for name, w in weights.items())
     try:
         if path.suffix == ".safetensors":
-            part.write_bytes(save(dict(plain), metadata={CLAIMS: text}))
+            write_whole(path, save(dict(plain), metadata={CLAIMS: text}))
         else:
             plain._metadata = {CLAIMS: {CLAIMS: text}}  # type: ignore[attr-defined]
-            torch.save(plain, part)
-        part.replace(path)
-    except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
+            content = io.BytesIO()
+            torch.save(plain, content)
+            write_whole(path, content.getvalue())
+    except OSError as error:
         raise UsageFailure(f"cannot write {path}: {error}", "choose another --out") from None
+
+
+def run_of(path: Path) -> str | None:
+    """Id of the run that a file of ours says it is of; None for any other file."""
+    try:
+        return Recipe.from_json(read(path).claims["recipe"]).key
+    except (Failure, KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return None
 
 
 def check_writable(path: Path) -> None:

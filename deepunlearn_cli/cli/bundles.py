@@ -165,7 +165,12 @@ class Making(Running):
     """Running, where the models that are made may be written out and made again."""
 
     force: Annotated[
-        bool, option("--force", help="Make it again, as a new attempt.", rich_help_panel=o.RUNNING)
+        bool,
+        option(
+            "--force",
+            help="Make it again, as a new attempt; write over --out.",
+            rich_help_panel=o.RUNNING,
+        ),
     ] = False
     out: Annotated[
         Path | None,

@@ -11,7 +11,7 @@ import sys
 import textwrap
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.console import Console, Result
 from deepunlearn_cli.cli.parameter import Command, option
 from deepunlearn_cli.cli.unfold import parameter, unfolded
 from deepunlearn_cli.core.errors import ExitCode, Failure
 from deepunlearn_cli.core.plugins import Notice
+from deepunlearn_cli.core.room import CURE, is_full
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.progress import Bars
@@ -52,6 +54,7 @@ JsonOption = Annotated[
 QuietOption = Annotated[
     bool, option("--quiet", "-q", help="No progress and no notes.", rich_help_panel="Common")
 ]
+ForceOption = Annotated[bool, option("--force", help="Write over files that are there.")]
 DebugOption = Annotated[bool, option("--debug", help="Show tracebacks.", rich_help_panel="Common")]
 
 
@@ -100,16 +103,20 @@ def register(
     *examples: str,
     declared: type[Declared] | None = None,
     cls: type[Command] = Command,
+    keeps: bool = False,
 ) -> Callable[[Body], Body]:
     """Make a command of `body(session, ...) -> Result`; `examples` end its help.
 
     A parameter whose type is a `Bundle` is unfolded into the options that it holds. Every field of `declared`
     that the body does not take itself becomes an option; it gets them as `params`.
+
+    Files that it is to write (`outputs.OUTPUTS`) are looked at before it begins: one that is there wants
+    --force or somebody's consent, unless the body `keeps` what is in it or sees to that itself.
     """
 
     def decorate(body: Body) -> Body:
         epilog = "\n\n".join(["Examples:", *map(_fitted, examples)])
-        command = _with_common_options(body, declared)
+        command = _with_common_options(body, declared, keeps=keeps)
         app.command(name, cls=cls, help=_reflowed(body), epilog=epilog)(command)
         return body
 
@@ -131,20 +138,38 @@ def _reflowed(body: Body) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-def _with_common_options(body: Body, declared: type[Declared] | None) -> Callable[..., None]:
+def _with_common_options(body: Body, declared: type[Declared] | None, *, keeps: bool) -> Callable[..., None]:
     own, folded = unfolded(body, declared)
+    if asks := not keeps and any(one.name in outputs.OUTPUTS for one in own):
+        own = [*own, parameter("force", ForceOption, False)]
 
     @functools.wraps(body)
     def command(**options: Any) -> None:
         console = Console(options.pop("json"), options.pop("quiet"))
         session = Session(options.pop("store"), console, options.pop("debug"))
+        given = dict(options)
+        if asks:
+            del options["force"]
         made = {one.name: one.take(options) for one in folded}
-        raise typer.Exit(int(_guarded(session, lambda: body(session, **options, **made))))
+
+        def work() -> Result:
+            _check_outputs(given, asks=asks)
+            return body(session, **options, **made)
+
+        raise typer.Exit(int(_guarded(session, work)))
 
     every = [*own, *_COMMON]
     command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in every}
     return command
+
+
+def _check_outputs(given: Mapping[str, Any], *, asks: bool) -> None:
+    others = [value for name, value in given.items() if name not in outputs.OUTPUTS]
+    for name in outputs.OUTPUTS:
+        path = given.get(name)
+        if isinstance(path, Path) and outputs.check(name, path, others) and asks and not given.get("dry_run"):
+            outputs.agree(name, path, force=given["force"])
 
 
 _COMMON = [
@@ -213,6 +238,11 @@ def _stopped(how: str, code: ExitCode) -> Failure:
 
 
 def _unexpected(error: Exception) -> Failure:
+    if is_full(error):
+        path = next(filter(None, (getattr(error, name, None) for name in ("filename", "filename2"))), "")
+        return Failure(f"the disk has no room{f' for {path}' if path else ''}: {error}", CURE)
+    if isinstance(error, MemoryError):
+        return Failure(f"not enough memory: {error}", "a smaller -p batch_size or --jobs 1 takes less")
     return Failure(f"unexpected {type(error).__name__}: {error}", "--debug shows where; please report it")
 
 

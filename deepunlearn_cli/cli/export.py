@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.app import app
-from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.command import ForceOption, Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.filters import equal, kept, nothing
 from deepunlearn_cli.cli.finding import Runs
@@ -33,6 +34,7 @@ TARGETS = (*FILES, MLFLOW)
     "deepunlearn export --to parquet --out figures --dataset cifar10",
     "deepunlearn export --to mlflow --out mlruns --kind unlearn",
     "deepunlearn runs --name msg -q | deepunlearn export - --to csv --out msg",
+    keeps=True,
 )
 def export(
     session: Session,
@@ -55,6 +57,7 @@ def export(
     ] = None,
     *,
     only: Only,
+    force: ForceOption = False,
 ) -> Result:
     """Write runs with their curves for other tools, offline.
 
@@ -65,7 +68,7 @@ def export(
         raise unknown("format", to, TARGETS, f"--to: {', '.join(TARGETS)}")
     if not out:
         raise UsageFailure("export writes files: where?", f"--out {'mlruns' if to == MLFLOW else 'figures'}")
-    _check(to, out)
+    _check(to, out, force=force)
     store = session.store()
     rows = _chosen(store, refs, kind, only)
     if to == MLFLOW:
@@ -73,7 +76,7 @@ def export(
     return _written(session, store, rows, to, Path(out).expanduser())
 
 
-def _check(to: str, out: str) -> None:
+def _check(to: str, out: str, *, force: bool) -> None:
     """Refuse, before any work, a library that is missing and a place that is none."""
     from deepunlearn_cli.reporting import flat
     from deepunlearn_cli.studies import tracking
@@ -85,6 +88,9 @@ def _check(to: str, out: str) -> None:
         return
     if (path := Path(out).expanduser()).exists() and not path.is_dir():
         raise UsageFailure(f"--out {out} is a file", "name a folder")
+    for name in ("runs", "curves") if to in FILES and path.is_dir() else ():
+        if there := outputs.check("out", path / f"{name}.{to}"):
+            outputs.agree("out", there, force=force)
 
 
 def _chosen(store: Store, refs: list[str] | None, kind: str | None, only: Only) -> list[IndexRow]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table, run_table
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
@@ -51,6 +52,8 @@ def deliver(
     wanted = [runner.another(recipe) for recipe in recipes] if making.force else list(recipes)
     if making.dry_run:
         return Result(tables=[plan_table(runner, wanted)])
+    if making.out:
+        _agree(making.out, wanted[0], force=making.force)
     if len(wanted) == 1:
         runs = [runner.ensure(wanted[0])]
         result = _shown(runs, making.out, claims)
@@ -62,6 +65,14 @@ def deliver(
     runner.store.asked.add(runs)
     result.notes = [*result.notes, *notes()]
     return result
+
+
+def _agree(out: Path, wanted: Recipe, *, force: bool) -> None:
+    """Have somebody agree that a file is written over, unless it is of this very run."""
+    from deepunlearn_cli.checkpoints import file
+
+    if outputs.check("out", out) and (force or file.run_of(out) != wanted.key):
+        outputs.agree("out", out, force=force)
 
 
 def _shown(runs: Sequence[Run], out: Path | None, claims: Mapping[str, Any]) -> Result:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.whole import write_whole
 from deepunlearn_cli.reporting import audits
 from deepunlearn_cli.reporting.formats import render
 from deepunlearn_cli.reporting.table import Table
@@ -110,6 +111,6 @@ def _sample_rows(one: Judged, classes: Sequence[str]) -> list[SampleRow]:
 def _write(path: Path, table: Table) -> None:
     text = render(table, "csv" if path.suffix == ".csv" else "jsonl")
     try:
-        path.expanduser().write_text(text + "\n", encoding="utf-8")
+        write_whole(path, f"{text}\n".encode("utf-8", "replace"))
     except OSError as error:
         raise UsageFailure(f"cannot write {path}: {error.strerror}", "choose another file") from None

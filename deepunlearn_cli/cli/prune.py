@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.listing import run_table
+from deepunlearn_cli.cli.listing import row_table
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.core.errors import UsageFailure
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.store import Store
+    from deepunlearn_cli.core.rows import IndexRow
+    from deepunlearn_cli.store import Run, Store
+
+# The row of a run that cannot be read.
+DAMAGED: dict[str, Any] = {
+    **dict.fromkeys(("dataset", "model", "seed", "kind", "forget_label", "method", "forget"), ""),
+    "name": "damaged",
+    "status": "failed",
+    "reason": "damaged",
+    "seconds": None,
+    "scores": {},
+    "params": {},
+    "attempt": 0,
+    "target": "",
+    "created": 0.0,
+    "chosen": None,
+}
 
 
 @register(
@@ -41,15 +57,17 @@ def prune(
     """Remove runs from the store; runs that others were made from are kept unless those go too."""
     if not (refs or failed or leftovers):
         raise UsageFailure("nothing to prune was named", "give run ids, --failed or --leftovers")
+    from deepunlearn_cli.store import Run
+
     store = session.store()
     ids = [store.find(ref).id for ref in read_refs(refs)] if refs else []
     ids += [row["id"] for row in store.rows(status="failed")] if failed else []
     ids = list(dict.fromkeys(ids))
     _check_living(store, ids)
-    _check_dependents({run_id: store.dependents(run_id) for run_id in ids})
-    runs = [store.find(run_id) for run_id in ids]
-    notes = [f"{len(ids)} runs, {sum(run.size for run in runs):,} bytes"]
-    table = run_table(runs)
+    _check_dependents(store.dependents(ids))
+    runs = [Run(run_id, store.place(run_id)) for run_id in ids]
+    notes = [f"{len(ids)} runs, {sum(map(_size, runs)):,} bytes"]
+    table = row_table([_row(run) for run in runs])
     if not dry_run and _agreed(len(ids), yes):
         store.remove(ids)
         gone = store.remove_leftovers() if leftovers else []
@@ -63,12 +81,33 @@ def _check_living(store: Store, ids: list[str]) -> None:
 
     at_work = living(store.studies)
     for run_id in ids if at_work else ():
-        recipe = store.find(run_id).recipe
-        if recipe.kind == "trial" and (study := recipe.labels.get("study")) in at_work:
+        one = _row(store.find(run_id))
+        if one["kind"] == "trial" and (study := _study(store.find(run_id))) in at_work:
             raise UsageFailure(
                 f"{run_id} is a trial of {study}, which is being searched",
                 "leave it out, or wait for the end of that search: deepunlearn sweep list",
             )
+
+
+def _study(run: Run) -> str:
+    return str(run.recipe.labels.get("study"))
+
+
+def _row(run: Run) -> IndexRow:
+    """The run's row; of a damaged one, whatever the damage, that it is one."""
+    from deepunlearn_cli.store.index import row
+
+    try:
+        made = row(run.recipe, run.scores, run.facts)
+        list(row_table([made]).cells())
+    except Exception:  # noqa: BLE001 - anything may be in the files of a damaged run
+        return cast("IndexRow", DAMAGED | {"id": run.id})
+    return made | {"id": run.id}
+
+
+def _size(run: Run) -> int:
+    """Bytes on disk, of whatever is there."""
+    return sum(path.lstat().st_size for path in (run.path, *run.path.rglob("*")) if not path.is_dir())
 
 
 def _check_dependents(dependents: dict[str, list[str]]) -> None:

@@ -42,6 +42,7 @@ class Searches(Family):
     "deepunlearn sweep --method ft,ct --ckpt orig.pt --timeout 2h --database postgresql://user@host/db",
     "deepunlearn sweep --method msg --ckpt orig.pt -p lr=1e-4..1e-2 -p batch_size=64,128 --out msg.toml",
     cls=Searches,
+    keeps=True,
 )
 def sweep(
     session: Session,

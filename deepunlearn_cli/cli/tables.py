@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.core.errors import UsageFailure, unknown
+from deepunlearn_cli.core.whole import write_whole
 from deepunlearn_cli.reporting.formats import FORMATS, format_of, render_all
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def written(text: str, out: Path | None) -> Result:
     if not out:
         return Result(text=text)
     try:
-        out.expanduser().write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+        write_whole(out, (text if text.endswith("\n") else text + "\n").encode("utf-8", "replace"))
     except OSError as error:
         raise UsageFailure(f"cannot write --out {out}: {error.strerror}", "choose another file") from None
     return Result(notes=[f"wrote {out}"])

@@ -135,6 +135,7 @@ class Canaries(Bundle):
     "--no-augment -p momentum=0 -p weight_decay=0",
     "deepunlearn train --dataset digits --model resnet-tiny --canary --out orig.pt",
     "deepunlearn train --dataset folder:pictures --model tinyvit --image-size 64 --dry-run",
+    keeps=True,
 )
 def train(
     session: Session,

@@ -9,6 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bundles import FileData, Making, Models
 from deepunlearn_cli.cli.command import Session, register
@@ -80,6 +81,7 @@ class Steps(Stepping, Tuned):
     "deepunlearn runs --kind train --name original -q | deepunlearn unlearn - --method all",
     "deepunlearn unlearn --method amnesiac --ckpt 3f9c    # of `train --track`",
     "deepunlearn unlearn --method single-gradient --ckpt 3f9c --earlier 77ab --approximate",
+    keeps=True,
 )
 def unlearn(
     session: Session, method: o.Methods, models: Models, data: FileData, steps: Steps, making: Making
@@ -92,6 +94,9 @@ def unlearn(
     steps.check()
     checkpoints = data.read(models.named, session)
     earlier = data.read([steps.earlier], session)[0] if steps.earlier else None
+    named = [getattr(ref, "path", ref) for ref in checkpoints]
+    if making.out:
+        outputs.check("out", making.out, named)
     check_out(making.out, several=len(methods) * len(checkpoints) > 1, cure="give one method and one REF")
     stepping = steps.steps(making.device)
     with making.runner_for(checkpoints, session) as runner:

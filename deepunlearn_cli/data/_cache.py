@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
+from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
+from deepunlearn_cli.core.room import full, reserve, room_for
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.data._dataset import (
     Dataset,
@@ -75,11 +76,13 @@ def keep(home: Path, plan: Plan, keys: Iterable[str], progress: Progress, place:
     """Decode `plan`, of files of the user's at `place`, into `home`, known from then on under `keys`.
 
     Raises:
-        UsageFailure: a picture cannot be used, or the disk is too small.
+        UsageFailure: a picture cannot be used.
+        DiskFull: the disk is too small.
     """
     with staging(home) as folder:
         images = _decode(folder / "images.npy", plan, progress)
-        np.save(folder / "labels.npy", plan.labels)
+        with room_for(folder / "labels.npy", plan.labels.nbytes):
+            np.save(folder / "labels.npy", plan.labels)
         facts = _facts(plan, images)
         name = fingerprint(facts["header"], images, plan.labels)
         del images
@@ -100,12 +103,11 @@ def _decode(path: Path, plan: Plan, progress: Progress) -> Pixels:
     shape = (len(plan.labels), *plan.shape)
     needed = int(np.prod(shape)) + SPARE
     free = shutil.disk_usage(path.parent).free
-    if free < needed:  # a full disk would kill the process: writes to a memory map cannot fail politely
-        message = (
-            f"{plan.name} needs {needed / 1e9:.1f} GB, {path.parent.parent} has {free / 1e9:.1f} GB free"
-        )
-        raise UsageFailure(message, "make room, use a smaller --image-size, or put the store on another disk")
-    images = open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if free < needed:
+        raise full(path.parent.parent, needed)
+    with room_for(path, needed):
+        images = open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        reserve(path)
     plan.fill(images, progress)
     images.flush()
     return images

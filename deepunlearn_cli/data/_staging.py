@@ -10,23 +10,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deepunlearn_cli.core.room import room_for
+from deepunlearn_cli.system.locks import hold_folder, is_free
+
 PREFIX = ".staging-"
-STALE = 24 * 3600  # seconds after which a staging folder's process is taken for dead
+STALE = 24 * 3600  # seconds after which a process is taken for dead where the system cannot lock folders
 
 
 @contextmanager
 def staging(home: Path) -> Iterator[Path]:
     """A hidden folder in `home` that is gone afterwards unless it was published.
 
-    What killed processes left there is removed once it is a day old.
+    What killed processes left there is removed first: a living one holds a lock on its folder.
+
+    Raises:
+        DiskFull: there is no room for it.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    _sweep(home)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
+    with room_for(home, 0):
+        home.mkdir(parents=True, exist_ok=True)
+        _sweep(home)
+        folder, lock = _held(home)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def publish(folder: Path, place: Path, intact: Callable[[Path], bool]) -> None:
@@ -54,7 +63,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with staging(path.parent) as folder:
         draft = folder / path.name
-        draft.write_bytes(content)
+        with room_for(path, len(content)):
+            draft.write_bytes(content)
         draft.replace(path)
 
 
@@ -69,11 +79,29 @@ def _set_aside(place: Path) -> None:
     shutil.rmtree(grave, ignore_errors=True)
 
 
+def _held(home: Path) -> tuple[Path, int | None]:
+    """A new folder and the lock on it; another one where somebody took the first for a leftover."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
+        try:
+            lock = hold_folder(folder)
+        except FileNotFoundError:
+            continue
+        if folder.exists():
+            return folder, lock
+        if lock is not None:
+            os.close(lock)
+
+
 def _sweep(home: Path) -> None:
     with os.scandir(home) as entries:
-        old = [e.path for e in entries if e.name.startswith(PREFIX) and _age(e.path) > STALE]
+        old = [e.path for e in entries if e.name.startswith(PREFIX) and _is_left(e.path)]
     for path in old:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_left(path: str) -> bool:
+    return is_free(Path(path)) or _age(path) > STALE
 
 
 def _age(path: str) -> float:

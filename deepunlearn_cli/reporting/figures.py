@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.extras import need
 from deepunlearn_cli.core.recipe import RETRAIN
+from deepunlearn_cli.core.whole import write_whole
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.table import Row
 
@@ -48,7 +49,13 @@ def check_installed() -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure; the same figure gives the same bytes."""
-    figure.savefig(path.expanduser(), metadata={"Date": None} if path.suffix == ".svg" else None, dpi=150)
+    drawn = io.BytesIO()
+    metadata = {"Date": None} if path.suffix == ".svg" else None
+    figure.savefig(drawn, format=path.suffix[1:], metadata=metadata, dpi=150)
+    try:
+        write_whole(path, drawn.getvalue())
+    except OSError as error:
+        raise UsageFailure(f"cannot write --figure {path}: {error.strerror}", "choose another file") from None
     _close(figure)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from numbers import Real
@@ -11,6 +12,7 @@ from typing import Any, TypedDict
 from deepunlearn_cli.core.extras import need
 from deepunlearn_cli.core.facts import FACTS
 from deepunlearn_cli.core.rows import IndexRow
+from deepunlearn_cli.core.whole import write_whole
 from deepunlearn_cli.reporting.table import Fields
 
 FILES = ("csv", "parquet")
@@ -78,12 +80,9 @@ def write(folder: Path, form: str, runs: Sequence[Fields], curves: Iterable[Curv
     }
     paths = [folder / f"{name}.{form}" for name in frames]
     for path, frame in zip(paths, frames.values(), strict=True):
-        part = path.with_name(f".{path.name}.part")
-        try:
-            frame.to_csv(part, index=False) if form == "csv" else frame.to_parquet(part, index=False)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        content = io.BytesIO()
+        frame.to_csv(content, index=False) if form == "csv" else frame.to_parquet(content, index=False)
+        write_whole(path, content.getvalue())
     return paths
 
 

@@ -169,6 +169,14 @@ def shard_names(runs_dir: Path) -> list[str]:
         return []
 
 
+def listed(shard: Path) -> list[str]:
+    """Ids of the runs in a shard's folder, sound or not."""
+    try:
+        return [entry.name for entry in os.scandir(shard) if RUN_ID.fullmatch(entry.name)]
+    except FileNotFoundError:
+        return []
+
+
 def _scan(folder: Path, known: Runs) -> tuple[Runs, bool]:
     """The runs in a shard's folder, read from their manifests unless known; and whether all could be read."""
     runs: dict[str, tuple[int, IndexRow]] = {}

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
+from deepunlearn_cli.core.room import full, is_full
 
 MARKER = "store.json"
 SCHEMA = 1
@@ -53,6 +54,9 @@ def _make(root: Path) -> None:
         temporary.write_text(json.dumps({"schema": SCHEMA}) + "\n", encoding="utf-8")
         temporary.replace(root / MARKER)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if is_full(error):
+            raise full(root, len(MARKER)) from None
         raise UsageFailure(f"cannot make a store at {root}: {error.strerror}", ELSEWHERE) from None
 
 

@@ -142,6 +142,21 @@ class Run:
         return StoreCorrupt(f"{self.path / name} cannot be read", f"deepunlearn verify {self.id}")
 
 
+def inputs_of(run: Run) -> list[str]:
+    """Ids of the runs that this one was made from; none where its recipe cannot be read."""
+    try:
+        return [one.key for one in run.recipe.inputs.values()]
+    except (NotFound, StoreCorrupt, OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return []
+
+
+def size_of(files: Mapping[str, Any]) -> int:
+    """About how many bytes the tensors and outputs of a run to be written take on disk."""
+    tensors = [one for name in ("weights", "track") for one in (files[name] or {}).values()]
+    arrays = [array for part in (files["outputs"] or {}).values() for array in part.values()]
+    return sum(int(getattr(one, "nbytes", 0)) for one in (*tensors, *arrays))
+
+
 def write_files(
     folder: Path,
     *,

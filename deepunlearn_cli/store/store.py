@@ -26,21 +26,22 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.room import room_for
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.shared import Outputs, Progress
-from deepunlearn_cli.store import manifest, marker
+from deepunlearn_cli.store import ancestry, manifest, marker
 from deepunlearn_cli.store.asked import AskedFor
-from deepunlearn_cli.store.index import RUN_ID, Index, row, shard_names
+from deepunlearn_cli.store.index import RUN_ID, Index, listed, row, shard_names
+from deepunlearn_cli.store.leftovers import discard, erase, left_at, left_of_runs
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
 from deepunlearn_cli.store.purposes import Purposes
-from deepunlearn_cli.store.run import Run, write_files
-from deepunlearn_cli.system.locks import held_here, hold, is_free
+from deepunlearn_cli.store.run import Run, size_of, write_files
+from deepunlearn_cli.system.locks import held_here, hold
 
 if TYPE_CHECKING:
     import torch
 
 REF = re.compile(r"[0-9a-f]{4,}")
-LEFTOVER = re.compile(r"\.([0-9a-f]{16})(-.*|\.lock)")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Store:
 
     def ids(self) -> list[str]:
         """Ids of all runs, in order, straight from the folders."""
-        return sorted(name for shard in shard_names(self.runs) for name in _listed(self.runs / shard))
+        return sorted(name for shard in shard_names(self.runs) for name in listed(self.runs / shard))
 
     def place(self, key: str) -> Path:
         """The folder of the run with this id, whether it is there or not; `UsageFailure` for no whole id."""
@@ -131,17 +132,17 @@ class Store:
         if not REF.fullmatch(ref.lower()):
             hint = "give 4 or more of the hex digits that `deepunlearn runs` shows"
             raise UsageFailure(f"{ref!r} is not a run id", hint)
-        names = sorted(name for name in _listed(self.runs / ref[:2].lower()) if name.startswith(ref.lower()))
+        names = sorted(name for name in listed(self.runs / ref[:2].lower()) if name.startswith(ref.lower()))
         if not names:
             raise NotFound(f"no run has an id that starts with {ref}", "deepunlearn runs lists them all")
         if len(names) > 1:
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             raise UsageFailure(f"{ref} fits {len(names)} runs: {shown}", "give more digits")
-        return Run(names[0], self.place(names[0]))
+        return self._run(names[0])
 
-    def dependents(self, key: str) -> list[str]:
-        """Ids of the runs that started from this one."""
-        return [row["id"] for row in (*self.rows(target=key), *self.rows(earlier=key))]
+    def dependents(self, keys: Iterable[str]) -> dict[str, list[str]]:
+        """For each of these runs the ids of the runs that were made from it: all recipes are read."""
+        return ancestry.dependents(map(self._run, self.ids()), keys)
 
     def next_attempt(self, recipe: Recipe) -> Recipe:
         """`recipe` with the first attempt number that has no run yet."""
@@ -204,29 +205,30 @@ class Store:
             return []
 
     def remove(self, run_ids: Iterable[str]) -> None:
-        """Delete runs, each at once: a killed process leaves a hidden leftover, never half a run."""
-        for key in run_ids:
-            place, hidden = self.place(key), self._hidden(key)
+        """Delete runs, consumers before their inputs, each at once, whatever is damaged in it.
+
+        A killed process leaves a hidden leftover, never half a run nor one whose inputs are gone.
+
+        Raises:
+            UsageFailure: a run may not be removed, or its disk fails.
+        """
+        for run in ancestry.consumers_first(map(self._run, run_ids)):
             with suppress(FileNotFoundError):
-                place.rename(hidden)
-                shutil.rmtree(hidden, ignore_errors=True)
-                self.index.refresh(key[:2])
-            self.purposes.drop(key)
-            self.asked.drop(key)
+                discard(run.path, self._hidden(run.id))
+                self.index.refresh(run.id[:2])
+            self.purposes.drop(run.id)
+            self.asked.drop(run.id)
 
     def leftovers(self) -> list[Path]:
-        """What killed processes left: hidden folders, locks and index files that nobody holds."""
-        hidden = (path for shard in shard_names(self.runs) for path in (self.runs / shard).glob(".*"))
-        ours = ((path, LEFTOVER.fullmatch(path.name)) for path in hidden)
-        stale = sorted(path for path, name in ours if name and is_free(self._lock(name[1])))
-        return [*stale, *sorted(self.root.glob(".index-*")), *sorted(self.root.glob(f".{marker.MARKER}-*"))]
+        """What killed processes left: hidden folders, locks, drafts and index files that nobody holds."""
+        return [*left_of_runs(self.runs, self._lock), *left_at(self.root)]
 
     def remove_leftovers(self) -> list[Path]:
         """Delete what killed processes left; returns the paths that were there."""
         leftovers = self.leftovers()
         for path in leftovers:
-            if path.parent == self.root:
-                path.unlink(missing_ok=True)
+            if not path.is_relative_to(self.runs):
+                erase(path)
             elif path.exists():
                 with suppress(BlockingIOError), self._alone(path.name[1:17], _give_up):
                     pass  # entering removes them
@@ -248,6 +250,9 @@ class Store:
                 progress(done, len(names), "verifying")
         return problems
 
+    def _run(self, key: str) -> Run:
+        return Run(key, self.place(key))
+
     def _lock(self, key: str) -> Path:
         return self.runs / key[:2] / f".{key}.lock"
 
@@ -259,16 +264,17 @@ class Store:
         with hold(self._lock(key), waiting) as locked:
             if locked:  # so whoever wrote these folders is dead
                 for leftover in (self.runs / key[:2]).glob(f".{key}-*"):
-                    shutil.rmtree(leftover, ignore_errors=True)
+                    erase(leftover)
             yield
 
     def _write(self, recipe: Recipe, files: dict[str, Any]) -> Run:
         staging = self._hidden(recipe.key)
         try:
-            staging.mkdir(parents=True)
-            write_files(staging, recipe=recipe, **files)
-            manifest.write(staging, row(recipe, files["scores"], files["facts"]))
-            return self._settle(staging, recipe.key)
+            with room_for(self.place(recipe.key), size_of(files)):
+                staging.mkdir(parents=True)
+                write_files(staging, recipe=recipe, **files)
+                manifest.write(staging, row(recipe, files["scores"], files["facts"]))
+                return self._settle(staging, recipe.key)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
@@ -287,13 +293,6 @@ class Store:
         manifest.flush(self.runs)
         self.index.refresh(key[:2])
         return Run(key, place)
-
-
-def _listed(shard: Path) -> list[str]:
-    try:
-        return [entry.name for entry in os.scandir(shard) if RUN_ID.fullmatch(entry.name)]
-    except FileNotFoundError:
-        return []
 
 
 def _give_up() -> None:

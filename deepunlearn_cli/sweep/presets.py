@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.core.whole import write_whole
 from deepunlearn_cli.methods import METHODS
 
 BEST = "best"
@@ -118,11 +118,9 @@ def write(preset: Preset, path: Path) -> None:
         tables += [("[history]", {"revision": one.revision})]
         tables += [("history.params", one.params), ("history.provenance", one.provenance)]
     text = "\n".join(_table(name, values) for name, values in tables)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(text.encode("utf-8", "replace"))  # a name may hold bytes that are no text
-        part.replace(path)
+        write_whole(path, text.encode("utf-8", "replace"))  # a name may hold bytes that are no text
     except OSError as error:
         raise UsageFailure(
             f"cannot write the preset {path}: {error.strerror}", "choose another file"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 JOURNAL = "journal:"
 ALL = "all.journal"  # of a store: derived (`collection.py`)
+HEAD = b'{"op_code":'  # of a journal's every line, as Optuna and we write them
+TORN = "torn"  # suffix of the copies that are kept of journals before they are mended
 FORMS = "postgresql://, mysql://, sqlite:///FILE or journal:FILE"
 TRIES, PAUSE = 3, 0.5  # two machines that create the tables at the same moment: one of them tries again
 
@@ -75,6 +79,7 @@ def _journal(path: Path) -> BaseStorage:
     from optuna.storages import JournalStorage
 
     try:
+        check_journal(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(_backend(path))
     except OSError as error:
@@ -83,6 +88,33 @@ def _journal(path: Path) -> BaseStorage:
         raise UsageFailure(
             f"{path} is not an Optuna journal ({type(error).__name__})", "choose another file"
         ) from None
+
+
+def check_journal(path: Path) -> None:
+    """Refuse a file that is something else: it is neither mended nor written to.
+
+    Only its first line tells; a first line that a killed process left unfinished counts as far as it goes.
+
+    Raises:
+        UsageFailure: it is no journal.
+        OSError: it cannot be read.
+    """
+    if path.exists() and not _is_journal(path):
+        raise UsageFailure(f"{path} is not an Optuna journal; it was left as it is", "choose another file")
+
+
+def _is_journal(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        line = file.readline()
+    if not line.endswith(b"\n"):
+        return not line or line.startswith(HEAD)
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(entry, dict) and {"op_code", "worker_id"} <= entry.keys()
 
 
 def _backend(path: Path) -> JournalFileBackend:
@@ -105,8 +137,7 @@ def _unhurried(path: Path, lock: JournalFileOpenLock) -> JournalFileBackend:
             lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
             lock.acquire()
             try:
-                with path.open("ab") as file:
-                    file.write(lines.encode())
+                _append(path, lines.encode())
             finally:
                 lock.release()
 
@@ -142,14 +173,43 @@ def _lock(path: Path) -> JournalFileOpenLock | None:
     return Flock(str(path))
 
 
+def _append(path: Path, lines: bytes) -> None:
+    """All of the lines or, on a full disk, none of them."""
+    with path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        try:
+            written = file.write(lines)
+            if written < len(lines):
+                file.write(lines[written:])  # says why it does not fit
+        except OSError:
+            file.truncate(size)
+            raise
+
+
 def _mend(path: Path) -> None:
-    """Cut a last line that was never finished: Optuna would refuse the whole file once a line follows it."""
+    """Cut a last line that was never finished: Optuna would refuse the whole file once a line follows it.
+
+    A copy of the file as it was stays beside it. What is no journal is refused (`check_journal`).
+    """
     with path.open("rb+") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 1))
-        if file.read(1) not in (b"", b"\n"):
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
+        if file.read(1) in (b"", b"\n"):
+            return
+        check_journal(path)
+        _keep_copy(path)
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def _keep_copy(path: Path) -> None:
+    names = (path.with_name(f"{path.name}.{number}.{TORN}") for number in count())
+    aside = next(name for name in names if not name.exists())
+    try:
+        shutil.copy2(path, aside)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def _database(address: str) -> BaseStorage:

@@ -24,14 +24,29 @@ def held_here(path: Path) -> bool:
 
 def is_free(path: Path) -> bool:
     """Whether certainly nobody holds the lock; False where the system cannot lock."""
+    if fcntl is None:
+        return False
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
-        return fcntl is not None
+        return True
     try:
         return bool(_flock(descriptor))
     finally:
         os.close(descriptor)
+
+
+def hold_folder(path: Path) -> int | None:
+    """Lock a folder that is this process's own until the descriptor is closed; None where nothing locks.
+
+    Raises:
+        FileNotFoundError: it is gone.
+    """
+    if fcntl is None:
+        return None
+    descriptor = os.open(path, os.O_RDONLY)
+    _flock(descriptor)
+    return descriptor
 
 
 @contextmanager

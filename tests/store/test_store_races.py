@@ -14,6 +14,7 @@ from store_kit import in_processes, names, put, recipe
 
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.store import index as index_room
+from deepunlearn_cli.store.ancestry import consumers_first
 from deepunlearn_cli.system import locks
 
 
@@ -224,5 +225,11 @@ def test_leftovers_are_only_what_nobody_holds(store):
 def test_dependents(store):
     run = put(store)
     child = put(store, kind="unlearn", name="msg", inputs={"target": recipe()})
-    assert store.dependents(run.id) == [child.id]
-    assert store.dependents(child.id) == []
+    attack = put(store, kind="attack", name="ulira", inputs={"model/3": recipe(), "other": child.recipe})
+    assert store.dependents([run.id, child.id, attack.id]) == {
+        run.id: sorted([child.id, attack.id]),
+        child.id: [attack.id],
+        attack.id: [],
+    }
+    order = [one.id for one in consumers_first([run, child, attack])]
+    assert order == [attack.id, child.id, run.id]

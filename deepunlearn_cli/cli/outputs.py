@@ -1,0 +1,102 @@
+"""Files that a command is to write: nothing that is there is destroyed unasked; seen before any work."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import typer
+
+from deepunlearn_cli.core.errors import UsageFailure
+
+OUTPUTS = ("out", "samples", "figure")  # options that name a file to write
+STORE = "store.json"  # what tells a store's folder
+OWN = ("runs", "studies", "data", "asked", "purposes", "index.sqlite", STORE)  # in it: the store's alone
+OTHER = "choose another file"
+
+
+def check(option: str, path: Path, others: Iterable[object] = ()) -> Path | None:
+    """Refuse a file that cannot or must not be written; returns it where it is there already.
+
+    Args:
+        others: whatever else the command was given: a file among it is an input.
+
+    Raises:
+        UsageFailure: a folder, a name that is too long, a folder that is missing or read-only, a store's own
+            file, or an input of this very command.
+    """
+    spelt = f"--{option} {path}"
+    try:
+        place = path.expanduser().resolve()
+        found = _status(place)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UsageFailure(f"{spelt}: {getattr(error, 'strerror', None) or error}", OTHER) from None
+    if found and stat.S_ISDIR(found.st_mode):
+        raise UsageFailure(f"{spelt} is a folder", "name a file in it")
+    if found and not stat.S_ISREG(found.st_mode):
+        return None
+    if not place.parent.is_dir():
+        raise UsageFailure(f"{spelt}: its folder does not exist", "make it first")
+    if not os.access(place.parent, os.W_OK):
+        raise UsageFailure(f"{spelt}: its folder cannot be written", OTHER)
+    if store := _store_of(place):
+        raise UsageFailure(f"{spelt} belongs to the store {store}; it was left as it is", OTHER)
+    if any(_is_input(place, text) for text in _texts(others)):
+        raise UsageFailure(f"{spelt} is an input of this command; it was left as it is", OTHER)
+    return path if found else None
+
+
+def agree(option: str, path: Path, *, force: bool) -> None:
+    """Have somebody agree that a file that is there is written over.
+
+    Raises:
+        UsageFailure: nobody does.
+    """
+    if force:
+        return
+    if sys.stdin is not None and sys.stdin.isatty() and typer.confirm(f"write over {path}?", err=True):
+        return
+    raise UsageFailure(f"--{option} {path} is there already; it was left as it is", "--force writes over it")
+
+
+def _status(place: Path) -> os.stat_result | None:
+    try:
+        return place.stat()  # fails where a name is too long
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _store_of(place: Path) -> Path | None:
+    """The store whose own file this is or would be."""
+    for folder in place.parents:
+        first = place.relative_to(folder).parts[0]
+        if (first in OWN or first.startswith((".index-", f".{STORE}"))) and (folder / STORE).is_file():
+            return folder
+    return None
+
+
+def _texts(values: Iterable[object]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from _texts(value)
+        elif isinstance(value, (str, Path)):
+            yield str(value)
+
+
+def _is_input(place: Path, text: str) -> bool:
+    """Whether a value names the file, alone or as in `indices:FILE`, `FILE.py:CLASS`, `sqlite:///FILE`."""
+    behind = text.partition(":")[2]
+    named = {text, behind, behind.removeprefix("///"), text.rpartition(":")[0]}
+    for name in filter(None, named):
+        try:
+            other = Path(name).expanduser().resolve()
+            same = place.exists() and other.is_file() and place.samefile(other)
+            within = name == behind and other.is_dir() and place.is_relative_to(other)
+        except (OSError, ValueError, RuntimeError):
+            continue
+        if same or within:
+            return True
+    return False
