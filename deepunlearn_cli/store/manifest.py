@@ -47,6 +47,19 @@ def read(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def sealed_files(folder: Path) -> dict[str, Any]:
+    """What the manifest says of every file of a run, by name. Raises one of `UNREADABLE` if it is not sound."""
+    manifest = read(folder)
+    if manifest.pop("seal") != _seal(manifest):
+        raise ValueError(folder)
+    return dict(manifest["files"])
+
+
+def holds(described: Mapping[str, Any] | None, content: bytes) -> bool:
+    """Whether a file's content is what its manifest described."""
+    return described is not None and hashlib.sha256(content).hexdigest() == described.get("sha256")
+
+
 def row_of(folder: Path) -> IndexRow:
     """The index row of a run. Raises one of `UNREADABLE` for a manifest that is not this folder's."""
     row: IndexRow = read(folder)["row"]
