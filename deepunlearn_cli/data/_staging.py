@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from deepunlearn_cli.system.rights import follow, make_folder
 
 PREFIX = ".staging-"
 STALE = 24 * 3600  # seconds after which a staging folder's process is taken for dead
@@ -20,7 +23,7 @@ def staging(home: Path) -> Iterator[Path]:
 
     What killed processes left there is removed once it is a day old.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(home)
     _sweep(home)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
     try:
@@ -51,16 +54,19 @@ def publish(folder: Path, place: Path, intact: Callable[[Path], bool]) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that readers see all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with staging(path.parent) as folder:
         draft = folder / path.name
         draft.write_bytes(content)
         draft.replace(path)
+        follow(path)
 
 
 def _readable_like_its_parent(folder: Path) -> None:
     # mkdtemp makes folders private; a shared store must stay readable for those who can read its parent
-    folder.chmod(folder.parent.stat().st_mode & 0o777)
+    folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
+    for path in folder.iterdir():
+        follow(path)
 
 
 def _set_aside(place: Path) -> None:

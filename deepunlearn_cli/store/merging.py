@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.manifest import Problem
-from deepunlearn_cli.store.run import FACTS, LOG, RECIPE, Run
+from deepunlearn_cli.store.run import FACTS, LOG, RECIPE, Run, inputs_of
 from deepunlearn_cli.store.store import Store
 
 TOLD = (RECIPE, FACTS, LOG)  # names, when, where, how fast: two makings of one answer differ in it
@@ -66,7 +65,7 @@ def with_inputs(store: Store, ids: Iterable[str]) -> list[str]:
         if seen:
             ordered[key] = None
         elif key not in ordered and store.has(key):
-            open_ += [(key, True), *((one, False) for one in _inputs(Run(key, store.place(key))))]
+            open_ += [(key, True), *((one, False) for one in inputs_of(Run(key, store.place(key))))]
     return list(ordered)
 
 
@@ -88,7 +87,7 @@ def take(ours: Store, theirs: Store, ids: Sequence[str], progress: Progress) -> 
 
 def _take(ours: Store, theirs: Store, key: str, asked: Collection[str], merged: Merged) -> None:
     run = Run(key, theirs.place(key))
-    lost = next((one for one in _inputs(run) if theirs.has(one) and not ours.has(one)), None)
+    lost = next((one for one in inputs_of(run) if theirs.has(one) and not ours.has(one)), None)
     problems = [Problem(key, "", f"its input {lost} was not taken")] if lost else ours.adopt(run)
     if problems:
         merged.problems += problems
@@ -98,13 +97,6 @@ def _take(ours: Store, theirs: Store, key: str, asked: Collection[str], merged: 
     if key in asked:
         ours.asked.add([run])
     merged.taken.append(key)
-
-
-def _inputs(run: Run) -> list[str]:
-    try:
-        return [one.key for one in run.recipe.inputs.values()]
-    except (NotFound, StoreCorrupt):
-        return []
 
 
 def _compared(ours: Store, theirs: Store, key: str) -> Standing:

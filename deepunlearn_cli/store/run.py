@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
+from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.store import manifest
@@ -148,6 +148,14 @@ class Run:
         return StoreCorrupt(f"{self.path / name} is not what was sealed", f"deepunlearn verify {self.id}")
 
 
+def inputs_of(run: Run) -> list[str]:
+    """Ids of what a run was made from; none where its recipe cannot be read."""
+    try:
+        return [one.key for one in run.recipe.inputs.values()]
+    except Failure:
+        return []
+
+
 def write_files(
     folder: Path,
     *,
@@ -169,10 +177,18 @@ def write_files(
             _write_tensors(folder / name, tensors)
     if outputs is not None:
         _write_outputs(folder / OUTPUTS, outputs)
-    umask = stat.S_IMODE((folder / RECIPE).stat().st_mode)
-    for path in (*folder.iterdir(), folder):
-        if path != folder:  # safetensors writes files that only their owner may read
-            path.chmod(umask)
+    follow_files(folder)
+
+
+def follow_files(folder: Path) -> None:
+    """Give every file of a run the rights of its recipe, and those of a shared store where it is one.
+
+    safetensors writes files that only their owner may read.
+    """
+    usual = stat.S_IMODE((folder / RECIPE).stat().st_mode)
+    follow(folder)
+    for path in folder.iterdir():
+        path.chmod(usual)
         follow(path)
 
 

@@ -5,6 +5,7 @@
     ROOT/runs/ab/.ab12cd34ef56a7b8-PID-X/  a run being written, or what a killed process left of one
     ROOT/runs/ab/.ab12cd34ef56a7b8.lock    held while that run is being made
     ROOT/purposes/                         what originals were trained for (see `purposes.py`)
+    ROOT/sealed                            ids of the runs that are to be there (see `sealed.py`)
     ROOT/asked/                            runs of searches that somebody asked for (see `asked.py`)
     ROOT/index.sqlite                      derived (see `index.py`); may be deleted at any time
 
@@ -30,11 +31,14 @@ from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.store import manifest, marker
 from deepunlearn_cli.store.asked import AskedFor
-from deepunlearn_cli.store.index import RUN_ID, Index, row, shard_names
+from deepunlearn_cli.store.checking import problems_of
+from deepunlearn_cli.store.index import RUN_ID, Index, row, run_names, shard_names
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
 from deepunlearn_cli.store.purposes import Purposes
-from deepunlearn_cli.store.run import Run, write_files
+from deepunlearn_cli.store.run import Run, follow_files, write_files
+from deepunlearn_cli.store.sealed import Sealed
 from deepunlearn_cli.system.locks import held_here, hold, is_free
+from deepunlearn_cli.system.rights import make_folder
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +55,7 @@ class Store:
 
     @classmethod
     def open(cls, path: str | Path, *, create: bool) -> Store:
-        """The store at `path`; with `create` it is made if missing and must be writable.
+        """The store at `path`; with `create` it is made if missing.
 
         Raises:
             NotFound, UsageFailure, StoreCorrupt: as `marker.check` tells.
@@ -85,6 +89,11 @@ class Store:
         """Which runs of searches somebody asked for."""
         return AskedFor(self.root / "asked")
 
+    @property
+    def sealed(self) -> Sealed:
+        """Which runs are to be there."""
+        return Sealed(self.root / "sealed", self.ids)
+
     @cached_property
     def index(self) -> Index:
         """The index of the runs."""
@@ -96,7 +105,7 @@ class Store:
 
     def ids(self) -> list[str]:
         """Ids of all runs, in order, straight from the folders."""
-        return sorted(name for shard in shard_names(self.runs) for name in _listed(self.runs / shard))
+        return sorted(name for shard in shard_names(self.runs) for name in run_names(self.runs / shard))
 
     def place(self, key: str) -> Path:
         """The folder of the run with this id, whether it is there or not; `UsageFailure` for no whole id."""
@@ -131,7 +140,9 @@ class Store:
         if not REF.fullmatch(ref.lower()):
             hint = "give 4 or more of the hex digits that `deepunlearn runs` shows"
             raise UsageFailure(f"{ref!r} is not a run id", hint)
-        names = sorted(name for name in _listed(self.runs / ref[:2].lower()) if name.startswith(ref.lower()))
+        names = sorted(
+            name for name in run_names(self.runs / ref[:2].lower()) if name.startswith(ref.lower())
+        )
         if not names:
             raise NotFound(f"no run has an id that starts with {ref}", "deepunlearn runs lists them all")
         if len(names) > 1:
@@ -195,6 +206,7 @@ class Store:
                 shutil.copytree(run.path, copy := staging / run.id)
                 if problems := [*manifest.problems(copy)]:
                     return problems
+                follow_files(copy)
                 manifest.flush_files(copy)
                 self._settle(copy, run.id)
             except (OSError, shutil.Error) as error:
@@ -207,6 +219,7 @@ class Store:
         """Delete runs, each at once: a killed process leaves a hidden leftover, never half a run."""
         for key in run_ids:
             place, hidden = self.place(key), self._hidden(key)
+            self.sealed.drop(key)
             with suppress(FileNotFoundError):
                 place.rename(hidden)
                 shutil.rmtree(hidden, ignore_errors=True)
@@ -233,17 +246,11 @@ class Store:
         return [path for path in leftovers if not path.exists()]
 
     def verify(self, ids: Sequence[str] | None = None, progress: Progress | None = None) -> list[Problem]:
-        """Compare every byte of the given runs (default: all) with their manifests.
-
-        Leftovers of killed processes are no problem.
-        """
-        names = self.ids() if ids is None else list(ids)
+        """What is wrong with the given runs, or with all that were sealed (see `checking.py`)."""
+        names = sorted({*self.ids(), *self.sealed.all()}) if ids is None else list(ids)
         problems: list[Problem] = []
         for done, key in enumerate(names, start=1):
-            place = self.place(key)
-            problems += (
-                manifest.problems(place) if place.is_dir() else [Problem(key, "", "is not in the store")]
-            )
+            problems += problems_of(key, self.place)
             if progress:
                 progress(done, len(names), "verifying")
         return problems
@@ -265,7 +272,7 @@ class Store:
     def _write(self, recipe: Recipe, files: dict[str, Any]) -> Run:
         staging = self._hidden(recipe.key)
         try:
-            staging.mkdir(parents=True)
+            make_folder(staging)
             write_files(staging, recipe=recipe, **files)
             manifest.write(staging, row(recipe, files["scores"], files["facts"]))
             return self._settle(staging, recipe.key)
@@ -285,15 +292,9 @@ class Store:
             return winner
         manifest.flush(place.parent)
         manifest.flush(self.runs)
+        self.sealed.add(key)
         self.index.refresh(key[:2])
         return Run(key, place)
-
-
-def _listed(shard: Path) -> list[str]:
-    try:
-        return [entry.name for entry in os.scandir(shard) if RUN_ID.fullmatch(entry.name)]
-    except FileNotFoundError:
-        return []
 
 
 def _give_up() -> None:

@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.errors import UsageFailure, unknown
 
 SHARE = "its owner can open it to a group: deepunlearn store share --group GROUP"
 
@@ -50,18 +50,36 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-def share(root: Path, group: int) -> None:
-    """Open a folder and all that is in it to a group, now and for what will be made there.
+def group_id(name: str | None) -> int | None:
+    """The number of a group; None where none is named. `NotFound` if there is no such group."""
+    if name is None:
+        return None
+    import grp
+
+    try:
+        return int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise unknown("group", name, (one.gr_name for one in grp.getgrall())) from None
+
+
+def share(root: Path, group: int | None) -> str:
+    """Open a folder and all that is in it to a group, now and for what will be made there; None: its own.
+
+    Returns:
+        The group's name.
 
     Raises:
         PermissionError: something in it is another user's, or the user is not of that group.
     """
+    group = root.stat().st_gid if group is None else group
     for folder, _, files in os.walk(root):
         for path in (Path(folder), *(Path(folder, name) for name in files)):
             if path.is_symlink():
                 continue
-            os.chown(path, -1, group)
+            if path.stat().st_gid != group:
+                os.chown(path, -1, group)
             _open_to_group(path, stat.S_ISGID | stat.S_IRWXG)
+    return _group(group)
 
 
 def _open_to_group(path: Path, like: int) -> None:
