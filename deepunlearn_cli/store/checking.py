@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.manifest import Problem
 from deepunlearn_cli.store.run import Run, inputs_of
+
+
+def verified(
+    keys: Sequence[str], place: Callable[[str], Path], progress: Progress | None = None
+) -> list[Problem]:
+    """What is wrong with runs; `place` has the folder of an id."""
+    problems: list[Problem] = []
+    for done, key in enumerate(keys, start=1):
+        problems += problems_of(key, place)
+        if progress:
+            progress(done, len(keys), "verifying")
+    return problems
 
 
 def problems_of(key: str, place: Callable[[str], Path]) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from deepunlearn_cli.core.recipe import Recipe, canonical
 from deepunlearn_cli.core.rows import IndexRow
+from deepunlearn_cli.system.rights import follow
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
@@ -37,7 +38,7 @@ def write(folder: Path, row: IndexRow) -> None:
     sealed = {"schema": SCHEMA, "files": files, "row": row}
     text = json.dumps(sealed | {"seal": _seal(sealed)}, ensure_ascii=False)
     (folder / MANIFEST).write_text(text, encoding="utf-8")
-    flush(folder / MANIFEST)
+    flush(follow(folder / MANIFEST))
     flush(folder)
 
 

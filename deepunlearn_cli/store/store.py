@@ -31,7 +31,7 @@ from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.store import manifest, marker
 from deepunlearn_cli.store.asked import AskedFor
-from deepunlearn_cli.store.checking import problems_of
+from deepunlearn_cli.store.checking import verified
 from deepunlearn_cli.store.index import RUN_ID, Index, row, run_names, shard_names
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
 from deepunlearn_cli.store.purposes import Purposes
@@ -248,12 +248,7 @@ class Store:
     def verify(self, ids: Sequence[str] | None = None, progress: Progress | None = None) -> list[Problem]:
         """What is wrong with the given runs, or with all that were sealed (see `checking.py`)."""
         names = sorted({*self.ids(), *self.sealed.all()}) if ids is None else list(ids)
-        problems: list[Problem] = []
-        for done, key in enumerate(names, start=1):
-            problems += problems_of(key, self.place)
-            if progress:
-                progress(done, len(names), "verifying")
-        return problems
+        return verified(names, self.place, progress)
 
     def _lock(self, key: str) -> Path:
         return self.runs / key[:2] / f".{key}.lock"

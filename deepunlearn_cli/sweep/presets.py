@@ -18,6 +18,7 @@ from typing import Any
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.system.rights import follow, make_folder
 
 BEST = "best"
 FIGURES = ("confirmed", "confirmed_sd", "searched")  # of the provenance: numbers, where they are
@@ -120,9 +121,9 @@ def write(preset: Preset, path: Path) -> None:
     text = "\n".join(_table(name, values) for name, values in tables)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         part.write_bytes(text.encode("utf-8", "replace"))  # a name may hold bytes that are no text
-        part.replace(path)
+        follow(part).replace(path)
     except OSError as error:
         raise UsageFailure(
             f"cannot write the preset {path}: {error.strerror}", "choose another file"
