@@ -27,6 +27,7 @@ from deepunlearn_cli.cli.unfold import parameter, unfolded
 from deepunlearn_cli.core.errors import ExitCode, Failure
 from deepunlearn_cli.core.plugins import Notice
 from deepunlearn_cli.core.room import CURE, is_full
+from deepunlearn_cli.system.rights import forbidden
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.progress import Bars
@@ -201,6 +202,10 @@ def _guarded(session: Session, work: Callable[[], Result]) -> ExitCode:
     except BrokenPipeError:  # the reader (`head`, say) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
+    except PermissionError as error:
+        _trace(session)
+        session.console.fail(refused := forbidden(error))
+        return refused.code
     except Exception as error:  # noqa: BLE001 - the edge: nothing may end in a traceback unasked
         _trace(session)
         session.console.fail(_unexpected(error))

@@ -1,4 +1,4 @@
-"""`deepunlearn store diff`, `store merge`: two stores."""
+"""`deepunlearn store share`: a store for several people. `store diff`, `store merge`: two stores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import problem_table, row_table, standing_table
 from deepunlearn_cli.cli.options import DryRun
-from deepunlearn_cli.cli.parameter import argument
+from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 
@@ -93,6 +93,31 @@ def merge(
     tables = [*([row_table(taken)] if taken else []), *([problem_table(merged.problems)] if left else [])]
     code = ExitCode.PARTLY_FAILED if left or merged.busy else ExitCode.OK
     return Result(tables=tables, ids=merged.taken, notes=notes, code=code)
+
+
+@register(
+    store_app,
+    "share",
+    "deepunlearn store share --group lab",
+    "deepunlearn store share --group lab --store /srv/lab/store",
+)
+def share(
+    session: Session,
+    group: Annotated[
+        str | None,
+        option("--group", metavar="GROUP", help="Who may use it: a group of yours; else the store's own."),
+    ] = None,
+) -> Result:
+    """Open this store to a group, once: what is in it, and whatever anybody makes in it later.
+
+    A store that is not there is made. Others may then read, make and prune runs in it; what their umask says
+    does not matter.
+    """
+    from deepunlearn_cli.system.rights import group_id, share
+
+    store = session.store(create=True)
+    named = share(store.root, group_id(group))
+    return Result(notes=[f"{store.root} is open to group {named}"])
 
 
 def _searches(ours: Store, theirs: Store) -> list[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
@@ -11,7 +14,11 @@ from deepunlearn_cli.cli.listing import problem_table
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.cli.reading import read_refs
-from deepunlearn_cli.core.errors import ExitCode
+from deepunlearn_cli.core.errors import ExitCode, Failure
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.store import Problem, Store
 
 
 @register(app, "verify", "deepunlearn verify", "deepunlearn verify 3f9c 77ab")
@@ -26,14 +33,55 @@ def verify(
         ),
     ] = None,
 ) -> Result:
-    """Check every file of every run (or of those given) against its SHA-256; exit 7 if one differs."""
+    """Check every file of the store (or of the runs given) against its SHA-256; exit 7 if one differs.
+
+    Of the whole store, decoded pictures and forget sets too, runs that are gone and inputs that are. What you
+    may not read is listed, and is no proof of damage: exit 6.
+    """
     store = session.store()
     ids = [store.find(ref).id for ref in read_refs(refs)] if refs else None
     with session.bars() as bars:
         problems = store.verify(ids, bars.progress)
+    problems += [] if refs else _of_data(store.data)
     notes = [f"{len(ids or store.ids())} runs checked, {len(problems)} problems"]
+    notes += [] if refs else _not_here(store)
     if left := store.leftovers():
         notes.append(f"{len(left)} leftovers of killed processes: deepunlearn prune --leftovers")
-    code = ExitCode.STORE_CORRUPT if problems else ExitCode.OK
     tables = [problem_table(problems)] if problems else []
-    return Result(tables=tables, notes=notes, code=code)
+    return Result(tables=tables, notes=notes, code=_code(problems))
+
+
+def _of_data(home: Path) -> list[Problem]:
+    """What is wrong with the decoded pictures and the forget sets."""
+    from deepunlearn_cli.data import differences
+    from deepunlearn_cli.store import Problem
+
+    return [Problem("data", *found) for found in differences(home)]
+
+
+def _not_here(store: Store) -> list[str]:
+    """Of pictures and forget sets that are made again when they are named: a store may do without."""
+    gone: dict[str, int] = {}
+    for row in store.rows():
+        run = store.get(row["id"])
+        with suppress(Failure):
+            recipe = run.recipe if run else None
+            for path in _needed(recipe) if recipe else ():
+                gone[path] = gone.get(path, 0) + (not (store.data / path).exists())
+    return [
+        f"{store.data / path}, of {count} runs, is not there: naming the dataset and the forget set "
+        "makes it again"
+        for path, count in sorted(gone.items())
+        if count
+    ]
+
+
+def _needed(recipe: Recipe) -> list[str]:
+    data = str(recipe.data.get("fingerprint", ""))
+    return [*([data] if data else []), *([f"forget/{recipe.forget}.npz"] if recipe.forget else [])]
+
+
+def _code(problems: Sequence[Problem]) -> ExitCode:
+    if not problems:
+        return ExitCode.OK
+    return ExitCode.PARTLY_FAILED if all(one.unread for one in problems) else ExitCode.STORE_CORRUPT

@@ -29,7 +29,7 @@ MEANING = {
     ExitCode.NOT_FOUND: "a run, file, dataset, model or method does not exist",
     ExitCode.AUDIT_FAIL: "the verdict is FAIL: what was attacked lies beyond the limit; or `check` fails",
     ExitCode.AUDIT_INCONCLUSIVE: "the verdict is INCONCLUSIVE, or a PASS that doing nothing would get too",
-    ExitCode.PARTLY_FAILED: "at least one run failed (diverged, or its process died); the others are done",
+    ExitCode.PARTLY_FAILED: "a run failed (diverged, its process died) or is unreadable; the others are done",
     ExitCode.STORE_CORRUPT: "the store does not match its manifest",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); the store is clean, the same command resumes",
     ExitCode.TERMINATED: "terminated (SIGTERM); the store is clean, the same command resumes",

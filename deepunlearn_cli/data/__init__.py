@@ -19,6 +19,7 @@ from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.data._binding import ClaimedForget, claim_of, locate, name_of, twins
 from deepunlearn_cli.data._cache import decoded_from, find, keep, load_dataset
 from deepunlearn_cli.data._canary import Canary, drawn, with_canaries
+from deepunlearn_cli.data._checks import differences
 from deepunlearn_cli.data._classes import arranged, read_classes, untrained
 from deepunlearn_cli.data._dataset import Dataset
 from deepunlearn_cli.data._family import (
@@ -67,6 +68,7 @@ __all__ = [
     "asks_to_import",
     "check_spec",
     "claim_of",
+    "differences",
     "draw_forget",
     "drawn",
     "forget_from",

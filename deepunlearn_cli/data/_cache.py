@@ -7,8 +7,10 @@ user's. Everything is written whole or not at all.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -19,8 +21,10 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
+from deepunlearn_cli.core.plugins import Notice
 from deepunlearn_cli.core.room import full, reserve, room_for
 from deepunlearn_cli.core.shared import Progress
+from deepunlearn_cli.data import _seal
 from deepunlearn_cli.data._dataset import (
     Dataset,
     Indices,
@@ -31,18 +35,60 @@ from deepunlearn_cli.data._dataset import (
 )
 from deepunlearn_cli.data._family import Plan
 from deepunlearn_cli.data._staging import publish, staging, write_atomically
+from deepunlearn_cli.system.rights import may_write
 
+CURE = "name the dataset again (`--dataset ...`): it is decoded once more"
 SPARE = 1 << 26  # bytes left free on the disk beside a dataset
 
 
 def find(home: Path, key: str) -> Dataset | None:
     """The dataset decoded earlier from the source with this key; None if there is none, or a damaged one."""
     try:
-        entry = json.loads(_source(home, key).read_text("utf-8"))
-        dataset = _read(home / entry["fingerprint"])
-        return dataset and replace(dataset, **_about(entry))
-    except (OSError, ValueError, KeyError, TypeError):
+        entry = entry_of(_source(home, key))
+        about, folder = _about(entry), home / entry["fingerprint"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    dataset = _read(folder)
+    if dataset is None and folder.is_dir():
+        _tell(folder)
+    return dataset and replace(dataset, **about)
+
+
+def entry_of(path: Path) -> dict[str, Any]:
+    """What a sealed JSON file says.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or is not what was sealed.
+    """
+    entry = json.loads(path.read_text("utf-8"))
+    if not isinstance(entry, dict) or ("seal" in entry and _sealed(entry)["seal"] != entry["seal"]):
+        raise ValueError(path)
+    return entry
+
+
+def load_whole(folder: Path) -> Dataset | None:
+    """The dataset in a folder, every byte compared with its fingerprint; None if one differs."""
+    dataset = _read(folder)
+    if dataset is None or fingerprint(_head(dataset), dataset.images, dataset.labels) != folder.name:
+        return None
+    return dataset
+
+
+def _tell(folder: Path) -> None:
+    if not may_write(folder.parent):
+        raise _damaged(folder)
+    warnings.warn(f"the decoded pictures in {folder} were damaged: decoded again", Notice, stacklevel=4)
+
+
+def _damaged(folder: Path) -> StoreCorrupt:
+    return StoreCorrupt(f"the decoded dataset in {folder} is damaged", CURE)
+
+
+def _sealed(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry with a digest of itself."""
+    plain = {name: value for name, value in entry.items() if name != "seal"}
+    text = json.dumps(plain, sort_keys=True)
+    return {**plain, "seal": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def load_dataset(fingerprint: str, home: Path) -> Dataset:
@@ -52,12 +98,11 @@ def load_dataset(fingerprint: str, home: Path) -> Dataset:
         NotFound: it was never decoded here.
         StoreCorrupt: its files are damaged.
     """
-    cure = "name the dataset again (`--dataset ...`): it is decoded once more"
     if not (home / fingerprint).is_dir():
-        raise NotFound(f"no decoded dataset {fingerprint[:16]} in {home}", cure)
+        raise NotFound(f"no decoded dataset {fingerprint[:16]} in {home}", CURE)
     dataset = _read(home / fingerprint)
     if dataset is None:
-        raise StoreCorrupt(f"decoded dataset {fingerprint[:16]} in {home} is damaged", cure)
+        raise _damaged(home / fingerprint)
     return dataset
 
 
@@ -66,7 +111,7 @@ def decoded_from(home: Path, place: str) -> set[str]:
     found = set()
     for path in (home / "sources").glob("*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            entry = json.loads(path.read_text("utf-8"))
+            entry = entry_of(path)
             if entry.get("place") == place:
                 found.add(entry["fingerprint"])
     return found
@@ -85,12 +130,13 @@ def keep(home: Path, plan: Plan, keys: Iterable[str], progress: Progress, place:
             np.save(folder / "labels.npy", plan.labels)
         facts = _facts(plan, images)
         name = fingerprint(facts["header"], images, plan.labels)
+        _seal.write(folder, facts["header"], images, plan.labels)
         del images
-        (folder / "meta.json").write_text(json.dumps(facts), "utf-8")
+        (folder / "meta.json").write_text(json.dumps(_sealed(facts)), "utf-8")
         publish(folder, home / name, lambda place: _read(place) is not None)
     for key in keys:
         entry = {"fingerprint": name, "place": place, **plan.about}
-        write_atomically(_source(home, key), json.dumps(entry).encode())
+        write_atomically(_source(home, key), json.dumps(_sealed(entry)).encode())
     _describe(home / name / "meta.json", facts)
     return replace(load_dataset(name, home), **plan.about)
 
@@ -122,7 +168,7 @@ def _facts(plan: Plan, images: Pixels) -> dict[str, Any]:
 
 def _describe(path: Path, facts: dict[str, Any]) -> None:
     """The same pictures by the newest names of their source: the folder may be from another."""
-    text = json.dumps(facts).encode()
+    text = json.dumps(_sealed(facts)).encode()
     if path.read_bytes() != text:
         write_atomically(path, text)
 
@@ -137,15 +183,22 @@ def _about(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(folder: Path) -> Dataset | None:
-    """The dataset in a folder; None if a file is missing, cut short or of the wrong form."""
+    """The dataset in a folder; None if a file is missing or not what was decoded.
+
+    Raises:
+        PermissionError: a file may not be read.
+    """
     try:
-        meta = json.loads((folder / "meta.json").read_text("utf-8"))
+        meta = entry_of(folder / "meta.json")
         head = meta["header"]
         images = _mapped(folder / "images.npy", tuple(head["shape"]))
         labels: Indices = np.load(folder / "labels.npy", allow_pickle=False)
         if labels.shape != images.shape[:1] or labels.dtype != np.int64:
             return None
-        return _dataset(folder.name, meta, images, labels)
+        sound = _seal.is_sound(folder, head, images, labels)
+        return _dataset(folder.name, meta, images, labels) if sound else None
+    except PermissionError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
 
@@ -173,6 +226,12 @@ def _dataset(name: str, meta: dict[str, Any], images: Pixels, labels: Indices) -
         pad=head["pad"],
         **_told(meta),
     )
+
+
+def _head(dataset: Dataset) -> dict[str, Any]:
+    facts = vars(dataset)
+    lists = {name: list(facts[name]) for name in ("classes", "mean", "std")}
+    return header(dataset.images.shape, facts | lists)
 
 
 def _told(meta: dict[str, Any]) -> dict[str, Any]:

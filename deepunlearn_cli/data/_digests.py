@@ -31,10 +31,18 @@ def digests_of(dataset: Dataset) -> list[bytes]:
         known = b"".join(digest_of(picture) for picture in dataset.images)
         if place:
             content = io.BytesIO()
-            np.save(content, np.frombuffer(known, dtype=np.uint8))
+            np.save(content, np.frombuffer(known + _sum(known), dtype=np.uint8))
             with suppress(OSError):  # a store that cannot be written: they are taken again next time
                 write_atomically(place, content.getvalue())
     return [known[start : start + SIZE] for start in range(0, len(known), SIZE)]
+
+
+def are_those(dataset: Dataset) -> bool:
+    """Whether the digests that are kept, if any are, are those of the pictures."""
+    place = _place(dataset)
+    if place is None or not place.exists():
+        return True
+    return _read(place, len(dataset)) == b"".join(digest_of(picture) for picture in dataset.images)
 
 
 def _place(dataset: Dataset) -> Path | None:
@@ -48,4 +56,9 @@ def _read(place: Path, count: int) -> bytes | None:
         kept = np.load(place, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return kept.tobytes() if kept.shape == (count * SIZE,) and kept.dtype == np.uint8 else None
+    known, total = kept.tobytes()[:-SIZE], kept.tobytes()[-SIZE:]
+    return known if len(known) == count * SIZE and total == _sum(known) else None
+
+
+def _sum(known: bytes) -> bytes:
+    return hashlib.sha256(known).digest()

@@ -133,6 +133,8 @@ def load_forget(sha256: str, home: Path) -> ForgetSet:
     try:
         with np.load(path, allow_pickle=False) as kept:
             forget = forget_by_index(str(kept["spec"]), kept["indices"].astype(np.int64))
+    except PermissionError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, ZlibError):
         forget = None
     if forget is None or forget.sha256 != sha256:

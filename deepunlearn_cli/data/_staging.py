@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from deepunlearn_cli.core.room import room_for
 from deepunlearn_cli.system.locks import hold_folder, is_free
+from deepunlearn_cli.system.rights import follow, make_folder
 
 PREFIX = ".staging-"
 STALE = 24 * 3600  # seconds after which a process is taken for dead where the system cannot lock folders
@@ -27,7 +29,7 @@ def staging(home: Path) -> Iterator[Path]:
         DiskFull: there is no room for it.
     """
     with room_for(home, 0):
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         _sweep(home)
         folder, lock = _held(home)
     try:
@@ -60,17 +62,20 @@ def publish(folder: Path, place: Path, intact: Callable[[Path], bool]) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that readers see all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with staging(path.parent) as folder:
         draft = folder / path.name
         with room_for(path, len(content)):
             draft.write_bytes(content)
         draft.replace(path)
+        follow(path)
 
 
 def _readable_like_its_parent(folder: Path) -> None:
     # mkdtemp makes folders private; a shared store must stay readable for those who can read its parent
-    folder.chmod(folder.parent.stat().st_mode & 0o777)
+    folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
+    for path in folder.iterdir():
+        follow(path)
 
 
 def _set_aside(place: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.system.rights import follow, make_folder
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store.run import Run
@@ -43,8 +44,9 @@ class AskedFor:
         """Keep that somebody asked for these runs."""
         for run in runs:
             if chosen_by(run.recipe):
-                self.root.mkdir(exist_ok=True)
-                (self.root / run.id).touch()
+                mark = make_folder(self.root) / run.id
+                mark.touch()
+                follow(mark)
 
     def all(self) -> set[str]:
         """Ids of the runs that somebody asked for, though a search had made them."""

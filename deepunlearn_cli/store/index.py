@@ -27,6 +27,7 @@ from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.asked import chosen_by
 from deepunlearn_cli.store.run import plain
+from deepunlearn_cli.system.rights import follow
 
 Runs = Mapping[str, tuple[int, IndexRow]]  # by id: time of change of the run's folder (ns), row
 
@@ -152,7 +153,7 @@ class Index:
                 db.execute(TABLE)
                 db.execute(f"PRAGMA user_version = {LAYOUT}")
                 _write(db, shards)
-            temporary.replace(self.path)
+            follow(temporary).replace(self.path)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -169,8 +170,8 @@ def shard_names(runs_dir: Path) -> list[str]:
         return []
 
 
-def listed(shard: Path) -> list[str]:
-    """Ids of the runs in a shard's folder, sound or not."""
+def run_names(shard: Path) -> list[str]:
+    """Ids of the runs in a shard's folder, which may not exist."""
     try:
         return [entry.name for entry in os.scandir(shard) if RUN_ID.fullmatch(entry.name)]
     except FileNotFoundError:

@@ -12,6 +12,7 @@ from typing import Any
 
 from deepunlearn_cli.core.recipe import Recipe, canonical
 from deepunlearn_cli.core.rows import IndexRow
+from deepunlearn_cli.system.rights import follow
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
@@ -25,6 +26,7 @@ class Problem:
     id: str
     file: str
     what: str
+    unread: bool = False  # not known to differ: this user may not read it
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.id, self.file, self.what) if part)
@@ -36,7 +38,7 @@ def write(folder: Path, row: IndexRow) -> None:
     sealed = {"schema": SCHEMA, "files": files, "row": row}
     text = json.dumps(sealed | {"seal": _seal(sealed)}, ensure_ascii=False)
     (folder / MANIFEST).write_text(text, encoding="utf-8")
-    flush(folder / MANIFEST)
+    flush(follow(folder / MANIFEST))
     flush(folder)
 
 
@@ -47,10 +49,24 @@ def read(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def sealed_files(folder: Path) -> dict[str, Any]:
+    """What a manifest says of every file, by name. Raises one of `UNREADABLE` if it is not sound."""
+    manifest = read(folder)
+    if manifest.pop("seal") != _seal(manifest):
+        raise ValueError(folder)
+    return dict(manifest["files"])
+
+
+def holds(described: Mapping[str, Any] | None, content: bytes) -> bool:
+    """Whether a file's content is what its manifest described."""
+    return described is not None and hashlib.sha256(content).hexdigest() == described.get("sha256")
+
+
 def row_of(folder: Path) -> IndexRow:
     """The index row of a run. Raises one of `UNREADABLE` for a manifest that is not this folder's."""
-    row: IndexRow = read(folder)["row"]
-    if row["id"] != folder.name:
+    manifest = read(folder)
+    row: IndexRow = manifest["row"]
+    if manifest.pop("seal") != _seal(manifest) or row["id"] != folder.name:
         raise ValueError(folder)
     return row
 
@@ -83,6 +99,9 @@ def problems(folder: Path) -> Iterator[Problem]:
         manifest = read(folder)
         seal, files = manifest.pop("seal"), dict(manifest["files"])
         intact = seal == _seal(manifest)
+    except PermissionError:
+        yield not_readable(folder.name, MANIFEST)
+        return
     except UNREADABLE:
         yield Problem(folder.name, MANIFEST, "is missing or cannot be read")
         return
@@ -113,8 +132,20 @@ def _file_problems(folder: Path, expected: Mapping[str, Any]) -> Iterator[Proble
             yield Problem(folder.name, name, "is missing")
         elif name not in expected:
             yield Problem(folder.name, name, "is not in the manifest")
-        elif what := _difference(folder / name, expected[name]):
+        if name not in present or name not in expected:
+            continue
+        try:
+            what = _difference(folder / name, expected[name])
+        except PermissionError:
+            yield not_readable(folder.name, name)
+            continue
+        if what:
             yield Problem(folder.name, name, what)
+
+
+def not_readable(run_id: str, file: str) -> Problem:
+    """What may be as it was, for all that this user can say."""
+    return Problem(run_id, file, "is not readable by you: it was not checked", unread=True)
 
 
 def _difference(path: Path, expected: Mapping[str, Any]) -> str:
@@ -122,6 +153,8 @@ def _difference(path: Path, expected: Mapping[str, Any]) -> str:
         if (size := path.stat().st_size) != expected["size"]:
             return f"has {size} bytes instead of {expected['size']}"
         return "" if _sha256(path) == expected["sha256"] else "differs from its SHA-256"
+    except PermissionError:
+        raise
     except UNREADABLE as error:
         return f"cannot be checked: {error}"
 
@@ -129,8 +162,8 @@ def _difference(path: Path, expected: Mapping[str, Any]) -> str:
 def _key_problems(folder: Path) -> Iterator[Problem]:
     try:
         key = Recipe.from_json(json.loads((folder / "recipe.json").read_bytes())).key
-    except FileNotFoundError:
-        return  # reported as missing
+    except (FileNotFoundError, PermissionError):
+        return  # reported already
     except UNREADABLE:
         yield Problem(folder.name, "recipe.json", "is not a recipe")
         return

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.room import full, is_full
+from deepunlearn_cli.system.rights import follow, forbidden
 
 MARKER = "store.json"
 SCHEMA = 1
@@ -15,11 +16,13 @@ ELSEWHERE = "--store DIR names another place"
 
 
 def check(root: Path, *, create: bool) -> None:
-    """See that `root` is a store; with `create`, make it if it is missing, and see that it is writable.
+    """See that `root` is a store; with `create`, make it if it is missing.
+
+    One that this user may only read is a store too: it answers whatever needs no writing.
 
     Raises:
         NotFound: there is no store, and `create` is false.
-        UsageFailure: a file, a folder of something else (left as it is), not writable, or too new.
+        UsageFailure: a file, a folder of something else (left as it is), not readable, or too new.
         StoreCorrupt: the marker cannot be read.
     """
     if not os.path.exists(root / MARKER):  # noqa: PTH110 (Path.exists raises below a folder it may not enter)
@@ -29,8 +32,6 @@ def check(root: Path, *, create: bool) -> None:
             raise NotFound(f"there is no store at {root}", hint)
         _make(root)
     _check_schema(root / MARKER)
-    if create and not os.access(root, os.W_OK | os.X_OK):
-        raise UsageFailure(f"the store {root} is not writable", ELSEWHERE)
 
 
 def _refuse_foreign(root: Path) -> None:
@@ -52,7 +53,7 @@ def _make(root: Path) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps({"schema": SCHEMA}) + "\n", encoding="utf-8")
-        temporary.replace(root / MARKER)
+        follow(temporary).replace(root / MARKER)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         if is_full(error):
@@ -63,6 +64,8 @@ def _make(root: Path) -> None:
 def _check_schema(marker: Path) -> None:
     try:
         schema = int(json.loads(marker.read_bytes())["schema"])
+    except PermissionError as error:
+        raise forbidden(error, marker) from None
     except (OSError, ValueError, KeyError, TypeError):
         hint = f"restore it: echo '{json.dumps({'schema': SCHEMA})}' > {marker}"
         raise StoreCorrupt(f"the store's marker {marker} cannot be read", hint) from None

@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepunlearn_cli.system.rights import follow, make_folder
+
 
 @dataclass(frozen=True)
 class Purpose:
@@ -46,10 +48,10 @@ class Purposes:
         if not purpose.named and any(one.sha256 == purpose.sha256 for one in self._read(key)):
             return
         path = self.root / key / f"{purpose.sha256}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         part.write_text(json.dumps({"spec": purpose.spec, "named": purpose.named}), "utf-8")
-        part.replace(path)
+        follow(part).replace(path)
 
     def drop(self, key: str) -> None:
         """Forget what a run was trained for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.store import manifest
+from deepunlearn_cli.system.rights import follow, forbidden
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +30,8 @@ ELSEWHERE = "elsewhere.json"  # of a run whose figures came in a file: what ther
 class Run:
     """One run. Files are read when asked for.
 
-    A file that the run does not have raises `NotFound`; one that cannot be read raises `StoreCorrupt`.
+    Every byte is compared with the manifest as it is read. A file that the run does not have raises
+    `NotFound`, one that differs `StoreCorrupt`, one that this user may not read `UsageFailure`.
     """
 
     id: str
@@ -93,11 +96,11 @@ class Run:
     def outputs(self) -> dict[str, dict[str, np.ndarray]]:
         """What the model said: split -> name (`logits` (N, classes), `labels` (N,), ...) -> array."""
         from safetensors import SafetensorError
-        from safetensors.numpy import load_file
+        from safetensors.numpy import load
 
         nested: dict[str, dict[str, np.ndarray]] = {}
         try:
-            for key, array in load_file(self._file(OUTPUTS)).items():
+            for key, array in load(self._bytes(OUTPUTS)).items():
                 split, _, name = key.rpartition(".")
                 nested.setdefault(split, {})[name] = array
         except (SafetensorError, ValueError):
@@ -106,32 +109,51 @@ class Run:
 
     def log(self) -> list[dict[str, Any]]:
         """The training log, one entry per epoch; empty if none was kept."""
-        if not (self.path / LOG).exists():
+        if LOG not in self._sealed:
             return []
         try:
-            return [json.loads(line) for line in self._file(LOG).read_bytes().splitlines()]
+            return [json.loads(line) for line in self._bytes(LOG).splitlines()]
         except ValueError:
             raise self._corrupt(LOG) from None
 
     def _tensors(self, name: str) -> dict[str, torch.Tensor]:
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.torch import load
 
         try:
-            return dict(load_file(self._file(name)))
+            return dict(load(self._bytes(name)))
         except (SafetensorError, ValueError):
             raise self._corrupt(name) from None
 
-    def _file(self, name: str) -> Path:
-        if not (self.path / name).exists():
+    @cached_property
+    def _sealed(self) -> Mapping[str, Any]:
+        """The manifest's files: by name their digest and size."""
+        try:
+            return manifest.sealed_files(self.path)
+        except PermissionError as error:
+            raise forbidden(error, self.path) from None
+        except manifest.UNREADABLE:
+            raise self._corrupt(manifest.MANIFEST) from None
+
+    def _bytes(self, name: str) -> bytes:
+        """A file of the run, as it was sealed."""
+        if name not in self._sealed and not (self.path / name).exists():
             noun = name.partition(".")[0]
             hint = f"deepunlearn show {self.id} lists what it keeps"
             raise NotFound(f"run {self.id} keeps no {noun} ({name})", hint)
-        return self.path / name
+        try:
+            content = (self.path / name).read_bytes()
+        except PermissionError as error:
+            raise forbidden(error, self.path / name) from None
+        except OSError:
+            raise self._corrupt(name) from None
+        if not manifest.holds(self._sealed.get(name), content):
+            raise self._corrupt(name)
+        return content
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            value = json.loads(self._file(name).read_bytes())
+            value = json.loads(self._bytes(name))
         except ValueError:
             value = None
         if not isinstance(value, dict):
@@ -139,7 +161,7 @@ class Run:
         return value
 
     def _corrupt(self, name: str) -> StoreCorrupt:
-        return StoreCorrupt(f"{self.path / name} cannot be read", f"deepunlearn verify {self.id}")
+        return StoreCorrupt(f"{self.path / name} is not what was sealed", f"deepunlearn verify {self.id}")
 
 
 def inputs_of(run: Run) -> list[str]:
@@ -178,6 +200,19 @@ def write_files(
             _write_tensors(folder / name, tensors)
     if outputs is not None:
         _write_outputs(folder / OUTPUTS, outputs)
+    follow_files(folder)
+
+
+def follow_files(folder: Path) -> None:
+    """Give every file of a run the rights of its recipe, and those of a shared store where it is one.
+
+    safetensors writes files that only their owner may read.
+    """
+    usual = stat.S_IMODE((folder / RECIPE).stat().st_mode)
+    follow(folder)
+    for path in folder.iterdir():
+        path.chmod(usual)
+        follow(path)
 
 
 def plain(value: Any) -> Any:

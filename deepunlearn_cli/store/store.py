@@ -5,6 +5,7 @@
     ROOT/runs/ab/.ab12cd34ef56a7b8-PID-X/  a run being written, or what a killed process left of one
     ROOT/runs/ab/.ab12cd34ef56a7b8.lock    held while that run is being made
     ROOT/purposes/                         what originals were trained for (see `purposes.py`)
+    ROOT/sealed                            ids of the runs that are to be there (see `sealed.py`)
     ROOT/asked/                            runs of searches that somebody asked for (see `asked.py`)
     ROOT/index.sqlite                      derived (see `index.py`); may be deleted at any time
 
@@ -31,12 +32,15 @@ from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.store import ancestry, manifest, marker
 from deepunlearn_cli.store.asked import AskedFor
-from deepunlearn_cli.store.index import RUN_ID, Index, listed, row, shard_names
+from deepunlearn_cli.store.checking import verified
+from deepunlearn_cli.store.index import RUN_ID, Index, row, run_names, shard_names
 from deepunlearn_cli.store.leftovers import discard, erase, left_at, left_of_runs
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
 from deepunlearn_cli.store.purposes import Purposes
-from deepunlearn_cli.store.run import Run, size_of, write_files
+from deepunlearn_cli.store.run import Run, follow_files, size_of, write_files
+from deepunlearn_cli.store.sealed import Sealed
 from deepunlearn_cli.system.locks import held_here, hold
+from deepunlearn_cli.system.rights import make_folder
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +56,7 @@ class Store:
 
     @classmethod
     def open(cls, path: str | Path, *, create: bool) -> Store:
-        """The store at `path`; with `create` it is made if missing and must be writable.
+        """The store at `path`; with `create` it is made if missing.
 
         Raises:
             NotFound, UsageFailure, StoreCorrupt: as `marker.check` tells.
@@ -86,6 +90,11 @@ class Store:
         """Which runs of searches somebody asked for."""
         return AskedFor(self.root / "asked")
 
+    @property
+    def sealed(self) -> Sealed:
+        """Which runs are to be there."""
+        return Sealed(self.root / "sealed", self.ids)
+
     @cached_property
     def index(self) -> Index:
         """The index of the runs."""
@@ -97,7 +106,7 @@ class Store:
 
     def ids(self) -> list[str]:
         """Ids of all runs, in order, straight from the folders."""
-        return sorted(name for shard in shard_names(self.runs) for name in listed(self.runs / shard))
+        return sorted(name for shard in shard_names(self.runs) for name in run_names(self.runs / shard))
 
     def place(self, key: str) -> Path:
         """The folder of the run with this id, whether it is there or not; `UsageFailure` for no whole id."""
@@ -132,12 +141,12 @@ class Store:
         if not REF.fullmatch(ref.lower()):
             hint = "give 4 or more of the hex digits that `deepunlearn runs` shows"
             raise UsageFailure(f"{ref!r} is not a run id", hint)
-        names = sorted(name for name in listed(self.runs / ref[:2].lower()) if name.startswith(ref.lower()))
+        shard = run_names(self.runs / ref[:2].lower())
+        names = sorted(name for name in shard if name.startswith(ref.lower()))
         if not names:
             raise NotFound(f"no run has an id that starts with {ref}", "deepunlearn runs lists them all")
         if len(names) > 1:
-            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            raise UsageFailure(f"{ref} fits {len(names)} runs: {shown}", "give more digits")
+            raise UsageFailure(f"{ref} fits {len(names)} runs, as {', '.join(names[:5])}", "give more digits")
         return self._run(names[0])
 
     def dependents(self, keys: Iterable[str]) -> dict[str, list[str]]:
@@ -196,6 +205,7 @@ class Store:
                 shutil.copytree(run.path, copy := staging / run.id)
                 if problems := [*manifest.problems(copy)]:
                     return problems
+                follow_files(copy)
                 manifest.flush_files(copy)
                 self._settle(copy, run.id)
             except (OSError, shutil.Error) as error:
@@ -213,6 +223,7 @@ class Store:
             UsageFailure: a run may not be removed, or its disk fails.
         """
         for run in ancestry.consumers_first(map(self._run, run_ids)):
+            self.sealed.drop(run.id)
             with suppress(FileNotFoundError):
                 discard(run.path, self._hidden(run.id))
                 self.index.refresh(run.id[:2])
@@ -235,20 +246,9 @@ class Store:
         return [path for path in leftovers if not path.exists()]
 
     def verify(self, ids: Sequence[str] | None = None, progress: Progress | None = None) -> list[Problem]:
-        """Compare every byte of the given runs (default: all) with their manifests.
-
-        Leftovers of killed processes are no problem.
-        """
-        names = self.ids() if ids is None else list(ids)
-        problems: list[Problem] = []
-        for done, key in enumerate(names, start=1):
-            place = self.place(key)
-            problems += (
-                manifest.problems(place) if place.is_dir() else [Problem(key, "", "is not in the store")]
-            )
-            if progress:
-                progress(done, len(names), "verifying")
-        return problems
+        """What is wrong with the given runs, or with all that were sealed (see `checking.py`)."""
+        names = sorted({*self.ids(), *self.sealed.all()}) if ids is None else list(ids)
+        return verified(names, self.place, progress)
 
     def _run(self, key: str) -> Run:
         return Run(key, self.place(key))
@@ -271,7 +271,7 @@ class Store:
         staging = self._hidden(recipe.key)
         try:
             with room_for(self.place(recipe.key), size_of(files)):
-                staging.mkdir(parents=True)
+                make_folder(staging)
                 write_files(staging, recipe=recipe, **files)
                 manifest.write(staging, row(recipe, files["scores"], files["facts"]))
                 return self._settle(staging, recipe.key)
@@ -291,6 +291,7 @@ class Store:
             return winner
         manifest.flush(place.parent)
         manifest.flush(self.runs)
+        self.sealed.add(key)
         self.index.refresh(key[:2])
         return Run(key, place)
 

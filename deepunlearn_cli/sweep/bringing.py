@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deepunlearn_cli.sweep.storage import journals
+from deepunlearn_cli.system.rights import follow, make_folder
 
 
 @dataclass
@@ -38,7 +39,7 @@ def bring(ours: Path, theirs: Path) -> Brought:
 def _copy(file: Path, folder: Path) -> None:
     if not file.exists() or (folder / file.name).exists():
         return
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     part = folder / f".{file.name}.part"
     shutil.copyfile(file, part)
-    part.replace(folder / file.name)
+    follow(part).replace(folder / file.name)

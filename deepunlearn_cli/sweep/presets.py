@@ -18,6 +18,7 @@ from typing import Any
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.core.whole import write_whole
 from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.system.rights import follow, make_folder
 
 BEST = "best"
 FIGURES = ("confirmed", "confirmed_sd", "searched")  # of the provenance: numbers, where they are
@@ -119,8 +120,9 @@ def write(preset: Preset, path: Path) -> None:
         tables += [("history.params", one.params), ("history.provenance", one.provenance)]
     text = "\n".join(_table(name, values) for name, values in tables)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_whole(path, text.encode("utf-8", "replace"))  # a name may hold bytes that are no text
+        follow(path)
     except OSError as error:
         raise UsageFailure(
             f"cannot write the preset {path}: {error.strerror}", "choose another file"

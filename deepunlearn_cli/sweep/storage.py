@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import Failure, UsageFailure
 from deepunlearn_cli.sweep.address import scrubbed, shown
+from deepunlearn_cli.system.rights import follow, make_folder
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -80,8 +81,10 @@ def _journal(path: Path) -> BaseStorage:
 
     try:
         check_journal(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(_backend(path))
+        make_folder(path.parent)
+        storage = JournalStorage(_backend(path))
+        follow(path)
+        return storage
     except OSError as error:
         raise UsageFailure(f"cannot write the journal {path}: {error.strerror}", "choose another") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -158,6 +161,7 @@ def _lock(path: Path) -> JournalFileOpenLock | None:
         def acquire(self) -> bool:
             self._close()  # an interrupt between `acquire` and `release` must not lock us out ourselves
             self._descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+            follow(Path(f"{path}.lock"))
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             _mend(path)
             return True

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from deepunlearn_cli.system.rights import follow, make_folder
+
 try:
     import fcntl
 except ImportError:  # Windows: no lock; the store's one rename still decides every race
@@ -58,7 +60,7 @@ def hold(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[bool
     if fcntl is None:
         yield False
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     descriptor, locked = _acquire(path, waiting)
     _held.add((os.getpid(), str(path)))
     try:
@@ -72,7 +74,7 @@ def hold(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[bool
 
 def _acquire(path: Path, waiting: Callable[[], None] | None) -> tuple[int, bool]:
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = _opened(path)
         try:
             locked = _flock(descriptor)
             if locked is not False and _is_at(path, descriptor):
@@ -86,6 +88,16 @@ def _acquire(path: Path, waiting: Callable[[], None] | None) -> tuple[int, bool]
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    if not path.exists():
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+            follow(path)
+    with suppress(PermissionError):
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    return os.open(path, os.O_RDONLY)  # what a killed process of another user left: it locks all the same
 
 
 def _flock(descriptor: int) -> bool | None:

@@ -13,7 +13,7 @@ from store_kit import in_processes, put, recipe, settle
 
 from deepunlearn_cli.core.facts import FACTS
 from deepunlearn_cli.core.rows import IndexRow
-from deepunlearn_cli.store import Store
+from deepunlearn_cli.store import Store, manifest
 from deepunlearn_cli.store import index as index_room
 from deepunlearn_cli.store.asked import by_choice
 from deepunlearn_cli.store.index import Index
@@ -207,9 +207,7 @@ def test_a_change_within_one_tick_of_the_clock_is_seen(store):
     (shard,) = store.runs.iterdir()
     before = shard.stat()
     assert len(store.rows()) == 1
-    (shard / (shard.name + "0" * 14)).mkdir()
-    other = store.get(recipe().key).path / "manifest.json"
-    text = other.read_text().replace(recipe().key, shard.name + "0" * 14)
-    (shard / (shard.name + "0" * 14) / "manifest.json").write_text(text)
+    (other := shard / (shard.name + "0" * 14)).mkdir()
+    manifest.write(other, {**manifest.row_of(store.get(recipe().key).path), "id": other.name})
     os.utime(shard, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert len(store.rows()) == 2
