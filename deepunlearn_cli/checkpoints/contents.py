@@ -35,6 +35,33 @@ def state_dicts(content: Any, path: Path) -> Entries:
     return {place: found[place] for place in sorted(found, key=_preference)}
 
 
+def check_tensors(entries: Entries, path: Path) -> None:
+    """Refuse tensors whose values are not there to be read as they are.
+
+    Raises:
+        UsageFailure: sparse, quantised, on no device (meta), or one name of many dimensions over few values.
+    """
+    for weights in entries.values():
+        for name, value in weights.items():
+            if fault := _odd(value):
+                raise UsageFailure(f"{path}: {name} is {fault}, not plain numbers", EXPORT)
+
+
+def _odd(value: Tensor) -> str:
+    import torch
+
+    if value.layout != torch.strided:
+        return "sparse"
+    if value.is_quantized:
+        return "quantised"
+    if value.device.type == "meta":
+        return "without values (meta)"
+    held = value.untyped_storage().nbytes()
+    if value.numel() * value.element_size() > held:  # a view that repeats what is there
+        return f"{value.numel()} values made of {held} bytes"
+    return ""
+
+
 def chosen(entries: Entries, key: str, path: Path) -> Entries:
     """The state dict that `--weights-key` names: by its place, or by the prefix of its names.
 

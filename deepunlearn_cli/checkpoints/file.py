@@ -20,15 +20,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from deepunlearn_cli.checkpoints.contents import EXPORT, Entries, chosen, class_names, state_dicts
+from deepunlearn_cli.checkpoints import bombs
+from deepunlearn_cli.checkpoints.contents import (
+    EXPORT,
+    Entries,
+    check_tensors,
+    chosen,
+    class_names,
+    state_dicts,
+)
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
-from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.recipe import Recipe, Written
+from deepunlearn_cli.core.typed import Count, Digest, Mistyped, Text, Time, check
 from deepunlearn_cli.core.whole import write_whole
+from deepunlearn_cli.data import ClaimedForget, check_claim
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from deepunlearn_cli.data import ClaimedForget
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 CLAIMS = "deepunlearn"
@@ -52,13 +60,13 @@ class Claims(TypedDict, total=False):
         created: when its run was made, in seconds since 1970.
     """
 
-    recipe: Mapping[str, Any]
-    dataset: str
-    image_size: int | None
+    recipe: Written
+    dataset: Text | None
+    image_size: Count | None
     split_folders: str | None
-    classes: list[str]
-    forget: ClaimedForget
-    created: float
+    classes: list[Text] | None
+    forget: ClaimedForget | None
+    created: Time
 
 
 @dataclass(frozen=True)
@@ -112,6 +120,7 @@ def read(path: Path, key: str | None = None) -> Checkpoint:
         raise NotFound(f"no checkpoint file {path}", "run ids are listed by `deepunlearn runs`")
     content, claims = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     entries = state_dicts(content, path)
+    check_tensors(entries, path)
     entries = chosen(entries, key, path) if key else entries
     return Checkpoint(path, entries, _parsed(claims, path), class_names(content))
 
@@ -176,6 +185,7 @@ def _read_torch(path: Path) -> tuple[Any, str]:
 
     import torch
 
+    bombs.check_archive(path)
     try:
         with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_harmless()):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -214,15 +224,34 @@ def _rewritten(code: str, path: Path) -> str:
 
 
 def _parsed(claims: str, path: Path) -> Claims:
+    """The claims of a file, each of its declared type.
+
+    Raises:
+        UsageFailure: no JSON, or a claim that is not; the message names its key and what is wanted.
+    """
     try:
         parsed = json.loads(claims)
-    except (TypeError, ValueError):
-        parsed = None
-    if not isinstance(parsed, dict):
+        check(parsed, Claims)
+        if "recipe" in parsed:
+            _check_names(Recipe.from_json(parsed["recipe"]))
+        if parsed.get("forget"):
+            check_claim(parsed["forget"])
+    except (Mistyped, TypeError, ValueError, RecursionError) as error:
+        fault = f": {error}" if isinstance(error, Mistyped) else ""
         raise UsageFailure(
-            f"{path}: its description is not readable", "give --dataset --model --forget yourself"
-        )
-    return cast("Claims", parsed)  # as far as whoever reads it can check
+            f"{path}: its description is not readable{fault}", "give --dataset --model --forget yourself"
+        ) from None
+    return cast("Claims", parsed)
+
+
+def _check_names(recipe: Recipe) -> None:
+    """See that what files of a store are found by is no path: a hash, in every recipe of a recipe."""
+    for name in ("fingerprint", "tracked"):
+        if name in recipe.data:
+            check(recipe.data[name], Digest, f"recipe.data.{name}")
+    check(recipe.forget, Digest | None, "recipe.forget")
+    for one in recipe.inputs.values():
+        _check_names(one)
 
 
 def _first_line(error: Exception) -> str:

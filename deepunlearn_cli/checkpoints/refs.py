@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from deepunlearn_cli import data, models
 from deepunlearn_cli.checkpoints import drafts, foreign, pictures, training
 from deepunlearn_cli.checkpoints.drafts import Said
 from deepunlearn_cli.checkpoints.file import Checkpoint, Claims, looks_like_file, read
-from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.core.specs import for_run
 from deepunlearn_cli.execution import forgetting, origins, recipes, references, trials
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.core.recipe import Written
     from deepunlearn_cli.execution.runner import Runner
 
 Value = TypeVar("Value")
@@ -187,7 +188,7 @@ def claims_of(recipe: Recipe, start: Start, *, named: bool = True) -> Claims:
     """
     height, width, _ = start.dataset.image_shape
     return {
-        "recipe": recipe.to_json(),
+        "recipe": cast("Written", recipe.to_json()),
         "dataset": start.source,
         "image_size": height if height == width else None,
         "split_folders": start.dataset.split_folders or None,
@@ -218,11 +219,22 @@ def _from_file(file: Checkpoint, runner: Runner, wanted: Wanted, *, forgetful: b
 
 
 def _claimed_recipe(file: Checkpoint) -> Recipe | None:
+    """The recipe that a file claims; its training must be one.
+
+    Raises:
+        UsageFailure: hyperparameters that training has not.
+    """
+    if "recipe" not in file.claims:
+        return None
+    recipe = Recipe.from_json(file.claims["recipe"])
+    params = recipe.root.params
     try:
-        return Recipe.from_json(file.claims["recipe"]) if "recipe" in file.claims else None
-    except (KeyError, TypeError, AttributeError):
-        what = f"{file.path}: its description is not a recipe"
-        raise UsageFailure(what, "give --dataset --model") from None
+        recipes.TRAINER.build(params.get("training", params))
+    except (Failure, TypeError) as error:
+        raise UsageFailure(
+            f"{file.path}: its description is of no training: {error}", "give --dataset --model yourself"
+        ) from None
+    return recipe
 
 
 def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:

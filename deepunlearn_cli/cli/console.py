@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import ExitCode, Failure
+from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.reporting.formats import render
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.reporting.table import Table
 
 PIPE_WIDTH = 100  # columns of a table where there is no terminal to ask
+LINE = "\n"  # what may stand in a note or a cell
 PAGE_WIDTH = 100  # columns of a page of text: longer lines are hard to read
 
 
@@ -92,7 +94,9 @@ class Console:
     def note(self, text: str) -> None:
         """A line for people, on stderr, unless they asked for quiet or a program is reading."""
         if not self.quiet and not self.json:
-            stderr().print(readable(text), style="dim", markup=False, highlight=False, soft_wrap=True)
+            stderr().print(
+                printable(text, keep=LINE), style="dim", markup=False, highlight=False, soft_wrap=True
+            )
 
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
@@ -100,7 +104,11 @@ class Console:
             _emit_error({"schema": "deepunlearn.warning/1", "warning": text})
         else:
             stderr().print(
-                f"warning: {readable(text)}", style="yellow", markup=False, highlight=False, soft_wrap=True
+                f"warning: {printable(text, keep=LINE)}",
+                style="yellow",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
             )
 
     def fail(self, failure: Failure) -> None:
@@ -110,29 +118,24 @@ class Console:
             _emit_error({"schema": "deepunlearn.error/1", **report})
             return
         stderr().print(
-            f"error: {readable(failure.message)}",
+            f"error: {printable(failure.message)}",
             style="bold red",
             markup=False,
             highlight=False,
             soft_wrap=True,
         )
         if failure.hint:
-            stderr().print(f"hint: {readable(failure.hint)}", markup=False, highlight=False, soft_wrap=True)
+            stderr().print(f"hint: {printable(failure.hint)}", markup=False, highlight=False, soft_wrap=True)
 
     def _pretty(self, tables: Sequence[Table]) -> None:
         for number, table in enumerate(tables):
             if number:
                 stdout().print()
             if table.title:
-                stdout().print(table.title, style="bold", markup=False, highlight=False)
+                stdout().print(printable(table.title), style="bold", markup=False, highlight=False)
             stdout().print("", _rich(table), "", sep="\n")
             for note in table.notes:
-                stdout().print(note, style="dim", markup=False, highlight=False)
-
-
-def readable(text: str) -> str:
-    """A text as it can be printed, though it names files whose names are no text."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+                stdout().print(printable(note, keep=LINE), style="dim", markup=False, highlight=False)
 
 
 def stdout(most: int | None = None) -> RichConsole:
@@ -171,7 +174,12 @@ def _rich(table: Table) -> Any:
     )
     for column in table.columns:
         justify = "right" if column.right else "left"
-        made.add_column(escape(column.header), justify=justify, overflow="fold")  # type: ignore[arg-type]
+        made.add_column(escape(printable(column.header)), justify=justify, overflow="fold")  # type: ignore[arg-type]
     for cells in table.cells():
-        made.add_row(*(escape(one.folded(cell)) for one, cell in zip(table.columns, cells, strict=True)))
+        made.add_row(
+            *(
+                escape(printable(one.folded(cell), keep=LINE))
+                for one, cell in zip(table.columns, cells, strict=True)
+            )
+        )
     return made

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import cached_property
 from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from deepunlearn_cli.cli.console import Console
 from deepunlearn_cli.cli.environment import takes_variable
+from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 
 
 def option(*names: str, **settings: Any) -> Any:
@@ -86,8 +89,30 @@ class Family(Command):
         return super().make_context(info_name, args, parent, **extra)
 
 
+def _path_of(error: Exception) -> str:
+    """The command that could not be parsed, as it is called."""
+    return str(getattr(getattr(error, "ctx", None), "command_path", "deepunlearn"))
+
+
 class Group(TyperGroup):
-    """A group of commands, likewise."""
+    """A group of commands, likewise; what it cannot parse is told as JSON to who asked for JSON."""
+
+    def main(  # type: ignore[override]
+        self, args: Any = None, *, standalone_mode: bool = True, **settings: Any
+    ) -> Any:
+        """As click does, one error object on stderr in the place of a box."""
+        words = list(sys.argv[1:] if args is None else args)
+        if not standalone_mode or "--json" not in words:
+            return super().main(args, standalone_mode=standalone_mode, **settings)
+        try:
+            code = super().main(args, standalone_mode=False, **settings)
+        except Exception as error:  # click's own are typer's secret: `format_message` tells them
+            if not hasattr(error, "format_message"):
+                raise
+            text = " ".join(error.format_message().split())
+            Console(json=True).fail(UsageFailure(text, f"{_path_of(error)} --help lists what there is"))
+            code = ExitCode.USAGE
+        sys.exit(int(code or 0))
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Every parameter, the help option included."""

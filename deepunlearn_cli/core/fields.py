@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self, TypeVar
 
 from deepunlearn_cli.core.errors import Failure, UsageFailure, unknown
+from deepunlearn_cli.core.typed import shortened
 
 Value = bool | int | float | str  # of a hyperparameter: plain data
 Default = TypeVar("Default", bool, int, float, str)
@@ -127,7 +128,7 @@ class Domain:
 
     def _refuse(self, name: str, value: object, spelling: str) -> Failure:
         typed = spelling.format(name=name, option=name.replace("_", "-"), value=self.default)
-        return UsageFailure(f"{name}={value} is not {self.describe()}", f"{typed} is the default")
+        return UsageFailure(f"{name}={shortened(value)} is not {self.describe()}", f"{typed} is the default")
 
 
 def _declare(default: Default, domain: Domain) -> Default:

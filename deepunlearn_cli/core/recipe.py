@@ -12,7 +12,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
+
+from deepunlearn_cli.core.typed import Count, Fraction, Mistyped, Seed, Text, check
 
 PRECISIONS = FP32, BF16 = "fp32", "bf16"
 SCHEMA = 1
@@ -35,6 +37,47 @@ def stream_seed(seed: int, name: str) -> int:
     """
     digest = hashlib.sha256(f"deepunlearn/{seed}/{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+class CanaryPart(TypedDict):
+    """Canaries in the data part of a recipe: whose forget set carries how much noise."""
+
+    forget: Text
+    share: float
+    noise: float
+    seed: Seed
+
+
+class Pictures(TypedDict, total=False):
+    """The part of a recipe that says which pictures, as far as code reads it; see `Recipe.data`."""
+
+    fingerprint: Text
+    val_share: Fraction
+    split_seed: Seed
+    augment: bool
+    mean: list[float]
+    std: list[float]
+    channels: Count
+    interpolation: str
+    tracked: Text
+    canary: CanaryPart
+
+
+class Written(TypedDict):
+    """A recipe as a file holds it; see `Recipe`."""
+
+    kind: Text
+    name: Text
+    revision: int
+    params: Mapping[str, Any]
+    seed: Seed
+    data: Pictures
+    forget: Text | None
+    model: str
+    precision: str
+    inputs: Mapping[str, Written]
+    attempt: Seed
+    labels: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -130,6 +173,17 @@ class Recipe:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Recipe:
-        """The recipe that `to_json` wrote. `KeyError` or `TypeError` if it is not one."""
-        named = {k: v for k, v in data.items() if k != "schema"}
-        return cls(**named | {"inputs": {n: cls.from_json(r) for n, r in data["inputs"].items()}})
+        """The recipe that `to_json` wrote.
+
+        Raises:
+            Mistyped: not one, naming the key and what is wanted there.
+        """
+        check(data, Written)
+        return cls._made(data)
+
+    @classmethod
+    def _made(cls, data: Mapping[str, Any]) -> Recipe:
+        named = {name: value for name, value in data.items() if name != "schema"}
+        if foreign := sorted(named.keys() - Written.__annotations__.keys()):
+            raise Mistyped(foreign[0], named[foreign[0]], "a key of recipes")
+        return cls(**named | {"inputs": {name: cls._made(one) for name, one in data["inputs"].items()}})

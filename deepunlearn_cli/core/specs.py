@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.typed import LARGEST, brief
 
 VAL_SHARE = 0.15  # of the official training part
 SPLIT_SEED = 123
@@ -13,6 +14,7 @@ CANARY_SHARE = 0.5  # of the forget set, that carries noise where canaries are a
 CANARY_NOISE = 1.0  # its standard deviation, in those of the dataset's pixels
 CANARY_SEED = 0
 EXTREMES = HARDEST, EASIEST = "hardest", "easiest"  # by scores of memorisation
+MOST_SEEDS = 10_000  # of one command: a run of each must be made
 RUN_SEED = "{seed}"  # stands for the seed of the run, so that every run draws a forget set of its own
 
 
@@ -27,10 +29,26 @@ def read_seeds(text: str) -> list[int]:
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if not match:
             raise UsageFailure(f"--seeds {text!r} is not a list of seeds", "--seeds 0-9 or --seeds 0,2,5")
-        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+        seeds += _range(match[1], match[2] or match[1])
+        if len(seeds) > MOST_SEEDS:
+            raise _too_many(text)
     if not seeds or len(set(seeds)) < len(seeds):
         raise UsageFailure(f"--seeds {text!r} is empty or names a seed twice", "--seeds 0-9, say")
     return seeds
+
+
+def _range(first: str, last: str) -> range:
+    """The seeds from `first` to `last`, a list of none where either is longer than any number that is one."""
+    if max(len(first), len(last)) > len(str(LARGEST)) or int(last) > LARGEST:
+        raise UsageFailure(f"--seeds: {last[:20]}... is no seed", f"seeds are from 0 to {LARGEST}")
+    seeds = range(int(first), int(last) + 1)
+    if seeds.stop - seeds.start > MOST_SEEDS:
+        raise _too_many(f"{first}-{last}")
+    return seeds
+
+
+def _too_many(text: str) -> UsageFailure:
+    return UsageFailure(f"--seeds {brief(text)} are more than {MOST_SEEDS}", "--seeds 0-9, say")
 
 
 def read_duration(text: str, option: str = "--timeout ") -> float:
@@ -39,7 +57,7 @@ def read_duration(text: str, option: str = "--timeout ") -> float:
     Raises:
         UsageFailure: anything else, or no time at all.
     """
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    match = re.fullmatch(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s?)?", text.strip())
     hours, minutes, seconds = (int(part or 0) for part in (match.groups() if match else (0, 0, 0)))
     total = 3600 * hours + 60 * minutes + seconds
     if not total:

@@ -16,7 +16,7 @@ from deepunlearn_cli.core.plugins import blamed
 from deepunlearn_cli.core.registry import Room
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
-from deepunlearn_cli.data._binding import ClaimedForget, claim_of, locate, name_of, twins
+from deepunlearn_cli.data._binding import ClaimedForget, check_claim, claim_of, locate, name_of, twins
 from deepunlearn_cli.data._cache import decoded_from, find, keep, load_dataset
 from deepunlearn_cli.data._canary import Canary, drawn, with_canaries
 from deepunlearn_cli.data._checks import differences
@@ -66,6 +66,7 @@ __all__ = [
     "Split",
     "array_filler",
     "asks_to_import",
+    "check_claim",
     "check_spec",
     "claim_of",
     "differences",

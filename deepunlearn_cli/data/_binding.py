@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, NotRequired, TypedDict
 
+from deepunlearn_cli.core.typed import Digest, Mistyped, Seed, Text
 from deepunlearn_cli.data._dataset import Dataset
 from deepunlearn_cli.data._digests import digest_of, digests_of
 from deepunlearn_cli.data._forget import ForgetSet
@@ -24,11 +25,24 @@ class ClaimedForget(TypedDict):
         named: whether somebody asked for it, or a default filled it in.
     """
 
-    spec: str
-    indices: list[int]
-    pictures: NotRequired[list[str]]
+    spec: Text
+    indices: list[Seed]
+    pictures: NotRequired[list[Digest]]
     paths: NotRequired[list[str]]
     named: NotRequired[bool]
+
+
+def check_claim(claim: ClaimedForget) -> None:
+    """See that the lists of a claim are of one length, and not empty.
+
+    Raises:
+        Mistyped: they are not.
+    """
+    if not claim["indices"]:
+        raise Mistyped("forget.indices", [], "a list of pictures")
+    for name, given in (("pictures", claim.get("pictures")), ("paths", claim.get("paths"))):
+        if given is not None and len(given) != len(claim["indices"]):
+            raise Mistyped(f"forget.{name}", given, f"a list of {len(claim['indices'])}, as its indices")
 
 
 class Located(NamedTuple):

@@ -13,6 +13,7 @@ from unicodedata import normalize
 import numpy as np
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.data._archives import check_claimed
 from deepunlearn_cli.data._dataset import Dataset
 
 Entry: TypeAlias = int | str  # an index, or a path relative to the dataset's folder
@@ -222,6 +223,8 @@ def _column(titles: list[str], names: Iterable[str]) -> int | None:
 
 
 def _npy(file: Path) -> Listed:
+    with file.open("rb") as opened:
+        check_claimed(opened, file.stat().st_size)
     array = np.load(file, allow_pickle=False)
     if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iuU":
         raise ValueError("it is not a one-dimensional array of whole numbers")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.data._archives import check_header
 from deepunlearn_cli.data._classes import check_part
 from deepunlearn_cli.data._dataset import Indices, Pixels
 from deepunlearn_cli.data._family import FileFamily, Plan, hold_out
@@ -106,11 +107,12 @@ class Npz(FileFamily):
 
     def _array(self, loaded: Any, name: str) -> NDArray[Any]:
         try:
+            check_header(loaded.zip, name)
             array: NDArray[Any] = loaded[name]
         except ValueError as error:
             fault = "holds pickled objects" if "allow_pickle" in str(error) else "cannot be read"
             raise self._refuse(f"{name} {fault}") from None
-        except (OSError, EOFError, BadZipFile, RuntimeError):
+        except (OSError, EOFError, BadZipFile, RuntimeError, MemoryError, KeyError, OverflowError):
             raise self._refuse(f"{name} is damaged") from None
         return array
 

@@ -18,10 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.errors import unknown
+from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.reporting.table import Row, Table
 
 # what pdflatex does not know by itself, or prints as something else
 LATEX = {"±": r"$\pm$", "≈": r"$\approx$", "\u2013": "--", "|": r"\textbar{}"}
+
+
+LINES = "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"  # what ends a line or a cell
+FORMULA = ("=", "+", "-", "@")  # what a spreadsheet runs
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ def _flat(table: Table) -> list[list[str]]:
 
 def _on_one_line(text: str) -> str:
     """A text without what ends a line or a cell; spaces within a name stay as they are."""
-    return re.sub(r"\s*[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*", " ", text).strip()
+    return re.sub(r"\s*[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*", " ", printable(text, keep=LINES)).strip()
 
 
 def _markdown(table: Table) -> str:
@@ -159,9 +164,17 @@ def _csv(table: Table) -> str:
 def _csv_cell(value: object) -> object:
     """Text of a plain value: empty for unknown, lists of texts joined by spaces, anything deeper as JSON."""
     value = _plain(value)
+    if isinstance(value, str):
+        return _inert(value)
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return " ".join(value)
+        return _inert(" ".join(value))
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def _inert(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: CSV can only say so by a quote before it."""
+    text = printable(text)
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _json_lines(tables: Sequence[Table]) -> list[str]:

@@ -42,7 +42,7 @@ class Run:
         """The question that this run answers."""
         try:
             return Recipe.from_json(self._json(RECIPE))
-        except (KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise self._corrupt(RECIPE) from None
 
     @cached_property
@@ -154,7 +154,7 @@ class Run:
     def _json(self, name: str) -> dict[str, Any]:
         try:
             value = json.loads(self._bytes(name))
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise self._corrupt(name)

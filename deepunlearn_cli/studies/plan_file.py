@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from deepunlearn_cli.attacks import ATTACKS, OneModel, Probe
 from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
 from deepunlearn_cli.core.specs import RUN_SEED, read_seeds
+from deepunlearn_cli.core.typed import Count, Fraction, Mistyped, Seed, Text, check, shortened
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.studies import named
@@ -26,42 +27,50 @@ IDLE = ("methods", "attacks", "tables", "params", "sweep", "timing")  # of a pla
 
 @dataclass(frozen=True)
 class Kind:
-    """What a key of a plan takes: types, those of a list's entries, in words, and an example of `{}`."""
+    """What a key of a plan takes: in words, an example of `{}`, and the declared type."""
 
     words: str
     example: str
-    types: tuple[type, ...]
-    entries: tuple[type, ...] = ()
+    declared: Any
 
 
-TEXT = Kind("a text", '{} = "..."', (str,))
-TEXTS = Kind("a list of texts", '{} = ["..."]', (list,), (str,))
-WHOLE = Kind("a whole number", "{} = 3", (int,))
-FLAG = Kind("true or false", "{} = false", (bool,))
-TABLE = Kind("a table", "[{}]", (dict,))
+class Attack(TypedDict):
+    """An attack with settings of its own."""
+
+    name: Text
+
+
+TEXT = Kind("a text", '{} = "..."', Text)
+TEXTS = Kind("a list of texts", '{} = ["..."]', list[Text])
+WHOLE = Kind("a whole number", "{} = 3", int)
+SEED = Kind("a whole number from 0 up", "{} = 3", Seed)
+FLAG = Kind("true or false", "{} = false", bool)
+TABLE = Kind("a table", "[{}]", Mapping[str, Any])
 KINDS = {
     "datasets": TEXTS,
     "models": TEXTS,
     "methods": TEXTS,
     "tables": TEXTS,
-    "cells": Kind("a list of tables", "[[{}]]", (list,), (dict,)),
-    "attacks": Kind("a list of attacks", '{} = ["umia"]', (list,)),
-    "seeds": Kind("a text of seeds", '{} = "0-9"', (str,)),
-    "forget": Kind("a forget set or a list of them", '{} = "random:0.1"', (str, list), (str,)),
+    "cells": Kind("a list of tables", "[[{}]]", list[Mapping[str, Any]]),
+    "attacks": Kind("a list of attacks", '{} = ["umia"]', list[Any]),
+    "seeds": Kind("a text of seeds", '{} = "0-9"', Text),
+    "forget": Kind("a forget set or a list of them", '{} = "random:0.1"', Text | list[Text]),
     "precision": TEXT,
-    "image_size": WHOLE,
-    "split_seed": WHOLE,
-    "val_share": Kind("a number", "{} = 0.15", (int, float)),
+    "image_size": Kind("a whole number from 1 to 100000", "{} = 32", Count),
+    "split_seed": SEED,
+    "val_share": Kind("a number from 0 to below 1", "{} = 0.15", Fraction),
     "augment": FLAG,
     "augment_unlearning": FLAG,
     **dict.fromkeys(("training", "params", "sweep", "unrolling", "timing"), TABLE),
 }
+MOST = 1_000_000  # trials of a search, and all else that is counted there
 TUNING = {
-    **dict.fromkeys(("trials", "originals", "sampler_seed", "confirm", "max_failures"), WHOLE),
-    **dict.fromkeys(("sampler", "study", "database"), TEXT),
-    "objective": Kind("a text", '{} = "cost"', (str,)),
-    "early_stop": Kind("a number", "{} = 0.1", (int, float)),
-    "timeout": Kind("a time", '{} = "2h"', (str,)),
+    **dict.fromkeys(("trials", "originals", "confirm", "max_failures"), WHOLE),
+    "sampler_seed": Kind("a whole number", "{} = 0", Seed),
+    **dict.fromkeys(("sampler", "study", "database"), Kind("a text", '{} = "..."', str)),
+    "objective": Kind("a text", '{} = "cost"', str),
+    "early_stop": Kind("a number", "{} = 0.1", float),
+    "timeout": Kind("a time", '{} = "2h"', Text),
     "ranges": TABLE,
 }
 
@@ -86,7 +95,7 @@ def load(name: str) -> Plan:
         raise unknown("plan", name, built_in(), f"a TOML file, or one of: {', '.join(built_in())}")
     try:
         return _plan(named.resolved(tomllib.loads(path.read_text("utf-8")), path.parent), name)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise UsageFailure(
             f"plan {name} is not TOML: {error}", "`deepunlearn bench quick` is an example"
         ) from None
@@ -103,7 +112,7 @@ def _plan(content: Mapping[str, Any], name: str) -> Plan:
     if not plan.setups:
         missing = "models" if plan.datasets else "datasets"
         raise UsageFailure(f"plan {name} names no {missing}", f'{missing} = ["..."]')
-    for check in (
+    for examine in (
         _check_methods,
         _check_sweep,
         _check_forget,
@@ -111,16 +120,18 @@ def _plan(content: Mapping[str, Any], name: str) -> Plan:
         _check_unrolling,
         _check_timing,
     ):
-        check(plan, name)
+        examine(plan, name)
     return plan
 
 
 def _check_kind(key: str, value: object, kind: Kind, where: str) -> None:
     """Refuse a value of another kind than the key has."""
-    entries = value if kind.entries and isinstance(value, list) else []
-    fits = isinstance(value, kind.types) and not (isinstance(value, bool) and bool not in kind.types)
-    if not fits or not all(isinstance(one, kind.entries) for one in entries):
-        raise UsageFailure(f"{where}: {key} = {value!r} is not {kind.words}", kind.example.format(key))
+    try:
+        check(value, kind.declared)
+    except Mistyped:
+        raise UsageFailure(
+            f"{where}: {key} = {shortened(repr(value))} is not {kind.words}", kind.example.format(key)
+        ) from None
 
 
 def _params(given: Mapping[str, Any], name: str) -> dict[str, Mapping[str, Any]]:
@@ -169,8 +180,9 @@ def _check_sweep(plan: Plan, name: str) -> None:
         _check_kind(key, value, TUNING[key], where)
     for key, least in (("trials", 1), ("originals", 1), ("confirm", 0), ("max_failures", 1)):
         value = plan.sweep.get(key, least)
-        if value < least:
-            raise UsageFailure(f"{where} {key} = {value} is not {least} or more", f"{key} = 3")
+        if not least <= value <= MOST:
+            limit = f"{least} or more" if value < least else f"{MOST} or less"
+            raise UsageFailure(f"{where} {key} = {value} is not {limit}", f"{key} = 3")
     seeds = len(read_seeds(plan.seeds))
     if plan.sweep.get("originals", 1) > seeds:
         raise UsageFailure(
@@ -221,11 +233,13 @@ def _check_forget(plan: Plan, name: str) -> None:
 
 def _check_attacks(plan: Plan, name: str) -> None:
     for one in plan.attacks:
-        if not isinstance(one, str | Mapping) or (isinstance(one, Mapping) and "name" not in one):
+        try:
+            check(one, Text | Attack)
+        except Mistyped:
             raise UsageFailure(
                 f"plan {name}: {one!r} is no attack",
                 'attacks = ["umia", { name = "umia", against = "class" }]',
-            )
+            ) from None
     for attack, settings in plan.attack_settings:
         if not issubclass(actor := ATTACKS.get(attack), OneModel):
             instead = "the model itself" if issubclass(actor, Probe) else "many models"

@@ -6,27 +6,25 @@ A study's file holds its newest choice, and below it in `[[history]]` every one 
 from __future__ import annotations
 
 import json
-import math
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.core.typed import Seed, Text, check
 from deepunlearn_cli.core.whole import write_whole
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.system.rights import follow, make_folder
 
 BEST = "best"
-FIGURES = ("confirmed", "confirmed_sd", "searched")  # of the provenance: numbers, where they are
 MADE = ("created", "version")  # of the provenance: when and by what; all else is the choice itself
-PLAIN = (str, bool, int, float)
+Plain = bool | int | float | str
 BARE = re.compile(r"[A-Za-z0-9_-]+")  # a TOML key that needs no quotes
 WRITES = "deepunlearn sweep writes presets"
-NOUNS = {str: "a text", int: "a whole number", dict: "a table", list: "a list of tables"}
 
 
 @dataclass(frozen=True)
@@ -165,37 +163,33 @@ def every(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.glob("*.toml")))
 
 
+class Written(TypedDict):
+    """A preset as a file holds it."""
+
+    method: Text
+    revision: Seed
+    params: Mapping[str, Plain]
+    provenance: NotRequired[Figures]
+    history: NotRequired[list[Mapping[str, Any]]]
+
+
+class Figures(TypedDict, total=False):
+    """What of a provenance is counted with; all else is told as it is."""
+
+    confirmed: float
+    confirmed_sd: float
+    searched: float
+
+
 def _preset(content: Mapping[str, Any], name: str) -> Preset:
-    """A preset from plain data. `TypeError` or `ValueError` if it is none."""
-    told: dict[str, Any] = {"provenance": {}, "history": [], **content}
-    if unknown := sorted(told.keys() - {"method", "revision", "params", "provenance", "history"}):
+    """A preset from plain data. `Mistyped` if it is none."""
+    if unknown := sorted(content.keys() - Written.__annotations__.keys()):
         raise ValueError(f"unknown key {unknown[0]}")
-    kinds = {"method": str, "revision": int, "params": dict, "provenance": dict, "history": list}
-    for key, kind in kinds.items():
-        if key not in told:
-            raise ValueError(f"no {key}")
-        if not isinstance(told[key], kind) or isinstance(told[key], bool):
-            raise ValueError(f"{key} is not {NOUNS[kind]}")
-    _check_figures(told["provenance"])
-    inherited = {"method": told["method"]}
-    history = [_preset({**inherited, **_mapping(one)}, name) for one in told["history"]]
+    check(content, Written)
+    told: dict[str, Any] = {"provenance": {}, "history": [], **content}
+    check(told["provenance"], Mapping[str, Plain | list[Plain]], "provenance")
+    history = [_preset({"method": told["method"], **one}, name) for one in told["history"]]
     return Preset(told["method"], told["revision"], told["params"], told["provenance"], history, name)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError("history is not a list of tables")
-    return value
-
-
-def _check_figures(provenance: Mapping[str, Any]) -> None:
-    for name, value in provenance.items():
-        if not all(isinstance(one, PLAIN) for one in (value if isinstance(value, list) else [value])):
-            raise ValueError(f"{name} is neither text, number, truth value nor a list of them")
-    for name in FIGURES:
-        value = provenance.get(name, 0.0)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ValueError(f"{name} is not a number")
 
 
 def _choice(preset: Preset) -> list[Any]:

@@ -87,7 +87,7 @@ def _journal(path: Path) -> BaseStorage:
         return storage
     except OSError as error:
         raise UsageFailure(f"cannot write the journal {path}: {error.strerror}", "choose another") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001 - Optuna asserts, indexes and unpacks what the lines say
         raise UsageFailure(
             f"{path} is not an Optuna journal ({type(error).__name__})", "choose another file"
         ) from None
