@@ -5,9 +5,9 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line."""
-    from deepunlearn_cli.system import stopping  # before all else: it may be stopped while it loads the rest
+    from deepunlearn_cli.system import signals  # before all else: it may be stopped while it loads the rest
 
-    stopping.at_once()
+    signals.at_once()
     from deepunlearn_cli.system import streams
     from deepunlearn_cli.system.machine import collect_rarely, leave
 

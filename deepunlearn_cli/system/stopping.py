@@ -1,9 +1,7 @@
 """Signals that ask a process to stop: Ctrl-C, SIGTERM, and the hang-up of a terminal or connection.
 
-Until there is something to clean up they end the process at once and without a word. During work the first
-one is raised in the main thread, so that every `finally` runs; whatever follows within `PATIENCE` is the same
-wish said twice, and does not interrupt the clean-up. A signal that was ignored when the process began
-(`nohup`, a shell's background) stays so.
+During work the first one is raised in the main thread, so that every `finally` runs; whatever follows within
+`PATIENCE` is the same wish said twice, and does not interrupt the clean-up.
 """
 
 from __future__ import annotations
@@ -15,13 +13,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Timer
-from typing import Any, NoReturn
+from typing import Any
+
+from deepunlearn_cli.system.signals import SIGNALS, handle
 
 PATIENCE = 2.0  # seconds; locks and half-written runs are gone in far less
 AGAIN = 0.05  # seconds until a signal that Python lost is raised once more
-SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)  # Windows has no hang-up
 
 
 class Stopped(BaseException):
@@ -30,11 +27,6 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
-
-
-def at_once() -> None:
-    """From now on a signal ends this process: nothing has begun yet, or all is done."""
-    _handle(_leave)
 
 
 class Watch:
@@ -60,7 +52,7 @@ class Watch:
                 usual(lost)
 
         sys.unraisablehook = unraisable
-        _handle(self._heard)
+        handle(self._heard)
         try:
             yield
         finally:
@@ -80,13 +72,3 @@ class Watch:
         again = Timer(AGAIN, os.kill, (os.getpid(), self.number))
         again.daemon = True
         again.start()
-
-
-def _handle(handler: Any) -> None:
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)
-
-
-def _leave(number: int, frame: object) -> NoReturn:
-    os._exit(128 + number)
