@@ -1,6 +1,10 @@
 """Remove training data from image classifiers, prove how well it worked, compare the methods."""
 
-from typing import Any
+from __future__ import annotations
+
+TYPE_CHECKING = False  # what mypy takes for typing's: the command line is to be awake before that is loaded
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.2.0"
 __all__ = ["__version__", "audit", "make_task", "unlearn"]

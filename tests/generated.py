@@ -189,8 +189,16 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "quick": plan,
     "task": task,
     "environment": lambda: markdown(["variable", "meaning"], [(f"`{n}`", t) for n, t in VARIABLES.items()]),
-    "exit codes": lambda: markdown(["code", "meaning"], [(str(int(c)), text) for c, text in MEANING.items()]),
+    "exit codes": lambda: markdown(["code", "meaning"], _exit_codes()),
 }
+
+
+def _exit_codes() -> Iterable[tuple[str, str]]:
+    """Codes with what they mean; those that mean the same on one line."""
+    for text in dict.fromkeys(MEANING.values()):
+        yield ", ".join(str(int(code)) for code, meaning in MEANING.items() if meaning == text), text
+
+
 MARKED = re.compile(r"<!-- (?!end of )(.+?) -->\n(?:.*?\n)?<!-- end of \1 -->", re.DOTALL)
 
 

@@ -13,12 +13,11 @@ from deepunlearn_cli.checkpoints import drafts, foreign, pictures, training
 from deepunlearn_cli.checkpoints.drafts import Said
 from deepunlearn_cli.checkpoints.file import Checkpoint, Claims, looks_like_file, read
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
-from deepunlearn_cli.core.recipe import RETRAIN, Recipe
+from deepunlearn_cli.core.recipe import RETRAIN, Recipe, Written
 from deepunlearn_cli.core.specs import for_run
 from deepunlearn_cli.execution import forgetting, origins, recipes, references, trials
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.core.recipe import Written
     from deepunlearn_cli.execution.runner import Runner
 
 Value = TypeVar("Value")
@@ -280,14 +279,11 @@ def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wan
 
 
 def _split_as(claimed: Recipe | None, wanted: Wanted, scene: recipes.Scene) -> recipes.Scene:
-    data_claims = claimed.data if claimed else {}
-    return replace(
-        scene,
-        val_share=_first(wanted.val_share, data_claims.get("val_share"), scene.val_share),
-        split_seed=_first(wanted.split_seed, data_claims.get("split_seed"), scene.split_seed),
-        precision=claimed.precision if claimed else scene.precision,
-        augment=data_claims.get("augment", scene.augment),
-    )
+    said = claimed.data if claimed else {}
+    val_share = _first(wanted.val_share, said.get("val_share"), scene.val_share)
+    split_seed = _first(wanted.split_seed, said.get("split_seed"), scene.split_seed)
+    precision, augment = claimed.precision if claimed else scene.precision, said.get("augment", scene.augment)
+    return replace(scene, val_share=val_share, split_seed=split_seed, precision=precision, augment=augment)
 
 
 def _first(*values: Value | None) -> Value:

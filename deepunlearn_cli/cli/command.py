@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import re
-import signal
-import sys
 import textwrap
 import traceback
 import warnings
@@ -15,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,7 +23,9 @@ from deepunlearn_cli.cli.unfold import parameter, unfolded
 from deepunlearn_cli.core.errors import ExitCode, Failure
 from deepunlearn_cli.core.plugins import Notice
 from deepunlearn_cli.core.room import CURE, is_full
+from deepunlearn_cli.system import streams
 from deepunlearn_cli.system.rights import forbidden
+from deepunlearn_cli.system.stopping import Stopped, Watch
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.progress import Bars
@@ -38,6 +36,11 @@ if TYPE_CHECKING:
 EXAMPLE_WIDTH = 78  # columns: 80 less the margins of help
 GLUE = "\N{NO-BREAK SPACE}"
 DEFAULT_STORE = Path("deepunlearn-store")
+HOW = {
+    ExitCode.HUNG_UP: "hung up",
+    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.TERMINATED: "terminated",
+}
 
 StoreOption = Annotated[
     Path,
@@ -92,10 +95,6 @@ class Session:
 
 
 Body = Callable[..., Result]
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived; raised in the main thread so that every `finally` runs."""
 
 
 def register(
@@ -183,33 +182,47 @@ _COMMON = [
 
 def _guarded(session: Session, work: Callable[[], Result]) -> ExitCode:
     """Do the work and print its result; every way to end has its exit code."""
-    signal.signal(signal.SIGTERM, _on_terminate)
+    watch = Watch()
+    try:
+        with watch.raising():
+            return _ended(session, work, watch)
+    except (KeyboardInterrupt, Stopped):  # between the end of the work and that of the watch
+        return _stopped(watch).code
+
+
+def _ended(session: Session, work: Callable[[], Result], watch: Watch) -> ExitCode:
     try:
         with noticing(session.console):
             result = work()
-        session.console.show(result)
-        return result.code
-    except Failure as failure:
-        _trace(session)
+        return _shown(session, result)
+    except (Exception, KeyboardInterrupt, Stopped) as error:  # noqa: BLE001 - nothing may end in a traceback unasked
+        if session.debug:
+            traceback.print_exc()
+        failure = _stopped(watch) if watch.number else _of(error)
         session.console.fail(failure)
         return failure.code
-    except KeyboardInterrupt:
-        session.console.fail(_stopped("interrupted", ExitCode.INTERRUPTED))
-        return ExitCode.INTERRUPTED
-    except Terminated:
-        session.console.fail(_stopped("terminated", ExitCode.TERMINATED))
-        return ExitCode.TERMINATED
-    except BrokenPipeError:  # the reader (`head`, say) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
-    except PermissionError as error:
-        _trace(session)
-        session.console.fail(refused := forbidden(error))
-        return refused.code
-    except Exception as error:  # noqa: BLE001 - the edge: nothing may end in a traceback unasked
-        _trace(session)
-        session.console.fail(_unexpected(error))
-        return ExitCode.UNEXPECTED
+
+
+def _shown(session: Session, result: Result) -> ExitCode:
+    try:
+        session.console.show(result)
+    except OSError as error:
+        streams.give_up()
+        return ExitCode(unwritten(error, result.code, session.console))
+    return result.code
+
+
+def unwritten(error: OSError, code: int, console: Console = Console()) -> int:  # noqa: B008 - it is frozen
+    """Say that stdout took not everything, unless its reader (`head`, say) has just seen enough.
+
+    Returns:
+        The exit code: what there was to say keeps its own, if it has one.
+    """
+    if isinstance(error, BrokenPipeError):
+        return code
+    hint = "what was made is in the store; the same command shows it"
+    console.fail(Failure(f"stdout cannot be written: {error.strerror}", hint))
+    return code or ExitCode.UNEXPECTED
 
 
 @contextmanager
@@ -231,25 +244,21 @@ def noticing(console: Console) -> Iterator[None]:
         yield
 
 
-def _trace(session: Session) -> None:
-    if session.debug:
-        traceback.print_exc()
-
-
-def _stopped(how: str, code: ExitCode) -> Failure:
-    failure = Failure(f"{how}; the store is clean", "the same command goes on where this one stopped")
+def _stopped(watch: Watch) -> Failure:
+    code = ExitCode(128 + (watch.number or 0))
+    failure = Failure(f"{HOW[code]}; the store is clean", "the same command goes on where this one stopped")
     failure.code = code
     return failure
 
 
-def _unexpected(error: Exception) -> Failure:
-    if is_full(error):
+def _of(error: BaseException) -> Failure:
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, PermissionError):
+        return forbidden(error)
+    if isinstance(error, Exception) and is_full(error):
         path = next(filter(None, (getattr(error, name, None) for name in ("filename", "filename2"))), "")
         return Failure(f"the disk has no room{f' for {path}' if path else ''}: {error}", CURE)
     if isinstance(error, MemoryError):
         return Failure(f"not enough memory: {error}", "a smaller -p batch_size or --jobs 1 takes less")
     return Failure(f"unexpected {type(error).__name__}: {error}", "--debug shows where; please report it")
-
-
-def _on_terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated

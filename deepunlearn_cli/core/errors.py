@@ -18,10 +18,12 @@ class ExitCode(IntEnum):
     AUDIT_INCONCLUSIVE = 5
     PARTLY_FAILED = 6
     STORE_CORRUPT = 7
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
 
+STOPPED = "stopped by a hang-up, Ctrl-C or SIGTERM; the store is clean, the same command resumes"
 MEANING = {
     ExitCode.OK: "done, or already done",
     ExitCode.UNEXPECTED: "unexpected failure (`--debug` shows the traceback)",
@@ -31,8 +33,9 @@ MEANING = {
     ExitCode.AUDIT_INCONCLUSIVE: "the verdict is INCONCLUSIVE, or a PASS that doing nothing would get too",
     ExitCode.PARTLY_FAILED: "a run failed (diverged, its process died) or is unreadable; the others are done",
     ExitCode.STORE_CORRUPT: "the store does not match its manifest",
-    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); the store is clean, the same command resumes",
-    ExitCode.TERMINATED: "terminated (SIGTERM); the store is clean, the same command resumes",
+    ExitCode.HUNG_UP: STOPPED,
+    ExitCode.INTERRUPTED: STOPPED,
+    ExitCode.TERMINATED: STOPPED,
 }
 
 

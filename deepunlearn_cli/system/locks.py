@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,11 @@ except ImportError:  # Windows: no lock; the store's one rename still decides ev
     fcntl = None  # type: ignore[assignment]
 
 POLL_SECONDS = 0.05  # short enough to go unnoticed, long enough to cost nothing; Ctrl-C works in between
-_held: set[tuple[int, str]] = set()  # with the process id: a forked child does not own its parent's locks
+# By process id, since a forked child does not own its parent's locks, and path: the descriptors of locks, and
+# files that we may have made. A signal may come between any two lines: what it kept from being released is
+# let go of at the end.
+_held: dict[tuple[int, str], int] = {}
+_made: set[tuple[int, str]] = set()
 
 
 def held_here(path: Path) -> bool:
@@ -62,22 +67,39 @@ def hold(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[bool
         return
     make_folder(path.parent)
     descriptor, locked = _acquire(path, waiting)
-    _held.add((os.getpid(), str(path)))
     try:
         yield locked
     finally:
-        _held.discard((os.getpid(), str(path)))
-        with suppress(OSError):
-            path.unlink()  # before the release: whoever waited for this very file sees that it is gone
-        os.close(descriptor)
+        _release(path, descriptor)
+
+
+def _release(path: Path, descriptor: int) -> None:
+    with suppress(OSError):
+        path.unlink()  # before the release: whoever waited for this very file sees that it is gone
+    _held.pop((os.getpid(), str(path)), None)
+    _made.discard((os.getpid(), str(path)))
+    os.close(descriptor)
+
+
+@atexit.register
+def _release_all() -> None:
+    """Let go of what is left."""
+    for process, name in list(_made):
+        if process == os.getpid():
+            with suppress(OSError):
+                descriptor = _held.get((process, name)) or os.open(name, os.O_RDWR)
+                if _flock(descriptor) and _is_at(Path(name), descriptor):
+                    _release(Path(name), descriptor)
 
 
 def _acquire(path: Path, waiting: Callable[[], None] | None) -> tuple[int, bool]:
     while True:
+        _made.add((os.getpid(), str(path)))
         descriptor = _opened(path)
         try:
             locked = _flock(descriptor)
             if locked is not False and _is_at(path, descriptor):
+                _held[os.getpid(), str(path)] = descriptor
                 return descriptor, locked is True
             if locked is False:
                 if waiting:

@@ -16,7 +16,7 @@ Workers start from nothing (`spawn`): they inherit no torch, no CUDA context, no
 items, messages and results are pickled: plain data (a recipe as JSON, the store's address), never a model.
 
 Each worker has a pipe of its own, so that one killed in the middle of a word blocks nobody, and each end
-sees at once that the other is gone. Ctrl-C reaches a whole terminal: workers are deaf, their owner ends them.
+sees at once that the other is gone. What reaches a whole terminal (Ctrl-C, its end) finds workers deaf.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core import plugins
-from deepunlearn_cli.system import machine
+from deepunlearn_cli.system import machine, streams
+from deepunlearn_cli.system.stopping import Stopped
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -79,10 +80,6 @@ class Lost:
 Event = Asked | Told | Ended | Lost
 Work = Callable[..., Any]
 Grants = list[plugins.Grant]
-
-
-class Stopped(BaseException):
-    """Raised in a worker that must stop, so that every `finally` runs."""
 
 
 class RemoteTraceback(Exception):
@@ -136,7 +133,7 @@ class ProcessPool:
         process = get_context("spawn").Process(
             target=_serve, args=(theirs, self.size, plugins.grants(), work, arguments), daemon=True
         )
-        with _environment(dict.fromkeys(machine.THREAD_VARIABLES, str(self.threads))), _deaf_to_ctrl_c():
+        with _environment(dict.fromkeys(machine.THREAD_VARIABLES, str(self.threads))), _deaf_to_terminals():
             process.start()
         theirs.close()
         self._started += 1
@@ -229,9 +226,10 @@ def _reason(code: int | None) -> str:
 
 def _serve(line: Connection, workers: int, granted: Grants, work: Work, arguments: tuple[Any, ...]) -> None:
     """The main function of a worker process, which may load the plug-ins that its owner was told of."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     plugins.grant(granted)
     machine.collect_rarely()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    streams.settle()
     signal.signal(signal.SIGTERM, _on_terminate)
     inbox: SimpleQueue[tuple[str, Any]] = SimpleQueue()
     Thread(target=_listen, args=(line, inbox), daemon=True).start()
@@ -260,7 +258,7 @@ def _listen(line: Connection, inbox: SimpleQueue[tuple[str, Any]]) -> None:
 
 def _on_terminate(number: int, frame: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the clean-up
-    raise Stopped
+    raise Stopped(number)
 
 
 def _portable(error: Exception) -> Exception:
@@ -287,14 +285,15 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """A process started inside never hears SIGINT, not even while it starts; here it is only put off."""
+def _deaf_to_terminals() -> Iterator[None]:
+    """A process started inside never hears Ctrl-C and hang-ups, not even while it starts; here they wait."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # it would lift the mask when it is started below
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
+        resource_tracker.ensure_running()  # it would lift the mask of Ctrl-C when it is started below
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
