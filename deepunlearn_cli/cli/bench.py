@@ -53,7 +53,7 @@ def bench(
         str,
         argument(
             metavar="PLAN",
-            help="quick, cifar10, cifar10-short, cifar10-defaults, paper, forget-sizes, class-removal or unrolling; "
+            help="quick, cifar10, cifar10-short, cifar10-defaults, paper, forget-sizes, class-removal, unrolling; "
             "or a TOML file.",
             autocompletion=_plans,
         ),
