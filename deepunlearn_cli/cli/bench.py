@@ -53,8 +53,8 @@ def bench(
         str,
         argument(
             metavar="PLAN",
-            help="quick, cifar10, cifar10-short, cifar10-defaults, paper, forget-sizes, class-removal, unrolling; "
-            "or a TOML file.",
+            help="quick, cifar10, cifar10-short, cifar10-defaults, paper, forget-sizes, class-removal, "
+            "unrolling; or a TOML file.",
             autocompletion=_plans,
         ),
     ],
