@@ -11,9 +11,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 for name in [name for name in os.environ if name.startswith("DEEPUNLEARN_")]:
     del os.environ[name]
 
-# A shell starts what runs in its background deaf to Ctrl-C, and whatever that starts inherits it: tests that
-# send one would wait for ever.
+# A shell starts what runs in its background deaf to Ctrl-C, `nohup` to hang-ups, and whatever that starts inherits
+# it: tests that send one would wait for ever. A handler that does nothing is not inherited, and keeps pytest deaf.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def pytest_configure() -> None:
