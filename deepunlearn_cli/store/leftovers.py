@@ -11,6 +11,7 @@ from pathlib import Path
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.store.index import shard_names
 from deepunlearn_cli.system.locks import is_free
+from deepunlearn_cli.system.rights import forbidden
 
 # Whoever writes these holds a lock on them, which dies with it.
 HELD = (
@@ -56,6 +57,8 @@ def discard(place: Path, hidden: Path) -> None:
         place.rename(hidden)
     except FileNotFoundError:
         raise
+    except PermissionError as error:
+        raise forbidden(error, place) from None
     except OSError as error:
         raise UsageFailure(f"cannot remove {place}: {error.strerror}", f"ls -ld {place.parent}") from None
     erase(hidden)

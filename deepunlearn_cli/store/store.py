@@ -141,12 +141,12 @@ class Store:
         if not REF.fullmatch(ref.lower()):
             hint = "give 4 or more of the hex digits that `deepunlearn runs` shows"
             raise UsageFailure(f"{ref!r} is not a run id", hint)
-        shard = run_names(self.runs / ref[:2].lower())
-        names = sorted(name for name in shard if name.startswith(ref.lower()))
+        names = sorted(n for n in run_names(self.runs / ref[:2].lower()) if n.startswith(ref.lower()))
         if not names:
             raise NotFound(f"no run has an id that starts with {ref}", "deepunlearn runs lists them all")
         if len(names) > 1:
-            raise UsageFailure(f"{ref} fits {len(names)} runs, as {', '.join(names[:5])}", "give more digits")
+            shown = ", ".join(names[:5]) + ", ..." * (len(names) > 5)
+            raise UsageFailure(f"{ref} fits {len(names)} runs: {shown}", "give more digits")
         return self._run(names[0])
 
     def dependents(self, keys: Iterable[str]) -> dict[str, list[str]]:
