@@ -151,7 +151,9 @@ class FiguresFile:
         reduced = run.elsewhere.get("reduced") or dict(reduce(run))
         text = _sealed(line | ({"reduced": reduced} if reduced else {}))
         if self._runs.get(run.id) != text:
-            self._append_text("".join([*map(_sealed, self._questions(run.recipe)), text]))
+            questions = self._questions(run.recipe)
+            self._append_text("".join([*map(_sealed, questions.values()), text]))
+            self._recipes |= set(questions)  # behind the writing: a signal may come before it
         self._runs[run.id] = stamp
 
     def follow(self, study: str, journal: Path) -> None:
@@ -171,15 +173,15 @@ class FiguresFile:
             self._append([{"asked": sorted(ids)}])
             self._asked |= ids
 
-    def _questions(self, recipe: Recipe) -> Iterator[Line]:
-        """The lines of a recipe and its inputs, as far as they are not written down."""
+    def _questions(self, recipe: Recipe) -> dict[str, Line]:
+        """By key, the lines of a recipe and its inputs, inputs first, as far as they are not written down."""
         if recipe.key in self._recipes:
-            return
+            return {}
+        lines: dict[str, Line] = {}
         for needed in recipe.inputs.values():
-            yield from self._questions(needed)
+            lines |= self._questions(needed)
         inputs = {name: needed.key for name, needed in recipe.inputs.items()}
-        yield {"recipe": plain(recipe.to_json() | {"inputs": {}}), "inputs": inputs}
-        self._recipes.add(recipe.key)
+        return lines | {recipe.key: {"recipe": plain(recipe.to_json() | {"inputs": {}}), "inputs": inputs}}
 
     def _go_on(self) -> None:
         """Take up what the file says; half a last line is cut."""
