@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Run
-    from deepunlearn_cli.store.figures import FiguresFile
+    from deepunlearn_cli.store.figures import FiguresFile, Taken
 
 KINDS = {
     "train": "originals and retrained models",
@@ -57,7 +57,7 @@ class Record:
         if run and (run.recipe.kind != "trial" or "fresh" in run.recipe.labels):
             self._kept[key] = None
             if self._file:
-                self._file.tell(run, _reduced)
+                self._file.tell(run, _taken)
 
     def follow(self, study: str) -> None:
         """Write down what is new of a search."""
@@ -99,15 +99,20 @@ class Record:
         return f"{made}; {len(self._studies)} searches begun{left}"
 
 
-def _reduced(run: Run) -> Mapping[str, float]:
-    """What measures of models take from a run's outputs, where that is a number."""
+def _taken(run: Run) -> Taken:
+    """What is taken from a run's outputs by measures, where that is a number, or by U-LiRA."""
+    from deepunlearn_cli.attacks.ulira import ULiRA
     from deepunlearn_cli.reporting.outputs import Reader, reductions
+    from deepunlearn_cli.store.figures import Taken
+    from deepunlearn_cli.studies import claims
 
     if run.recipe.kind == "attack" or not run.recipe.forget or run.status != "done":
-        return {}
+        return Taken()
+    if run.recipe.kind == "shadow":
+        return Taken(claims.said_by(run), ULiRA.taken(run.outputs()))
     reader = Reader(lambda _: run.outputs())
     found = {name: reader.reduced(one, run.id) for name, one in reductions().items()}
-    return {name: value for name, value in found.items() if value is not None}
+    return Taken({name: value for name, value in found.items() if value is not None})
 
 
 def counted(runs: Iterable[Run]) -> str:

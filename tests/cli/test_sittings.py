@@ -185,7 +185,7 @@ def test_what_is_whole_when_time_is_up_is_shown(tmp_path, plan, monkeypatch):
         "deepunlearn.report.sweep/1",
     }
     said = call("bench", plan, "--store", tmp_path / "store")
-    assert (said.code, "models and attacks are left" in said.err) == (6, True), said
+    assert (said.code, "are left" in said.err) == (6, True), said
     assert "in this store goes on: deepunlearn bench" in said.err
 
 
@@ -194,8 +194,8 @@ def test_a_dry_run_counts_what_comes_from_elsewhere_and_writes_nothing(tmp_path,
     words = ("bench", plan, "--dry-run", "--json", "--store", store)
     fresh = ok(*words).json
     known = ok(*words, "--resume-from", made / "figures.jsonl", "--export", file).json
-    assert sum(row["to_make"] for row in fresh) > 0
-    assert sum(row["to_make"] for row in known) == 0
+    assert sum(row["runs"] - row["there"] for row in fresh) > 0
+    assert sum(row["runs"] - row["there"] for row in known) == 0
     assert not file.exists()
     assert not ok("runs", "--store", store).lines
     assert not list(store.glob("studies/*"))
@@ -227,7 +227,7 @@ def test_what_was_sealed_while_nobody_looked_is_told(tmp_path, plan, monkeypatch
 
 
 def test_a_file_stays_readable_when_a_signal_comes_before_its_line(tmp_path, made, monkeypatch):
-    from deepunlearn_cli.cli.record import _reduced
+    from deepunlearn_cli.cli.record import _taken
     from deepunlearn_cli.store import Store
     from deepunlearn_cli.store.figures import Figures, FiguresFile
 
@@ -237,8 +237,8 @@ def test_a_file_stays_readable_when_a_signal_comes_before_its_line(tmp_path, mad
     with monkeypatch.context() as patched:
         patched.setattr(file, "_append_text", _interrupted)
         with pytest.raises(KeyboardInterrupt):
-            file.tell(run, _reduced)
-    file.tell(run, _reduced)
+            file.tell(run, _taken)
+    file.tell(run, _taken)
     assert set(Figures.of([file.path]).runs) == {run.id}
 
 
