@@ -3,7 +3,7 @@
 #
 #   tests/benchmarks/ulira_cell.sh PICTURES MINUTES OUT [MODEL [OPTIONS OF attack ulira ...]]
 #
-# PICTURES, OUT, JOBS, wheels: as for cell.sh. What comes back are tables.md, ulira.log and figures.jsonl.xz, that in parts
+# PICTURES, OUT, JOBS, wheels: as for cell.sh. What comes back are tables.md, bench.log and figures.jsonl.xz, that in parts
 # of 15 MiB (figures.jsonl.xz.00 and so on; `cat` joins them): on CIFAR-10 about 0.1 MB a model.
 # By default six methods on 16 halves with 4 forget sets each: 528 models. A second sitting goes on with
 # `--resume-from figures.jsonl` among the options.
@@ -11,7 +11,6 @@ set -euo pipefail
 pictures=$1 minutes=$2 out=$3 model=${4:-resnet18}
 shift $(($# < 4 ? $# : 4))
 began=$SECONDS
-
 source "$(dirname "$0")/bare.sh"
 
 said "U-LiRA, $jobs jobs"
@@ -20,7 +19,7 @@ limit=$((minutes * 60 - (SECONDS - began) - 30)) # 30 s for the tables
 code=0
 deepunlearn attack ulira --method "$methods" --dataset "folder:$(realpath "$pictures")" --model "$model" \
   --training "epochs=${EPOCHS:-40}" --jobs "$jobs" --time-limit "${limit}s" --export "$work/figures.jsonl" "$@" \
-  >"$out/ulira.tsv" 2> >(tee -a "$out/ulira.log" >&2) || code=$?
+  >"$out/ulira.tsv" 2> >(tee -a "$out/bench.log" >&2) || code=$?
 said "attack ended with $code"
 deepunlearn attack ulira --from "$work/figures.jsonl" 2>&1 | tee "$out/tables.md" || true
 xz -T0 -1 --stdout "$work/figures.jsonl" | split -b 15M -d - "$out/figures.jsonl.xz."
