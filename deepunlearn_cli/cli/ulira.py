@@ -144,7 +144,8 @@ def ulira(
     if file:
         _check_alone(setting, running, sitting)
         with ulira_from.opened(file, session, setting, asked, hyper) as (analyses_there, draws):
-            return _analysed(analyses_there, attack, rule, draws, figure)
+            shown = _analysed(analyses_there, attack, rule, draws, figure)
+            return replace(shown, ids=None)  # of runs that are elsewhere
     read = setting.read(session)
     chosen = read_precision(precision, running.device)
     with (

@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from shlex import join
 
@@ -28,7 +29,7 @@ trials = 2
 originals = 1
 confirm = 0
 """
-TIMED = {"RTE_mean", "RTE_sd"}
+TIMED = {"incomparable", *(f"RTE_{end}" for end in ("mean", "sd", "n", "runs"))}  # others' load decides
 
 
 @pytest.fixture(scope="module")
@@ -296,3 +297,46 @@ def test_tables_of_weights_take_no_figures(tmp_path, plan):
     plan.write_text(PLAN.replace('"sweep"]', '"classes"]'))
     said = call("bench", plan, "--store", tmp_path / "store", "--resume-from", file)
     assert (said.code, "table classes looks at weights or outputs" in said.err) == (2, True)
+
+
+def test_seconds_of_models_that_were_made_again_alone_are_those_of_the_table(tmp_path, plan, monkeypatch):
+    """Of two sittings: in the first one the machine was never idle, and it was cut off as it found that out."""
+    plan.write_text(PLAN.partition("[sweep]")[0].replace('"scores", "sweep"', '"2"') + "[timing]\nseed = 0\n")
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    _busy(monkeypatch, others=1)
+    ok("bench", plan, "--store", tmp_path / "one", "--export", first)
+    lines = first.read_text().splitlines(keepends=True)
+    again = next(n for n, line in enumerate(lines) if '"recipe"' in line and '"attempt":1' in line)
+    first.write_text("".join(lines[:again]))
+    _busy(monkeypatch, others=0)
+    store = tmp_path / "two"
+    ok("bench", plan, "--store", store, "--resume-from", first, "--export", second)
+    alone = [run for run in map(json.loads, second.read_text().splitlines()) if _is_alone(run)]
+    assert alone, "they were made again, and told"
+    both = ("--from", first, "--from", second)
+    for name in ("1", "2", "scores"):
+        assert table_of(name, "--store", store) == table_of(name, *both) == table_of(name, "--from", second)
+    (row,) = [row for row in json_rows("2", *both) if row["method"] == "ga"]
+    assert {*row["RTE_runs"]} <= {run["run"] for run in alone}, row
+    assert row["RTE_mean"] is not None
+
+
+def _busy(monkeypatch: pytest.MonkeyPatch, others: int) -> None:
+    """So many runs beside ours, whatever the machine does."""
+    from deepunlearn_cli.engine import cost
+
+    monkeypatch.setattr(cost, "_presence", lambda: nullcontext(lambda: others))
+    monkeypatch.setattr(cost._Machine, "was_crowded", lambda self: False)
+
+
+def _is_alone(line: dict[str, object]) -> bool:
+    facts = line.get("facts")
+    return isinstance(facts, dict) and facts.get("shared") is False and facts.get("seconds", 0) > 0
+
+
+def table_of(name: str, *words: object) -> str:
+    return ok("report", "--table", name, "--json", *words).out
+
+
+def json_rows(name: str, *words: object) -> list[dict[str, object]]:
+    return ok("report", "--table", name, "--json", *words).json
