@@ -15,12 +15,13 @@ from deepunlearn_cli.attacks._features import FPRS, check
 from deepunlearn_cli.attacks._likelihood import LEAST_SPLITS, Shadow, Side, score
 from deepunlearn_cli.attacks._rivals import Scores, rivals
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
-from deepunlearn_cli.core.shared import Outputs
+from deepunlearn_cli.core.shared import Outputs, Part
 from deepunlearn_cli.evaluation.features import Floats, correctness, log_odds
 from deepunlearn_cli.evaluation.intervals import Estimate
 
 CONFIDENCE = "confidence"
 STATISTICS = {CONFIDENCE: log_odds, "correctness": correctness}
+PARTS = "forget", "never"
 BINS = 2**20  # of ratios, for ranks: a tie of two in one bin counts half, as a true tie does
 REACH = 4.0  # where bins begin to grow
 MANY = 1_000_000  # ratios above which only the upper tail is sorted for a threshold
@@ -75,26 +76,45 @@ def _read(statistic: str, targets: Mapping[str, Source]) -> tuple[NDArray[np.int
     return np.flatnonzero(seen), shadows
 
 
+def reduced(outputs: Outputs) -> Outputs:
+    """What an analysis takes of a model's outputs, in 5 bytes a picture: as good as the outputs themselves.
+
+    Parts: `forget` and `never`, each with `index` (n,), the number of `classes` (1,), and by name of the
+    statistic what it says (n,): float32, NaN where a logit is not finite.
+    """
+    return {part: _reduced(outputs[part]) for part in PARTS if part in outputs}
+
+
+def _reduced(arrays: Part) -> Part:
+    logits, labels = arrays["logits"], arrays["labels"]
+    with np.errstate(invalid="ignore"):
+        said = {name: of(logits, labels).astype(np.float32) for name, of in STATISTICS.items()}
+    finite = np.isfinite(logits).all(axis=1)
+    beside = {"index": arrays["index"], "classes": np.array([logits.shape[1]])}
+    return beside | {name: np.where(finite, z, np.float32("nan")) for name, z in said.items()}
+
+
 def _shadow(statistic: str, name: str, outputs: Outputs) -> Shadow:
-    sides = [_side(statistic, name, part, outputs) for part in ("forget", "never")]
-    (forgotten, forgotten_z), (never, never_z) = sides
-    classes = outputs["never"]["logits"].shape[1]
+    sides = [_side(statistic, name, part, outputs) for part in PARTS]
+    (forgotten, forgotten_z, classes), (never, never_z, _) = sides
     return Shadow(int(name.partition("/")[0]), forgotten, never, forgotten_z, never_z, classes)
 
 
 def _side(
     statistic: str, name: str, part: str, outputs: Outputs
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """Dataset indices, what the statistic says there, and the number of classes."""
     where = f"U-LiRA: {part} of model {name}"
-    if part not in outputs or not len(outputs[part]["labels"]):
+    if part not in outputs or not len(outputs[part]["index"]):
         raise UsageFailure(f"{where} is empty", "forget a larger share of each half")
     arrays = outputs[part]
-    check(arrays["logits"], arrays["labels"], where)
-    with np.errstate(invalid="ignore"):
-        z = STATISTICS[statistic](arrays["logits"], arrays["labels"]).astype(np.float32)
-    if not np.isfinite(z).all() or not np.isfinite(arrays["logits"]).all():
+    if "logits" in arrays:
+        check(arrays["logits"], arrays["labels"], where)
+        arrays = _reduced(arrays)
+    z = arrays[statistic]
+    if not np.isfinite(z).all():
         raise RunFailed(f"{where}: logits that are not finite", "the model has diverged; lower -p lr=...")
-    return arrays["index"].astype(np.int64), z
+    return arrays["index"].astype(np.int64), z, int(arrays["classes"][0])
 
 
 def _check_together(shadows: list[Shadow]) -> None:

@@ -18,6 +18,7 @@ from deepunlearn_cli.core.fields import choice
 from deepunlearn_cli.core.score import Score
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.core.shared import Outputs
     from deepunlearn_cli.evaluation.equivalence import Gap
     from deepunlearn_cli.evaluation.klom import Klom
 
@@ -84,6 +85,13 @@ class ULiRA(Attack):
 
         found = analysed(self.statistic, targets)
         return Findings(dict.fromkeys(self.score_names()) | found.scores, found.parts)
+
+    @staticmethod
+    def taken(outputs: Outputs) -> Outputs:
+        """What `run` takes of a model's outputs, which will do in their place."""
+        from deepunlearn_cli.attacks._ulira import reduced
+
+        return reduced(outputs)
 
     def has_others(self) -> bool:
         """Whether the statistic is one that the other attacks and KLoM are made for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,8 +23,9 @@ from deepunlearn_cli.reporting.plan_size import plan_sizes
 from deepunlearn_cli.system.alarm import TimeUp, time_limit
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.cli.sitting import Record
+    from deepunlearn_cli.cli.record import Record
     from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.reporting.table import Table
     from deepunlearn_cli.studies.bench import Bench
     from deepunlearn_cli.studies.plan import Plan
     from deepunlearn_cli.studies.throughput import Throughput
@@ -98,23 +100,32 @@ def bench(
     for untold in unshown(chosen):
         session.console.warn(untold)
     _check_figure(chosen, figure)
-    sitting.check(chosen)
+    sitting.check(chosen, database)
     seconds = sitting.seconds
     precision = read_precision(chosen.precision, running.device)
-    with running.runner(session) as runner, sitting.held(runner, session.console) as record:
+    dry_run = running.dry_run
+    with (
+        running.runner(session) as runner,
+        sitting.held(runner, session.console, dry_run=dry_run) as record,
+    ):
         bench = Bench(chosen, runner, seeds, precision, database, record.follow)
-        if running.dry_run and not chosen.unrolling:
+        if dry_run and not chosen.unrolling:
             sizes = plan_sizes(of_plan(bench, speed), runner.width([]), throughput, cards)
             return Result(tables=sizes)
         try:
             with time_limit(seconds):
                 if chosen.unrolling:
-                    return unrolled(bench, figure, dry_run=running.dry_run)
+                    return unrolled(bench, figure, dry_run=dry_run)
                 judged, code = _made(bench, record, session)
         except TimeUp:
-            return sitting.cut_off(record, [plan])
+            return sitting.cut_off(record, _tables(bench, bench.so_far(record.wanted), session))
+    return Result(tables=_tables(bench, judged, session), code=code)
+
+
+def _tables(bench: Bench, judged: Sequence[Recipe], session: Session) -> list[Table]:
+    """The plan's, of these models; none where there are none."""
     source = Source(session, among={recipe.key for recipe in judged}, database=bench.address)
-    return Result(tables=[one for name in chosen.tables for one in TABLES[name].make(source)], code=code)
+    return [one for name in bench.plan.tables for one in TABLES[name].make(source)] if judged else []
 
 
 def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe], ExitCode]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextvars import ContextVar
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -13,6 +14,9 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from deepunlearn_cli.cli.console import Console
 from deepunlearn_cli.cli.environment import takes_variable
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
+
+# the command, as it was typed
+given: ContextVar[tuple[str, ...]] = ContextVar("given", default=("deepunlearn",))
 
 
 def option(*names: str, **settings: Any) -> Any:
@@ -52,6 +56,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As click does."""
+        given.set(("deepunlearn", *ctx.command_path.split()[1:], *args))
         names = {name for parameter in self.params for name in parameter.opts}
         scores = any(word == "--scores" or word.startswith("--scores=") for word in args)
         if "--retrained" in names and not scores:

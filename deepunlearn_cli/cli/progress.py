@@ -33,6 +33,7 @@ class Bars(Reporter):
     def __init__(self, console: Console) -> None:
         self.keep: Callable[[str], None] = lambda _: None  # told the id of each run that is there, or failed
         self.follow: Callable[[str], None] = lambda _: None  # told the key of each study that went on
+        self.begin: Callable[[str], None] = lambda _: None  # told the id of each run that is being made
         self._console, self._total, self._made = console, 0, 0
         self._reused, self._failed = 0, 0
         self._warned: set[str] = set()
@@ -62,6 +63,7 @@ class Bars(Reporter):
 
     def started(self, recipe: Recipe) -> None:
         """Show a bar for the run."""
+        self.begin(recipe.key)
         self._clear("")
         self._begin(recipe.key, describe(recipe))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.attacks.ulira import OTHERS, OWN, ULiRA
 from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli import ulira_from
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.bundles import Running
 from deepunlearn_cli.cli.command import Session, register
@@ -17,6 +18,7 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, read_precision
 from deepunlearn_cli.cli.setting import SettingOptions
+from deepunlearn_cli.cli.sitting import Sitting
 from deepunlearn_cli.cli.source import title, titles
 from deepunlearn_cli.cli.tuned import Tuned
 from deepunlearn_cli.cli.unfold import Bundle
@@ -26,6 +28,7 @@ from deepunlearn_cli.core.recipe import CONTROLS, DO_NOTHING, RETRAIN
 from deepunlearn_cli.evaluation.klom import LEAST_MODELS
 from deepunlearn_cli.reporting import ulira as views
 from deepunlearn_cli.reporting.titles import of_plugins
+from deepunlearn_cli.system.alarm import TimeUp, time_limit
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Findings, Rule
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.studies.audit import Answer
 
 DESIGN = "Design"
+Draws = tuple[float, int]  # a forget set's share of a half, and how many there are of each half
 
 
 class DesignOptions(Bundle):
@@ -72,6 +76,15 @@ TrainingParams = Annotated[
         rich_help_panel=o.TRAINING,
     ),
 ]
+FiguresOption = Annotated[
+    list[Path] | None,
+    option(
+        "--from",
+        metavar="FILE",
+        help="Show what files of --export say, with no store and no pictures; repeated, they add up.",
+        rich_help_panel=o.RUNNING,
+    ),
+]
 Figure = Annotated[
     Path | None,
     option(metavar="FILE", help="Write the figure to an .svg, .png or .pdf (needs the `plots` extra)."),
@@ -85,6 +98,8 @@ Figure = Annotated[
     "deepunlearn attack ulira --method msg,ct,ft --dataset digits --model resnet-tiny --jobs 2",
     "deepunlearn attack ulira --method msg --dataset cifar10 --model resnet18 --splits 64 --dry-run",
     "deepunlearn attack ulira --method ct --dataset digits --model resnet-tiny --preset best --figure f.svg",
+    "deepunlearn attack ulira --method ct --dataset digits --model resnet-tiny --export f.jsonl",
+    "deepunlearn attack ulira --from f.jsonl    # the same tables, elsewhere",
     declared=ULiRA,
 )
 def ulira(
@@ -101,7 +116,9 @@ def ulira(
     figure: Figure = None,
     no_augment: o.NoAugment = False,
     precision: o.Precision = None,
+    file: FiguresOption = None,
     running: Running,
+    sitting: Sitting,
 ) -> Result:
     """U-LiRA: for each picture, was it forgotten by this model or never seen by it?
 
@@ -124,9 +141,17 @@ def ulira(
     hyper = attack.params()
     if figure:
         figures.check(figure)
+    if file:
+        _check_alone(setting, running, sitting)
+        with ulira_from.opened(file, session, setting, asked, hyper) as (analyses_there, draws):
+            shown = _analysed(analyses_there, attack, rule, draws, figure)
+            return replace(shown, ids=None)  # of runs that are elsewhere
     read = setting.read(session)
     chosen = read_precision(precision, running.device)
-    with running.runner_for(read, session) if read else running.runner(session) as runner:
+    with (
+        running.runner_for(read, session) if read else running.runner(session) as runner,
+        sitting.held(runner, session.console, dry_run=running.dry_run) as record,
+    ):
         taken = setting.setting(runner, read, chosen, augment=not no_augment, override=precision is not None)
         methods = asked or _of_refs(taken.methods)
         given = params_for(methods, settings_asked)
@@ -141,7 +166,24 @@ def ulira(
         analyses = {name: recipes.ulira(plan.models(name, settings, runner), name, hyper) for name in names}
         if running.dry_run:
             return Result(tables=[views.plan_table(shadows.plan(runner, analyses))])
-        return _analysed(list(shadows.attack(runner, analyses)), attack, rule, plan, figure)
+        record.wanted, draws = shadows.wanted(analyses), (plan.share, plan.forget_sets)
+        try:
+            with time_limit(sitting.seconds):
+                found = list(shadows.attack(runner, analyses))
+        except TimeUp:
+            there = {m: one for m, one in analyses.items() if runner.store.has(one.key)}
+            found = [shadows.read(runner, *pair) for pair in there.items()]
+            said = _analysed(found, attack, rule, draws, None) if found else Result()
+            return sitting.cut_off(record, said.tables)
+        return _analysed(found, attack, rule, draws, figure)
+
+
+def _check_alone(setting: SettingOptions, running: Running, sitting: Sitting) -> None:
+    """Refuse what makes models, beside --from."""
+    if setting.named or running.dry_run or sitting.travels or sitting.time_limit:
+        raise UsageFailure(
+            "--from shows what a file says, and makes nothing", "give --method, --dataset, --model at most"
+        )
 
 
 def _of_refs(methods: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -156,7 +198,7 @@ def _of_refs(methods: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _analysed(
-    analyses: Sequence[shadows.Analysis], attack: ULiRA, rule: Rule, plan: shadows.Design, figure: Path | None
+    analyses: Sequence[shadows.Analysis], attack: ULiRA, rule: Rule, draws: Draws, figure: Path | None
 ) -> Result:
     from deepunlearn_cli.studies.audit import findings_of
 
@@ -171,7 +213,7 @@ def _analysed(
     return Result(
         tables=[
             views.ulira_table(rows, OWN),
-            *([views.others_table(rows, OTHERS, _klom_notes(rows, plan))] if attack.has_others() else []),
+            *([views.others_table(rows, OTHERS, _klom_notes(rows, draws))] if attack.has_others() else []),
             views.figure(drawn),
         ],
         ids=[one.run.id for one in analyses if one.run],
@@ -198,17 +240,17 @@ def _order(row: Mapping[str, Any]) -> tuple[bool, float]:
     return row["accuracy"] is None, row["accuracy"] or 0.0
 
 
-def _klom_notes(rows: Sequence[Mapping[str, Any]], plan: shadows.Design) -> list[str]:
+def _klom_notes(rows: Sequence[Mapping[str, Any]], draws: Draws) -> list[str]:
     """What KLoM's floor is, or what it takes to have it."""
     if all(row["klom"] is None for row in rows):
-        more = f"--splits {_splits_for_klom(plan)} here, or a larger --share or more --forget-sets"
+        more = f"--splits {_splits_for_klom(*draws)} here, or a larger --share or more --forget-sets"
         return [f"KLoM takes {LEAST_MODELS} models of a picture: {more}"]
     return ["KLoM's floor is that of the retrained models, whose row has it: few models differ by chance"]
 
 
-def _splits_for_klom(plan: shadows.Design) -> int:
+def _splits_for_klom(share: float, forget_sets: int) -> int:
     """Splits in which a picture is forgotten at least once as often as KLoM needs it, on average."""
-    once = (1 - (1 - plan.share) ** plan.forget_sets) / 2
+    once = (1 - (1 - share) ** forget_sets) / 2
     return math.ceil(LEAST_MODELS / once)
 
 

@@ -31,7 +31,8 @@ MEANING = {
     ExitCode.NOT_FOUND: "a run, file, dataset, model or method does not exist",
     ExitCode.AUDIT_FAIL: "the verdict is FAIL: what was attacked lies beyond the limit; or `check` fails",
     ExitCode.AUDIT_INCONCLUSIVE: "the verdict is INCONCLUSIVE, or a PASS that doing nothing would get too",
-    ExitCode.PARTLY_FAILED: "a run failed (diverged, its process died) or is unreadable; the others are done",
+    ExitCode.PARTLY_FAILED: "a run failed (diverged, its process died) or is unreadable, or a time limit "
+    "ended it; the others are done",
     ExitCode.STORE_CORRUPT: "the store does not match its manifest",
     ExitCode.HUNG_UP: STOPPED,
     ExitCode.INTERRUPTED: STOPPED,

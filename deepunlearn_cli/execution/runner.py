@@ -13,6 +13,7 @@ from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import code
 from deepunlearn_cli.store import arriving
+from deepunlearn_cli.store.run import OUTPUTS
 
 if TYPE_CHECKING:
     from deepunlearn_cli.data import Dataset
@@ -198,22 +199,23 @@ class Runner:
         following = self.store.next_attempt(recipe)
         return replace(following, attempt=max(0, following.attempt - 1))
 
-    def _plan(self, recipe: Recipe, steps: dict[str, Step], whole: bool = False) -> None:
-        """`whole`: whether something is made of it, which takes more than its figures."""
+    def _plan(self, recipe: Recipe, steps: dict[str, Step], maker: Recipe | None = None) -> None:
+        """`maker`: what is made of it, which takes more than its figures."""
         run = self.store.get(recipe.key)
-        missing = run is None or (whole and not run.whole)
+        missing = run is None or (maker is not None and not _serves(run, maker))
         if recipe.key in steps and (steps[recipe.key].state == "make" or not missing):
             return
         if missing:
             for needed in recipe.inputs.values():
-                self._plan(needed, steps, whole=True)
+                self._plan(needed, steps, recipe)
         steps.pop(recipe.key, None)  # behind its inputs
         state = "made" if run is None or run.status == "done" else run.status
         steps[recipe.key] = Step(recipe, "make" if missing else state)
 
     def _make_whole(self, recipe: Recipe) -> Run:
         for needed in recipe.inputs.values():
-            self.ensure_whole(needed)
+            there = self.store.get(needed.key)
+            (self.ensure if there and _serves(there, recipe) else self.ensure_whole)(needed)
         with self.store.making(recipe, waiting=lambda: self.reporter.waiting(recipe)):
             run = self.store.get(recipe.key)
             return run if run and run.whole else self._make(recipe)
@@ -252,6 +254,11 @@ class Runner:
             yield
         finally:
             self.reporter.stopped(recipe)
+
+
+def _serves(run: Run, maker: Recipe) -> bool:
+    """Whether a run has all that another is made of; U-LiRA takes no more than what travels of its models."""
+    return run.whole or (maker.name == "ulira" and OUTPUTS in run.files)
 
 
 def usable(run: Run) -> Run:

@@ -12,6 +12,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.figures import Figures, Told
 from deepunlearn_cli.store.index import row
@@ -27,7 +28,7 @@ def arrive(figures: Figures, store: Store) -> list[str]:
     """
     for key, told in figures.runs.items():
         if not store.has(key):
-            _put(told, store)
+            _put(told, figures.outputs(told), store)
     store.asked.add(Run(key, store.place(key)) for key in figures.asked if store.has(key))
     return [key for key in figures.runs if not Run(key, store.place(key)).whole]
 
@@ -47,8 +48,8 @@ def make_way(key: str, store: Store) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def _put(told: Told, store: Store) -> None:
-    """Sealed as any run; the index finds it by itself."""
+def _put(told: Told, outputs: Outputs, store: Store) -> None:
+    """Sealed as any run, with what came of its outputs; the index finds it by itself."""
     staging = _hidden(told.recipe.key, store)
     try:
         staging.mkdir(parents=True)
@@ -57,7 +58,7 @@ def _put(told: Told, store: Store) -> None:
             recipe=told.recipe,
             weights=None,
             track=None,
-            outputs=None,
+            outputs=outputs or None,
             scores=told.scores,
             facts=told.facts,
             log=(),

@@ -3,8 +3,10 @@
     {"schema": 1, "deepunlearn": "figures"}                       the first line
     {"recipe": {...}, "inputs": {"original": "<key>"}}            a question; its inputs stand further up
     {"run": "<key>", "scores": {...}, "facts": {...},
-     "left": [...], "reduced": {...}}                             its answer, less the files in `left`; what
-                                                                  measures take from these, where it is small
+     "left": [...], "reduced": {...}, "outputs": {...}}           its answer, less the files in `left`; what
+                                                                  measures take from these, where it is small,
+                                                                  and what attacks take: digests of arrays
+    {"array": "<digest>", "dtype": "<f4", "bytes": "..."}         an array, which stands further up
     {"journal": "<study>", "at": 1234, "text": "..."}             what a search wrote from this place on
     {"asked": ["<key>", ...]}                                     runs of searches that somebody asked for
 
@@ -21,12 +23,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe, canonical
+from deepunlearn_cli.core.shared import Outputs
+from deepunlearn_cli.store import arrays
+from deepunlearn_cli.store.arrays import Digests
 from deepunlearn_cli.store.asked import chosen_by
-from deepunlearn_cli.store.run import ELSEWHERE, FACTS, LOG, RECIPE, SCORES, Run, plain
+from deepunlearn_cli.store.run import ELSEWHERE, FACTS, LOG, OUTPUTS, RECIPE, SCORES, Run, plain
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SCHEMA = 1
 HEAD = {"schema": SCHEMA, "deepunlearn": "figures"}
@@ -43,6 +51,7 @@ class Told:
         left: names of the files that the run had where it was made, and that are not told.
         file: that says it.
         reduced: what measures take from the files that are not told, by name.
+        outputs: what attacks take of them: digests of arrays, by part and name.
     """
 
     recipe: Recipe
@@ -51,6 +60,7 @@ class Told:
     left: Sequence[str]
     file: Path
     reduced: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Digests = field(default_factory=dict)
 
 
 @dataclass
@@ -59,12 +69,14 @@ class Figures:
 
     Attributes:
         runs: by id; `journals` by study; `asked` are ids of searches' runs that somebody asked for.
+        arrays: by digest, the lines that tell them.
         differing: ids of runs of which two lines give different scores; the later is taken.
     """
 
     runs: dict[str, Told] = field(default_factory=dict)
     journals: dict[str, str] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
+    arrays: dict[str, Line] = field(default_factory=dict)
     differing: list[str] = field(default_factory=list)
     recipes: dict[str, Recipe] = field(default_factory=dict)
     newest: dict[str, str] = field(default_factory=dict)  # journals, as the last file has them at its end
@@ -81,6 +93,13 @@ class Figures:
         for file in files:
             figures._take(file)
         return figures
+
+    def outputs(self, told: Told) -> dict[str, dict[str, NDArray[Any]]]:
+        """What attacks take of a run, part -> name -> array; most runs have nothing of the kind."""
+        return {
+            part: {name: arrays.read(self.arrays[digest]) for name, digest in digests.items()}
+            for part, digests in told.outputs.items()
+        }
 
     def _take(self, file: Path) -> None:
         journals: dict[str, str] = {}
@@ -104,12 +123,15 @@ class Figures:
             recipe = Recipe.from_json(line["recipe"] | {"inputs": inputs})
             self.recipes[recipe.key] = recipe
         elif "run" in line:
-            answer = line["scores"], line["facts"], line["left"], file, line.get("reduced", {})
-            told = Told(self.recipes[line["run"]], *answer)
+            beside = line.get("reduced", {}), line.get("outputs", {})
+            told = Told(self.recipes[line["run"]], line["scores"], line["facts"], line["left"], file, *beside)
+            self.outputs(told)  # read here, where a line that is none has a number
             known = self.runs.get(line["run"])
             if known and known.scores != told.scores:
                 self.differing.append(line["run"])
             self.runs[line["run"]] = told
+        elif "array" in line:
+            self.arrays[line["array"]] = line
         elif "journal" in line:
             study, before = line["journal"], journals.get(line["journal"], "")
             if not line["at"]:  # begun anew
@@ -117,6 +139,19 @@ class Figures:
             journals[study] = before.encode()[: line["at"]].decode() + line["text"]
         else:
             self.asked |= set(line["asked"])
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is taken from a run's outputs.
+
+    Attributes:
+        reduced: what measures take, by name, where it is small.
+        outputs: arrays (n,) that attacks on many models take, by part and name.
+    """
+
+    reduced: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Outputs = field(default_factory=dict)
 
 
 class FiguresFile:
@@ -132,26 +167,33 @@ class FiguresFile:
         self._runs: dict[str, str] = {}  # by id, what was told last
         self._journals: dict[str, str] = {}  # by study, what was told of its journal
         self._asked: set[str] = set()
+        self._arrays: set[str] = set()
         if self.path.exists() and self.path.stat().st_size:
             self._go_on()
         else:
             self._append([HEAD])
 
-    def tell(self, run: Run, reduce: Callable[[Run], Mapping[str, Any]]) -> None:
+    def tell(self, run: Run, reduce: Callable[[Run], Taken]) -> None:
         """Write down a run, unless it stands there already.
 
         Args:
-            reduce: gives what measures take from its outputs, by name.
+            reduce: gives what is taken from its outputs.
         """
         stamp = str((run.path).stat().st_mtime_ns)
         if self._runs.get(run.id) == stamp:
             return
         left = sorted({*run.left, *(set(run.files) - SMALL)})
         line = {"run": run.id, "scores": run.scores, "facts": run.facts, "left": left}
-        reduced = run.elsewhere.get("reduced") or dict(reduce(run))
-        text = _sealed(line | ({"reduced": reduced} if reduced else {}))
+        taken = reduce(run) if run.whole else Taken(run.elsewhere.get("reduced", {}), _arrived(run))
+        digests, told = arrays.told(taken.outputs)
+        beside = {"reduced": dict(taken.reduced), "outputs": digests}
+        text = _sealed(line | {name: value for name, value in beside.items() if value})
         if self._runs.get(run.id) != text:
-            self._append_text("".join([*map(_sealed, self._questions(run.recipe)), text]))
+            questions = self._questions(run.recipe)
+            lines = [*questions.values(), *(one for key, one in told.items() if key not in self._arrays)]
+            self._append_text("".join([*map(_sealed, lines), text]))
+            self._recipes |= set(questions)  # behind the writing: a signal may come before it
+            self._arrays |= set(told)
         self._runs[run.id] = stamp
 
     def follow(self, study: str, journal: Path) -> None:
@@ -171,21 +213,22 @@ class FiguresFile:
             self._append([{"asked": sorted(ids)}])
             self._asked |= ids
 
-    def _questions(self, recipe: Recipe) -> Iterator[Line]:
-        """The lines of a recipe and its inputs, as far as they are not written down."""
+    def _questions(self, recipe: Recipe) -> dict[str, Line]:
+        """By key, the lines of a recipe and its inputs, inputs first, as far as they are not written down."""
         if recipe.key in self._recipes:
-            return
+            return {}
+        lines: dict[str, Line] = {}
         for needed in recipe.inputs.values():
-            yield from self._questions(needed)
+            lines |= self._questions(needed)
         inputs = {name: needed.key for name, needed in recipe.inputs.items()}
-        yield {"recipe": plain(recipe.to_json() | {"inputs": {}}), "inputs": inputs}
-        self._recipes.add(recipe.key)
+        return lines | {recipe.key: {"recipe": plain(recipe.to_json() | {"inputs": {}}), "inputs": inputs}}
 
     def _go_on(self) -> None:
         """Take up what the file says; half a last line is cut."""
         figures = Figures.of([self.path])
         self._runs = {line["run"]: _sealed(line) for line in lines_of(self.path) if "run" in line}
         self._recipes, self._asked, self._journals = set(figures.recipes), figures.asked, figures.newest
+        self._arrays = set(figures.arrays)
         try:
             with self.path.open("rb+") as file:
                 file.truncate(file.read().rfind(b"\n") + 1)
@@ -205,6 +248,11 @@ class FiguresFile:
                 os.close(descriptor)
         except OSError as error:
             raise _unwritable(self.path, error) from None
+
+
+def _arrived(run: Run) -> Outputs:
+    """What came of a run's outputs, of one whose figures alone came here."""
+    return run.outputs() if OUTPUTS in run.files else {}
 
 
 def is_figures(file: Path) -> bool:

@@ -98,6 +98,18 @@ class Bench:
         made = {run.recipe.base.key for run in alone.runs}
         return [again[r.key] if r.key in again and r.base.key in made else r for r in newest]
 
+    def so_far(self, wanted: Sequence[Recipe]) -> list[Recipe]:
+        """Of models with their attacks, the models of those seeds of which all that is wanted is there.
+
+        Newest attempts first: whoever is cut off while models are made again alone has some of those.
+        """
+        there = self.runner.store.has
+        lacking = {recipe.root.seed for recipe in wanted if not there(recipe.key)}
+        models = [r for r in wanted if r.kind != "attack" and r.root.seed not in lacking]
+        newest = [self.runner.newest(recipe) for recipe in models]
+        whole = [all(there(one.key) for one in self.with_attacks([recipe])) for recipe in newest]
+        return [new if is_whole else old for new, old, is_whole in zip(newest, models, whole, strict=True)]
+
     def shared(self, recipe: Recipe) -> bool:
         """Whether there is a run of it that shared the machine with others."""
         run = self.runner.store.get(recipe.key)

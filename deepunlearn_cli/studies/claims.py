@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from deepunlearn_cli.core.guarantee import Guarantee
 from deepunlearn_cli.core.specs import drawn_at_random
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from deepunlearn_cli.attacks import OneModel
     from deepunlearn_cli.evaluation.epsilon import Claim
@@ -49,19 +49,33 @@ def held_by_all(targets: Sequence[Run]) -> Claim | None:
 
     Both are random halves of the training data, and forget sets are random parts of one of them.
     """
-    from deepunlearn_cli.attacks import on_one_model
     from deepunlearn_cli.evaluation import epsilon
 
     promises = {Guarantee.of(target.facts) for target in targets}
     promise = max((one for one in promises if one), key=lambda one: one.epsilon, default=None)
     if promise is None:
         return None
-    attack, logs, sizes = on_one_model()["umia"](), [], set()
-    for target in targets:
-        forget, unseen = attack.scored(target.outputs(), NEVER)
-        logs.append(epsilon.log_p_value(forget["score"], forget["label"], unseen["score"], unseen["label"]))
-        sizes.add((len(forget["score"]), len(unseen["score"])))
-    return epsilon.together(promise, logs, max(sizes), NEVER)
+    said = [said_by(target) for target in targets]
+    sizes = max((one["forgotten"], one["never_seen"]) for one in said)
+    return epsilon.together(promise, [one["log_p"] for one in said], sizes, NEVER)
+
+
+def said_by(target: Run) -> Mapping[str, Any]:
+    """What one of U-LiRA's models says to its guarantee, from what came of it where that is all there is.
+
+    `log_p` of the p-value that it forgot, and how many pictures it was `forgotten` and `never_seen` of; empty
+    where it claims none.
+    """
+    from deepunlearn_cli.attacks import on_one_model
+    from deepunlearn_cli.evaluation import epsilon
+
+    if not target.whole:
+        return cast("Mapping[str, Any]", target.elsewhere["reduced"])
+    if Guarantee.of(target.facts) is None:
+        return {}
+    forget, unseen = on_one_model()["umia"]().scored(target.outputs(), NEVER)
+    log_p = epsilon.log_p_value(forget["score"], forget["label"], unseen["score"], unseen["label"])
+    return {"log_p": log_p, "forgotten": len(forget["score"]), "never_seen": len(unseen["score"])}
 
 
 def _unfair(target: Run) -> str:

@@ -80,9 +80,7 @@ class Analysis:
 
 def attack(runner: Runner, analyses: Mapping[str, Recipe]) -> Iterator[Analysis]:
     """Everything that is missing is made, then each method is analysed; a failed method stops no other."""
-    outcome = runner.ensure_all(
-        [model for analysis in analyses.values() for model in analysis.inputs.values()]
-    )
+    outcome = runner.ensure_all(wanted(analyses))
     failed = {recipe.key: failure for recipe, failure in outcome.failures}
     for method, analysis in analyses.items():
         broken = [failed[model.key] for model in analysis.inputs.values() if model.key in failed]
@@ -90,8 +88,18 @@ def attack(runner: Runner, analyses: Mapping[str, Recipe]) -> Iterator[Analysis]
             text = f"{method}: {len(broken)} of {len(analysis.inputs)} models failed: {broken[0].message}"
             yield Analysis(method, None, RunFailed(text, broken[0].hint))
         else:
-            models = [runner.ensure(model) for model in analysis.inputs.values()]
-            yield Analysis(method, runner.ensure(analysis), claim=claims.held_by_all(models))
+            yield read(runner, method, analysis)
+
+
+def wanted(analyses: Mapping[str, Recipe]) -> list[Recipe]:
+    """Every method's models, then its analysis: whoever is cut off has whole methods."""
+    return [one for analysis in analyses.values() for one in (*analysis.inputs.values(), analysis)]
+
+
+def read(runner: Runner, method: str, analysis: Recipe) -> Analysis:
+    """A method's analysis with all that it found: made again from its models where its figures alone came."""
+    models = [runner.ensure(model) for model in analysis.inputs.values()]
+    return Analysis(method, runner.ensure_whole(analysis), claim=claims.held_by_all(models))
 
 
 class ModelCount(TypedDict):

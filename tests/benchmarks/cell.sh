@@ -12,30 +12,7 @@ set -euo pipefail
 pictures=$1 minutes=$2 out=$3 plan=${4:-cifar10-short} model=${5:-resnet18}
 shift $(($# < 5 ? $# : 5))
 began=$SECONDS
-root=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-mkdir -p "$out"
-said() { echo "[$((SECONDS - began)) s] $*" | tee -a "$out/bench.log"; }
-
-if compgen -G "$root/.whl/*.whl" >/dev/null; then
-  python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$work/site" "$root"/.whl/*.whl
-fi
-export PYTHONPATH="$root:$work/site" DEEPUNLEARN_STORE="$work/store"
-deepunlearn() { python3 -m deepunlearn_cli "$@"; }
-
-if [ -f "$pictures" ]; then
-  mkdir "$work/pictures" && tar -xf "$pictures" -C "$work/pictures" && pictures=$work/pictures
-fi
-jobs=${JOBS:-auto}
-if nvidia-smi -L >/dev/null 2>&1; then
-  nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | tee "$out/card.txt"
-  jobs=${JOBS:-12} # half of them on the card, the others reading, attacking, writing
-  if [ "$jobs" != 1 ] && command -v nvidia-cuda-mps-control >/dev/null; then
-    export CUDA_MPS_PIPE_DIRECTORY="$work/mps" CUDA_MPS_LOG_DIRECTORY="$work/mps"
-    mkdir "$work/mps" && nvidia-cuda-mps-control -d
-    trap 'echo quit | nvidia-cuda-mps-control' EXIT
-  fi
-fi
+source "$(dirname "$0")/bare.sh"
 toml=$root/deepunlearn_cli/studies/$plan.toml
 [ -f "$toml" ] || toml=$plan
 sed -e "s#^datasets = .*#datasets = [\"folder:$(realpath "$pictures")\"]#" -e "s#^models = .*#models = [\"$model\"]#" \

@@ -7,7 +7,9 @@ import random
 import shutil
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from shlex import join
 
 import pytest
 from cli_kit import call, ok, running, until
@@ -27,7 +29,7 @@ trials = 2
 originals = 1
 confirm = 0
 """
-TIMED = {"RTE_mean", "RTE_sd"}
+TIMED = {"incomparable", *(f"RTE_{end}" for end in ("mean", "sd", "n", "runs"))}  # others' load decides
 
 
 @pytest.fixture(scope="module")
@@ -156,11 +158,93 @@ def test_a_time_limit_stops_says_how_far_it_came_and_what_goes_on(tmp_path, plan
     said = call(*words, "--time-limit", "2s")
     assert said.code == 6, said
     assert "time is up" in said.err
-    assert f"--resume-from {file}" in said.err
+    assert said.out == "", "no seed is whole"
+    goes_on = join(map(str, ["deepunlearn", *words, "--time-limit", "2s", "--resume-from", file]))
+    assert f"here or elsewhere goes on: {goes_on}" in said.err
     assert call("verify", "--store", tmp_path / "store").code == 0
     assert file.read_text().startswith('{"schema":1')
     refused = call(*words, "--time-limit", "soon")
     assert (refused.code, "--time-limit 'soon' is not a time" in refused.err) == (2, True)
+
+
+def test_what_is_whole_when_time_is_up_is_shown(tmp_path, plan, monkeypatch):
+    from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.system.alarm import TimeUp
+
+    usual = Runner._make
+
+    def first_seed_only(runner, recipe):
+        if recipe.root.seed:
+            raise TimeUp
+        return usual(runner, recipe)
+
+    monkeypatch.setattr(Runner, "_make", first_seed_only)
+    said = call("bench", plan, "--store", tmp_path / "store", "--json")
+    assert said.code == 6
+    assert {row["schema"] for row in said.json} >= {
+        "deepunlearn.report.scores/1",
+        "deepunlearn.report.sweep/1",
+    }
+    said = call("bench", plan, "--store", tmp_path / "store")
+    assert (said.code, "are left" in said.err) == (6, True), said
+    assert "in this store goes on: deepunlearn bench" in said.err
+
+
+def test_a_dry_run_counts_what_comes_from_elsewhere_and_writes_nothing(tmp_path, plan, made):
+    store, file = tmp_path / "store", tmp_path / "never.jsonl"
+    words = ("bench", plan, "--dry-run", "--json", "--store", store)
+    fresh = ok(*words).json
+    known = ok(*words, "--resume-from", made / "figures.jsonl", "--export", file).json
+    assert sum(row["runs"] - row["there"] for row in fresh) > 0
+    assert sum(row["runs"] - row["there"] for row in known) == 0
+    assert not file.exists()
+    assert not ok("runs", "--store", store).lines
+    assert not list(store.glob("studies/*"))
+
+
+def test_searches_in_a_database_do_not_travel_and_that_is_said(tmp_path, plan):
+    words = ("bench", plan, "--database", f"sqlite:///{tmp_path}/searches.db", "--store", tmp_path / "store")
+    for more in (("--export", tmp_path / "f.jsonl"), ("--resume-from", tmp_path / "f.jsonl")):
+        said = call(*words, *more)
+        assert (said.code, "carry the searches of a store" in said.err) == (2, True), said
+
+
+def test_what_was_sealed_while_nobody_looked_is_told(tmp_path, plan, monkeypatch):
+    """A signal comes between the sealing of a run and its reporting: of an original for a search here."""
+    from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.system.alarm import TimeUp
+
+    usual = Runner._make
+
+    def sealed_and_stopped(runner, recipe):
+        usual(runner, recipe)
+        raise TimeUp
+
+    monkeypatch.setattr(Runner, "_make", sealed_and_stopped)
+    store, file = tmp_path / "store", tmp_path / "figures.jsonl"
+    assert call("bench", plan, "--store", store, "--export", file).code == 6
+    (original,) = ok("runs", "--store", store, "--json").json
+    assert f'{{"run":"{original["id"]}"' in file.read_text()
+
+
+def test_a_file_stays_readable_when_a_signal_comes_before_its_line(tmp_path, made, monkeypatch):
+    from deepunlearn_cli.cli.record import _taken
+    from deepunlearn_cli.store import Store
+    from deepunlearn_cli.store.figures import Figures, FiguresFile
+
+    store = Store.open(made / "store", create=False)
+    run = store.find(ok("runs", "--kind", "unlearn", "--store", made / "store").lines[0])
+    file = FiguresFile(tmp_path / "figures.jsonl")
+    with monkeypatch.context() as patched:
+        patched.setattr(file, "_append_text", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            file.tell(run, _taken)
+    file.tell(run, _taken)
+    assert set(Figures.of([file.path]).runs) == {run.id}
+
+
+def _interrupted(text: str) -> None:
+    raise KeyboardInterrupt
 
 
 def test_what_lacks_an_attack_is_made_again_for_its_outputs_and_said_so(tmp_path, plan, made):
@@ -213,3 +297,46 @@ def test_tables_of_weights_take_no_figures(tmp_path, plan):
     plan.write_text(PLAN.replace('"sweep"]', '"classes"]'))
     said = call("bench", plan, "--store", tmp_path / "store", "--resume-from", file)
     assert (said.code, "table classes looks at weights or outputs" in said.err) == (2, True)
+
+
+def test_seconds_of_models_that_were_made_again_alone_are_those_of_the_table(tmp_path, plan, monkeypatch):
+    """Of two sittings: in the first one the machine was never idle, and it was cut off as it found that out."""
+    plan.write_text(PLAN.partition("[sweep]")[0].replace('"scores", "sweep"', '"2"') + "[timing]\nseed = 0\n")
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    _busy(monkeypatch, others=1)
+    ok("bench", plan, "--store", tmp_path / "one", "--export", first)
+    lines = first.read_text().splitlines(keepends=True)
+    again = next(n for n, line in enumerate(lines) if '"recipe"' in line and '"attempt":1' in line)
+    first.write_text("".join(lines[:again]))
+    _busy(monkeypatch, others=0)
+    store = tmp_path / "two"
+    ok("bench", plan, "--store", store, "--resume-from", first, "--export", second)
+    alone = [run for run in map(json.loads, second.read_text().splitlines()) if _is_alone(run)]
+    assert alone, "they were made again, and told"
+    both = ("--from", first, "--from", second)
+    for name in ("1", "2", "scores"):
+        assert table_of(name, "--store", store) == table_of(name, *both) == table_of(name, "--from", second)
+    (row,) = [row for row in json_rows("2", *both) if row["method"] == "ga"]
+    assert {*row["RTE_runs"]} <= {run["run"] for run in alone}, row
+    assert row["RTE_mean"] is not None
+
+
+def _busy(monkeypatch: pytest.MonkeyPatch, others: int) -> None:
+    """So many runs beside ours, whatever the machine does."""
+    from deepunlearn_cli.engine import cost
+
+    monkeypatch.setattr(cost, "_presence", lambda: nullcontext(lambda: others))
+    monkeypatch.setattr(cost._Machine, "was_crowded", lambda self: False)
+
+
+def _is_alone(line: dict[str, object]) -> bool:
+    facts = line.get("facts")
+    return isinstance(facts, dict) and facts.get("shared") is False and facts.get("seconds", 0) > 0
+
+
+def table_of(name: str, *words: object) -> str:
+    return ok("report", "--table", name, "--json", *words).out
+
+
+def json_rows(name: str, *words: object) -> list[dict[str, object]]:
+    return ok("report", "--table", name, "--json", *words).json
