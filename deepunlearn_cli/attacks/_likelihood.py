@@ -180,6 +180,28 @@ def folds(shadows: Sequence[Shadow], samples: int) -> Iterator[Fold]:
         yield Fold(split, own[row], others, forgotten, never)
 
 
+def scorable(forgotten: NDArray[np.integer[Any]], never: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Samples (n,) that will be scored on both sides, by what is known before there is any model.
+
+    Args:
+        forgotten: of each split and sample (S, n) how many models are to forget it; `never`: never see it.
+    """
+
+    def without(counts: NDArray[np.integer[Any]], splits: Where) -> NDArray[np.integer[Any]]:
+        left_out = np.take_along_axis(counts, np.maximum(splits, 0), axis=0)
+        rest: NDArray[np.integer[Any]] = counts.sum(axis=0) - np.where(splits >= 0, left_out, 0)
+        return rest
+
+    here = np.broadcast_to(np.arange(len(never))[:, None], never.shape)
+    twins = _next(never > 0), _next(forgotten > 0)
+    sides = ((forgotten, here, twins[0], twins[0]), (never, twins[1], here, twins[1]))
+    both = np.ones(never.shape[1], bool)
+    for counts, few, many, twin in sides:
+        known = (twin >= 0) & (without(forgotten, few) >= 1) & (without(never, many) >= LEAST_NEVER)
+        both &= ((counts > 0) & known).any(axis=0)
+    return both
+
+
 def score(shadows: Sequence[Shadow], samples: int) -> Iterator[tuple[Side, Side]]:
     """Per split its forgotten and its never-seen observations, by U-LiRA's ratio from the other splits."""
     for fold in folds(shadows, samples):

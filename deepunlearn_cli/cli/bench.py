@@ -133,6 +133,7 @@ def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe],
     from deepunlearn_cli.cli.progress import search_teller
 
     runner = bench.runner
+    _ = bench.judged({})  # what an original does not allow is told before any search
     settings, failures = bench.tuned(search_teller(runner), session.console.note)
     for failure in failures:
         session.console.warn(f"{failure.message}; {failure.hint}")
@@ -144,7 +145,7 @@ def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe],
     if bench.plan.timing:
         judged = bench.timed(judged)
         record.wanted = bench.with_attacks(judged)
-        runner.ensure_all(record.wanted)
+        failures += [failure for _, failure in runner.ensure_all(record.wanted).failures]
     return judged, ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
 
 

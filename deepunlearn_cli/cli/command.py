@@ -30,11 +30,13 @@ from deepunlearn_cli.system.stopping import Stopped, Watch
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.progress import Bars
     from deepunlearn_cli.core.fields import Declared
+    from deepunlearn_cli.core.rows import IndexRow
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Store
 
 EXAMPLE_WIDTH = 78  # columns: 80 less the margins of help
 GLUE = "\N{NO-BREAK SPACE}"
+FEW = 3  # ids named of many
 DEFAULT_STORE = Path("deepunlearn-store")
 HOW = {
     ExitCode.HUNG_UP: "hung up",
@@ -75,6 +77,15 @@ class Session:
         from deepunlearn_cli.store import Store
 
         return Store.open(self.store_path, create=create)
+
+    def rows(self, store: Store) -> list[IndexRow]:
+        """Every run's row; what cannot be read is left out, and told."""
+        rows = store.rows()
+        if left := sorted(store.index.unread):
+            few = ", ".join(left[:FEW]) + (", ..." if len(left) > FEW else "")
+            what = f"left out: {len(left)} run{'s' * (len(left) > 1)} that cannot be read ({few})"
+            self.console.warn(f"{what}; `deepunlearn verify` says what is wrong")
+        return rows
 
     @contextmanager
     def runner(self, device: str = "auto", *, jobs: int | None = 1, create: bool = True) -> Iterator[Runner]:

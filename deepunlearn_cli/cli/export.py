@@ -70,7 +70,7 @@ def export(
         raise UsageFailure("export writes files: where?", f"--out {'mlruns' if to == MLFLOW else 'figures'}")
     _check(to, out, force=force)
     store = session.store()
-    rows = _chosen(store, refs, kind, only)
+    rows = _chosen(session, store, refs, kind, only)
     if to == MLFLOW:
         return _tracked(session, store, rows, out)
     return _written(session, store, rows, to, Path(out).expanduser())
@@ -93,10 +93,12 @@ def _check(to: str, out: str, *, force: bool) -> None:
             outputs.agree("out", there, force=force)
 
 
-def _chosen(store: Store, refs: list[str] | None, kind: str | None, only: Only) -> list[IndexRow]:
+def _chosen(
+    session: Session, store: Store, refs: list[str] | None, kind: str | None, only: Only
+) -> list[IndexRow]:
     from deepunlearn_cli.execution.makers import MAKERS
 
-    every = Runs(store, store.rows())
+    every = Runs(store, session.rows(store))
     found = kept(every.rows, [*equal("--kind", "kind", kind, sorted(MAKERS)), *only.filters(every)])
     if found.why:
         raise nothing(found)

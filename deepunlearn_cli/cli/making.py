@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli import outputs
-from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.console import Console, Result
 from deepunlearn_cli.cli.listing import plan_table, run_table
-from deepunlearn_cli.core.errors import ExitCode, UsageFailure
+from deepunlearn_cli.core.errors import ExitCode, Failure, NotFound, UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.bundles import Making
@@ -65,6 +65,26 @@ def deliver(
     runner.store.asked.add(runs)
     result.notes = [*result.notes, *notes()]
     return result
+
+
+def possible(attempts: Sequence[Callable[[], Recipe]], console: Console) -> list[Recipe]:
+    """The recipes that there can be; each that cannot is told of, and stops no other.
+
+    Raises:
+        NotFound, UsageFailure: there is none left: the first reason.
+    """
+    recipes: list[Recipe] = []
+    failures: dict[str, Failure] = {}
+    for attempt in attempts:
+        try:
+            recipes.append(attempt())
+        except (NotFound, UsageFailure) as failure:
+            failures.setdefault(failure.message, failure)
+    if not recipes:
+        raise next(iter(failures.values()))
+    for one in failures.values():
+        console.warn(f"{one.message}; {one.hint}")
+    return recipes
 
 
 def _agree(out: Path, wanted: Recipe, *, force: bool) -> None:

@@ -48,7 +48,7 @@ def runs(
 ) -> Result:
     """List the runs in the store, newest last; a pipe gets their ids."""
     store = session.store()
-    every = Runs(store, store.rows())
+    every = Runs(store, session.rows(store))
     found = kept(every.rows, [*_asked(kind, name, status), *only.filters(every)])
     rows = found.rows
     trials = sum(row["kind"] == "trial" for row in rows) if kind is None else 0

@@ -76,7 +76,7 @@ class Source:
         """Every run of the store."""
         from deepunlearn_cli.cli.finding import Runs
 
-        return Runs(self.store, self.store.rows())
+        return Runs(self.store, self.session.rows(self.store))
 
     @cached_property
     def filters(self) -> list[Filter]:

@@ -157,6 +157,7 @@ def ulira(
         given = params_for(methods, settings_asked)
         originals = recipes.TRAINER.build({**taken.training, **training_asked}).params()
         plan = shadows.Design(taken.scene, design.splits, design.forget_sets, design.share, originals)
+        plan.check()
 
         def settings(name: str, start: Recipe) -> Mapping[str, Any]:
             found, _ = preset.params(session, runner.store, name, start, given.get(name, {}))

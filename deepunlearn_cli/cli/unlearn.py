@@ -14,12 +14,12 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bundles import FileData, Making, Models
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.making import check_out, deliver
+from deepunlearn_cli.cli.making import check_out, deliver, possible
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import params_for, read_methods, read_params
 from deepunlearn_cli.cli.stepping import Stepping
 from deepunlearn_cli.cli.tuned import Tuned
-from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.errors import ExitCode, Failure, UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN
 
 if TYPE_CHECKING:
@@ -102,17 +102,32 @@ def unlearn(
     with making.runner_for(checkpoints, session) as runner:
         before = refs.look_up(earlier, runner, data.wanted()).recipe if earlier else None
         starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
-        starts = refs.ready(starts, params, runner, augment=not steps.no_augment)
+        starts, lacking = _ready(starts, params, runner, augment=not steps.no_augment)
         for start in starts if steps.control else ():
             control.admit(steps.control or "", start, runner)
         stepping = replace(stepping, earlier=before)
-        wanted = [
-            _wanted(session, start, name, params[name], steps, stepping, runner)
+        attempts = [
+            partial(_wanted, session, start, name, params[name], steps, stepping, runner, lacking.get(name))
             for start in starts
             for name in methods
         ]
+        wanted = possible(attempts, session.console)
         claims = refs.claims_of(wanted[0], starts[0])
-        return deliver(runner, wanted, making, claims, partial(_few, starts, methods, runner))
+        result = deliver(runner, wanted, making, claims, partial(_few, starts, methods, runner))
+        return result if len(wanted) == len(attempts) else replace(result, code=ExitCode.PARTLY_FAILED)
+
+
+def _ready(
+    starts: list[Start], wanted: Mapping[str, Mapping[str, Any]], runner: Runner, *, augment: bool
+) -> tuple[list[Start], Mapping[str, Failure]]:
+    """Originals as all methods can start from them; or as they are, and what retraining lacks."""
+    from deepunlearn_cli.checkpoints import refs
+    from deepunlearn_cli.methods import METHODS
+
+    try:
+        return refs.ready(starts, wanted, runner, augment=augment), {}
+    except UsageFailure as failure:
+        return starts, {name: failure for name in wanted if METHODS.needed(name).from_scratch}
 
 
 def _wanted(
@@ -123,8 +138,18 @@ def _wanted(
     options: Steps,
     stepping: execution.Steps,
     runner: Runner,
+    lacking: Failure | None,
 ) -> Recipe:
-    """The recipe of a method on an original, with the settings of its preset."""
+    """The recipe of a method on an original, with the settings of its preset.
+
+    Args:
+        lacking: why the method cannot start at all.
+
+    Raises:
+        NotFound, UsageFailure: no preset that fits; a method that this original does not allow.
+    """
+    if lacking:
+        raise lacking
     here = stepping.unlearned(start.recipe, method, start.forget, given)
     params, preset = options.params(session, runner.store, method, here, given)
     return stepping.unlearned(start.recipe, method, start.forget, params, preset)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
-from deepunlearn_cli.core.errors import Failure, RunFailed
+from deepunlearn_cli.core.errors import ExitCode, Failure, NotFound, RunFailed
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import capacity, code
+from deepunlearn_cli.execution.own import own_failure
 from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner, Step, usable
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.system.processes import Asked, Event, Link, Lost, ProcessPool, Told
@@ -52,7 +52,7 @@ class PoolRunner(Runner):
         """All runs that can be made; a failed one, or a killed worker, does not stop the others.
 
         Raises:
-            Failure: whatever else stops a worker, as `Runner.ensure_all` would raise it.
+            Failure: whatever concerns the machine, as `Runner.ensure_all` would raise it.
         """
         steps = self.plan(recipes)
         missing = [step.recipe for step in steps if step.state == "make"]
@@ -88,7 +88,7 @@ class _Batch:
         self.settled: dict[str, Run | RunFailed] = {}
         for step in steps:
             if step.state != "make":
-                self._settle(step.recipe.key)
+                self._settle(step.recipe)
 
     def make(self, pool: ProcessPool, workers: int) -> None:
         """Have everything made that can be."""
@@ -153,7 +153,12 @@ class _Batch:
                 self.reporter.stopped(recipe)
             case ("ended", made):
                 del self.running[worker]
-                self._settle(recipe.key, made)
+                self._settle(recipe, made)
+            case ("failed", message, hint, code):
+                del self.running[worker]
+                failure = RunFailed(message, hint)
+                failure.code = ExitCode(code)
+                self._fail(recipe.key, failure)
 
     def _lost(self, worker: int, reason: str) -> None:
         self.idle.pop(worker, None)
@@ -167,18 +172,23 @@ class _Batch:
         elif worker not in self.seen:
             raise Failure(f"a worker process was {reason} before it began", "--jobs 1 does without them")
 
-    def _settle(self, key: str, made: bool = False) -> None:
+    def _settle(self, recipe: Recipe, made: bool = False) -> None:
         """Take up what the store has."""
-        run = self.store.get(key)
-        assert run
+        try:
+            run = self._found(recipe, made)
+        except Exception as error:  # noqa: BLE001 - raised again if it is not this run's own
+            self._fail(recipe.key, own_failure(recipe, error))
+        else:
+            self.settled[recipe.key] = run
+            self.reporter.finished(run, made)
+
+    def _found(self, recipe: Recipe, made: bool) -> Run:
+        run = self.store.get(recipe.key)
+        if run is None:
+            raise NotFound(f"the store has lost run {recipe.key}", "the same command makes it again")
         if not made:
             code.check(run)
-        try:
-            self.settled[key] = usable(run)
-        except RunFailed as failure:
-            self._fail(key, failure)
-        else:
-            self.reporter.finished(run, made)
+        return usable(run)
 
     def _fail(self, key: str, failure: RunFailed) -> None:
         """A run failed, and with it every run that would start from it."""
@@ -216,10 +226,18 @@ class _LinkReporter(Reporter):
 def work(link: Link, store: str, device: str) -> None:
     """A worker: makes the runs it is given as recipes, in the store at this place, on this device."""
     runner = Runner(Store.open(store, create=False), device, _LinkReporter(link), sharing=link.workers)
+    _ = runner.materials  # what is wrong with the device is wrong with every run
     for item in link.items():
         recipe = Recipe.from_json(item)
+        link.tell(_made(runner, recipe))
+
+
+def _made(runner: Runner, recipe: Recipe) -> tuple[Any, ...]:
+    """Have a run made; what there is to say of it."""
+    try:
         known = runner.store.get(recipe.key)
-        made = known is None or not known.whole
-        with suppress(RunFailed):  # it is on record, where the owner finds it
-            runner.ensure_whole(recipe)
-        link.tell(("ended", made))
+        runner.ensure_whole(recipe)
+    except Exception as error:  # noqa: BLE001 - raised again if it is not this run's own
+        failure = own_failure(recipe, error)
+        return "failed", failure.message, failure.hint, int(failure.code)
+    return "ended", known is None or not known.whole

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.core.errors import RunFailed
+from deepunlearn_cli.core.errors import RunFailed, StoreCorrupt
 from deepunlearn_cli.core.recipe import Recipe
-from deepunlearn_cli.execution import code
+from deepunlearn_cli.execution import code, own
 from deepunlearn_cli.store import arriving
 from deepunlearn_cli.store.run import OUTPUTS
 
@@ -57,7 +57,7 @@ class Reporter:
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a plan: a recipe and whether its run is already there (`made`, `failed` or `make`)."""
+    """One line of a plan: a recipe, and its run: `made`, `failed`, to `make`, or `damaged` in the store."""
 
     recipe: Recipe
     state: str
@@ -86,6 +86,7 @@ class Runner:
         self.reporter = reporter or Reporter()
         self._sizes: dict[tuple[str, str, str, bool], int] = {}
         self._begun: float | None = time.perf_counter()  # None once something was made
+        self._broken: dict[str, RunFailed] | None = None  # by key, of the batch in hand
 
     @cached_property
     def materials(self) -> Materials:
@@ -130,13 +131,15 @@ class Runner:
             RunFailed: the recipe, or one of its inputs, gives no usable model (on record or just now).
             UsageFailure: it was made by other code of the same revision.
         """
-        run = self.store.get(recipe.key)
-        made = run is None
-        if run is not None:
-            code.check(run)
-        else:
-            run = self._make_whole(recipe)
-        self.reporter.finished(usable(run), made)
+        with own.kept(recipe, self._broken):
+            run = self.store.get(recipe.key)
+            made = run is None
+            if run is not None:
+                code.check(run)
+            else:
+                run = self._make_whole(recipe)
+            usable(run)
+        self.reporter.finished(run, made)
         return run
 
     def ensure_whole(self, recipe: Recipe) -> Run:
@@ -145,27 +148,32 @@ class Runner:
         Raises:
             RunFailed, UsageFailure: as `ensure`.
         """
-        run = self.store.get(recipe.key)
-        if run is None or run.whole:
-            return self.ensure(recipe)
-        made = self._make_whole(recipe)
-        self.reporter.finished(usable(made), made=True)
+        with own.kept(recipe, self._broken):
+            run = self.store.get(recipe.key)
+            if run is None or run.whole:
+                return self.ensure(recipe)
+            made = usable(self._make_whole(recipe))
+        self.reporter.finished(made, made=True)
         return made
 
     def ensure_all(self, recipes: Sequence[Recipe]) -> Outcome:
-        """All runs that can be made; a failed one does not stop the others."""
+        """All runs that can be made; what is wrong with one does not stop the others (`own.py`)."""
         return self.one_by_one(recipes)
 
     def one_by_one(self, recipes: Sequence[Recipe]) -> Outcome:
         """`ensure_all` in this process, one run at a time, however many there might be."""
-        self.reporter.planned(sum(step.state == "make" for step in self.plan(recipes)))
+        missing = sum(step.state == "make" for step in self.plan(recipes))
+        self.reporter.planned(missing)
+        if missing:
+            _ = self.materials  # what is wrong with the device is wrong with every run
         outcome = Outcome([], [])
-        for recipe in recipes:
-            try:
-                outcome.runs.append(self.ensure(recipe))
-            except RunFailed as failure:
-                self.reporter.failed(recipe, failure)
-                outcome.failures.append((recipe, failure))
+        with self._batch():
+            for recipe in recipes:
+                try:
+                    outcome.runs.append(self.ensure(recipe))
+                except RunFailed as failure:
+                    self.reporter.failed(recipe, failure)
+                    outcome.failures.append((recipe, failure))
         return outcome
 
     def width(self, recipes: Sequence[Recipe]) -> int:
@@ -201,7 +209,11 @@ class Runner:
 
     def _plan(self, recipe: Recipe, steps: dict[str, Step], maker: Recipe | None = None) -> None:
         """`maker`: what is made of it, which takes more than its figures."""
-        run = self.store.get(recipe.key)
+        try:
+            run = self.store.get(recipe.key)
+        except StoreCorrupt:
+            steps[recipe.key] = Step(recipe, "damaged")
+            return
         missing = run is None or (maker is not None and not _serves(run, maker))
         if recipe.key in steps and (steps[recipe.key].state == "make" or not missing):
             return
@@ -211,6 +223,14 @@ class Runner:
         steps.pop(recipe.key, None)  # behind its inputs
         state = "made" if run is None or run.status == "done" else run.status
         steps[recipe.key] = Step(recipe, "make" if missing else state)
+
+    @contextmanager
+    def _batch(self) -> Iterator[None]:
+        self._broken = {}
+        try:
+            yield
+        finally:
+            self._broken = None
 
     def _make_whole(self, recipe: Recipe) -> Run:
         for needed in recipe.inputs.values():

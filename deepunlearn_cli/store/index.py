@@ -81,11 +81,16 @@ class Shard:
 
 
 class Index:
-    """Rows of all runs below `runs_dir`, kept in the SQLite file `path`. Safe for many processes at once."""
+    """Rows of all runs below `runs_dir`, kept in the SQLite file `path`. Safe for many processes at once.
+
+    Attributes:
+        unread: what `rows` last left out, for it could not be read: runs by id, whole shards by `ab`.
+    """
 
     def __init__(self, path: Path, runs_dir: Path) -> None:
         self.path = path
         self.runs_dir = runs_dir
+        self.unread: list[str] = []
 
     def rows(self, **filters: str | None) -> list[IndexRow]:
         """Rows that equal every filter given (`id` is a prefix; None means any), by creation time and id.
@@ -110,6 +115,7 @@ class Index:
     def _shards(self) -> list[Shard]:
         stored = self._load(READER_SECONDS)
         known = stored or {}
+        self.unread = []
         shards = [self._current(name, known.get(name)) for name in shard_names(self.runs_dir)]
         self._record(shards, stored, READER_SECONDS)
         return shards
@@ -120,10 +126,14 @@ class Index:
             now, mtime = time.time_ns(), (self.runs_dir / name).stat().st_mtime_ns
             if stored and stored.mtime == mtime:
                 return stored
-            runs, complete = _scan(self.runs_dir / name, stored.runs if stored else {})
-        except OSError:
+            runs, unread = _scan(self.runs_dir / name, stored.runs if stored else {})
+        except FileNotFoundError:
             return Shard(name, 0, {})
-        scanned = Shard(name, mtime if complete and now - mtime >= RACY_NS else 0, runs)
+        except OSError:
+            self.unread.append(name)
+            return Shard(name, 0, {})
+        self.unread += unread
+        scanned = Shard(name, mtime if not unread and now - mtime >= RACY_NS else 0, runs)
         return stored if stored == scanned else scanned
 
     def _load(self, timeout: float, shard: str = "*") -> dict[str, Shard] | None:
@@ -178,10 +188,10 @@ def run_names(shard: Path) -> list[str]:
         return []
 
 
-def _scan(folder: Path, known: Runs) -> tuple[Runs, bool]:
-    """The runs in a shard's folder, read from their manifests unless known; and whether all could be read."""
+def _scan(folder: Path, known: Runs) -> tuple[Runs, list[str]]:
+    """The runs in a shard's folder, read from their manifests unless known; and those that cannot be read."""
     runs: dict[str, tuple[int, IndexRow]] = {}
-    complete = True
+    unread: list[str] = []
     for entry in os.scandir(folder):
         if RUN_ID.fullmatch(entry.name):
             try:
@@ -191,8 +201,9 @@ def _scan(folder: Path, known: Runs) -> tuple[Runs, bool]:
                     old if old and old[0] == stamp else (stamp, manifest.row_of(Path(entry.path)))
                 )
             except manifest.UNREADABLE:
-                complete = False
-    return runs, complete
+                if Path(entry.path).exists():  # or somebody has just removed it
+                    unread.append(entry.name)
+    return runs, unread
 
 
 def _matches(row: Mapping[str, object], wanted: Mapping[str, str]) -> bool:

@@ -143,8 +143,18 @@ def problems(folder: Path) -> Iterator[Problem]:
         return
     if not intact:
         yield Problem(folder.name, MANIFEST, "was edited")
+    elif wrong := _row_problem(folder):
+        yield Problem(folder.name, MANIFEST, wrong)
     yield from _file_problems(folder, files)
     yield from _key_problems(folder)
+
+
+def _row_problem(folder: Path) -> str:
+    try:
+        row_of(folder)
+    except UNREADABLE as error:
+        return f"does not describe this run: {error}"
+    return ""
 
 
 def _describe(path: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from deepunlearn_cli import data
 from deepunlearn_cli.attacks import ATTACKS, Decision, Findings, Gap, OneModel, Rule, Verdict
-from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
 from deepunlearn_cli.execution import recipes, references
 from deepunlearn_cli.execution.runner import Runner
@@ -156,15 +155,13 @@ def _audited(runner: Runner, run: Run, rule: Rule, controls: Mapping[str, Run], 
 
 def controls_of(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:
     """The same attack on each target's retrained model, where the store has it, and on doing nothing."""
-    controls: dict[str, Run] = {}
-    for run in attacked:
-        for control in (on_retrained(run.recipe, runner), on_nothing(run.recipe, runner)):
-            if control and control.key not in controls:
-                try:
-                    controls[control.key] = runner.ensure(control)
-                except RunFailed as failure:
-                    runner.reporter.failed(control, failure)
-    return controls
+    wanted = {
+        control.key: control
+        for run in attacked
+        for control in (on_retrained(run.recipe, runner), on_nothing(run.recipe, runner))
+        if control
+    }
+    return {run.id: run for run in runner.one_by_one(list(wanted.values())).runs}
 
 
 def on_retrained(attack: Recipe, runner: Runner) -> Recipe | None:

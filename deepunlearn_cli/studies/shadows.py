@@ -51,6 +51,31 @@ class Design:
         if self.forget_sets < 1:
             raise UsageFailure(f"--forget-sets {self.forget_sets} is not 1 or more", "--forget-sets 4, say")
 
+    def check(self) -> None:
+        """Refuse a design that leaves no picture to score, before anything is trained for it.
+
+        Raises:
+            UsageFailure: no picture is both forgotten and never seen often enough; a share of nothing.
+        """
+        import numpy as np
+
+        from deepunlearn_cli.attacks._likelihood import scorable
+
+        whole = data.split(self.scene.dataset, self.scene.val_share, self.scene.split_seed)
+        forgotten = np.zeros((self.splits, 1 + int(whole.train.max(initial=0))), np.int32)
+        never = np.zeros_like(forgotten)
+        for number in range(self.splits):
+            half, rest = data.halve(whole, number)
+            never[number, rest] = self.forget_sets
+            for turn in range(self.forget_sets):
+                forgotten[number, data.draw_forget(half, self.share, turn).indices] += 1
+        if not scorable(forgotten, never).any():
+            raise UsageFailure(
+                f"U-LiRA: no picture would be forgotten twice and never seen in {self.splits} splits with "
+                f"{self.forget_sets} forget set{'s' * (self.forget_sets > 1)} each",
+                "--splits 16 --forget-sets 4, say; a larger --share helps too",
+            )
+
     def models(self, method: str, settings: Settings, runner: Runner) -> dict[str, Recipe]:
         """The recipes of a method's models by `SPLIT/FORGET`; their forget sets are kept in the store."""
         from deepunlearn_cli.attacks.ulira import target_name
@@ -88,7 +113,7 @@ def attack(runner: Runner, analyses: Mapping[str, Recipe]) -> Iterator[Analysis]
             text = f"{method}: {len(broken)} of {len(analysis.inputs)} models failed: {broken[0].message}"
             yield Analysis(method, None, RunFailed(text, broken[0].hint))
         else:
-            yield read(runner, method, analysis)
+            yield _analysed(runner, method, analysis)
 
 
 def wanted(analyses: Mapping[str, Recipe]) -> list[Recipe]:
@@ -100,6 +125,13 @@ def read(runner: Runner, method: str, analysis: Recipe) -> Analysis:
     """A method's analysis with all that it found: made again from its models where its figures alone came."""
     models = [runner.ensure(model) for model in analysis.inputs.values()]
     return Analysis(method, runner.ensure_whole(analysis), claim=claims.held_by_all(models))
+
+
+def _analysed(runner: Runner, method: str, analysis: Recipe) -> Analysis:
+    outcome = runner.one_by_one([analysis])
+    if outcome.failures:
+        return Analysis(method, None, outcome.failures[0][1])
+    return read(runner, method, analysis)
 
 
 class ModelCount(TypedDict):

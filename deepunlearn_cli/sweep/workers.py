@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.core.errors import Failure, RunFailed
+from deepunlearn_cli.core.errors import Failure, NotFound, RunFailed, UsageFailure
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import opening
@@ -18,7 +18,7 @@ from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.storage import journal_of, made, open_storage
 from deepunlearn_cli.sweep.study import STOPPED, Study, StudyProgress
-from deepunlearn_cli.system.processes import Link, Lost, ProcessPool, Told
+from deepunlearn_cli.system.processes import Ended, Link, Lost, ProcessPool, Told
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -31,6 +31,7 @@ POLL_SECONDS = 0.2  # between looks at trials that others are running
 LOSSES_BORNE = 10  # worker processes that may die in a row before a sweep gives up
 
 Tell = Callable[[StudyProgress], None]
+Barred = dict[str, Failure]  # by key of a study: why its method cannot act here at all
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,11 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
         workers: 1 to search here with `runner`, more for as many processes that share the threads.
 
     Returns:
-        A failure for each study that was ended by failed trials in a row.
+        A failure for each study that was ended: by failed trials in a row, or because its method cannot
+        act here (on this architecture, say).
 
     Raises:
-        UsageFailure: a method that cannot act on this architecture; storage that cannot be used.
+        UsageFailure: storage that cannot be used.
     """
     with present(order.folder, order.keys) as presence:
         studies = order.open(presence)
@@ -119,31 +121,36 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
             study.forgive(order.patience)
         with order.collecting(tell, studies) as tell:
             if workers == 1:
-                _Worker(order, studies, runner, tell).work()
+                barred = _Worker(order, studies, runner, tell).work()
             else:
-                _in_processes(order, presence, workers, tell)
-        return [failure for failure in (_given_up(study, order) for study in studies) if failure]
+                barred = _in_processes(order, presence, workers, tell)
+        ended = (barred.get(study.question.key) or _given_up(study, order) for study in studies)
+        return [failure for failure in ended if failure]
 
 
-def serve(link: Link, order: Order, parent: str | None) -> None:
+def serve(link: Link, order: Order, parent: str | None) -> Barred:
     """The main function of a worker process; `parent` is the lock of the command."""
     with present(order.folder, order.keys, parent) as presence:
         runner = Runner(Store(Path(order.store)), order.device, sharing=link.workers)
-        _Worker(order, order.open(presence), runner, link.tell).work()
+        return _Worker(order, order.open(presence), runner, link.tell).work()
 
 
-def _in_processes(order: Order, presence: Presence, workers: int, tell: Tell) -> None:
+def _in_processes(order: Order, presence: Presence, workers: int, tell: Tell) -> Barred:
     borne, parent = 0, presence.claim["lock"]
+    barred: Barred = {}
     with ProcessPool(workers) as pool:
         for event in pool.run(serve, [(order, parent)] * workers):
             if isinstance(event, Told):
                 borne = 0
                 tell(event.message)
+            elif isinstance(event, Ended):
+                barred |= event.result
             elif isinstance(event, Lost):
                 borne += 1
                 if borne > LOSSES_BORNE:
                     raise Failure(f"{borne} worker processes died: {event.reason}", "try fewer --jobs")
                 pool.start(serve, order, parent)
+    return barred
 
 
 def _given_up(study: Study, order: Order) -> RunFailed | None:
@@ -163,13 +170,15 @@ class _Worker:
         self.order, self.runner, self.tell = order, runner, tell
         self._open = {study.question.key: study for study in studies}
         self._taken = {key: study.taken() for key, study in self._open.items()}  # when last looked at
+        self._barred: Barred = {}
 
-    def work(self) -> None:
+    def work(self) -> Barred:
         """Search until every study has its trials, or has been given up, or the time is up."""
         while self._open and not self.order.late():
             key = min(self._open, key=self._taken.__getitem__)
             if not self._step(key, self._open[key]):
                 self._rest()
+        return self._barred
 
     def _step(self, key: str, study: Study) -> bool:
         """Make a trial of the study; False if there was none to make."""
@@ -182,8 +191,14 @@ class _Worker:
             self._taken[key] = self.order.wanted  # as far as we are concerned
             return False
         self._taken[key] += 1
-        self._make(study, trial)
-        self.tell(study.standing(self.order.wanted))
+        try:
+            self._make(study, trial)
+        except (UsageFailure, NotFound) as failure:  # whatever its hyperparameters
+            text = f"{study.question.method}: {failure.message}"
+            self._barred[key] = type(failure)(text, failure.hint)
+            del self._open[key]
+        else:
+            self.tell(study.standing(self.order.wanted))
         return True
 
     def _rest(self) -> None:

@@ -219,3 +219,27 @@ def test_models_of_different_classes_are_refused():
         side["logits"] = np.pad(side["logits"], ((0, 0), (0, 1)), constant_values=-9)
     with pytest.raises(UsageFailure, match="differ in their classes"):
         scores_of(targets)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_will_be_scored_is_known_before_there_is_a_model(seed):
+    """The same samples as the likelihood ratios of models, whatever these will say."""
+    from deepunlearn_cli.attacks import _likelihood as likelihood
+
+    draw, samples, splits, sets = np.random.default_rng(seed), 60, 4 + seed % 3, 1 + seed % 2
+    forgotten, never = (np.zeros((splits, samples), int) for _ in range(2))
+    shadows = []
+    for split in range(splits):
+        order = draw.permutation(samples)
+        half, rest = order[:30], order[30:]
+        for _ in range(sets):
+            gone = draw.permutation(half)[: 4 + seed]
+            forgotten[split, gone] += 1
+            never[split, rest] += 1
+            z = draw.normal(size=samples)
+            shadows.append(likelihood.Shadow(split, gone, rest, z[gone], z[rest], 2))
+    sides = list(likelihood.score(shadows, samples))
+    scored = [set(np.concatenate([pair[part].where for pair in sides])) for part in (0, 1)]
+    found = likelihood.scorable(forgotten, never)
+    assert set(np.flatnonzero(found)) == scored[0] & scored[1]
+    assert found.any() or seed < 5 or (splits, sets) == (4, 1)

@@ -190,3 +190,12 @@ def test_what_a_ref_does_not_say_is_asked_for(tmp_path):
     place.refused("attack", "ulira", "--method", "ft", code=2, says=("--dataset and --model missing",))
     words = ("attack", "ulira", place.ids["ft"], "--val-share", "0.2")
     place.refused(*words, code=2, says=("--val-share may go with a checkpoint file",))
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_design_that_scores_no_picture_is_refused_before_anything_is_trained(tmp_path, more):
+    few = ("--splits", "4", "--forget-sets", "1", "--share", "0.01")
+    said = call("attack", "ulira", *SMALL, *few, "--method", "ft", *more, "--store", tmp_path / "store")
+    assert said.code == 2
+    assert "no picture would be forgotten twice and never seen in 4 splits" in said.err
+    assert ok("runs", "--kind", "shadow", "--store", tmp_path / "store", "--json").json == []

@@ -12,7 +12,7 @@ import tiny
 from cli_kit import LONG, TRAIN, call, ok, refused, running, until
 
 from deepunlearn_cli import data
-from deepunlearn_cli.core.errors import RunFailed, UsageFailure
+from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.forgetting import forget_for
@@ -117,14 +117,6 @@ def test_a_batch_that_is_there_needs_no_worker(alone, monkeypatch) -> None:
     assert notes.said == list(dict.fromkeys(expected.said)), "what was asked for twice is told once"
     assert notes.failures == expected.failures
     assert notes.count == expected.count
-
-
-def test_what_is_no_failed_run_stops_the_batch(tmp_path, monkeypatch) -> None:
-    store, recipes = batch(tmp_path / "store")
-    bad = Recipe.from_json(recipes[0].to_json() | {"params": {"epochs": 0}})
-    with pytest.raises(UsageFailure, match="epochs"):
-        PoolRunner(store, "cpu", Notes(), 2).ensure_all([bad])
-    assert store.leftovers() == []
 
 
 def workers_of(parent: int) -> list[int]:

@@ -157,3 +157,21 @@ def test_early_stopping_is_part_of_the_studys_key_and_of_its_trials(tmp_path):
     assert plain.trials(plain.defaults, best=0.1)[0].key == plain.trials(plain.defaults)[0].key
     keys = {early.trials(early.defaults, best=best)[0].key for best in (None, 0.1, 0.2)}
     assert len(keys) == 3
+
+
+def test_a_method_that_cannot_act_here_stops_no_other(tmp_path):
+    class Picky(Formula):
+        def ensure(self, recipe):
+            run = super().ensure(recipe)
+            if recipe.name == "ga":
+                raise UsageFailure("no layer that it knows", "another model")
+            return run
+
+    runner = Picky(store(tmp_path))
+    asked_for = [asked("tpe", method) for method in ("ga", "ft")]
+    of = order(runner.store, *asked_for, wanted=3)
+    [failure] = search(of, 1, runner, lambda _: None)
+    assert failure.message == "ga: no layer that it knows"
+    assert isinstance(failure, UsageFailure)
+    assert [study.done() for study in of.open(Presence(None))] == [0, 3]
+    assert sum(recipe.name == "ga" for recipe in runner.asked) <= 1, "it is not tried again and again"

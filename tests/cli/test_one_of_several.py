@@ -1,0 +1,76 @@
+"""One of several things asked for cannot be: it is told and counted (6), and the others go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cli_kit import TRAIN, call, ok
+
+from deepunlearn_cli.sweep import presets
+from deepunlearn_cli.sweep.presets import Preset
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    """An original without a validation part."""
+    store = tmp_path_factory.mktemp("several") / "store"
+    ok(*TRAIN, "--val-share", "0", "--forget", "random:0.1", "--store", store, "-q")
+    return store
+
+
+def original(store: Path) -> str:
+    return ok("runs", "--kind", "train", "--name", "original", "--store", store, "-q").lines[0]
+
+
+def names(store: Path, ids: list[str]) -> list[str]:
+    rows = ok("runs", "--store", store, "--json").json
+    return [row["name"] for one in ids for row in rows if row["id"] == one]
+
+
+@pytest.mark.parametrize("more", [(), ("--jobs", "2")])
+def test_a_method_that_cannot_be_stops_no_other(store, more):
+    said = call(
+        "unlearn", original(store), "--method", "nablatau,kde,ft,ga", *more, "--force", "--store", store
+    )
+    assert said.code == 6
+    assert names(store, said.lines) == ["ft", "ga"]
+    for method in ("nablatau", "kde"):
+        assert f"warning: {method} (run " in said.err, "each is told"
+    assert said.err.count("--val-share 0.15") == 2
+
+
+def test_a_method_that_has_no_recipe_here_stops_no_other(store):
+    said = call("unlearn", original(store), "--method", "amnesiac,ft", "--store", store)
+    assert said.code == 6
+    assert names(store, said.lines) == ["ft"]
+    assert "Amnesiac needs the track" in said.err
+    planned = call("unlearn", original(store), "--method", "amnesiac,ft", "--dry-run", "--store", store)
+    assert planned.code == 6
+    assert "Amnesiac needs the track" in planned.err
+    alone = call("unlearn", original(store), "--method", "amnesiac", "--store", store)
+    assert alone.code == 2
+
+
+def test_a_method_without_the_preset_stops_no_other(store, tmp_path):
+    presets.write(Preset("ft", 1, {"epochs": 1}), tmp_path / "ft.toml")
+    words = ("unlearn", original(store), "--preset", tmp_path / "ft.toml", "--store", store)
+    said = call(*words, "--method", "ga,ft")
+    assert said.code == 6
+    assert names(store, said.lines) == ["ft"]
+    assert "is a preset of ft, not of ga" in said.err
+    assert call(*words, "--method", "ga").code == 2
+    assert call(*words, "--method", "ga,ct").code == 2, "nothing is left"
+
+
+def test_a_damaged_run_among_several_stops_no_other(store):
+    words = ("unlearn", original(store), "--method", "ct,srl", "--store", store)
+    first = ok(*words).lines
+    (store / "runs" / first[0][:2] / first[0] / "manifest.json").unlink()
+    said = call(*words)
+    assert said.code == 6
+    assert said.lines == first[1:]
+    assert f"prune {first[0]}" in said.err
+    states = {row["id"]: row["state"] for row in ok(*words, "--dry-run", "--json").json}
+    assert states == {first[0]: "damaged", first[1]: "made"}
+    ok("prune", first[0], "--yes", "--store", store)

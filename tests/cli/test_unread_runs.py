@@ -1,0 +1,65 @@
+"""Runs that cannot be read are left out of lists and tables, counted and told; the others stand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from cli_kit import TRAIN, call, ok
+
+from deepunlearn_cli.core.recipe import canonical
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    store = tmp_path_factory.mktemp("unread") / "store"
+    ok(*TRAIN, "--role", "both", "--seeds", "0-1", "--store", store, "-q")
+    ok("unlearn", ok("runs", "--store", store, "-q").lines[0], "--method", "ct", "--store", store, "-q")
+    return store
+
+
+def edited(text: str, change, *, sealed: bool) -> str:
+    """A manifest with its row changed, and sealed again or not."""
+    content = json.loads(text)
+    change(content["row"])
+    content.pop("seal")
+    seal = hashlib.sha256(canonical(content).encode()).hexdigest() if sealed else "0" * 64
+    return json.dumps(content | {"seal": seal})
+
+
+DAMAGES = {
+    "a field is missing": lambda text: edited(text, lambda row: row.pop("model"), sealed=True),
+    "text for a number": lambda text: edited(text, lambda row: row.update(created="x"), sealed=True),
+    "a list for scores": lambda text: edited(text, lambda row: row.update(scores=[1]), sealed=True),
+    "deep nesting": lambda _: "[" * 100_000,
+    "a broken seal": lambda text: edited(text, lambda row: row.update(name="other"), sealed=False),
+    "torn": lambda text: text[: len(text) // 2],
+    "no object": lambda _: "3",
+    "not text": lambda _: "\0",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_manifest_takes_its_own_run_only(store, damage):
+    every = ok("runs", "--store", store, "-q").lines
+    run = every[1]
+    path = store / "runs" / run[:2] / run / "manifest.json"
+    sound = path.read_text()
+    try:
+        path.write_text(DAMAGES[damage](sound))
+        (store / "index.sqlite").unlink()  # which knows the row from before
+        for words in (("runs",), ("report",), ("rank",)):
+            said = call(*words, "--store", store)
+            assert f"left out: 1 run that cannot be read ({run}); `deepunlearn verify`" in said.err, words
+            assert said.code in (0, 2, 3), words  # of so few runs there may be no ranking
+            assert "unexpected" not in said.err
+        left = [one for one in every if one != run]
+        assert ok("runs", "--store", store, "-q").lines == left
+        assert run in call("verify", "--store", store).out
+    finally:
+        path.write_text(sound)
+    said = ok("runs", "--store", store, "-q")
+    assert said.lines == every
+    assert "left out" not in said.err
