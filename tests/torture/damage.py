@@ -16,6 +16,7 @@ def damage(at: Scene) -> None:
     """One run damaged: nothing ends in an accident, `verify` says 7, and 0 once the run is gone."""
     run = at.rng.choice(at.runs)
     harm = at.rng.choice(HARMS)
+    others = made_from(at, [run.name])
     harm(at, run)
     gone = not run.is_dir() or not any(run.iterdir())
     at.given_up.add(run.name)
@@ -26,7 +27,7 @@ def damage(at: Scene) -> None:
         assert said.code in (0, 2, 3, 6, 7), at.tell(said)
     if not (gone and (run / "manifest.json").is_file()):  # made again
         at.verify(7)
-        _prune(at, run.name)
+        _prune(at, run.name, others)
     at.verify(0)
     at.ok("runs")
     at.ok("bench", at.home / "plan.toml")
@@ -57,12 +58,11 @@ def _weighable(at: Scene) -> bool:
     return True
 
 
-def _prune(at: Scene, name: str) -> None:
+def _prune(at: Scene, name: str, others: set[str]) -> None:
     """Remove a damaged run; those made from it, if it has any, go first."""
     said = at("prune", name, "--yes")
     if said.code != 0:
         assert said.code == 2, at.tell(said)
-        others = made_from(at, [name])
         at.given_up |= others
         at.ok("prune", name, *sorted(others), "--yes")
     assert name not in {run.name for run in at.runs}, at.tell(said)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import shutil
 import signal
 import subprocess
@@ -10,11 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-from cli_kit import Child, Said, clean_environment
+from cli_kit import Child, Said, call, clean_environment
 from hostile import bad_words
 from round_kit import MAKING, READING, SECONDS, Scene, check_gone, check_said, commands, made_from, members
+
+import deepunlearn_cli
 
 NUMBERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 GENTLE = NUMBERS[1:]
@@ -129,10 +134,11 @@ def other_user(at: Scene) -> None:
     """Another user, who may read and not write: what reads is served, what makes is refused in one line."""
     for _ in range(2):
         _, words = _one(at, READING)
-        said = at(*words, at_first=_become_another)
+        said = at(*words, at_first=partial(_become_another, words, at.store))
         assert said.code == 0 or "--out" in map(str, words), at.tell(said)
     before = _listing(at.store)
-    said = at(*_one(at, MAKING)[1], at_first=_become_another)
+    words = _one(at, MAKING)[1]
+    said = at(*words, at_first=partial(_become_another, ("runs",), at.store))
     assert said.code in (0, 2, 6), at.tell(said)
     assert _listing(at.store) == before, at.tell(said)
     at.verify()
@@ -182,7 +188,13 @@ def _until_it_hears(pid: int) -> None:
         time.sleep(0.002)
 
 
-def _become_another() -> None:
+def _become_another(words: tuple[object, ...], store: Path) -> None:
+    """Be another user, to whom the interpreter's own files may be closed: what the words take is loaded before."""
+    call(*words, "--store", store)
+    "".encode("cp437")  # as names in a zip file may be
+    for module in pkgutil.walk_packages(deepunlearn_cli.__path__, "deepunlearn_cli."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     os.setgroups([])
     os.setgid(USER)
     os.setuid(USER)

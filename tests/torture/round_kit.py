@@ -16,6 +16,8 @@ from pathlib import Path
 
 from cli_kit import Child, Said, small_npz
 
+from deepunlearn_cli.store import Store
+
 SECONDS = 120.0  # that a command of this size may take on a busy machine
 LEFT_SECONDS = 5.0  # that what a killed process started may outlive it
 PLAN = """datasets = ["npz:{data}"]
@@ -126,13 +128,13 @@ def scene(folder: Path, seed: str) -> Scene:
 def commands(at: Scene) -> dict[str, tuple[object, ...]]:
     """Commands that end with 0 where nothing disturbs them, however often they were disturbed before."""
     home, pick, original = base()[0], at.rng, at.original
-    methods = ",".join(pick.sample(["ft", "ga", "ssd", "ct", "scrub"], 3))
-    seed, out = pick.randrange(1, 99), at.home / f"out-{pick.randrange(99)}"
+    methods = ",".join(pick.sample(["ft", "ga", "ct", "scrub", "ng+"], 3))
+    seed, out = pick.randrange(1, 20), at.home / f"out-{pick.randrange(99)}"
     short = ("-p", "epochs=1")
     return {
         "train": ("train", *training(home), "--seeds", f"{seed}-{seed + 1}", "--jobs", pick.choice([1, 2])),
         "train --out": ("train", *training(home), "--seeds", seed, "--out", f"{out}.pt", "--force"),
-        "unlearn": ("unlearn", "--method", methods, "--ckpt", original, *short, "--jobs", 2, "--seed", seed),
+        "unlearn": ("unlearn", "--method", methods, "--ckpt", original, *short, "-p", f"lr={seed / 1000}", "--jobs", 2),
         "unlearn FILE": (
             "unlearn", "--method", "ft", "--ckpt", at.home / "orig.pt", *short, "--out", f"{out}.pt", "--force",
         ),
@@ -161,12 +163,9 @@ def _models(at: Scene) -> list[str]:
 
 def made_from(at: Scene, names: Iterable[str]) -> set[str]:
     """Ids of the other runs that were made from some, and from these."""
-    found, new = {*names}, {*names}
-    files = {run.name: run / "recipe.json" for run in at.runs}
-    recipes = {key: file.read_bytes() for key, file in files.items() if file.is_file()}
+    store, found, new = Store(at.store), {*names}, {*names}
     while new:
-        of = [one.encode() for one in new]
-        new = {key for key, text in recipes.items() if key not in found and any(one in text for one in of)}
+        new = {key for keys in store.dependents(new).values() for key in keys} - found
         found |= new
     return found - {*names}
 

@@ -21,6 +21,7 @@ from round_kit import Scene, scene
 
 pytestmark = pytest.mark.torture
 ROUNDS = int(os.environ.get("DEEPUNLEARN_TORTURE_ROUNDS", "200"))
+EACH = 2  # disturbances of a round, one after the other
 SEED = os.environ.get("DEEPUNLEARN_TORTURE_SEED", "0")
 ALWAYS: list[Callable[[Scene], None]] = [
     happens.signals, happens.signals, happens.signals, happens.pruning, happens.worker, happens.start_up, happens.bad_input,
@@ -50,9 +51,12 @@ def possible(tmp_path_factory: pytest.TempPathFactory) -> list[Callable[[Scene],
 
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_round(number, folder, possible):
-    happening = random.Random(f"{SEED}-{number}-what").choice(possible)
+    happenings = random.Random(f"{SEED}-{number}-what").choices(possible, k=EACH)
     at = scene(folder, f"{SEED}-{number}")
-    before = at.sealed()
-    at.history.append(f"# seed {SEED}, round {number}: {happening.__name__}")
-    happening(at)
-    at.check_kept(before)
+    for happening in sorted(
+        happenings, key=lambda one: one is beside
+    ):  # what that leaves is nobody's to repair
+        before = at.sealed()
+        at.history.append(f"# seed {SEED}, round {number}: {happening.__name__}")
+        happening(at)
+        at.check_kept(before)
