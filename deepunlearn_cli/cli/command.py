@@ -42,7 +42,7 @@ NO_SUCH_PATH = (
     errno.ELOOP,
     errno.ENOTDIR,
     errno.EISDIR,
-)  # whatever was to be done with it
+)  # whatever it was for
 HOW = {
     ExitCode.HUNG_UP: "hung up",
     ExitCode.INTERRUPTED: "interrupted",
