@@ -99,11 +99,12 @@ def start_up(at: Scene) -> None:
 
 
 def bad_input(at: Scene) -> None:
-    """Something that nobody meant: told in one line, and nothing of the store has changed."""
+    """Something that nobody meant: told in one line, the store is as sound as before, and no pickle was executed."""
     for _ in range(4):
         words = bad_words(at.rng, at.home, at.original)
         said = at(*words)
         assert said.code in (0, 2, 3, 6), at.tell(said)
+        assert not (at.home / "bang").exists(), at.tell("a pickle was executed")
     at.verify()
     at.ok(*_one(at, READING)[1])
 
