@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +194,9 @@ def _become(
     main()
 
 
-def on_terminal(*words: object, cwd: Path, width: int = 100, both: bool = True) -> tuple[int, str, str]:
+def on_terminal(
+    *words: object, cwd: Path, width: int = 100, both: bool = True, term: str = "xterm-256color"
+) -> tuple[int, str, str]:
     """A call with stdout (and with `both` stderr) on terminals of their own: code and what each was sent."""
     import fcntl
     import struct
@@ -210,7 +212,7 @@ def on_terminal(*words: object, cwd: Path, width: int = 100, both: bool = True) 
     ]
     for reader in readers:
         reader.start()
-    child = Child(*words, cwd=cwd, work=_no_columns, **names)
+    child = Child(*words, cwd=cwd, work=partial(_on, term), **names)
     said = child.wait()
     for _, slave in pairs:
         os.close(slave)
@@ -220,8 +222,8 @@ def on_terminal(*words: object, cwd: Path, width: int = 100, both: bool = True) 
     return said.code, texts[0], texts[1] if both else said.err
 
 
-def _no_columns() -> None:
-    os.environ["TERM"] = "xterm-256color"
+def _on(term: str) -> None:
+    os.environ["TERM"] = term
 
 
 def _drain(master: int, into: bytearray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
 import re
@@ -20,7 +21,7 @@ from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.console import Console, Result
 from deepunlearn_cli.cli.parameter import Command, option
 from deepunlearn_cli.cli.unfold import parameter, unfolded
-from deepunlearn_cli.core.errors import ExitCode, Failure
+from deepunlearn_cli.core.errors import ExitCode, Failure, UsageFailure
 from deepunlearn_cli.core.plugins import Notice
 from deepunlearn_cli.core.room import CURE, is_full
 from deepunlearn_cli.system import streams
@@ -38,6 +39,12 @@ EXAMPLE_WIDTH = 78  # columns: 80 less the margins of help
 GLUE = "\N{NO-BREAK SPACE}"
 FEW = 3  # ids named of many
 DEFAULT_STORE = Path("deepunlearn-store")
+NO_SUCH_PATH = (
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENOTDIR,
+    errno.EISDIR,
+)  # whatever it was for
 HOW = {
     ExitCode.HUNG_UP: "hung up",
     ExitCode.INTERRUPTED: "interrupted",
@@ -270,6 +277,9 @@ def _of(error: BaseException) -> Failure:
     if isinstance(error, Exception) and is_full(error):
         path = next(filter(None, (getattr(error, name, None) for name in ("filename", "filename2"))), "")
         return Failure(f"the disk has no room{f' for {path}' if path else ''}: {error}", CURE)
+    if isinstance(error, OSError) and error.errno in NO_SUCH_PATH:
+        path = f"{error.filename}: " if error.filename else ""
+        return UsageFailure(f"{path}{error.strerror}", "give another path")
     if isinstance(error, MemoryError):
         return Failure(f"not enough memory: {error}", "a smaller -p batch_size or --jobs 1 takes less")
     return Failure(f"unexpected {type(error).__name__}: {error}", "--debug shows where; please report it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -14,7 +15,7 @@ from deepunlearn_cli.cli.listing import row_table
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
-from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.rows import IndexRow
@@ -60,7 +61,7 @@ def prune(
     from deepunlearn_cli.store import Run
 
     store = session.store()
-    ids = [store.find(ref).id for ref in read_refs(refs)] if refs else []
+    ids = [_named(store, ref) for ref in read_refs(refs)] if refs else []
     ids += [row["id"] for row in store.rows(status="failed")] if failed else []
     ids = list(dict.fromkeys(ids))
     _check_living(store, ids)
@@ -75,14 +76,26 @@ def prune(
     return Result(tables=[table] if runs else [], ids=ids, notes=notes)
 
 
+def _named(store: Store, ref: str) -> str:
+    """The id of a run, and of one too whose folder is gone: `verify` misses it until it is pruned."""
+    try:
+        return store.find(ref).id
+    except NotFound:
+        gone = [key for key in store.sealed.all() if key.startswith(ref.lower())]
+        if len(gone) != 1:
+            raise
+        return gone[0]
+
+
 def _check_living(store: Store, ids: list[str]) -> None:
     """Refuse to remove trials of a search that goes on: it would make them again."""
+    from deepunlearn_cli.store import Run
     from deepunlearn_cli.sweep.presence import living
 
     at_work = living(store.studies)
     for run_id in ids if at_work else ():
-        one = _row(store.find(run_id))
-        if one["kind"] == "trial" and (study := _study(store.find(run_id))) in at_work:
+        run = Run(run_id, store.place(run_id))
+        if _row(run)["kind"] == "trial" and (study := _study(run)) in at_work:
             raise UsageFailure(
                 f"{run_id} is a trial of {study}, which is being searched",
                 "leave it out, or wait for the end of that search: deepunlearn sweep list",
@@ -107,7 +120,8 @@ def _row(run: Run) -> IndexRow:
 
 def _size(run: Run) -> int:
     """Bytes on disk, of whatever is there."""
-    return sum(path.lstat().st_size for path in (run.path, *run.path.rglob("*")) if not path.is_dir())
+    there = [run.path, *run.path.rglob("*")] if os.path.lexists(run.path) else []
+    return sum(path.lstat().st_size for path in there if not path.is_dir())
 
 
 def _check_dependents(dependents: dict[str, list[str]]) -> None:

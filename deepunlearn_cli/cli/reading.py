@@ -124,7 +124,10 @@ def read_precision(given: str | None, device: str) -> str:
 def _stdin_refs() -> list[str]:
     if sys.stdin.isatty():
         raise UsageFailure("- reads run ids from a pipe, and stdin is a terminal", "deepunlearn runs | ... -")
-    return [line.split("\t")[0].strip() for line in sys.stdin if line.strip()]
+    try:
+        return [line.split("\t")[0].strip() for line in sys.stdin if line.strip()]
+    except OSError as error:
+        raise UsageFailure(f"stdin cannot be read: {error.strerror}", "deepunlearn runs | ... -") from None
 
 
 def set_values(**options: Any) -> dict[str, Any]:

@@ -198,7 +198,8 @@ def _json_object(row: Row) -> str:
         return _STRICT.encode(_plain(row))
 
 
-_STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+# ASCII alone, which every stdout can take as it is: an escape of a stream's own would be no JSON.
+_STRICT = json.JSONEncoder(ensure_ascii=True, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

@@ -304,3 +304,11 @@ def test_json_failures_are_one_object(tmp_path):
     assert report["schema"] == "deepunlearn.error/1"
     assert report["code"] == said.code == 3
     assert ok("methods", "--json").json[0]["schema"] == "deepunlearn.method/1"
+
+
+@pytest.mark.parametrize("path", ["9" * 5000, "/dev/null/x"])
+@pytest.mark.parametrize("words", [("rank", "--from"), ("report", "--from"), ("bench",)])
+def test_a_path_that_cannot_be_is_told(tmp_path, words, path):
+    said = call(*words, path, "--store", tmp_path / "store")
+    assert said.code in (2, 3), said
+    assert [line.split(":")[0] for line in said.err.splitlines()] == ["error", "hint"]

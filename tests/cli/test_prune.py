@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from cli_kit import call
+from cli_kit import bench, call
 from store_kit import put, recipe
 
 from deepunlearn_cli.store import Store
@@ -153,3 +153,12 @@ def test_whatever_a_killed_process_leaves_is_known(tmp_path, name):
     assert call("prune", "--leftovers", "--store", store.root).code == 0
     assert not path.exists()
     assert store.leftovers() == []
+
+
+def test_a_run_whose_folder_is_gone_can_be_pruned(tmp_path):
+    place = bench(tmp_path)
+    shutil.rmtree(place.store / "runs" / place.ids["umia"][:2] / place.ids["umia"])
+    assert place("verify").code == 7
+    place.ok("prune", place.ids["umia"][:6], "--yes")
+    assert place("verify").code == 0
+    place.refused("prune", place.ids["umia"], "--yes", code=3)
