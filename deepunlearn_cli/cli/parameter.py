@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from functools import cached_property
 from typing import Any, ClassVar
@@ -13,6 +14,14 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from deepunlearn_cli.cli.console import Console
 from deepunlearn_cli.cli.environment import takes_variable
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
+
+TYPED = "deepunlearn.typed"
+
+
+def typed(ctx: typer.Context) -> str:
+    """The command as it was typed, for a shell."""
+    path = ctx.command_path.split()
+    return shlex.join(["deepunlearn", *path[1:], *ctx.meta.get(TYPED, ())])
 
 
 def option(*names: str, **settings: Any) -> Any:
@@ -51,7 +60,8 @@ class Command(TyperCommand):
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As click does."""
+        """As click does; the words are kept as they were typed."""
+        ctx.meta[TYPED] = list(args)
         names = {name for parameter in self.params for name in parameter.opts}
         scores = any(word == "--scores" or word.startswith("--scores=") for word in args)
         if "--retrained" in names and not scores:
