@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.recipe import Recipe, canonical
 from deepunlearn_cli.store.asked import chosen_by
 from deepunlearn_cli.store.run import ELSEWHERE, FACTS, LOG, RECIPE, SCORES, Run, plain
@@ -200,7 +201,7 @@ class FiguresFile:
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
-                os.write(descriptor, text.encode())
+                os.write(descriptor, text.encode("utf-8", "backslashreplace"))  # as JSON escapes it
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -276,4 +277,4 @@ def _unsealed(text: bytes) -> Line | None:
 
 
 def _seal(told: Line) -> str:
-    return hashlib.sha256(canonical(told).encode("utf-8", "surrogatepass")).hexdigest()[:SEAL]
+    return hashlib.sha256(encoded(canonical(told))).hexdigest()[:SEAL]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 import zipfile
 from pathlib import Path
@@ -40,7 +39,7 @@ def test_a_claim_of_another_type_names_file_and_key(tmp_path: Path, key: str, va
     write(tmp_path / "good.pt", WEIGHTS, CLAIMS)
     assert read(tmp_path / "good.pt").claims["dataset"] == "digits"
     write(tmp_path / "bad.pt", WEIGHTS, CLAIMS | {key: value})
-    with pytest.raises(UsageFailure, match=rf"bad\.pt: .*{key}|bad\.pt: .*forget|bad\.pt: .*data"):
+    with pytest.raises(UsageFailure, match=rf"bad\.pt: its description: {key}\b.* = .* is not "):
         read(tmp_path / "bad.pt")
 
 
@@ -95,4 +94,3 @@ def test_arrays_that_claim_more_than_they_hold_are_refused(tmp_path: Path) -> No
     check_spec(f"npz:{tmp_path / 'big.npz'}")
     with pytest.raises(UsageFailure, match="x_train cannot be read"):
         open_dataset(f"npz:{tmp_path / 'big.npz'}", tmp_path / "home")
-    assert json.dumps(CLAIMS)
