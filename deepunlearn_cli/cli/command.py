@@ -20,9 +20,10 @@ from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.console import Console, Result
 from deepunlearn_cli.cli.parameter import Command, option, typed
 from deepunlearn_cli.cli.unfold import parameter, unfolded
-from deepunlearn_cli.core.errors import ExitCode, Failure, Unagreed
+from deepunlearn_cli.core.errors import ExitCode, Failure, Unagreed, UsageFailure
 from deepunlearn_cli.core.plugins import Notice
 from deepunlearn_cli.core.room import CURE, is_full
+from deepunlearn_cli.core.typed import LARGEST, shortened
 from deepunlearn_cli.system import streams
 from deepunlearn_cli.system.rights import forbidden
 from deepunlearn_cli.system.stopping import Stopped, Watch
@@ -154,6 +155,7 @@ def _with_common_options(body: Body, declared: type[Declared] | None, *, keeps: 
         made = {one.name: one.take(options) for one in folded}
 
         def work() -> Result:
+            _check_numbers(given)
             _check_outputs(given, asks=asks)
             return body(session, **options, **made)
 
@@ -163,6 +165,17 @@ def _with_common_options(body: Body, declared: type[Declared] | None, *, keeps: 
     command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in every}
     return command
+
+
+def _check_numbers(given: Mapping[str, Any]) -> None:
+    """Refuse numbers that are none, and those that no machine holds, whatever the option."""
+    for name, value in given.items():
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, int | float) and not -LARGEST <= one <= LARGEST:
+                option = f"--{name.replace('_', '-')}"
+                raise UsageFailure(
+                    f"{option} {shortened(one)} is no number to work with", f"{option} takes finite numbers"
+                )
 
 
 def _check_outputs(given: Mapping[str, Any], *, asks: bool) -> None:
