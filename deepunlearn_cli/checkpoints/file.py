@@ -30,6 +30,7 @@ from deepunlearn_cli.checkpoints.contents import (
     state_dicts,
 )
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.recipe import Recipe, Written
 from deepunlearn_cli.core.typed import Count, Digest, Mistyped, Text, Time, check
 from deepunlearn_cli.core.whole import write_whole
@@ -96,7 +97,7 @@ def weights_hash(weights: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(weights):
         value = weights[name].detach().cpu().contiguous()
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(encoded(f"{name} {value.dtype} {tuple(value.shape)}\n"))
         digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 

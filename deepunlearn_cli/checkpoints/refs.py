@@ -9,7 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from deepunlearn_cli import data, models
-from deepunlearn_cli.checkpoints import drafts, foreign, pictures, training
+from deepunlearn_cli.checkpoints import consent, drafts, foreign, pictures, training
 from deepunlearn_cli.checkpoints.drafts import Said
 from deepunlearn_cli.checkpoints.file import Checkpoint, Claims, looks_like_file, read
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
@@ -41,7 +41,7 @@ class Wanted(Said):
 
     def of_files(self) -> list[str]:
         """The options given that only a file needs: a run knows these itself."""
-        own = ("forget", "with_duplicates", "offline")
+        own = ("model", "forget", "with_duplicates", "offline")
         names = [one.name for one in fields(self) if one.name not in own]
         return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
 
@@ -152,6 +152,7 @@ def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False
         raise UsageFailure(
             f"{' and '.join(names)} may go with a checkpoint file, not with the run {ref}", "leave that out"
         )
+    consent.check_run(f"run {ref}", recipe, wanted.model)
     dataset = data.load_dataset(recipe.data["fingerprint"], runner.store.data)
     forget = forgetting.intended(recipe, runner) if forgetful else None
     return Model(recipe, dataset, dataset.name, forget)
@@ -244,10 +245,10 @@ def _said(file: Checkpoint, wanted: Wanted) -> tuple[str, str]:
     if not spec or not model:
         missing = " and ".join(n for n, value in (("--dataset", spec), ("--model", model)) if not value)
         raise UsageFailure(f"{file.path} does not say what it is: {missing} missing", "add it, and --forget")
-    if not wanted.dataset and data.asks_to_import(spec):
-        raise UsageFailure(f"{file.path} asks to import {spec!r}", f"if you trust it, add --dataset {spec}")
-    if not wanted.model and models.is_code(model):
-        raise UsageFailure(f"{file.path} asks to import {model!r}", f"if you trust it, add --model {model}")
+    consent.check_dataset(str(file.path), spec, wanted.dataset)
+    consent.check_model(str(file.path), model, wanted.model)
+    for other in consent.others(claimed) if claimed else ():
+        consent.check_model(str(file.path), other, wanted.model)
     return spec, model
 
 

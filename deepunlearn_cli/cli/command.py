@@ -19,11 +19,12 @@ import typer
 
 from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.console import Console, Result
-from deepunlearn_cli.cli.parameter import Command, option
+from deepunlearn_cli.cli.parameter import Command, option, typed
 from deepunlearn_cli.cli.unfold import parameter, unfolded
-from deepunlearn_cli.core.errors import ExitCode, Failure, UsageFailure
+from deepunlearn_cli.core.errors import ExitCode, Failure, Unagreed, UsageFailure
 from deepunlearn_cli.core.plugins import Notice
 from deepunlearn_cli.core.room import CURE, is_full
+from deepunlearn_cli.core.typed import LARGEST, shortened
 from deepunlearn_cli.system import streams
 from deepunlearn_cli.system.rights import forbidden
 from deepunlearn_cli.system.stopping import Stopped, Watch
@@ -78,6 +79,7 @@ class Session:
     store_path: Path
     console: Console
     debug: bool = False
+    typed: str = "deepunlearn"  # the whole call
 
     def store(self, *, create: bool = False) -> Store:
         """The store, which must exist unless `create`."""
@@ -162,24 +164,36 @@ def _with_common_options(body: Body, declared: type[Declared] | None, *, keeps: 
         own = [*own, parameter("force", ForceOption, False)]
 
     @functools.wraps(body)
-    def command(**options: Any) -> None:
+    def command(ctx: typer.Context, **options: Any) -> None:
         console = Console(options.pop("json"), options.pop("quiet"))
-        session = Session(options.pop("store"), console, options.pop("debug"))
+        session = Session(options.pop("store"), console, options.pop("debug"), typed())
         given = dict(options)
         if asks:
             del options["force"]
         made = {one.name: one.take(options) for one in folded}
 
         def work() -> Result:
+            _check_numbers(given)
             _check_outputs(given, asks=asks)
             return body(session, **options, **made)
 
         raise typer.Exit(int(_guarded(session, work)))
 
-    every = [*own, *_COMMON]
+    every = [_CONTEXT, *own, *_COMMON]
     command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in every}
     return command
+
+
+def _check_numbers(given: Mapping[str, Any]) -> None:
+    """Refuse numbers that are none, and those that no machine holds, whatever the option."""
+    for name, value in given.items():
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, int | float) and not -LARGEST <= one <= LARGEST:
+                option = f"--{name.replace('_', '-')}"
+                raise UsageFailure(
+                    f"{option} {shortened(one)} is no number to work with", f"{option} takes finite numbers"
+                )
 
 
 def _check_outputs(given: Mapping[str, Any], *, asks: bool) -> None:
@@ -190,6 +204,7 @@ def _check_outputs(given: Mapping[str, Any], *, asks: bool) -> None:
             outputs.agree(name, path, force=given["force"])
 
 
+_CONTEXT = parameter("ctx", typer.Context, inspect.Parameter.empty)
 _COMMON = [
     parameter("store", StoreOption, DEFAULT_STORE),
     parameter("json", JsonOption, False),
@@ -217,6 +232,8 @@ def _ended(session: Session, work: Callable[[], Result], watch: Watch) -> ExitCo
         if session.debug:
             traceback.print_exc()
         failure = _stopped(watch) if watch.number else _of(error)
+        if isinstance(failure, Unagreed):
+            failure = failure.of(session.typed)
         session.console.fail(failure)
         return failure.code
 

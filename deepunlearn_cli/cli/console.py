@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import ExitCode, Failure
-from deepunlearn_cli.core.names import printable
+from deepunlearn_cli.core.names import in_json, printable
 from deepunlearn_cli.reporting.formats import render
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class Console:
             sys.stdout.write(result.text if result.text.endswith("\n") else result.text + "\n")
         elif self.json:
             for table in result.tables:
-                sys.stdout.write(_lines(render(table, "jsonl")))
+                lines = render(table, "jsonl")
+                sys.stdout.write(_lines(in_json(lines, sys.stdout.encoding or "ascii")))
         elif result.markdown:
             self._page(result.markdown)
         elif self.interactive:

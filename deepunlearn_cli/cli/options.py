@@ -108,7 +108,8 @@ FileModel = Annotated[
     option(
         "--model",
         metavar="NAME",
-        help="Its architecture. (default: what the file says)",
+        help="Its architecture; code of yours is imported only if named here, of a run too. "
+        "(default: what the file says)",
         autocompletion=complete_models,
         rich_help_panel=FILE,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from contextvars import ContextVar
 from functools import cached_property
@@ -17,6 +18,11 @@ from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 
 # the command, as it was typed
 given: ContextVar[tuple[str, ...]] = ContextVar("given", default=("deepunlearn",))
+
+
+def typed() -> str:
+    """The command as it was typed, for a shell."""
+    return shlex.join(given.get())
 
 
 def option(*names: str, **settings: Any) -> Any:

@@ -111,6 +111,6 @@ def _sample_rows(one: Judged, classes: Sequence[str]) -> list[SampleRow]:
 def _write(path: Path, table: Table) -> None:
     text = render(table, "csv" if path.suffix == ".csv" else "jsonl")
     try:
-        write_whole(path, f"{text}\n".encode("utf-8", "replace"))
+        write_whole(path, f"{text}\n".encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageFailure(f"cannot write {path}: {error.strerror}", "choose another file") from None

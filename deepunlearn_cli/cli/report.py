@@ -92,7 +92,7 @@ def report(
     if control and not refs:
         raise UsageFailure("--control is held against a run", "deepunlearn report RUN --control REF")
     if refs:
-        return printed(_runs(session, read_refs(refs), control), format, out)
+        return printed(_runs(session, read_refs(refs), control, only), format, out)
     if chosen_format(format, out) == "html":
         return written(_page(source), out)
     check_table(table, source)
@@ -118,20 +118,20 @@ def _sweeps(source: Source) -> Sequence[Row]:
     return []
 
 
-def _runs(session: Session, refs: Sequence[str], control: str | None) -> list[Table]:
+def _runs(session: Session, refs: Sequence[str], control: str | None, only: Only) -> list[Table]:
     from deepunlearn_cli.reporting.one_run import run_table
 
     if control:
-        _admit(session, refs, control)
+        _admit(session, refs, control, only.model)
     ids = [session.store().find(ref).id for ref in refs]
     source = Source(session, asked=ids)
     return [run_table(source.records, run) for run in ids]
 
 
-def _admit(session: Session, ids: Sequence[str], ref: str) -> None:
+def _admit(session: Session, ids: Sequence[str], ref: str, model: str | None) -> None:
     """Have a retrained model of the user's stand beside these runs."""
     from deepunlearn_cli.checkpoints import control, refs
 
     with session.runner(create=False) as runner:
         for run in ids:
-            control.admit(ref, refs.resolve(run, runner, refs.Wanted()), runner)
+            control.admit(ref, refs.resolve(run, runner, refs.Wanted(model=model)), runner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli.app import app
@@ -39,7 +40,19 @@ def show(
     """Show a run: its recipe, scores, facts, inputs, training log and files."""
     store = session.store()
     runs = [store.find(ref) for ref in read_refs(refs)]
-    return Result(tables=[_shown(session, run) for run in runs])
+    return Result(tables=[_shown(session, run) for run in runs], notes=_unread(runs))
+
+
+def _unread(runs: Sequence[Run]) -> list[str]:
+    """What is not told of runs whose model is code."""
+    from deepunlearn_cli.studies.distances import unagreed
+
+    unlearned = {one.recipe.model for one in runs if one.recipe.kind == "unlearn"}
+    models = sorted(filter(unagreed, unlearned)) if unlearned else []
+    return [
+        f"weight distances need its code: `deepunlearn report --table weights --model {quote(model)}`"
+        for model in models
+    ]
 
 
 def _shown(session: Session, run: Run) -> Table:

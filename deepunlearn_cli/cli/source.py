@@ -190,7 +190,7 @@ class Source:
         from deepunlearn_cli.studies.distances import distances
 
         with self.session.runner("cpu", create=False) as runner:
-            return distances(self.records, runner)
+            return distances(self.records, runner, self.only.model)
 
     @cached_property
     def sweeps(self) -> Sequence[Row]:

@@ -208,7 +208,7 @@ def written(text: str, out: Path | None) -> Result:
     if not out:
         return Result(text=text)
     try:
-        write_whole(out, (text if text.endswith("\n") else text + "\n").encode("utf-8", "replace"))
+        write_whole(out, (text if text.endswith("\n") else text + "\n").encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageFailure(f"cannot write --out {out}: {error.strerror}", "choose another file") from None
     return Result(notes=[f"wrote {out}"])

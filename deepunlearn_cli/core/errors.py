@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
@@ -55,6 +56,23 @@ class UsageFailure(Failure):
     """A value that cannot be used (exit 2)."""
 
     code = ExitCode.USAGE
+
+
+class Unagreed(UsageFailure):
+    """Code that a file or a run names, and that nobody has agreed to import (exit 2).
+
+    Attributes:
+        words: what agrees, added to the command.
+    """
+
+    def __init__(self, message: str, *words: str) -> None:
+        super().__init__(message, f"if you trust it, add {shlex.join(words)}")
+        self.words = words
+
+    def of(self, command: str) -> Unagreed:
+        """The same, with the whole command in its hint."""
+        self.hint = f"if you trust it: {command} {shlex.join(self.words)}"
+        return self
 
 
 class NotFound(Failure):

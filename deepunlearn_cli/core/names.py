@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 
 ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode: control, format (direction too), no text, ends of lines
+FORMULA = re.compile("'*[=+@-]")  # what a spreadsheet runs, whatever guards stand before it
 JOINERS = "\u200c\u200d"  # that scripts and emoji are written with
 
 
@@ -17,6 +20,45 @@ def printable(text: str, keep: str = "") -> str:
     if text.isprintable() and text.isascii():
         return text
     return "".join(one if one in keep else _escaped(one) for one in text)
+
+
+def in_json(text: str, encoding: str = "utf-8") -> str:
+    """A line of JSON with what acts, or what an encoding lacks, as JSON's own escapes: it reads the same."""
+    if text.isascii():
+        return text
+    return "".join(json.dumps(one)[1:-1] if _acts(one) or not _within(one, encoding) else one for one in text)
+
+
+def encoded(text: str) -> bytes:
+    """A text's bytes: of a path those that it has on disk, whatever they are; never an error.
+
+    Half of a surrogate pair, which JSON can name and no path has, is encoded as what it is.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def guarded(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: CSV can only say so by a quote before it."""
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def unguarded(text: str) -> str:
+    """What `guarded` was given."""
+    return text[1:] if text.startswith("'") and FORMULA.match(text) else text
+
+
+def _acts(one: str) -> bool:
+    return unicodedata.category(one) in ACTING and one not in JOINERS and not one.isascii()
+
+
+def _within(one: str, encoding: str) -> bool:
+    try:
+        return bool(one.encode(encoding))
+    except UnicodeEncodeError:
+        return False
 
 
 def _escaped(one: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypedDict
 
+from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.typed import Count, Fraction, Mistyped, Seed, Text, check
 
 PRECISIONS = FP32, BF16 = "fp32", "bf16"
@@ -122,7 +123,7 @@ class Recipe:
         """The run's id: the first 16 hex digits of the SHA-256 of the canonical JSON."""
         hashed = self.to_json() | {"inputs": {name: recipe.key for name, recipe in self.inputs.items()}}
         del hashed["labels"]
-        return hashlib.sha256(canonical(hashed).encode()).hexdigest()[:ID_LENGTH]
+        return hashlib.sha256(encoded(canonical(hashed))).hexdigest()[:ID_LENGTH]
 
     @property
     def base(self) -> Recipe:
@@ -151,7 +152,7 @@ class Recipe:
         shared = [dict(root.data), root.model, root.precision, root.params.get("training", dict(root.params))]
         revision = TRAINING if root.kind == "checkpoint" else root.revision
         shared += [revision] if revision > 1 else []
-        return hashlib.sha256(canonical(shared).encode()).hexdigest()[:ID_LENGTH]
+        return hashlib.sha256(encoded(canonical(shared))).hexdigest()[:ID_LENGTH]
 
     def to_json(self) -> dict[str, Any]:
         """The whole recipe as plain data, inputs included: a run can be made from this and a store alone."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deepunlearn_cli.core import plugins
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.core.plugins import blamed
 from deepunlearn_cli.core.registry import Room
 from deepunlearn_cli.core.shared import Progress
@@ -44,7 +45,6 @@ from deepunlearn_cli.data._forget import (
 )
 from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._hardness import Scores
-from deepunlearn_cli.data._listing import printable
 from deepunlearn_cli.data._pictures import INTERPOLATIONS, array_filler, resized_by
 from deepunlearn_cli.data._splits import Split, split
 

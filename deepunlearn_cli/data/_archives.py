@@ -8,15 +8,23 @@ from zipfile import ZipFile
 
 import numpy as np
 
+TIMES = 200  # what deflate may make of pictures; of blank ones it makes up to 1,032
+SPARED = 1 << 26  # bytes that are never too many
+
 
 def check_header(archive: ZipFile, name: str) -> None:
     """See that an array of an npz file has as many bytes as its header claims.
 
     Raises:
-        ValueError: it claims others.
+        ValueError: it claims others, or would unpack to far more than pictures do.
         KeyError: there is no such array.
     """
     entry = archive.getinfo(name if name in archive.namelist() else f"{name}.npy")
+    if entry.file_size > max(SPARED, TIMES * entry.compress_size):
+        raise ValueError(
+            f"{entry.compress_size} bytes would unpack to {entry.file_size}: "
+            "no pictures do; nothing was unpacked"
+        )
     with archive.open(entry) as file:
         check_claimed(file, entry.file_size)
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.recipe import canonical
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -98,7 +99,7 @@ def header(shape: tuple[int, ...], facts: dict[str, Any]) -> dict[str, Any]:
 
 def fingerprint(head: dict[str, Any], images: Pixels, labels: Indices) -> str:
     """SHA-256 (hex) over the header's canonical JSON, the pictures' bytes and the labels' bytes."""
-    digest = hashlib.sha256(canonical(head).encode("utf-8", "surrogateescape"))
+    digest = hashlib.sha256(encoded(canonical(head)))
     for part in chunks(images):
         digest.update(part.data)
     digest.update(labels.astype("<i8").tobytes())

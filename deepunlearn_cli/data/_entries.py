@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -151,7 +152,7 @@ def _normal(path: str) -> str:
 
 
 def _txt(file: Path) -> Listed:
-    return Listed([_entry(line) for line in file.read_text("utf-8-sig").splitlines() if line.strip()])
+    return Listed([_entry(line) for line in _text(file).splitlines() if line.strip()])
 
 
 def _csv(file: Path, delimiter: str = ",") -> Listed:
@@ -166,9 +167,20 @@ def _csv(file: Path, delimiter: str = ",") -> Listed:
 
 def _rows(file: Path, delimiter: str) -> list[list[str]]:
     """The cells of every line that is not empty."""
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-        return [[cell.strip() for cell in row] for row in reader if any(cell.strip() for cell in row)]
+    lines = io.StringIO(_text(file), newline="")
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    return [[cell.strip() for cell in row] for row in reader if any(cell.strip() for cell in row)]
+
+
+def _text(file: Path) -> str:
+    """Text whose paths may hold bytes that are no UTF-8, as they may on disk.
+
+    `ValueError` where it is none.
+    """
+    text = file.read_bytes().decode("utf-8-sig", "surrogateescape")
+    if "\0" in text:
+        raise ValueError("it is not text")
+    return text
 
 
 def _check_width(rows: list[list[str]]) -> None:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypedDict
 import numpy as np
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.plugins import identity, name_of
 from deepunlearn_cli.core.preparation import BILINEAR
 from deepunlearn_cli.core.recipe import canonical
@@ -159,7 +160,7 @@ class Family(ABC):
         said: list[Any] = [list(vars(self.asked).values())] if self.asked != NOTHING else []
         said += [self.interpolation] if self.interpolation != BILINEAR else []
         state = canonical([DECODER, identity(type(self)), self.image_size, stamp, *said])
-        return hashlib.sha256(state.encode("utf-8", "surrogateescape")).hexdigest()
+        return hashlib.sha256(encoded(state)).hexdigest()
 
 
 def raw_folder(home: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.names import encoded, printable
 
 # the extensions of torchvision's ImageFolder
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -53,8 +54,7 @@ def survey(folder: Path) -> Survey:
     """Everything below a folder; pictures are what Pillow reads here, hidden and system files aside.
 
     Raises:
-        UsageFailure: a folder that cannot be read, links that lead nowhere or round in circles, names that
-            are not UTF-8.
+        UsageFailure: a folder that cannot be read, links that lead nowhere or round in circles.
     """
     return _walked(folder, (*EXTENSIONS, *MORE))
 
@@ -62,7 +62,7 @@ def survey(folder: Path) -> Survey:
 def digest(files: Iterable[File]) -> str:
     """SHA-256 (hex) of a listing: it changes with any name, size or time of change."""
     lines = "\n".join(f"{file.path}\0{file.size}\0{file.changed}" for file in files)
-    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(encoded(lines)).hexdigest()
 
 
 def summary(others: Iterable[str]) -> tuple[str, ...]:
@@ -77,11 +77,6 @@ def summary(others: Iterable[str]) -> tuple[str, ...]:
 def shown(names: Sequence[str], most: int = NAMED) -> str:
     """The first names of many, for people."""
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
-
-
-def printable(name: str) -> str:
-    """A file's name as it can be printed, whatever its bytes are."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _kind(path: str) -> str:
@@ -134,7 +129,7 @@ class _Walk:
                 self.files.append(File(name, facts.st_size, facts.st_mtime_ns))
 
     def check(self, folder: Path) -> None:
-        """Refuse links that lead nowhere or round in circles, and names that cannot be kept."""
+        """Refuse links that lead nowhere or round in circles."""
         if self.dangling:
             raise UsageFailure(
                 f"{len(self.dangling)} links in {folder} lead nowhere: {shown(self.dangling)}",
@@ -144,12 +139,6 @@ class _Walk:
             raise UsageFailure(
                 f"{len(self.circles)} links in {folder} lead round in circles: {shown(self.circles)}",
                 "remove them: each leads back to a folder that holds it",
-            )
-        foreign = [printable(file.path) for file in self.files if not file.path.isprintable()]
-        if wrong := [name for name in foreign if "\\x" in name]:
-            raise UsageFailure(
-                f"{len(wrong)} names in {printable(str(folder))} are not UTF-8: {shown(wrong)}",
-                "rename them, or convert them all (convmv does: from latin1, say, to utf8)",
             )
 
     def _enter(self, entry: os.DirEntry[str], name: str, above: frozenset[str], *, aside: bool) -> None:

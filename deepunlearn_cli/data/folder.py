@@ -10,12 +10,13 @@ from unicodedata import normalize
 import numpy as np
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.data import _layout
 from deepunlearn_cli.data._classes import check_part, numbered
 from deepunlearn_cli.data._dataset import Indices
 from deepunlearn_cli.data._family import Family, Plan, hold_out
 from deepunlearn_cli.data._layout import LAYOUT, Parts
-from deepunlearn_cli.data._listing import SYSTEM, File, Survey, digest, printable, shown, survey
+from deepunlearn_cli.data._listing import SYSTEM, File, Survey, digest, shown, survey
 from deepunlearn_cli.data._pictures import file_filler, shape_of
 
 

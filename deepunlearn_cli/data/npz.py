@@ -110,7 +110,7 @@ class Npz(FileFamily):
             check_header(loaded.zip, name)
             array: NDArray[Any] = loaded[name]
         except ValueError as error:
-            fault = "holds pickled objects" if "allow_pickle" in str(error) else "cannot be read"
+            fault = "holds pickled objects" if "allow_pickle" in str(error) else f"cannot be read: {error}"
             raise self._refuse(f"{name} {fault}") from None
         except (OSError, EOFError, BadZipFile, RuntimeError, MemoryError, KeyError, OverflowError):
             raise self._refuse(f"{name} is damaged") from None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
+from deepunlearn_cli.core.names import unguarded
 
 # each with the names it is known by: ours, then those of the released benchmark (arXiv 2410.01276)
 COLUMNS = {
@@ -151,7 +152,7 @@ def _line(path: Path, number: int, columns: Sequence[str], cells: Sequence[str])
     if len(cells) != len(columns):
         count = f"{len(cells)} cells for {len(columns)} columns"
         raise UsageFailure(f"{path} line {number}: {count}", "quote a cell that holds a comma")
-    return Line(path, number, {c: cell.strip() for c, cell in zip(columns, cells, strict=True)})
+    return Line(path, number, {c: unguarded(cell.strip()) for c, cell in zip(columns, cells, strict=True)})
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.extras import need
+from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.core.recipe import RETRAIN
 from deepunlearn_cli.core.whole import write_whole
+from deepunlearn_cli.reporting.canvas import ROW, bare, canvas, laid_out
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.table import Row
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (".svg", ".png", ".pdf")
-WIDTH, ROW = 7.0, 0.3  # inches: of a figure, of a line in it
 DODGE = 0.05  # between the lines of two methods, of the distance of two fractions: error bars stay apart
 MOST_CELLS = 20  # classes; a map of more has no room for numbers
 CONTROL, METHOD, MEAN = "0.6", "C0", "C3"  # grey for controls
@@ -73,11 +74,11 @@ def ulira_figure(rows: Sequence[Row]) -> Figure:
 
     Rows have `title`, `control`, `accuracy` and `histogram` (shares in equal bins from 0 to 1).
     """
-    figure, axes = _canvas(len(rows), 1, 1 + 0.5 * len(rows), sharex=True)
+    figure, axes = canvas(len(rows), 1, 1 + 0.5 * len(rows), sharex=True)
     for axis, row in zip(axes, rows, strict=True):
         _ridge(axis, row)
     axes[-1].set_xlabel("accuracy of U-LiRA on a sample (0.5 is guessing; the red line is the mean)")
-    figure.tight_layout(h_pad=0)
+    laid_out(figure, h_pad=0)
     return figure
 
 
@@ -99,7 +100,7 @@ def trade_off(rows: Sequence[Row], title: str, x: Measure, y: Measure) -> Figure
 
     Rows have `label`, `control`, and of both measures `KEY_mean` and `KEY_sd`.
     """
-    figure, (axis,) = _canvas(1, 1, 4.4)
+    figure, (axis,) = canvas(1, 1, 4.4)
     known = [row for row in rows if all(math.isfinite(row[f"{one.key}_mean"]) for one in (x, y))]
     for row in known:
         place = (row[f"{x.key}_mean"], row[f"{y.key}_mean"])
@@ -114,7 +115,7 @@ def trade_off(rows: Sequence[Row], title: str, x: Measure, y: Measure) -> Figure
         axis.set_xlim(left=-x.symlog / 20)
     axis.set_title(title, fontsize=9)
     bare(axis, "top", "right")
-    figure.tight_layout()
+    laid_out(figure)
     return figure
 
 
@@ -122,7 +123,7 @@ def speeds(rows: Sequence[Row], title: str) -> Figure:
     """Run-time efficiency in work, a bar per method with its deviation. Rows: `label`, `rte_work_*`."""
     known = [row for row in rows if math.isfinite(row["rte_work_mean"]) and not row["control"]]
     ordered = sorted(known, key=lambda row: row["rte_work_mean"])
-    figure, (axis,) = _canvas(1, 1, 1 + ROW * len(ordered))
+    figure, (axis,) = canvas(1, 1, 1 + ROW * len(ordered))
     errors = [0 if math.isnan(row["rte_work_sd"]) else row["rte_work_sd"] for row in ordered]
     names = [row["label"] for row in ordered]
     axis.barh(names, [row["rte_work_mean"] for row in ordered], xerr=errors, color=METHOD)
@@ -131,7 +132,7 @@ def speeds(rows: Sequence[Row], title: str) -> Figure:
     axis.set_xlabel("times less work than retraining (logarithmic)")
     axis.set_title(title, fontsize=9)
     bare(axis, "top", "right")
-    figure.tight_layout()
+    laid_out(figure)
     return figure
 
 
@@ -140,7 +141,7 @@ def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> F
 
     Rows have `label` and `pairs`, with `pair` and `NAME_group`; columns are (pair, measure's name, title).
     """
-    figure, (axis,) = _canvas(1, 1, 1.2 + ROW * len(rows))
+    figure, (axis,) = canvas(1, 1, 1.2 + ROW * len(rows))
     for y, row in enumerate(rows):
         by_pair = {one["pair"]: one for one in row["pairs"]}
         for x, (pair, name, _) in enumerate(columns):
@@ -148,12 +149,14 @@ def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> F
             axis.barh(y, 1, 0.92, x, color=GROUPS[group], edgecolor="white")
             dark: dict[str, Any] = {"color": "white"} if group in ("G1", "F") else {}
             axis.text(x + 0.5, y, group or "", ha="center", va="center", fontsize=7, **dark)
-    axis.set_yticks(range(len(rows)), [row["label"] for row in rows])
-    axis.set_xticks([x + 0.5 for x in range(len(columns))], [title for _, _, title in columns], fontsize=7)
+    axis.set_yticks(range(len(rows)), [printable(row["label"]) for row in rows])
+    axis.set_xticks(
+        [x + 0.5 for x in range(len(columns))], [printable(title) for _, _, title in columns], fontsize=7
+    )
     axis.invert_yaxis()
     axis.set_title("Groups: G1 best, F failed", fontsize=9)
     bare(axis, "top", "right", "left", "bottom")
-    figure.tight_layout()
+    laid_out(figure)
     return figure
 
 
@@ -167,7 +170,7 @@ class Panel:
 
 def size_curves(panels: Sequence[Panel], shares: Sequence[float], title: str) -> Figure:
     """Measures against the share that is forgotten with their deviations over seeds, a line per method."""
-    figure, axes = _canvas(math.ceil(len(panels) / 2), 2, 1.2 + 2.6 * math.ceil(len(panels) / 2))
+    figure, axes = canvas(math.ceil(len(panels) / 2), 2, 1.2 + 2.6 * math.ceil(len(panels) / 2))
     for axis, panel in zip(axes, panels, strict=False):
         for number, row in enumerate(panel.rows):
             shift = (number - len(panel.rows) / 2) * DODGE
@@ -183,7 +186,7 @@ def size_curves(panels: Sequence[Panel], shares: Sequence[float], title: str) ->
         axis.set_visible(False)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.suptitle(title, fontsize=9)
-    figure.tight_layout(rect=(0, 0.09, 1, 1))
+    laid_out(figure, rect=(0, 0.09, 1, 1))
     figure.legend(handles, labels, loc="lower center", ncols=6, fontsize=7, frameon=False)
     return figure
 
@@ -197,7 +200,15 @@ def _curve(axis: Axes, row: Row, shares: Sequence[float], scale: float, shift: f
     look |= {"linestyle": "--"} if row["control"] else {}
     mark = "s" if reference else "."
     axis.errorbar(
-        places, means, errors, marker=mark, markersize=4, lw=1, elinewidth=0.7, label=row["label"], **look
+        places,
+        means,
+        errors,
+        marker=mark,
+        markersize=4,
+        lw=1,
+        elinewidth=0.7,
+        label=printable(row["label"]),
+        **look,
     )
 
 
@@ -208,7 +219,7 @@ def answer_map(rows: Sequence[Row], title: str) -> Figure:
     """
     names = list(next((row["said"] for row in rows if row["said"]), {}))
     shares = [[100 * row["said"].get(name, math.nan) for name in names] for row in rows]
-    figure, (axis,) = _canvas(1, 1, 1.2 + ROW * len(rows))
+    figure, (axis,) = canvas(1, 1, 1.2 + ROW * len(rows))
     axis.pcolormesh(shares, cmap="Blues", vmin=0, vmax=100, edgecolors="white", linewidth=0.5)
     for y, line in enumerate(shares):
         for x, share in enumerate(line if len(names) <= MOST_CELLS else ()):
@@ -217,15 +228,20 @@ def answer_map(rows: Sequence[Row], title: str) -> Figure:
                 axis.text(
                     x + 0.5, y + 0.5, f"{share:.0f}", ha="center", va="center", fontsize=7, color=colour
                 )
-    axis.set_yticks([y + 0.5 for y in range(len(rows))], [row["label"] for row in rows], fontsize=8)
+    axis.set_yticks(
+        [y + 0.5 for y in range(len(rows))], [printable(row["label"]) for row in rows], fontsize=8
+    )
     axis.set_xticks(
-        [x + 0.5 for x in range(len(names))], names, fontsize=7, rotation=0 if len(names) < 13 else 90
+        [x + 0.5 for x in range(len(names))],
+        [printable(name) for name in names],
+        fontsize=7,
+        rotation=0 if len(names) < 13 else 90,
     )
     axis.set_xlabel("called (percent of the removed class's test pictures, mean over seeds)")
     axis.invert_yaxis()
     axis.set_title(title, fontsize=9)
     bare(axis, "top", "right", "left", "bottom")
-    figure.tight_layout()
+    laid_out(figure)
     return figure
 
 
@@ -236,7 +252,7 @@ def unrolling_figure(runs: Sequence[Row]) -> Figure:
     """
     starts = sorted({run["pretrain"] for run in runs})
     rates, gammas = (sorted({run[name] for run in runs}) for name in ("lr", "gamma"))
-    figure, axes = _canvas(1, len(starts), 4, sharex=True, sharey=True)
+    figure, axes = canvas(1, len(starts), 4, sharex=True, sharey=True)
     for axis, start in zip(axes, starts, strict=True):
         for run in (run for run in runs if run["pretrain"] == start):
             colour, size = f"C{rates.index(run['lr'])}", 3 + 2 * gammas.index(run["gamma"])
@@ -251,36 +267,8 @@ def unrolling_figure(runs: Sequence[Row]) -> Figure:
         axes[0].plot([], [], "o", color=f"C{index}", label=f"lr {rate:g}")
     axes[0].legend(fontsize=8, title=f"dots grow with gamma: {', '.join(f'{g:g}' for g in gammas)}",
                    title_fontsize=7)  # fmt: skip
-    figure.tight_layout()
+    laid_out(figure)
     return figure
-
-
-def canvas_of(panels: list[list[str]], height: float) -> tuple[Figure, Mapping[str, Axes]]:
-    """A figure with named panels; a name that stands in several places is a panel over all of them."""
-    figure, axes = _pyplot().subplot_mosaic(panels, figsize=(WIDTH, height))
-    return figure, axes
-
-
-def _canvas(rows: int, columns: int, height: float, **more: Any) -> tuple[Figure, Sequence[Axes]]:
-    figure, axes = _pyplot().subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **more)
-    return figure, list(axes.flat)
-
-
-def _pyplot() -> Any:
-    """Pyplot, drawing into memory; the same figure gives the same bytes."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    mpl.rcParams["svg.hashsalt"] = "deepunlearn"
-    return plt
-
-
-def bare(axis: Axes, *sides: str) -> None:
-    """Without the lines on these sides."""
-    for side in sides:
-        axis.spines[side].set_visible(False)
 
 
 def _close(figure: Figure) -> None:

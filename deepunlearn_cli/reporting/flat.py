@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from deepunlearn_cli.core.extras import need
 from deepunlearn_cli.core.facts import FACTS
+from deepunlearn_cli.core.names import guarded, printable
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.whole import write_whole
 from deepunlearn_cli.reporting.table import Fields
@@ -42,7 +43,8 @@ def run_row(row: IndexRow) -> Fields:
     about["created"] = datetime.fromtimestamp(made, UTC).isoformat(timespec="seconds") if made else None
     params = _named("param", row["params"])
     facts = _named("fact", {name: values.get(name) for name in FACTS})
-    return about | params | _named("score", row["scores"]) | facts
+    every = about | params | _named("score", row["scores"]) | facts
+    return {name: printable(value) if isinstance(value, str) else value for name, value in every.items()}
 
 
 def curve_rows(run: str, log: Sequence[Mapping[str, Any]]) -> Iterator[CurveRow]:
@@ -81,9 +83,16 @@ def write(folder: Path, form: str, runs: Sequence[Fields], curves: Iterable[Curv
     paths = [folder / f"{name}.{form}" for name in frames]
     for path, frame in zip(paths, frames.values(), strict=True):
         content = io.BytesIO()
-        frame.to_csv(content, index=False) if form == "csv" else frame.to_parquet(content, index=False)
+        if form == "csv":
+            frame.map(_inert).to_csv(content, index=False)
+        else:
+            frame.to_parquet(content, index=False)
         write_whole(path, content.getvalue())
     return paths
+
+
+def _inert(value: Any) -> Any:
+    return guarded(value) if isinstance(value, str) else value
 
 
 def _named(kind: str, values: Mapping[str, Any]) -> Fields:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.errors import unknown
-from deepunlearn_cli.core.names import printable
+from deepunlearn_cli.core.names import guarded, in_json, printable
 from deepunlearn_cli.reporting.table import Row, Table
 
 # what pdflatex does not know by itself, or prints as something else
@@ -26,7 +26,6 @@ LATEX = {"±": r"$\pm$", "≈": r"$\approx$", "\u2013": "--", "|": r"\textbar{}"
 
 
 LINES = "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"  # what ends a line or a cell
-FORMULA = ("=", "+", "-", "@")  # what a spreadsheet runs
 
 
 @dataclass(frozen=True)
@@ -172,9 +171,8 @@ def _csv_cell(value: object) -> object:
 
 
 def _inert(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: CSV can only say so by a quote before it."""
-    text = printable(text)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    """A text in which nothing acts, neither on a terminal nor in a spreadsheet."""
+    return guarded(printable(text))
 
 
 def _json_lines(tables: Sequence[Table]) -> list[str]:
@@ -193,9 +191,9 @@ def _json(tables: Sequence[Table]) -> str:
 
 def _json_object(row: Row) -> str:
     try:
-        return _STRICT.encode(row)
+        return in_json(_STRICT.encode(row))
     except (ValueError, TypeError):  # NaN, or NumPy's numbers: rare, and far slower to look for than to meet
-        return _STRICT.encode(_plain(row))
+        return in_json(_STRICT.encode(_plain(row)))
 
 
 # ASCII alone, which every stdout can take as it is: an escape of a stream's own would be no JSON.

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.reporting.figures import CONTROL, MEAN, METHOD, bare, canvas_of
+from deepunlearn_cli.reporting.canvas import bare, canvas_of, laid_out
+from deepunlearn_cli.reporting.figures import CONTROL, MEAN, METHOD
 from deepunlearn_cli.reporting.table import Row
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def search_figure(row: Row, title: str) -> Figure:
     pareto(axes["pareto"], row["history"], row["pareto"])
     confirmation(axes["confirmed"], row["candidates"])
     figure.suptitle(title, fontsize=9)
-    figure.tight_layout()
+    laid_out(figure)
     return figure
 
 

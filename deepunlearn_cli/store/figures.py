@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.recipe import Recipe, canonical
 from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.store import arrays
@@ -243,7 +244,7 @@ class FiguresFile:
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
-                os.write(descriptor, text.encode())
+                os.write(descriptor, text.encode("utf-8", "backslashreplace"))  # as JSON escapes it
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -324,4 +325,4 @@ def _unsealed(text: bytes) -> Line | None:
 
 
 def _seal(told: Line) -> str:
-    return hashlib.sha256(canonical(told).encode("utf-8", "surrogatepass")).hexdigest()[:SEAL]
+    return hashlib.sha256(encoded(canonical(told))).hexdigest()[:SEAL]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.recipe import Recipe, canonical
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.typed import check
@@ -72,7 +73,7 @@ def write(folder: Path, row: IndexRow) -> None:
     files = {name: _describe(folder / name) for name in file_names(folder)}
     sealed = {"schema": SCHEMA, "files": files, "row": row}
     text = json.dumps(sealed | {"seal": _seal(sealed)}, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    (folder / MANIFEST).write_bytes(text.encode("utf-8", "backslashreplace"))  # as JSON escapes it
     flush(follow(folder / MANIFEST))
     flush(folder)
 
@@ -168,7 +169,7 @@ def _sha256(path: Path) -> str:
 
 
 def _seal(sealed: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical(sealed).encode()).hexdigest()
+    return hashlib.sha256(encoded(canonical(sealed))).hexdigest()
 
 
 def _file_problems(folder: Path, expected: Mapping[str, Any]) -> Iterator[Problem]:

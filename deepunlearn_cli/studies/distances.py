@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli import data
+from deepunlearn_cli import data, models
 from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.execution import recipes
@@ -41,14 +42,22 @@ class Distances:
     floors: Mapping[PairKey, Sequence[tuple[str, float]]]
 
 
-def distances(records: Sequence[Record], runner: Runner) -> Distances:
-    """Weight distances of all usable runs that have a retrained model of their seed."""
+def distances(records: Sequence[Record], runner: Runner, said: str | None = None) -> Distances:
+    """Weight distances of all usable runs that have a retrained model of their seed.
+
+    Which weights are trained only the model tells: one of the user's own must be the one that was `said`, or
+    its runs are left out, with a warning.
+    """
     from deepunlearn_cli.engine.weights import distance
 
     pairs: dict[PairKey, list[Record]] = defaultdict(list)
     for record in records:
-        if record.usable:
+        if record.usable and not unagreed(record.model, said):
             pairs[record.pair_key].append(record)
+    for model in sorted({record.model for record in records if unagreed(record.model, said)}):
+        runner.reporter.warned(
+            f"left out: runs of {model}, whose code --model {quote(model)} agrees to import"
+        )
     runs: dict[str, Figures] = {}
     floors: dict[PairKey, list[tuple[str, float]]] = {}
     for pair, group in pairs.items():
@@ -64,8 +73,18 @@ def distances(records: Sequence[Record], runner: Runner) -> Distances:
     return Distances(runs, floors)
 
 
+def unagreed(model: str, said: str | None = None) -> bool:
+    """Whether a model is code that nobody agreed to import."""
+    return model != said and models.is_code(model)
+
+
 def of_run(run: Run, runner: Runner) -> Figures:
-    """The same of one unlearned run; empty where the store has no retrained model of its seed."""
+    """The same of one unlearned run; empty where the store has no retrained model of its seed.
+
+    Empty too where its model is code: whoever looks at a run does not agree to import that.
+    """
+    if unagreed(run.recipe.model):
+        return {}
     recipe, start = run.recipe, run.recipe.inputs.get("original")
     if recipe.kind != "unlearn" or run.status != "done" or start is None or recipe.forget is None:
         return {}

@@ -119,7 +119,7 @@ def write(preset: Preset, path: Path) -> None:
     text = "\n".join(_table(name, values) for name, values in tables)
     try:
         make_folder(path.parent)
-        write_whole(path, text.encode("utf-8", "replace"))  # a name may hold bytes that are no text
+        write_whole(path, text.encode("utf-8", "surrogateescape"))
         follow(path)
     except OSError as error:
         raise UsageFailure(
@@ -150,7 +150,7 @@ def parse(path: Path) -> Preset:
             f"no preset file {path}", "deepunlearn sweep writes them; `--preset best` finds its own"
         )
     try:
-        return _preset(tomllib.loads(path.read_text("utf-8")), path.name)
+        return _preset(tomllib.loads(path.read_text("utf-8", "surrogateescape")), path.name)
     except OSError as error:
         raise UsageFailure(f"cannot read the preset {path}: {error.strerror}", WRITES) from None
     except (ValueError, TypeError, RecursionError) as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.fields import Domain, Share
+from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.recipe import ID_LENGTH, Recipe, canonical
 from deepunlearn_cli.execution import looks, recipes, trials
 from deepunlearn_cli.execution.steps import PRESET
@@ -104,7 +105,7 @@ class Question:
             **({"objective": self.objective} if self.objective else {}),
             **({} if self.early_stop is None else {"early_stop": self.early_stop}),
         }
-        digest = hashlib.sha256(canonical(asked).encode()).hexdigest()[:ID_LENGTH]
+        digest = hashlib.sha256(encoded(canonical(asked))).hexdigest()[:ID_LENGTH]
         return f"{self.method}-{digest}"
 
     def params(self, proposed: Mapping[str, Any]) -> dict[str, Any]:

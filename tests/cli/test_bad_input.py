@@ -219,9 +219,10 @@ def test_a_method_whose_layers_the_model_lacks(place, tmp_path, monkeypatch):
     (tmp_path / "flat_net.py").write_text(
         "from torch import nn\ndef make(num_classes): return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes))\n"
     )
-    train = ("train", "--dataset", "digits", "--model", "flat_net:make", "-p", "epochs=1")
-    (original,) = place.ok(*train).lines
-    place.refused("unlearn", "--method", "ct", "--ckpt", original, code=2, says=("ct", "convolution"))
+    model = ("--model", "flat_net:make")
+    (original,) = place.ok("train", "--dataset", "digits", *model, "-p", "epochs=1").lines
+    unlearn = ("unlearn", "--method", "ct", "--ckpt", original, *model)
+    place.refused(*unlearn, code=2, says=("ct", "convolution"))
 
 
 def test_a_diverging_run_is_recorded_and_the_batch_goes_on(place):

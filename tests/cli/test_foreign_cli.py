@@ -122,7 +122,7 @@ class TestReference:
         (later,) = ok(*FT, "--ckpt", "theirs.pth", *base).lines
         assert later != first, "what was said of a file is known of it from then on"
         for run in (first, later):
-            rows = ok("attack", "umia", run, *about[-2:], "--json").json
+            rows = ok("attack", "umia", run, *about[2:4], *about[-2:], "--json").json
             assert (rows[0]["reference"], rows[1]["target"]) == ("retrained", reference)
 
     def test_no_augmentation_holds_and_is_the_control(self, about):
@@ -133,13 +133,13 @@ class TestReference:
         (reference,) = ok(*retrain, "--no-augment").lines
         shown = ok("show", reference, *about[-2:], "--json").json[0]["recipe"]
         assert shown["data"]["augment"] is False
-        assert ok("attack", "umia", run, *about[-2:], "--json").json[1]["target"] == reference
+        assert ok("attack", "umia", run, *about[2:4], *about[-2:], "--json").json[1]["target"] == reference
 
     def test_a_reference_that_does_not_fit_its_own_pictures_is_refused(self, about):
         base = (*about, "--mean", "none", "--forget", "random:0.3")
         (run,) = ok(*FT, "--ckpt", "theirs.pth", *base, "--training", "epochs=1").lines
         ok("unlearn", "--method", "retrain", "--ckpt", "theirs.pth", *base, "--training", "epochs=1")
-        said = call("attack", "umia", run, *about[-2:])
+        said = call("attack", "umia", run, *about[2:4], *about[-2:])
         assert said.code == 2
         assert "is no reference: it reads" in said.err
 
@@ -151,9 +151,11 @@ class TestReference:
         (run,) = ok(*FT, "--ckpt", "theirs.pth", *base, *(more if command == "unlearn" else ())).lines
         if command == "report":
             alone = ok("report", run, *about[-2:], "--json").json
-            beside = ok("report", run, *about[-2:], *more, "--json").json
+            beside = ok("report", run, *about[2:4], *about[-2:], *more, "--json").json
             assert (alone[0]["retrained"], beside[0]["retrained"] is None) == (None, False)
-        said = ok("attack", "umia", run, *about[-2:], "--json", *(more if command == "attack" else ()))
+        said = ok(
+            "attack", "umia", run, *about[2:4], *about[-2:], "--json", *(more if command == "attack" else ())
+        )
         assert [row["method"] for row in said.json] == ["ft", "retrain", "do-nothing"]
         assert said.json[0]["reference"] == "retrained"
         ok("report", *about[-2:])
@@ -251,7 +253,7 @@ def test_editing_ones_own_model_never_returns_yesterdays_figures(about, tmp_path
     source = tmp_path / "their_net.py"
     source.write_text(source.read_text().replace("torch.relu", "torch.tanh"))
     assert fresh_import(*train).lines != [before]
-    said = fresh_import("unlearn", "--method", "ft", "--ckpt", before, *about[-2:])
+    said = fresh_import("unlearn", "--method", "ft", "--ckpt", before, *about[2:4], *about[-2:])
     assert said.code == 2
     assert "has changed" in said.err
 

@@ -246,7 +246,7 @@ def test_a_dataset_of_yours(home):
         said = refused(*unlearn, "--store", home / "t", code=2)
         spec = f"{file}:Squares:90"
         assert f"own.pt asks to import '{spec}'" in said
-        assert f"add --dataset {spec}" in said
+        assert f" --dataset {spec}" in said
         written(file, DATASET)
         ok(*unlearn, "--dataset", spec, "--store", home / "t", "-q")
     assert "does not say which" in refused(

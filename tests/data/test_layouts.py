@@ -189,9 +189,8 @@ def test_pillow_says_nothing(pets, recwarn, capfd):
 def test_names_that_are_not_utf8(pets):
     fill(pets, "cat", "dog")
     (pets / "cat" / "0.png").rename(os.fsdecode(os.fsencode(pets / "cat") + b"/caf\xe9.png"))
-    failure = refusal(pets)
-    assert "1 names in" in failure.message
-    assert "caf\\xe9.png" in failure.message
+    data = opened(pets)
+    assert len([path for path in data.paths if os.fsencode(path).endswith(b"caf\xe9.png")]) == 1
 
 
 def test_names_in_two_unicode_forms(pets):
