@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import functools
 import inspect
-import re
-import textwrap
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +17,7 @@ import typer
 
 from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.console import Console, Result
+from deepunlearn_cli.cli.help_text import fitted, reflowed
 from deepunlearn_cli.cli.parameter import Command, option, typed
 from deepunlearn_cli.cli.unfold import parameter, unfolded
 from deepunlearn_cli.core.errors import ExitCode, Failure, Unagreed, UsageFailure
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Store
 
-EXAMPLE_WIDTH = 78  # columns: 80 less the margins of help
-GLUE = "\N{NO-BREAK SPACE}"
 FEW = 3  # ids named of many
 DEFAULT_STORE = Path("deepunlearn-store")
 NO_SUCH_PATH = (
@@ -135,27 +132,12 @@ def register(
     """
 
     def decorate(body: Body) -> Body:
-        epilog = "\n\n".join(["Examples:", *map(_fitted, examples)])
+        epilog = "\n\n".join(["Examples:", *map(fitted, examples)])
         command = _with_common_options(body, declared, keeps=keeps)
-        app.command(name, cls=cls, help=_reflowed(body), epilog=epilog)(command)
+        app.command(name, cls=cls, help=reflowed(body), epilog=epilog)(command)
         return body
 
     return decorate
-
-
-def _fitted(example: str) -> str:
-    """An example that a narrow terminal shows as it can be typed: broken where a shell goes on."""
-    if len(example) <= EXAMPLE_WIDTH:
-        return example
-    whole = re.sub(r"(-[\w-]+) (?=[^-|#])", rf"\1{GLUE}", example)  # an option stays with its value
-    lines = textwrap.wrap(whole, EXAMPLE_WIDTH - 2, subsequent_indent="    ", break_on_hyphens=False)
-    return " \\\n".join(lines).replace(GLUE, " ")
-
-
-def _reflowed(body: Body) -> str:
-    """The docstring with one line per paragraph, so that help wraps it to the terminal."""
-    paragraphs = (inspect.getdoc(body) or "").split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _with_common_options(body: Body, declared: type[Declared] | None, *, keeps: bool) -> Callable[..., None]:

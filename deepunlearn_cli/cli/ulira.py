@@ -71,9 +71,7 @@ Method = Annotated[
 TrainingParams = Annotated[
     list[str] | None,
     option(
-        metavar="NAME=VALUE",
-        help="A hyperparameter of the originals' training; may be repeated.",
-        rich_help_panel=o.TRAINING,
+        metavar="NAME=VALUE", help="Of the originals' training; may be repeated.", rich_help_panel=o.TRAINING
     ),
 ]
 FiguresOption = Annotated[
