@@ -54,7 +54,7 @@ class Source:
         Raises:
             UsageFailure: a CSV among several files.
         """
-        from deepunlearn_cli.store.figures import is_figures
+        from deepunlearn_cli.store.lines import is_figures
 
         tables = [file for file in self.files if not is_figures(file)]
         if tables and len(self.files) > 1:

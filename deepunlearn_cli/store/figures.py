@@ -16,31 +16,26 @@ holds. A process that is killed leaves half a line at most, which readers leave 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.core.errors import NotFound, UsageFailure
-from deepunlearn_cli.core.recipe import Recipe, canonical
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.store import arrays
 from deepunlearn_cli.store.arrays import Digests
 from deepunlearn_cli.store.asked import chosen_by
+from deepunlearn_cli.store.lines import HEAD, Line, broken, lines_of, sealed
 from deepunlearn_cli.store.run import ELSEWHERE, FACTS, LOG, OUTPUTS, RECIPE, SCORES, Run, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SCHEMA = 1
-HEAD = {"schema": SCHEMA, "deepunlearn": "figures"}
-SEAL = 16  # hex digits
 SMALL = {RECIPE, SCORES, FACTS, LOG, ELSEWHERE}  # files whose contents are told, or that nothing is made from
-Line = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -107,7 +102,7 @@ class Figures:
             try:
                 self._take_line(line, file, journals)
             except (KeyError, TypeError, ValueError, AttributeError):
-                raise _broken(file, number) from None
+                raise broken(file, number) from None
         for study, text in journals.items():
             self._keep_journal(study, text)
         self.newest = journals
@@ -187,11 +182,11 @@ class FiguresFile:
         taken = reduce(run) if run.whole else Taken(run.elsewhere.get("reduced", {}), _arrived(run))
         digests, told = arrays.told(taken.outputs)
         beside = {"reduced": dict(taken.reduced), "outputs": digests}
-        text = _sealed(line | {name: value for name, value in beside.items() if value})
+        text = sealed(line | {name: value for name, value in beside.items() if value})
         if self._runs.get(run.id) != text:
             questions = self._questions(run.recipe)
             lines = [*questions.values(), *(one for key, one in told.items() if key not in self._arrays)]
-            self._append_text("".join([*map(_sealed, lines), text]))
+            self._append_text("".join([*map(sealed, lines), text]))
             self._recipes |= set(questions)  # behind the writing: a signal may come before it
             self._arrays |= set(told)
         self._runs[run.id] = stamp
@@ -226,7 +221,7 @@ class FiguresFile:
     def _go_on(self) -> None:
         """Take up what the file says; half a last line is cut."""
         figures = Figures.of([self.path])
-        self._runs = {line["run"]: _sealed(line) for line in lines_of(self.path) if "run" in line}
+        self._runs = {line["run"]: sealed(line) for line in lines_of(self.path) if "run" in line}
         self._recipes, self._asked, self._journals = set(figures.recipes), figures.asked, figures.newest
         self._arrays = set(figures.arrays)
         try:
@@ -236,7 +231,7 @@ class FiguresFile:
             raise _unwritable(self.path, error) from None
 
     def _append(self, lines: Iterable[Line]) -> None:
-        self._append_text("".join(map(_sealed, lines)))
+        self._append_text("".join(map(sealed, lines)))
 
     def _append_text(self, text: str) -> None:
         """One write, so that no signal comes between the halves of a line."""
@@ -255,73 +250,5 @@ def _arrived(run: Run) -> Outputs:
     return run.outputs() if OUTPUTS in run.files else {}
 
 
-def is_figures(file: Path) -> bool:
-    """Whether a file begins as one of figures does; so does one that no line was finished of."""
-    try:
-        with file.expanduser().open("rb") as opened:
-            return opened.read(1) == b"{"
-    except OSError:
-        return False
-
-
-def lines_of(file: Path) -> Iterator[Line]:
-    """The lines of a file behind the first, each checked against its seal; half a last line is left out.
-
-    Raises:
-        NotFound, UsageFailure: as `Figures.of`.
-    """
-    try:
-        whole = file.expanduser().read_bytes().rpartition(b"\n")[0]
-    except FileNotFoundError:
-        raise NotFound(f"no file {file}", "`deepunlearn bench PLAN --export FILE` writes one") from None
-    except OSError as error:
-        raise UsageFailure(f"cannot read {file}: {error.strerror}", "choose another file") from None
-    for number, text in enumerate(whole.splitlines()):
-        line = _unsealed(text)
-        if number == 0:
-            _check_head(file, line)
-        elif line is None:
-            raise _broken(file, number)
-        else:
-            yield line
-
-
-def _check_head(file: Path, line: Line | None) -> None:
-    if line is None or line.get("deepunlearn") != HEAD["deepunlearn"]:
-        hint = "`deepunlearn bench PLAN --export FILE` writes one"
-        raise UsageFailure(f"{file} is no file of figures", hint)
-    if line["schema"] != SCHEMA:
-        raise UsageFailure(
-            f"{file} was made by a newer version (schema {line['schema']})",
-            "pip install --upgrade deepunlearn",
-        )
-
-
-def _broken(file: Path, number: int) -> UsageFailure:
-    """`number` counts the lines behind the first."""
-    return UsageFailure(
-        f"line {number + 1} of {file} was edited or damaged",
-        f"take it from where it was written; `head -n {number} {file} > whole.jsonl` keeps what is before it",
-    )
-
-
 def _unwritable(file: Path, error: OSError) -> UsageFailure:
     return UsageFailure(f"cannot write {file}: {error.strerror}", "choose another file for --export")
-
-
-def _sealed(line: Line) -> str:
-    told = plain(line)
-    return json.dumps(told | {"seal": _seal(told)}, ensure_ascii=False, separators=(",", ":")) + "\n"
-
-
-def _unsealed(text: bytes) -> Line | None:
-    try:
-        line: Line = json.loads(text)
-        seal = line.pop("seal")
-        return line if seal == _seal(line) else None
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return None
-
-
-def _seal(told: Line) -> str:
-    return hashlib.sha256(canonical(told).encode("utf-8", "surrogatepass")).hexdigest()[:SEAL]
