@@ -105,7 +105,7 @@ def _side(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
     """Dataset indices, what the statistic says there, and the number of classes."""
     where = f"U-LiRA: {part} of model {name}"
-    if part not in outputs or not len(outputs[part]["index"]):
+    if part not in outputs or not min(map(len, outputs[part].values())):
         raise UsageFailure(f"{where} is empty", "forget a larger share of each half")
     arrays = outputs[part]
     if "logits" in arrays:

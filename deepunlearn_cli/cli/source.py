@@ -54,7 +54,7 @@ class Source:
         Raises:
             UsageFailure: a CSV among several files.
         """
-        from deepunlearn_cli.store.figure_lines import is_figures
+        from deepunlearn_cli.store.lines import is_figures
 
         tables = [file for file in self.files if not is_figures(file)]
         if tables and len(self.files) > 1:
@@ -76,7 +76,7 @@ class Source:
         """Every run of the store."""
         from deepunlearn_cli.cli.finding import Runs
 
-        return Runs(self.store, self.session.rows(self.store))
+        return Runs(self.store, self.store.rows())
 
     @cached_property
     def filters(self) -> list[Filter]:
@@ -190,7 +190,7 @@ class Source:
         from deepunlearn_cli.studies.distances import distances
 
         with self.session.runner("cpu", create=False) as runner:
-            return distances(self.records, runner, self.only.model)
+            return distances(self.records, runner)
 
     @cached_property
     def sweeps(self) -> Sequence[Row]:

@@ -70,9 +70,7 @@ Method = Annotated[
 ]
 TrainingParams = Annotated[
     list[str] | None,
-    option(
-        metavar="NAME=VALUE", help="Of the originals' training; may be repeated.", rich_help_panel=o.TRAINING
-    ),
+    option(metavar="NAME=VALUE", help="Of the originals' training; repeatable.", rich_help_panel=o.TRAINING),
 ]
 FiguresOption = Annotated[
     list[Path] | None,
@@ -140,7 +138,7 @@ def ulira(
     if figure:
         figures.check(figure)
     if file:
-        _check_alone(setting, running, sitting)
+        ulira_from.check_alone(setting, running, sitting)
         with ulira_from.opened(file, session, setting, asked, hyper) as (analyses_there, draws):
             shown = _analysed(analyses_there, attack, rule, draws, figure)
             return replace(shown, ids=None)  # of runs that are elsewhere
@@ -175,14 +173,6 @@ def ulira(
             said = _analysed(found, attack, rule, draws, None) if found else Result()
             return sitting.cut_off(record, said.tables)
         return _analysed(found, attack, rule, draws, figure)
-
-
-def _check_alone(setting: SettingOptions, running: Running, sitting: Sitting) -> None:
-    """Refuse what makes models, beside --from."""
-    if setting.named or running.dry_run or sitting.travels or sitting.time_limit:
-        raise UsageFailure(
-            "--from shows what a file says, and makes nothing", "give --method, --dataset, --model at most"
-        )
 
 
 def _of_refs(methods: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -12,11 +12,21 @@ from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import CONTROLS
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.cli.bundles import Running
     from deepunlearn_cli.cli.command import Session
     from deepunlearn_cli.cli.setting import SettingOptions
+    from deepunlearn_cli.cli.sitting import Sitting
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.store import Store
     from deepunlearn_cli.studies.shadows import Analysis
+
+
+def check_alone(setting: SettingOptions, running: Running, sitting: Sitting) -> None:
+    """Refuse what makes models, beside --from."""
+    if setting.named or running.dry_run or sitting.travels or sitting.time_limit:
+        raise UsageFailure(
+            "--from shows what a file says, and makes nothing", "give --method, --dataset, --model at most"
+        )
 
 
 @contextmanager

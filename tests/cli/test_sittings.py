@@ -316,7 +316,8 @@ def test_seconds_of_models_that_were_made_again_alone_are_those_of_the_table(tmp
     both = ("--from", first, "--from", second)
     for name in ("1", "2", "scores"):
         assert table_of(name, "--store", store) == table_of(name, *both) == table_of(name, "--from", second)
-    (row,) = [row for row in json_rows("2", *both) if row["method"] == "ga"]
+    (row,) = [row for row in json_rows("scores", *both) if row["method"] == "ga"]
+    assert row["RTE_runs"], row
     assert {*row["RTE_runs"]} <= {run["run"] for run in alone}, row
     assert row["RTE_mean"] is not None
 
