@@ -96,7 +96,7 @@ def bench(
     chosen = chosen.on(dataset) if dataset else chosen
     speed = _speed(throughput, cards, chosen, dry_run=running.dry_run)
     seeds = read_seeds(chosen.seeds)
-    _check_names(chosen, there=not running.dry_run)
+    _check_names(chosen, database, there=not running.dry_run)
     for untold in unshown(chosen):
         session.console.warn(untold)
     _check_figure(chosen, figure)
@@ -185,10 +185,10 @@ def _check_figure(plan: Plan, figure: Path | None) -> None:
         figures.check(figure)
 
 
-def _check_names(plan: Plan, *, there: bool) -> None:
+def _check_names(plan: Plan, database: str | None, *, there: bool) -> None:
     """Refuse names that there are not; a dataset's files must be there only to run the plan."""
     from deepunlearn_cli import data, models
-    from deepunlearn_cli.sweep import check_sampler
+    from deepunlearn_cli.sweep import check_address, check_sampler
 
     for setup in plan.setups:
         if there:
@@ -198,3 +198,5 @@ def _check_names(plan: Plan, *, there: bool) -> None:
         check_table(name)
     if "sampler" in plan.sweep:
         check_sampler(plan.sweep["sampler"])
+    if address := database or plan.sweep.get("database"):
+        check_address(address)

@@ -98,6 +98,8 @@ class Searching(Bundle):
         from deepunlearn_cli import sweep as sweeps
 
         sweeps.check_sampler(self.sampler)
+        if self.database:
+            sweeps.check_address(self.database)
         for name, least in (("trials", 1), ("max_failures", 1), ("confirm", 0)):
             if (value := getattr(self, name)) < least:
                 spelt = f"--{name.replace('_', '-')}"

@@ -8,6 +8,7 @@ from deepunlearn_cli.sweep.choice import FRESH_SEEDS
 from deepunlearn_cli.sweep.forecast import Foreseen, draws, foresee, points
 from deepunlearn_cli.sweep.ranges import by_hand
 from deepunlearn_cli.sweep.space import SAMPLERS, check_early_stop, check_sampler, read_objective
+from deepunlearn_cli.sweep.storage import check_address
 from deepunlearn_cli.sweep.study import StudyProgress
 from deepunlearn_cli.sweep.summary import summaries
 from deepunlearn_cli.sweep.tuning import (
@@ -24,6 +25,6 @@ from deepunlearn_cli.sweep.workers import Order, search
 
 __all__ = [
     "FRESH_SEEDS", "SAMPLERS", "Foreseen", "Order", "Search", "StudyProgress", "TunedMethod", "by_hand",
-    "check_early_stop", "check_sampler", "conclude", "draws", "foresee", "is_tunable", "points", "questions",
+    "check_address", "check_early_stop", "check_sampler", "conclude", "draws", "foresee", "is_tunable", "points", "questions",
     "read_objective", "references", "search", "summaries", "tunable", "unmeasured",
 ]  # fmt: skip

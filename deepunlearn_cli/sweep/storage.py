@@ -34,11 +34,22 @@ def open_storage(address: str) -> BaseStorage:
     Raises:
         UsageFailure: malformed, unreachable, or a driver is missing. No password is ever shown.
     """
+    check_address(address)
     if address.startswith(JOURNAL):
         return _journal(Path(address.removeprefix(JOURNAL)).expanduser())
-    if "://" not in address:
-        raise UsageFailure(f"--database {shown(address)!r} is not an address", f"--database takes {FORMS}")
     return _database(address)
+
+
+def check_address(address: str) -> None:
+    """Refuse an address that is none, or a journal that is something else, without making anything.
+
+    Raises:
+        UsageFailure: saying so.
+    """
+    if address.startswith(JOURNAL):
+        check_journal(Path(address.removeprefix(JOURNAL)).expanduser())
+    elif "://" not in address:
+        raise UsageFailure(f"--database {shown(address)!r} is not an address", f"--database takes {FORMS}")
 
 
 def journal_of(folder: Path, name: str) -> str:

@@ -166,3 +166,17 @@ def test_a_plan_searches_with_cost_and_an_early_end(tmp_path):
     ):
         with pytest.raises(UsageFailure, match=says):
             loaded(tmp_path, PLAN + f"[sweep]\noriginals = 2\n{wrong}")
+
+
+def test_an_address_that_is_none_is_refused_before_anything_is_trained(tmp_path):
+    from cli_kit import call
+
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        'datasets = ["digits"]\nmodels = ["resnet-tiny"]\nmethods = ["ft"]\n[sweep]\ndatabase = "zz"\n'
+    )
+    for more in ((), ("--dry-run",)):
+        said = call("bench", plan, *more, "--store", tmp_path / "store")
+        assert said.code == 2
+        assert "'zz' is not an address" in said.err
+    assert not list(tmp_path.glob("store/runs/*"))
