@@ -25,6 +25,6 @@ from deepunlearn_cli.sweep.workers import Order, search
 
 __all__ = [
     "FRESH_SEEDS", "SAMPLERS", "Foreseen", "Order", "Search", "StudyProgress", "TunedMethod", "by_hand",
-    "check_address", "check_early_stop", "check_sampler", "conclude", "draws", "foresee", "is_tunable", "points", "questions",
-    "read_objective", "references", "search", "summaries", "tunable", "unmeasured",
+    "check_address", "check_early_stop", "check_sampler", "conclude", "draws", "foresee", "is_tunable",
+    "points", "questions", "read_objective", "references", "search", "summaries", "tunable", "unmeasured",
 ]  # fmt: skip
