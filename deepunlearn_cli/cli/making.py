@@ -14,7 +14,7 @@ from deepunlearn_cli.core.errors import ExitCode, Failure, NotFound, UsageFailur
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.bundles import Making
     from deepunlearn_cli.core.recipe import Recipe
-    from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.execution.runner import Outcome, Runner
     from deepunlearn_cli.store import Run
 
 
@@ -61,10 +61,18 @@ def deliver(
         outcome = runner.ensure_all(wanted)
         runs = outcome.runs
         result = _shown(runs, making.out, claims)
-        result.code = ExitCode.PARTLY_FAILED if outcome.failures else ExitCode.OK
+        result.code = _code(outcome)
     runner.store.asked.add(runs)
     result.notes = [*result.notes, *notes()]
     return result
+
+
+def _code(outcome: Outcome) -> ExitCode:
+    """Of a batch: where nothing could be made, and all for one kind of reason, that reason's."""
+    codes = {failure.code for _, failure in outcome.failures}
+    if len(codes) == 1 and not outcome.runs:
+        return codes.pop()
+    return ExitCode.PARTLY_FAILED if codes else ExitCode.OK
 
 
 def possible(attempts: Sequence[Callable[[], Recipe]], console: Console) -> list[Recipe]:

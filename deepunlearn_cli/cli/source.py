@@ -76,7 +76,7 @@ class Source:
         """Every run of the store."""
         from deepunlearn_cli.cli.finding import Runs
 
-        return Runs(self.store, self.store.rows())
+        return Runs(self.store, self.session.rows(self.store))
 
     @cached_property
     def filters(self) -> list[Filter]:
@@ -190,7 +190,7 @@ class Source:
         from deepunlearn_cli.studies.distances import distances
 
         with self.session.runner("cpu", create=False) as runner:
-            return distances(self.records, runner)
+            return distances(self.records, runner, self.only.model)
 
     @cached_property
     def sweeps(self) -> Sequence[Row]:

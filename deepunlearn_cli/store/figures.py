@@ -23,13 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.store import arrays
 from deepunlearn_cli.store.arrays import Digests
 from deepunlearn_cli.store.asked import chosen_by
-from deepunlearn_cli.store.lines import HEAD, Line, broken, lines_of, sealed
+from deepunlearn_cli.store.lines import HEAD, Line, broken, lines_of, sealed, unwritable
 from deepunlearn_cli.store.run import ELSEWHERE, FACTS, LOG, OUTPUTS, RECIPE, SCORES, Run, plain
 
 if TYPE_CHECKING:
@@ -228,7 +227,7 @@ class FiguresFile:
             with self.path.open("rb+") as file:
                 file.truncate(file.read().rfind(b"\n") + 1)
         except OSError as error:
-            raise _unwritable(self.path, error) from None
+            raise unwritable(self.path, error) from None
 
     def _append(self, lines: Iterable[Line]) -> None:
         self._append_text("".join(map(sealed, lines)))
@@ -238,17 +237,13 @@ class FiguresFile:
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
-                os.write(descriptor, text.encode())
+                os.write(descriptor, text.encode("utf-8", "backslashreplace"))  # as JSON escapes it
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise _unwritable(self.path, error) from None
+            raise unwritable(self.path, error) from None
 
 
 def _arrived(run: Run) -> Outputs:
     """What came of a run's outputs, of one whose figures alone came here."""
     return run.outputs() if OUTPUTS in run.files else {}
-
-
-def _unwritable(file: Path, error: OSError) -> UsageFailure:
-    return UsageFailure(f"cannot write {file}: {error.strerror}", "choose another file for --export")

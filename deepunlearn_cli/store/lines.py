@@ -1,4 +1,4 @@
-"""Lines of JSON that carry their own seal: how a file of figures (`figures.py`) is told and read."""
+"""The lines of a file of figures (`figures`): each ends in its own seal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.recipe import canonical
 from deepunlearn_cli.store.run import plain
 
@@ -61,15 +62,20 @@ def _check_head(file: Path, line: Line | None) -> None:
 
 
 def broken(file: Path, number: int) -> UsageFailure:
-    """A line that is none; `number` counts the lines behind the first."""
+    """What is said of a line that is not as it was written; `number` counts those behind the first."""
     return UsageFailure(
         f"line {number + 1} of {file} was edited or damaged",
         f"take it from where it was written; `head -n {number} {file} > whole.jsonl` keeps what is before it",
     )
 
 
+def unwritable(file: Path, error: OSError) -> UsageFailure:
+    """What is said where the file takes no more."""
+    return UsageFailure(f"cannot write {file}: {error.strerror}", "choose another file for --export")
+
+
 def sealed(line: Line) -> str:
-    """A line with its seal, as it is written."""
+    """A line as it is written, with its seal."""
     told = plain(line)
     return json.dumps(told | {"seal": _seal(told)}, ensure_ascii=False, separators=(",", ":")) + "\n"
 
@@ -84,4 +90,4 @@ def _unsealed(text: bytes) -> Line | None:
 
 
 def _seal(told: Line) -> str:
-    return hashlib.sha256(canonical(told).encode("utf-8", "surrogatepass")).hexdigest()[:SEAL]
+    return hashlib.sha256(encoded(canonical(told))).hexdigest()[:SEAL]

@@ -99,7 +99,7 @@ def test_a_database_is_listed_too(place):
         (("-p", "lrr=1..2"), 2, ("unknown hyperparameter 'lrr'",)),
         (("--objective", "costs"), 2, ("unknown objective 'costs'", "cost")),
         (("--early-stop", "-1"), 2, ("--early-stop -1 is not 0 or more",)),
-        (("--early-stop", "nan"), 2, ("--early-stop nan is not 0 or more",)),
+        (("--early-stop", "nan"), 2, ("--early-stop nan is no number",)),
         (("--sampler", "grd"), 2, ("unknown sampler 'grd'", "grid")),
     ],
 )

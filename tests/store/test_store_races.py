@@ -177,8 +177,9 @@ def test_verify_finds_damage(store, damage, file, what):
 def test_verify_finds_a_run_in_the_wrong_place(store):
     run = put(store)
     run.path.rename(run.path.with_name(run.id[:2] + "0" * 14))
-    wrong, gone = sorted(store.verify(), key=lambda problem: problem.file, reverse=True)
+    wrong, row, gone = sorted(store.verify(), key=lambda problem: problem.file, reverse=True)
     assert (wrong.file, run.id in wrong.what) == ("recipe.json", True)
+    assert (row.file, "does not describe this run" in row.what) == ("manifest.json", True)
     assert (gone.id, gone.what) == (run.id, "is not in the store")
     assert store.rows() == []
 
