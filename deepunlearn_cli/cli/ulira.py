@@ -28,7 +28,6 @@ from deepunlearn_cli.core.recipe import CONTROLS, DO_NOTHING, RETRAIN
 from deepunlearn_cli.evaluation.klom import LEAST_MODELS
 from deepunlearn_cli.reporting import ulira as views
 from deepunlearn_cli.reporting.titles import of_plugins
-from deepunlearn_cli.system.alarm import TimeUp, time_limit
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Findings, Rule
@@ -125,7 +124,6 @@ def ulira(
     --splits later train only what is missing.
     """
     from deepunlearn_cli.execution import recipes
-    from deepunlearn_cli.reporting import figures
     from deepunlearn_cli.studies import shadows
 
     rule, asked = verdict.rule(ULiRA), read_methods(method) if method else []
@@ -135,13 +133,11 @@ def ulira(
     params_for(asked, settings_asked if asked else {})
     attack = ULiRA.build(params)
     hyper = attack.params()
-    if figure:
-        figures.check(figure)
+    _check_figure(figure)
     if file:
         ulira_from.check_alone(setting, running, sitting)
-        with ulira_from.opened(file, session, setting, asked, hyper) as (analyses_there, draws):
-            shown = _analysed(analyses_there, attack, rule, draws, figure)
-            return replace(shown, ids=None)  # of runs that are elsewhere
+        with ulira_from.opened(file, session, setting, asked, hyper) as (there, draws):
+            return replace(_analysed(there, attack, rule, draws, figure), ids=None)  # of runs elsewhere
     read = setting.read(session)
     chosen = read_precision(precision, running.device)
     with (
@@ -159,20 +155,23 @@ def ulira(
             found, _ = preset.params(session, runner.store, name, start, given.get(name, {}))
             return {**taken.methods.get(name, {}), **found}
 
-        names = dict.fromkeys([*CONTROLS, *methods])
+        names = [*CONTROLS, *methods]
         analyses = {name: recipes.ulira(plan.models(name, settings, runner), name, hyper) for name in names}
         if running.dry_run:
             return Result(tables=[views.plan_table(shadows.plan(runner, analyses))])
         record.wanted, draws = shadows.wanted(analyses), (plan.share, plan.forget_sets)
-        try:
-            with time_limit(sitting.seconds):
-                found = list(shadows.attack(runner, analyses))
-        except TimeUp:
-            there = {m: one for m, one in analyses.items() if runner.store.has(one.key)}
-            found = [shadows.read(runner, *pair) for pair in there.items()]
+        found, whole = shadows.within(sitting.seconds, runner, analyses)
+        if not whole:
             said = _analysed(found, attack, rule, draws, None) if found else Result()
             return sitting.cut_off(record, said.tables)
         return _analysed(found, attack, rule, draws, figure)
+
+
+def _check_figure(figure: Path | None) -> None:
+    from deepunlearn_cli.reporting import figures
+
+    if figure:
+        figures.check(figure)
 
 
 def _of_refs(methods: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -14,6 +14,7 @@ from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Run
 from deepunlearn_cli.studies import claims
+from deepunlearn_cli.system.alarm import TimeUp, time_limit
 
 if TYPE_CHECKING:
     from deepunlearn_cli.evaluation.epsilon import Claim
@@ -114,6 +115,18 @@ def attack(runner: Runner, analyses: Mapping[str, Recipe]) -> Iterator[Analysis]
             yield Analysis(method, None, RunFailed(text, broken[0].hint))
         else:
             yield _analysed(runner, method, analysis)
+
+
+def within(
+    seconds: float | None, runner: Runner, analyses: Mapping[str, Recipe]
+) -> tuple[list[Analysis], bool]:
+    """What was found in so many seconds (None: in as many as it takes), and whether that is all."""
+    try:
+        with time_limit(seconds):
+            return list(attack(runner, analyses)), True
+    except TimeUp:
+        there = {method: one for method, one in analyses.items() if runner.store.has(one.key)}
+        return [read(runner, method, one) for method, one in there.items()], False
 
 
 def wanted(analyses: Mapping[str, Recipe]) -> list[Recipe]:
