@@ -37,7 +37,15 @@ with socket.socket(socket.AF_UNIX) as line:
 POLLING = threading.Lock()  # to start a child asks after all others; of two who ask at once one hears 255
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="streams are handed over by /proc")
 RUNNING = [page for page in pages() if any(block.runs for block in page.blocks)]
-LONG = ("class-removal", "forget-sizes", "repeated-deletion", "store", "unrolling-sgd")
+LONG = (
+    "class-removal",
+    "forget-sizes",
+    "plans",
+    "repeated-deletion",
+    "store",
+    "unrolling-sgd",
+    "your-method",
+)
 
 
 def _answer(line: socket.socket) -> None:

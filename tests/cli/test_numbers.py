@@ -18,7 +18,12 @@ def test_every_command_was_walked() -> None:
     assert len(NUMERIC) > 40
 
 
-@pytest.mark.parametrize("value", WRONG, ids=lambda value: value[:9])
+RARER = [
+    pytest.param(value, marks=pytest.mark.slow) for value in WRONG[2:]
+]  # seconds each: all options of all commands
+
+
+@pytest.mark.parametrize("value", [*WRONG[:2], *RARER], ids=lambda value: value[:9])
 def test_no_option_takes_a_number_that_is_none(value: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
     named = 0
     for words, option in NUMERIC:

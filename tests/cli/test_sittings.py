@@ -299,6 +299,7 @@ def test_tables_of_weights_take_no_figures(tmp_path, plan):
     assert (said.code, "table classes looks at weights or outputs" in said.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_seconds_of_models_that_were_made_again_alone_are_those_of_the_table(tmp_path, plan, monkeypatch):
     """Of two sittings: in the first one the machine was never idle, and it was cut off as it found that out."""
     plan.write_text(PLAN.partition("[sweep]")[0].replace('"scores", "sweep"', '"2"') + "[timing]\nseed = 0\n")

@@ -55,6 +55,7 @@ def test_json_is_json_in_any_encoding(tmp_path, encoding):
     assert (said.returncode, row["dataset"]) == (0, name)
 
 
+@pytest.mark.slow
 def test_a_dumb_terminal_gets_plain_text(tmp_path):
     words = (*TRAIN[:-1], "epochs=20", "--store", str(tmp_path / "store"))
     code, out, err = on_terminal(*words, cwd=tmp_path, term="dumb")
@@ -120,6 +121,7 @@ def test_a_hang_up_ends_the_workers_too(tmp_path):
     assert not list(store.glob("runs/*/.*")), "something was left behind"
 
 
+@pytest.mark.slow
 def test_a_reader_of_stderr_that_leaves_stops_no_run(tmp_path):
     read, write = os.pipe()
     words = (*TRAIN, "--seeds", "0-2", "--store", str(tmp_path / "store"))

@@ -67,6 +67,7 @@ def counting(monkeypatch: pytest.MonkeyPatch, most: int = 10**6) -> list[str]:
     return kinds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [9, 30])
 def test_cut_off_and_gone_on_with_elsewhere(tmp_path, made, most, monkeypatch):
     """After some models of the first control; after both controls, whose tables are shown."""

@@ -46,6 +46,7 @@ def test_the_paper_is_50220_models():
     assert sum(size["search trials"] + size["models"] for size in sizes) == 50_220
 
 
+@pytest.mark.slow
 def test_the_dry_run_of_the_paper_needs_no_data(tmp_path):
     said = ok("bench", "paper", "--dry-run", "--store", tmp_path, "--json")
     assert sum(row["runs"] for row in said.json if row["kind"] in ("search trials", "models")) == 50_220

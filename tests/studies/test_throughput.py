@@ -71,6 +71,7 @@ def test_trials_leave_test_pictures_out(tmp_path):
     assert kinds["search trials"]["evaluated"] == 2 * 50_000 / 3
 
 
+@pytest.mark.slow
 def test_the_paper_takes_hours_per_pair_by_the_throughput_of_each_model(tmp_path):
     words = ("--throughput", "resnet18=300000,tinyvit=60000", "--cards", "8", "--store", tmp_path / "store")
     _, pairs = told("paper", *words)
@@ -86,6 +87,7 @@ def test_the_paper_takes_hours_per_pair_by_the_throughput_of_each_model(tmp_path
     assert "8 cards" in said.out
 
 
+@pytest.mark.slow
 def test_a_dataset_of_larger_pictures_has_a_figure_of_its_own(tmp_path):
     speeds = "300000,utkface/resnet18=3000"
     _, pairs = told("paper", "--throughput", speeds, "--store", tmp_path / "store")
