@@ -138,7 +138,7 @@ def examine(name: str, folder: Path, examples: int) -> None:
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_no_failure_but_our_own(name: str, tmp_path: Path) -> None:
-    examine(name, tmp_path, 60)
+    examine(name, tmp_path, 25)
 
 
 @pytest.mark.slow

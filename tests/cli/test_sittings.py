@@ -121,6 +121,7 @@ def in_sittings(plan: Path, rng: random.Random, kills: int, usual: float, place:
     return last
 
 
+@pytest.mark.slow
 def test_killed_and_gone_on_with_elsewhere_ends_with_the_same_tables(tmp_path, plan):
     store = tmp_path / "store"
     began = time.monotonic()

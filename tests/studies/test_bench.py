@@ -36,6 +36,7 @@ def counted(batches: Iterable[Batch]) -> dict[str, int]:
     return counts
 
 
+@pytest.mark.slow
 def test_the_paper_is_50220_models():
     plan = plans.load("paper")
     assert len(plan.setups) == 9

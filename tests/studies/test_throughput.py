@@ -96,6 +96,7 @@ def test_a_dataset_of_larger_pictures_has_a_figure_of_its_own(tmp_path):
     assert of["mnist", "tinyvit"]["seconds"] == pytest.approx(of["mnist", "tinyvit"]["pictures"] / 300000)
 
 
+@pytest.mark.slow
 def test_a_model_without_a_figure_is_unknown_and_no_part_passes_for_the_whole(tmp_path):
     _, pairs = told("paper", "--throughput", "resnet18=300000", "--store", tmp_path / "store")
     assert {row["seconds"] is None for row in pairs if row["model"] == "tinyvit"} == {True}
