@@ -137,7 +137,9 @@ def test_dependencies_have_lower_bounds_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "tool", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]], ids=" ".join
+    "tool",
+    [["ruff", "check", "."], ["ruff", "format", "--check", "."], pytest.param(["mypy"], marks=pytest.mark.slow)],
+    ids=" ".join,
 )
 def test_static_checks(tool: list[str]) -> None:
     run = subprocess.run(

@@ -76,6 +76,7 @@ def test_a_model_without_a_weight_that_learns_is_refused() -> None:
         run("ft", model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in own_nets.NETS if kind not in ("Double",)])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_method_works_on_every_network_or_says_why_not(name: str, kind: str) -> None:
