@@ -138,7 +138,11 @@ def test_dependencies_have_lower_bounds_only() -> None:
 
 @pytest.mark.parametrize(
     "tool",
-    [["ruff", "check", "."], ["ruff", "format", "--check", "."], pytest.param(["mypy"], marks=pytest.mark.slow)],
+    [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        pytest.param(["mypy"], marks=pytest.mark.slow),
+    ],
     ids=" ".join,
 )
 def test_static_checks(tool: list[str]) -> None:
