@@ -23,6 +23,7 @@ RARER = [
 ]  # seconds each: all options of all commands
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [*WRONG[:1], *RARER], ids=lambda value: value[:9])
 def test_no_option_takes_a_number_that_is_none(value: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
     named = 0

@@ -142,6 +142,7 @@ def test_worker_processes_load_them_too(home):
         at.ok(*sweep, "--jobs", "2", "-q")
 
 
+@pytest.mark.slow
 def test_a_sweep_and_its_preset(home):
     at = bench(home)
     written(home / "mine.py", METHOD)

@@ -33,6 +33,7 @@ def trials(place: Bench, method: str) -> list[int]:
     return [row["trials"] for row in rows if row["method"] == method]
 
 
+@pytest.mark.slow
 def test_from_search_to_preset_to_unlearning(place):
     said = place.ok(*SWEEP, "--ckpt", place.ids["original"], "--out", place.home / "ft.toml")
     (model,) = said.lines

@@ -81,6 +81,7 @@ def test_what_torch_wraps_is_found_below(wrapped):
     assert inner.__code__.co_filename.startswith(str(torch.optim.__path__[0]))
 
 
+@pytest.mark.slow
 def test_only_torchs_own_load_its_compiler():
     done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True)
     assert done.stdout.split() == ["False", "True"], done.stderr

@@ -77,6 +77,7 @@ def test_a_plan_is_carried_out_once(tmp_path):
     assert ok("runs", "--store", store).lines == runs
 
 
+@pytest.mark.slow
 def test_runs_that_shared_the_machine_are_timed_again_alone(tmp_path, monkeypatch):
     """After several jobs, of one seed; once, whoever asks again."""
     plan, store = tmp_path / "plan.toml", tmp_path / "store"
