@@ -51,7 +51,7 @@ def _table(path: Path) -> dict[str, object]:
         raise NotFound(f"--training {path}: no such file", "--training epochs=30, or a TOML file")
     try:
         table = tomllib.loads(path.read_text("utf-8")).get(TABLE)
-    except (ValueError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise UsageFailure(f"{path} is not TOML: {error}", "[training] with epochs = 30, say") from None
     if not isinstance(table, dict) or not table:
         raise UsageFailure(f"{path} has no table [{TABLE}]", "[training] with epochs = 30, say")

@@ -15,7 +15,7 @@ from deepunlearn_cli.cli.listing import row_table
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
-from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.errors import StoreCorrupt, UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.rows import IndexRow
@@ -80,8 +80,8 @@ def _named(store: Store, ref: str) -> str:
     """The id of a run, and of one too whose folder is gone: `verify` misses it until it is pruned."""
     try:
         return store.find(ref).id
-    except NotFound:
-        gone = [key for key in store.sealed.all() if key.startswith(ref.lower())]
+    except StoreCorrupt:
+        gone = store.sealed.gone(ref.lower(), store.has)
         if len(gone) != 1:
             raise
         return gone[0]

@@ -45,13 +45,13 @@ class IndexRow(TypedDict):
     forget_label: str | None
     precision: str
     status: str
-    reason: str
-    created: float
+    reason: NotRequired[str | None]
+    created: float | None
     scores: Mapping[str, Any]
-    seconds: float | None
-    work: float | None
-    device: str
-    shared: bool
+    seconds: NotRequired[float | None]
+    work: NotRequired[float | None]
+    device: NotRequired[str | None]
+    shared: NotRequired[bool | None]
     method: NotRequired[str | None]
     augment: NotRequired[bool | None]
     reads: NotRequired[Sequence[str] | None]

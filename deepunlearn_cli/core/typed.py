@@ -20,6 +20,7 @@ from deepunlearn_cli.core.errors import Failure, UsageFailure
 DEEPEST = 24  # levels of lists and tables within each other: a recipe of recipes has fewer
 LARGEST = 2**63 - 1  # a whole number from outside: the largest seed
 SHOWN = 40  # characters of a wrong value
+Test = Callable[[Any, str, int], None]  # a value, its key, how deep it lies; raises Mistyped
 WORDS: Mapping[Any, str] = {
     str: "a text",
     int: "a whole number",
@@ -66,7 +67,7 @@ def check(value: object, kind: Any, key: str = "") -> None:
     Raises:
         Mistyped: at the first place where it is another.
     """
-    _check(value, kind, key, 0)
+    _test(kind)(value, key, 0)
 
 
 def refused(path: object, error: Mistyped, hint: str) -> Failure:
@@ -109,34 +110,28 @@ def described(kind: Any) -> str:
     return WORDS.get(None if kind is type(None) else kind, "a table")
 
 
-def _check(value: object, kind: Any, key: str, depth: int) -> None:
-    if depth > DEEPEST:
-        raise Mistyped(key, value, "less deeply nested")
-    test = _reader(kind)
-    test(value, kind, key, depth)
-
-
 @cache
-def _reader(kind: Any) -> Callable[[Any, Any, str, int], None]:
-    """What checks values of a declared type."""
+def _test(kind: Any) -> Test:
+    """What holds values against a declared type, made once: an index is rebuilt from 100,000 manifests."""
     origin = get_origin(kind) or kind
     if origin in (Any, object):
         return _plain
     if origin is Annotated:
-        return _ruled
+        return partial(_ruled, _test(get_args(kind)[0]), get_args(kind)[1])
     if origin in (Union, types.UnionType):
-        return _either
+        return partial(_either, [_test(one) for one in get_args(kind)], described(kind))
     if origin in (list, Sequence, tuple):
-        return _list
+        return partial(_list, _test((get_args(kind) or (Any,))[0]), described(kind))
     if isinstance(origin, type) and (is_dataclass(origin) or hasattr(origin, "__required_keys__")):
-        return partial(_fields, *_declared(origin))
-    return _mapping if origin in (dict, Mapping) else _scalar
+        return partial(_fields, origin)  # looked at later: types may hold themselves
+    if origin in (dict, Mapping):
+        return partial(_mapping, _test((get_args(kind) or (str, Any))[1]))
+    return partial(_scalar, _fitting(kind), described(kind))
 
 
-def _ruled(value: Any, kind: Any, key: str, depth: int) -> None:
-    base, rule = get_args(kind)
+def _ruled(base: Test, rule: Rule, value: Any, key: str, depth: int) -> None:
     try:
-        _check(value, base, key, depth)
+        base(value, key, depth)
         fits = rule.holds(value)
     except Mistyped as error:
         raise Mistyped(error.key, value, rule.words if error.key == key else error.wanted) from None
@@ -144,39 +139,43 @@ def _ruled(value: Any, kind: Any, key: str, depth: int) -> None:
         raise Mistyped(key, value, rule.words)
 
 
-def _either(value: Any, kind: Any, key: str, depth: int) -> None:
+def _either(tests: Sequence[Test], words: str, value: Any, key: str, depth: int) -> None:
     deepest: Mistyped | None = None
-    for one in get_args(kind):
+    for test in tests:
         try:
-            return _check(value, one, key, depth)
+            return test(value, key, depth)
         except Mistyped as error:
             deepest = error if error.key != key else deepest
-    raise deepest or Mistyped(key, value, described(kind))
+    raise deepest or Mistyped(key, value, words)
 
 
-def _list(value: Any, kind: Any, key: str, depth: int) -> None:
+def _list(inner: Test, words: str, value: Any, key: str, depth: int) -> None:
     if not isinstance(value, list | tuple):
-        raise Mistyped(key, value, described(kind))
-    inner = (get_args(kind) or (Any,))[0]
+        raise Mistyped(key, value, words)
+    _check_depth(value, key, depth)
     for place, one in enumerate(value):
-        _check(one, inner, f"{key}[{place}]", depth + 1)
+        inner(one, f"{key}[{place}]", depth + 1)
 
 
-def _mapping(value: Any, kind: Any, key: str, depth: int) -> None:
-    inner = (get_args(kind) or (str, Any))[1]
+def _mapping(inner: Test, value: Any, key: str, depth: int) -> None:
+    _check_depth(value, key, depth)
     for name, one in _named(value, key).items():
-        _check(one, inner, _below(key, name), depth + 1)
+        inner(one, _below(key, name), depth + 1)
 
 
-def _fields(
-    known: Mapping[str, Any], needed: frozenset[str], value: Any, kind: Any, key: str, depth: int
-) -> None:
+def _fields(kind: type, value: Any, key: str, depth: int) -> None:
     """What is declared is of its type; what is not is any plain data, of a later version, say."""
-    _named(value, key)
-    for name in sorted(needed - value.keys()):
-        raise Mistyped(_below(key, name), None, described(known[name]))
+    known, needed = _declared(kind)
+    _check_depth(value, key, depth)
+    for name in sorted(needed.keys() - _named(value, key).keys()):
+        raise Mistyped(_below(key, name), None, needed[name])
     for name, one in value.items():
-        _check(one, known.get(name, Any), _below(key, name), depth + 1)
+        known.get(name, _plain)(one, _below(key, name), depth + 1)
+
+
+def _check_depth(value: object, key: str, depth: int) -> None:
+    if depth > DEEPEST:
+        raise Mistyped(key, value, "less deeply nested")
 
 
 def _named(value: Any, key: str) -> Mapping[str, Any]:
@@ -185,29 +184,40 @@ def _named(value: Any, key: str) -> Mapping[str, Any]:
     return value
 
 
-def _scalar(value: Any, kind: Any, key: str, depth: int) -> None:
+def _scalar(fits: Callable[[Any], bool], words: str, value: Any, key: str, depth: int) -> None:
+    del depth
+    if not fits(value):
+        raise Mistyped(key, value, words)
+
+
+def _fitting(kind: Any) -> Callable[[Any], bool]:
+    """Whether a value is of a type that holds no others."""
     if get_origin(kind) is Literal:
-        fits = value in get_args(kind) and any(type(value) is type(one) for one in get_args(kind))
-    elif kind is float:
-        fits = type(value) in (int, float) and _finite(value)
-    elif kind is int:
-        fits = type(value) is int and _finite(value)
-    else:
-        fits = value is None if kind in (None, type(None)) else isinstance(value, kind)
-    if not fits:
-        raise Mistyped(key, value, described(kind))
+        allowed = [(type(one), one) for one in get_args(kind)]
+        return lambda value: any(type(value) is of and value == one for of, one in allowed)
+    if kind is float:
+        return lambda value: type(value) in (int, float) and _finite(value)
+    if kind is int:
+        return lambda value: type(value) is int and _finite(value)
+    return (
+        (lambda value: value is None)
+        if kind in (None, type(None))
+        else (lambda value: isinstance(value, kind))
+    )
 
 
-def _plain(value: Any, kind: Any, key: str, depth: int) -> None:
+def _plain(value: Any, key: str, depth: int) -> None:
     """Any data that JSON holds: no NaN, no number beyond 64 bits, nothing nested without end."""
+    if value is None or isinstance(value, str | bool):
+        return
     if isinstance(value, Mapping):
-        _mapping(value, dict, key, depth)
+        _mapping(_plain, value, key, depth)
     elif isinstance(value, list | tuple):
-        _list(value, list, key, depth)
-    elif type(value) in (int, float) and not _finite(value):
-        raise Mistyped(key, value, "a finite number")
-    elif value is not None and not isinstance(value, str | bool | int | float):
+        _list(_plain, "a list", value, key, depth)
+    elif type(value) not in (int, float):
         raise Mistyped(key, value, "plain data")
+    elif not _finite(value):
+        raise Mistyped(key, value, "a finite number")
 
 
 def _finite(value: float) -> bool:
@@ -215,14 +225,13 @@ def _finite(value: float) -> bool:
 
 
 @cache
-def _declared(kind: type) -> tuple[Mapping[str, Any], frozenset[str]]:
-    """The fields of a TypedDict or a dataclass by name, and those that must be there."""
+def _declared(kind: type) -> tuple[Mapping[str, Test], Mapping[str, str]]:
+    """The tests of a TypedDict's or a dataclass's fields by name, and in words those that must be there."""
     hints = get_type_hints(kind, include_extras=True)
     known = {name: _bare(hint) for name, hint in hints.items()}
-    if not is_dataclass(kind):
-        named = {name for name, hint in hints.items() if get_origin(hint) is NotRequired}
-        return known, frozenset(getattr(kind, "__required_keys__", ())) - named
-    return known, frozenset()
+    optional = {name for name, hint in hints.items() if get_origin(hint) is NotRequired}
+    needed = set() if is_dataclass(kind) else {*getattr(kind, "__required_keys__", ())} - optional
+    return {name: _test(one) for name, one in known.items()}, {n: described(known[n]) for n in needed}
 
 
 def _bare(hint: Any) -> Any:

@@ -24,6 +24,7 @@ ORDER = (  # attacks first: what is attacked is done with, should all be stopped
     "trial",
 )
 PROGRESS_SECONDS = 0.1  # between two words of a worker on the same run
+UNBORN = 4  # worker processes that may die before they begin: killed, not hindered by what all would meet
 
 
 class PoolRunner(Runner):
@@ -72,7 +73,7 @@ class _Batch:
     Attributes:
         todo: by key, what no worker has begun.
         running: by worker, what it is making; `idle`: workers that wait, in the order of their asking.
-        seen: workers that have asked at least once.
+        seen: workers that have asked at least once; `unborn`: how many died before that.
         settled: by key, what became of it.
     """
 
@@ -85,6 +86,7 @@ class _Batch:
         self.running: dict[int, Recipe] = {}
         self.idle: dict[int, None] = {}
         self.seen: set[int] = set()
+        self.unborn = 0
         self.settled: dict[str, Run | RunFailed] = {}
         for step in steps:
             if step.state != "make":
@@ -170,7 +172,12 @@ class _Batch:
                 recipe.key, RunFailed(why, "the same command tries again; fewer --jobs need less memory")
             )
         elif worker not in self.seen:
-            raise Failure(f"a worker process was {reason} before it began", "--jobs 1 does without them")
+            self.unborn += 1
+            if self.unborn > UNBORN:
+                raise Failure(
+                    f"{self.unborn} worker processes died before they began, the last {reason}",
+                    "--jobs 1 does without them",
+                )
 
     def _settle(self, recipe: Recipe, made: bool = False) -> None:
         """Take up what the store has."""

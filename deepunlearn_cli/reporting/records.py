@@ -180,7 +180,7 @@ def _kind(params: Mapping[str, Any]) -> Kind:
 
 
 def _preference(row: IndexRow) -> tuple[bool, float, str]:
-    return row["params"].get("cv") == "kfold", row["created"], row["id"]
+    return row["params"].get("cv") == "kfold", row["created"] or 0.0, row["id"]
 
 
 def _configs(runs: Sequence[IndexRow]) -> dict[str, str]:
@@ -251,8 +251,8 @@ def _record(
         config=config,
         seed=row["seed"],
         status=row["status"],
-        reason=row["reason"],
-        created=row["created"],
+        reason=row.get("reason") or "",
+        created=row["created"] or 0.0,
         RA=scores.get("RA"),
         FA=scores.get("FA"),
         VA=scores.get("VA"),

@@ -59,6 +59,6 @@ def _record(row: IndexRow, split: int, accuracy: float, titles: Mapping[str, str
         seed=split,
         status="done",
         reason="",
-        created=row["created"],
+        created=row["created"] or 0.0,
         ulira=accuracy,
     )

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.recipe import Recipe, canonical
@@ -26,33 +26,6 @@ UNREADABLE = (
     AttributeError,
     RecursionError,
 )  # what torn or foreign JSON leads to
-
-
-class _Row(TypedDict):
-    """What every reader of an `IndexRow` relies on, nulls of old and failed runs included."""
-
-    id: str
-    base: str
-    target: str
-    attempt: int
-    kind: str
-    name: str
-    seed: int
-    params: Mapping[str, Any]
-    setting: str
-    dataset: str
-    model: str
-    forget: str | None
-    forget_label: str | None
-    precision: str
-    status: str
-    created: float | None
-    scores: Mapping[str, Any]
-    reason: NotRequired[str | None]
-    seconds: NotRequired[float | None]
-    work: NotRequired[float | None]
-    device: NotRequired[str | None]
-    reads: NotRequired[list[str] | None]
 
 
 @dataclass(frozen=True)
@@ -102,7 +75,7 @@ def row_of(folder: Path) -> IndexRow:
     """The index row of a run. Raises one of `UNREADABLE` for a manifest that is not this folder's."""
     manifest = read(folder)
     row: IndexRow = manifest["row"]
-    check(row, _Row, "row")
+    check(row, IndexRow, "row")
     if manifest.pop("seal") != _seal(manifest) or row["id"] != folder.name:
         raise ValueError(folder)
     return row

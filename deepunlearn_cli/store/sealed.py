@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt
 from deepunlearn_cli.system.rights import follow
 
 LINE = re.compile(rb"([+-])([0-9a-f]{16})")
@@ -42,6 +43,18 @@ class Sealed:
         with suppress(FileNotFoundError):
             found = {line[2]: line[1] for line in LINE.finditer(self.path.read_bytes())}
         return {key.decode() for key, sign in found.items() if sign == b"+"}
+
+    def gone(self, ref: str, has: Callable[[str], bool]) -> list[str]:
+        """Ids that start with `ref` of runs that are to be there and are not."""
+        return sorted(key for key in self.all() if key.startswith(ref) and not has(key))
+
+    def absent(self, ref: str, has: Callable[[str], bool]) -> Failure:
+        """Why no run that is there has an id that starts with `ref`: none ever had, or it is gone."""
+        if gone := self.gone(ref, has):
+            return StoreCorrupt(
+                f"run {gone[0]} was sealed here and is gone", f"deepunlearn prune {gone[0]} if it is to be"
+            )
+        return NotFound(f"no run has an id that starts with {ref}", "deepunlearn runs lists them all")
 
     def _append(self, sign: bytes, keys: Iterable[str]) -> None:
         # One write, which a local disk does not mix with others'; a list that cannot be kept stops no run.

@@ -25,7 +25,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
+from deepunlearn_cli.core.errors import StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.room import room_for
 from deepunlearn_cli.core.rows import IndexRow
@@ -136,14 +136,14 @@ class Store:
 
         Raises:
             UsageFailure: `ref` is too short, not hexadecimal, or fits several runs.
-            NotFound: it fits none.
+            NotFound, StoreCorrupt: it fits none, or one that was sealed and is gone.
         """
         if not REF.fullmatch(ref.lower()):
             hint = "give 4 or more of the hex digits that `deepunlearn runs` shows"
             raise UsageFailure(f"{ref!r} is not a run id", hint)
         names = sorted(n for n in run_names(self.runs / ref[:2].lower()) if n.startswith(ref.lower()))
         if not names:
-            raise NotFound(f"no run has an id that starts with {ref}", "deepunlearn runs lists them all")
+            raise self.sealed.absent(ref.lower(), self.has)
         if len(names) > 1:
             shown = ", ".join(names[:5]) + ", ..." * (len(names) > 5)
             raise UsageFailure(f"{ref} fits {len(names)} runs: {shown}", "give more digits")

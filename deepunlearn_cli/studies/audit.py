@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli import data
 from deepunlearn_cli.attacks import ATTACKS, Decision, Findings, Gap, OneModel, Rule, Verdict
+from deepunlearn_cli.core.errors import StoreCorrupt
 from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
-from deepunlearn_cli.execution import recipes, references
-from deepunlearn_cli.execution.runner import Runner
+from deepunlearn_cli.execution import own, recipes, references
+from deepunlearn_cli.execution.runner import Outcome, Runner
 from deepunlearn_cli.store import Run
 from deepunlearn_cli.studies import claims
 
@@ -105,15 +107,30 @@ def audit(runner: Runner, attacks: Sequence[Recipe], rule: Rule) -> tuple[list[A
         RunFailed: the only attack failed.
     """
     outcome = runner.ensure_all(attacks)
-    if len(attacks) == 1 and outcome.failures:
-        raise outcome.failures[0][1]
     controls = controls_of(runner, outcome.runs)
     read = Evidences(runner)
-    audits = [_audited(runner, run, rule, controls, read) for run in outcome.runs]
+    audits = []
+    for run in outcome.runs:
+        with _told(run.recipe, runner, outcome):
+            audits.append(_audited(runner, run, rule, controls, read))
     attacked = {run.id for run in outcome.runs}
     rest = [run for key, run in controls.items() if key not in attacked]
-    audits += [Audited(run, findings_of(run), read.of(run.recipe)) for run in rest]
+    for run in rest:
+        with _told(run.recipe, runner, outcome):
+            audits.append(Audited(run, findings_of(run), read.of(run.recipe)))
+    if len(attacks) == 1 and outcome.failures:
+        raise outcome.failures[0][1]
     return audits, len(outcome.failures)
+
+
+@contextmanager
+def _told(attack: Recipe, runner: Runner, outcome: Outcome) -> Iterator[None]:
+    """What cannot be read of one attack or of its model is its failure alone."""
+    try:
+        yield
+    except StoreCorrupt as error:
+        outcome.failures.append((attack, own.told(attack, error)))
+        runner.reporter.failed(*outcome.failures[-1])
 
 
 class Evidences:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import data
 from deepunlearn_cli.checkpoints import refs
-from deepunlearn_cli.core.errors import Failure
+from deepunlearn_cli.core.errors import Failure, RunFailed, StoreCorrupt
 from deepunlearn_cli.core.specs import for_run
 from deepunlearn_cli.execution import forgetting, recipes
 from deepunlearn_cli.studies.plan import Plan, Setup, Tuning
@@ -143,8 +143,10 @@ class Bench:
 
         starts = self.starts(setup)[: tuning.originals]
         self.runner.ensure_all([start.recipe for start in starts])
-        search = tuning.search
-        questions = sweep.questions(self.runner, starts, search, self.searched, self.plan.steps)
+        try:
+            questions = sweep.questions(self.runner, starts, tuning.search, self.searched, self.plan.steps)
+        except (RunFailed, StoreCorrupt) as failure:  # nothing to judge trials by, in this setup
+            return [], [failure]
         order = self.order(questions, tuning)
         jobs = self.runner.width([start.recipe for start in starts])
         self._follow(order)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +43,7 @@ def open_storage(address: str) -> BaseStorage:
 
 
 def check_address(address: str) -> None:
-    """Refuse an address that is none, or a journal that is something else, without making anything.
+    """Refuse an address that is none, or a file that is something else, without making anything.
 
     Raises:
         UsageFailure: saying so.
@@ -50,6 +52,8 @@ def check_address(address: str) -> None:
         check_journal(Path(address.removeprefix(JOURNAL)).expanduser())
     elif "://" not in address:
         raise UsageFailure(f"--database {shown(address)!r} is not an address", f"--database takes {FORMS}")
+    elif file := _sqlite_file(address):
+        _check_sqlite(file)
 
 
 def journal_of(folder: Path, name: str) -> str:
@@ -80,11 +84,34 @@ def studies_in(storage: BaseStorage) -> Iterator[OptunaStudy]:
 
 def made(address: str) -> bool:
     """Whether there is such a storage, as far as can be told without making it: servers are taken to be."""
-    scheme, _, rest = address.partition(":")
     if address.startswith(JOURNAL):
-        return Path(rest).expanduser().is_file()
+        return Path(address.removeprefix(JOURNAL)).expanduser().is_file()
+    file = _sqlite_file(address)
+    return file is None or file.is_file()
+
+
+def _sqlite_file(address: str) -> Path | None:
+    """The file of an SQLite database; None for a server's, and for one in memory."""
+    scheme, _, rest = address.partition(":")
     file = rest.removeprefix("///").partition("?")[0]
-    return not scheme.startswith("sqlite") or Path(file).is_file()
+    return Path(file) if scheme.startswith("sqlite") and file not in ("", "//", ":memory:") else None
+
+
+def _check_sqlite(file: Path) -> None:
+    """Refuse a database of something else: Optuna would put its tables beside what is there.
+
+    Raises:
+        UsageFailure: it has tables, and none of Optuna's.
+    """
+    if not file.is_file() or not file.stat().st_size:
+        return
+    address = f"{file.absolute().as_uri()}?mode=ro"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and "version_info" not in tables:
+            raise UsageFailure(
+                f"{file} is a database of something else; it was left as it was", "choose another file"
+            )
 
 
 def _journal(path: Path) -> BaseStorage:

@@ -25,7 +25,7 @@ from deepunlearn_cli.sweep.presence import present
 from deepunlearn_cli.sweep.presets import Preset
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.ranges import by_hand
-from deepunlearn_cli.sweep.workers import Order
+from deepunlearn_cli.sweep.workers import Barred, Order
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Start
@@ -161,7 +161,8 @@ def conclude(
         What became of the methods, and a failure for each study without a complete trial.
     """
     with present(runner.store.studies, order.keys) as presence:
-        studies = [study for study in order.open(presence) if study.done()]
+        unusable: Barred = {}  # which the search has told
+        studies = [study for study in order.open(presence, unusable) if study.done()]
         if confirm and studies:
             say(f"confirming the best {confirm} and the defaults on {FRESH_SEEDS} fresh seeds each")
         candidates = choose(studies, runner, confirm)
@@ -171,7 +172,7 @@ def conclude(
         for text in flattered(one.question.method, one.preset.params):
             say(text)
     _make_models(tuned, runner)
-    concluded = {study.question.key for study in studies}
+    concluded = {study.question.key for study in studies} | unusable.keys()
     missing = [question for question in order.questions if question.key not in concluded]
     return tuned, [_nothing(question) for question in missing]
 

@@ -53,10 +53,23 @@ class Order:
     deadline: float | None
     patience: int
 
-    def open(self, presence: Presence) -> list[Study]:
-        """The study of every question; `UsageFailure` as `Study` and `open_storage` tell."""
+    def open(self, presence: Presence, barred: Barred) -> list[Study]:
+        """The study of every question, less those whose journal or search space bars it.
+
+        Args:
+            barred: where what is wrong with one is kept, by its key.
+
+        Raises:
+            UsageFailure: the one storage of all cannot be used.
+        """
         shared = open_storage(self.address) if self.address else None
-        return [Study(question, shared or self._journal(question), presence) for question in self.questions]
+        studies = []
+        for question in self.questions:
+            try:
+                studies.append(Study(question, shared or self._journal(question), presence))
+            except UsageFailure as failure:
+                barred[question.key] = failure
+        return studies
 
     @property
     def keys(self) -> list[str]:
@@ -107,16 +120,17 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
         workers: 1 to search here with `runner`, more for as many processes that share the threads.
 
     Returns:
-        A failure for each study that was ended: by failed trials in a row, or because its method cannot
-        act here (on this architecture, say).
+        A failure for each study that was ended: by failed trials in a row, because its method cannot act
+        here (on this architecture, say), or because it cannot be opened.
 
     Raises:
         UsageFailure: storage that cannot be used.
     """
     with present(order.folder, order.keys) as presence:
-        studies = order.open(presence)
+        unusable: Barred = {}
+        studies = order.open(presence, unusable)
         if all(study.reached(order.wanted) for study in studies):
-            return []
+            return [*unusable.values()]
         for study in studies:
             study.forgive(order.patience)
         with order.collecting(tell, studies) as tell:
@@ -125,14 +139,14 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
             else:
                 barred = _in_processes(order, presence, workers, tell)
         ended = (barred.get(study.question.key) or _given_up(study, order) for study in studies)
-        return [failure for failure in ended if failure]
+        return [*unusable.values(), *(failure for failure in ended if failure)]
 
 
 def serve(link: Link, order: Order, parent: str | None) -> Barred:
     """The main function of a worker process; `parent` is the lock of the command."""
     with present(order.folder, order.keys, parent) as presence:
         runner = Runner(Store(Path(order.store)), order.device, sharing=link.workers)
-        return _Worker(order, order.open(presence), runner, link.tell).work()
+        return _Worker(order, order.open(presence, {}), runner, link.tell).work()
 
 
 def _in_processes(order: Order, presence: Presence, workers: int, tell: Tell) -> Barred:

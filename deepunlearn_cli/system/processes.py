@@ -234,15 +234,20 @@ def _serve(line: Connection, workers: int, granted: Grants, work: Work, argument
     inbox: SimpleQueue[tuple[str, Any]] = SimpleQueue()
     Thread(target=_listen, args=(line, inbox), daemon=True).start()
     try:
-        last = "ended", work(Link(workers, line, inbox), *arguments)
-    except Stopped:
+        last = _last_word(work, Link(workers, line, inbox), arguments)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the owner hangs up when it has heard the last word
+    except Stopped:  # while it packs what went wrong, too
         machine.leave(STOPPED)
-    except Exception as error:  # noqa: BLE001 - the owner raises it
-        last = "raised", (_portable(error), traceback.format_exc())
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the owner hangs up when it has heard the last word
     with suppress(OSError):
         line.send(last)
     machine.leave(0)
+
+
+def _last_word(work: Work, link: Link, arguments: tuple[Any, ...]) -> tuple[str, Any]:
+    try:
+        return "ended", work(link, *arguments)
+    except Exception as error:  # noqa: BLE001 - the owner raises it
+        return "raised", (_portable(error), traceback.format_exc())
 
 
 def _listen(line: Connection, inbox: SimpleQueue[tuple[str, Any]]) -> None:

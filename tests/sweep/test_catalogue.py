@@ -72,7 +72,7 @@ def test_labels_change_no_key():
 
 def test_confirmations_say_what_they_confirm(tmp_path):
     runner = searched(tmp_path, question("ft"))
-    [study] = order(runner.store, question("ft")).open(Presence(None))
+    [study] = order(runner.store, question("ft")).open(Presence(None), {})
     before = len(runner.asked)
     choose([study], runner, 1)
     labels = [recipe.labels for recipe in runner.asked[before:]]
@@ -111,7 +111,7 @@ def test_what_is_collected_goes_on_and_keeps_numbers(tmp_path):
 
 def test_a_trial_that_is_being_made_waits_to_be_collected_and_then_comes_whole(tmp_path):
     at, asked = store(tmp_path), question("ft")
-    [study] = order(at, asked).open(Presence(None))
+    [study] = order(at, asked).open(Presence(None), {})
     first, second = study.claim(5), study.claim(5)
     study.complete(second, (0.1,) * 4)
     collection = Collection(at.studies)
@@ -184,7 +184,7 @@ def test_the_same_study_is_found_where_its_data_are_called_otherwise(tmp_path):
 
 def test_the_list_says_how_far_each_is_and_what_it_came_to(tmp_path):
     runner = searched(tmp_path, question("ft"), question("msg"))
-    [study] = order(runner.store, question("ft")).open(Presence(None))
+    [study] = order(runner.store, question("ft")).open(Presence(None), {})
     choose([study], runner, 1)
     ft, msg = Catalogue(runner.store.studies).listed()
     assert (ft["method"], ft["trials"], ft["state"], ft["confirmed"] is None) == ("ft", 3, "chosen", False)

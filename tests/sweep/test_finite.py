@@ -33,7 +33,7 @@ def answer(params):
 
 
 def points(at, asked: Question) -> list[tuple]:
-    [study] = order(at, asked).open(Presence(None))
+    [study] = order(at, asked).open(Presence(None), {})
     trials = [t for t in study.optuna.get_trials(deepcopy=False) if t.state.name != "WAITING"]
     return [(t.number, t.state.name, finite.key(t.params)) for t in trials]
 
@@ -45,7 +45,7 @@ def test_a_search_ends_when_every_setting_was_tried(tmp_path, sampler):
     assert search(order(at, asked, wanted=30), 1, runner, told.append) == []
     assert len(runner.asked) == len({recipe.key for recipe in runner.asked}) == SIZE
     assert len({point for *_, point in points(at, asked)}) == SIZE
-    [study] = order(at, asked).open(Presence(None))
+    [study] = order(at, asked).open(Presence(None), {})
     assert (study.done(), study.exhausted()) == (SIZE - 2, True)
     assert (told[-1].done, told[-1].failed, told[-1].wanted) == (SIZE - 2, 2, SIZE - 2)
     search(order(at, asked, wanted=60), 1, runner, told.append)
@@ -60,7 +60,7 @@ def test_fewer_trials_are_as_many_different_settings(tmp_path, sampler):
     at, asked = store(tmp_path), small(sampler)
     search(order(at, asked, wanted=12, patience=9), 1, Formula(at), lambda _: None)
     assert len({point for *_, point in points(at, asked)}) == 12
-    [study] = order(at, asked).open(Presence(None))
+    [study] = order(at, asked).open(Presence(None), {})
     assert not study.exhausted()
     [row] = summaries(at.studies)
     assert sweep_table([row]).cells()[0][3] == "12"
@@ -95,7 +95,7 @@ def test_interrupted_it_is_the_same(tmp_path, sampler):
 def test_workers_together_try_the_settings_of_one(tmp_path, wanted):
     asked, whole, at = small("random"), store(tmp_path / "whole"), store(tmp_path / "several")
     search(order(whole, asked, wanted=wanted), 1, Formula(whole, answer), lambda _: None)
-    order(at, asked).open(Presence(None))
+    order(at, asked).open(Presence(None), {})
 
     def slow(params):
         time.sleep(random.random() * 0.02)
@@ -117,7 +117,7 @@ def test_repeats_that_an_earlier_version_made_do_not_count(tmp_path):
     import optuna
 
     at, asked = store(tmp_path), small()
-    [study] = order(at, asked).open(Presence(None))
+    [study] = order(at, asked).open(Presence(None), {})
     for _ in range(21):
         study.optuna.add_trial(
             optuna.trial.create_trial(

@@ -36,7 +36,7 @@ def answer(params: dict[str, Any]) -> dict[str, float]:
 
 def trials(at: Store, asked: Question) -> list[tuple]:
     """Everything that a trial is, in the order of their numbers."""
-    [study] = order(at, asked).open(Presence(None))
+    [study] = order(at, asked).open(Presence(None), {})
     told = [
         (t.number, t.state.name, t.params, t.user_attrs.get("losses"), t.user_attrs.get("reason"))
         for t in study.optuna.get_trials(deepcopy=False)
@@ -124,7 +124,7 @@ def test_workers_together_make_the_points_of_one(tmp_path):
     asked = question("ft", sampler="random")
     expected = whole(tmp_path, asked, 20)
     at = store(tmp_path / "several")
-    order(at, asked).open(Presence(None))
+    order(at, asked).open(Presence(None), {})
 
     def slow(params):
         time.sleep(random.random() * 0.02)

@@ -64,7 +64,7 @@ def test_the_ranges_are_part_of_the_studys_key():
 
 def test_workers_and_the_storage_know_the_range(tmp_path):
     of = asked(lr="1e-4..1e-2")
-    [study] = order(store(tmp_path), of).open(Presence(None))
+    [study] = order(store(tmp_path), of).open(Presence(None), {})
     assert study.optuna.user_attrs["space"]["domains"]["lr"] == {
         "low": 1e-4,
         "high": 1e-2,

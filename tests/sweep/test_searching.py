@@ -23,7 +23,7 @@ def asked(sampler: str = "grid", method: str = "ft", given: dict[str, object] | 
 def searched(tmp_path, of, wanted: int, answer=scores_of):
     runner = Formula(store(tmp_path), answer)
     search(order(runner.store, of, wanted=wanted), 1, runner, lambda _: None)
-    [study] = order(runner.store, of).open(Presence(None))
+    [study] = order(runner.store, of).open(Presence(None), {})
     return runner, study
 
 
@@ -113,7 +113,7 @@ def stopping(tmp_path, of, *wanted: int):
     for number in wanted:
         runner = Stopping(store(tmp_path))
         search(order(runner.store, of, wanted=number), 1, runner, lambda _: None)
-    [study] = order(runner.store, of).open(Presence(None))
+    [study] = order(runner.store, of).open(Presence(None), {})
     return runner, study
 
 
@@ -173,5 +173,5 @@ def test_a_method_that_cannot_act_here_stops_no_other(tmp_path):
     [failure] = search(of, 1, runner, lambda _: None)
     assert failure.message == "ga: no layer that it knows"
     assert isinstance(failure, UsageFailure)
-    assert [study.done() for study in of.open(Presence(None))] == [0, 3]
+    assert [study.done() for study in of.open(Presence(None), {})] == [0, 3]
     assert sum(recipe.name == "ga" for recipe in runner.asked) <= 1, "it is not tried again and again"

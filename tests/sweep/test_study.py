@@ -26,7 +26,7 @@ def states(study) -> list[str]:
 
 
 def opened(at, asked, **more):
-    [study] = order(at, asked, **more).open(Presence(None))
+    [study] = order(at, asked, **more).open(Presence(None), {})
     return study
 
 
@@ -57,7 +57,7 @@ def test_every_original_is_unlearned_in_every_trial(tmp_path):
 
 def test_workers_together_make_exactly_as_many_as_were_asked_for(tmp_path):
     at, asked = store(tmp_path), question(sampler="random")
-    order(at, asked).open(Presence(None))
+    order(at, asked).open(Presence(None), {})
 
     def slow(params):
         time.sleep(0.01)
@@ -140,7 +140,7 @@ def test_one_bad_method_does_not_stop_the_others(tmp_path):
     both = order(at, question("msg"), question("ft"), wanted=5)
     [failure] = search(both, 1, Formula(at, answer), lambda _: None)
     assert failure.message.startswith("msg: ")
-    assert [study.done() for study in both.open(Presence(None))] == [0, 5]
+    assert [study.done() for study in both.open(Presence(None), {})] == [0, 5]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
@@ -420,7 +420,7 @@ def work_slowly(of: Order) -> None:
 
 
 def opened_at(of: Order) -> Study:
-    [study] = of.open(Presence(None))
+    [study] = of.open(Presence(None), {})
     return study
 
 

@@ -22,7 +22,7 @@ from deepunlearn_cli.sweep.study import Study
 def proposals(at, asked: Question, count: int, runner: Formula | None = None) -> list[dict]:
     """The first points of a study, made in this process."""
     search(order(at, asked, wanted=count), 1, runner or Formula(at), lambda _: None)
-    [study] = order(at, asked).open(Presence(None))
+    [study] = order(at, asked).open(Presence(None), {})
     return [dict(point.params) for point in study.points()]
 
 
@@ -163,7 +163,7 @@ def test_nsga_is_told_four_losses_and_the_others_their_norm(tmp_path):
     for sampler, count in (("nsga3", 4), ("tpe", 1), ("random", 1)):
         at = store(tmp_path / sampler)
         proposals(at, question(sampler=sampler), 2)
-        [study] = order(at, question(sampler=sampler)).open(Presence(None))
+        [study] = order(at, question(sampler=sampler)).open(Presence(None), {})
         assert isinstance(study, Study)
         assert {len(trial.values) for trial in study.optuna.trials} == {count}
 

@@ -16,7 +16,6 @@ def damage(at: Scene) -> None:
     """One run damaged: nothing ends in an accident, `verify` says 7, and 0 once the run is gone."""
     run = at.rng.choice(at.runs)
     harm = at.rng.choice(HARMS)
-    others = made_from(at, [run.name])
     harm(at, run)
     gone = not run.is_dir() or not any(run.iterdir())
     at.given_up.add(run.name)
@@ -27,7 +26,7 @@ def damage(at: Scene) -> None:
         assert said.code in (0, 2, 3, 6, 7), at.tell(said)
     if not (gone and (run / "manifest.json").is_file()):  # made again
         at.verify(7)
-        _prune(at, run.name, others)
+        _prune(at, run.name, made_from(at, [run.name]))
     at.verify(0)
     at.ok("runs")
     at.ok("bench", at.home / "plan.toml")

@@ -31,6 +31,7 @@ def signals(at: Scene) -> None:
     _name, words = _one(at, MAKING)
     number, again = at.rng.choice(NUMBERS), at.rng.random() < 0.4
     child = at.start(*words)
+    _until_it_hears(child.process.pid or 0)
     time.sleep(at.rng.uniform(0, 2.5))
     _send(at, child.process.pid, number)
     if again:
@@ -65,6 +66,7 @@ def pruning(at: Scene) -> None:
     names += sorted(made_from(at, names))
     at.given_up |= {*names}
     child = at.start("prune", *names, "--yes")
+    _until_it_hears(child.process.pid or 0)
     time.sleep(at.rng.uniform(0, 0.6))
     _send(at, child.process.pid, at.rng.choice(NUMBERS))
     _ended_by_signal(at, child, child.wait(SECONDS))
