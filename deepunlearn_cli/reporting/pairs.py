@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from deepunlearn_cli.core.errors import Failure, NotFound
 from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
@@ -50,10 +51,12 @@ class Pair:
         listed = ",".join(map(str, sorted(seeds - set(self.retrained) or seeds)))
         if run.file:
             return f"{run.file} needs a usable row of method {RETRAIN} for seed {listed}"
-        place = f"--dataset {run.dataset} --model {run.model}"
         if run.ulira is not None:
+            place = f"--dataset {quote(run.dataset)} --model {quote(run.model)}"
             return f"deepunlearn attack ulira --method {RETRAIN} {place}"
-        return f"deepunlearn train --role retrain {place} --forget {run.forget_label} --seeds {listed}"
+        started = {one.original: one.seed in self.retrained for one in self.runs() if one.original}
+        originals = " ".join([key for key, done in started.items() if not done] or started)
+        return f"deepunlearn unlearn {originals} --method {RETRAIN} --forget {quote(run.forget_label)}"
 
 
 def pairs(records: Sequence[Record]) -> list[Pair]:

@@ -36,7 +36,7 @@ class Record:
     Accuracies and attack results are shares (0..1) or None; `facts` are those that are declared
     (`core.facts`). `method` is the public name, `config` tells several configurations of it in a pair apart.
     `umia` and its interval are the paper's attack, the one that ranks; `umias` has the accuracy of every
-    kind of U-MIA, that one too. `reader` gives the outputs of runs to measures that look at them. `file` is
+    kind of U-MIA, that one too. `original` is the id of the run that it was unlearned from. `reader` gives the outputs of runs to measures that look at them. `file` is
     the table that the figures come from, if they are not of a run in a store.
     """
 
@@ -63,6 +63,7 @@ class Record:
     ulira: float | None = None  # of one split of U-LiRA: such a record has nothing else
     umias: Mapping[Kind, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    original: str = ""
     reader: Reader | None = None
     file: str = ""
 
@@ -264,6 +265,7 @@ def _record(
         umias={kind: attack["scores"]["accuracy"] for kind, attack in attacks.items()},
         facts={name: row.get(name) for name in FACTS}
         | {"classes": row.get("classes") or classes.get(row["dataset"])},
+        original=row["target"],
         reader=reader,
     )
 

@@ -291,7 +291,7 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _deaf_to_terminals() -> Iterator[None]:
-    """A process started inside never hears Ctrl-C and hang-ups, not even while it starts; here they wait."""
+    """A process started inside never hears Ctrl-C and hang-ups, not even while it starts."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

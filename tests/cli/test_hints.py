@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from cli_kit import TRAIN, Bench, Said, bench, call, ok
+from cli_kit import TRAIN, Bench, Said, bench, call, ok, small_npz
 from family_kit import pictures
 
 from deepunlearn_cli.checkpoints.file import read
@@ -143,3 +143,15 @@ def test_a_foreign_checkpoint_says_what_it_needs(place, tmp_path):
     said = place(*DO_NOTHING, tmp_path / "theirs.pth", "--dataset", "digits", "--model", "resnet-tiny")
     assert said.code == 2
     works(place, said)
+
+
+def test_what_a_ranking_lacks_is_made_by_its_hint_whatever_the_data_are_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = Bench(tmp_path, {})
+    training = ("--dataset", small_npz(tmp_path / "inv.npz"), "--model", "resnet-tiny", "-p", "epochs=8")
+    (original,) = place.ok("train", *training, "--val-share", "0.2").lines
+    place.ok("unlearn", original, "--method", "ft", "--forget", "class:1:0.5")
+    lacking = place("rank")
+    assert lacking.code == 3
+    works(place, lacking)
+    place.ok("rank")

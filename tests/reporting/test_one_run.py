@@ -48,7 +48,7 @@ def test_what_is_missing_is_told_with_its_command():
     alone = run("msg")
     _, table = page([alone])
     notes = "\n".join(table.notes)
-    assert "deepunlearn train --role retrain" in notes
+    assert f"deepunlearn unlearn {alone['target']} --method retrain" in notes
     assert f"deepunlearn attack umia {alone['id']}" in notes
     assert all(line[5] == "–" for line in table.cells())
 

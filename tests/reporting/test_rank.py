@@ -280,12 +280,11 @@ def test_mixed_cross_validation_is_mentioned():
 def test_pairs_without_retrained_models():
     bare = [row for row in pair(setting="s1", dataset="mnist") if row["name"] != "retrain"]
     table = rank(joined([*pair(), *bare]))
-    assert any("--dataset mnist" in note for note in table.notes)
+    assert any("left out: mnist" in note for note in table.notes)
     with pytest.raises(NotFound, match="no usable retrained model") as caught:
         rank(joined(bare))
-    assert caught.value.hint.startswith(
-        "deepunlearn train --role retrain --dataset mnist --model resnet-small"
-    )
+    originals = " ".join({row["target"]: None for row in bare})
+    assert caught.value.hint == f"deepunlearn unlearn {originals} --method retrain --forget random:0.1"
 
 
 def test_no_records_and_unknown_metrics_are_not_found():

@@ -120,7 +120,7 @@ def test_scores_without_retrained_models_still_show_accuracies():
     table = scores_table(joined(rows))
     assert by_label(table)["MSG"]["TA_mean"] == pytest.approx(0.8)
     assert math.isnan(by_label(table)["MSG"]["RetDev_mean"])
-    assert any("train --role retrain" in note for note in table.notes)
+    assert any("--method retrain" in note for note in table.notes)
     with pytest.raises(NotFound, match="no usable retrained"):
         efficiency_table(joined(rows))
 
