@@ -36,7 +36,7 @@ def run(name: str, seed: int = 0, *, scores: dict[str, Any] | None = None, **cha
         "status": "done",
         "reason": "",
         "created": 1.0,
-        "target": "",
+        "target": "" if name == "retrain" else f"original-{seed}",
         "seconds": 10.0,
         "work": 5.0,
         "device": "cpu",

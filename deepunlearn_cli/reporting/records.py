@@ -34,10 +34,11 @@ class Record:
     """One model run with its scores and the attacks on it.
 
     Accuracies and attack results are shares (0..1) or None; `facts` are those that are declared
-    (`core.facts`). `method` is the public name, `config` tells several configurations of it in a pair apart.
-    `umia` and its interval are the paper's attack, the one that ranks; `umias` has the accuracy of every
-    kind of U-MIA, that one too. `original` is the id of the run that it was unlearned from. `reader` gives the outputs of runs to measures that look at them. `file` is
-    the table that the figures come from, if they are not of a run in a store.
+    (`core.facts`). `method` is the public name, `config` tells several configurations of it in a pair apart,
+    `original` is the id of the run that it was unlearned from. `umia` and its interval are the paper's
+    attack, the one that ranks; `umias` has the accuracy of every kind of U-MIA, that one too. `reader` gives
+    the outputs of runs to measures that look at them. `file` is the table that the figures come from, if
+    they are not of a run in a store.
     """
 
     id: str
