@@ -90,6 +90,13 @@ def parse_plan_file(content: Any, folder: Path) -> None:
     plan_file.load(str(folder / "p.toml"))
 
 
+def parse_training(content: Any, folder: Path) -> None:
+    from deepunlearn_cli.checkpoints import training
+
+    (folder / "t.toml").write_bytes(b"[training]\n" + content)
+    training.read([str(folder / "t.toml")])
+
+
 def parse_journal(content: Any, folder: Path) -> None:
     from deepunlearn_cli.sweep.storage import open_storage, studies_in
 
@@ -106,6 +113,8 @@ JSON = ANY.map(lambda value: json.dumps(value).encode())
 LINES = st.lists(st.sampled_from(["index", "path", "3", "-1", "9" * 5000, "a,b", '"', "\0"]), max_size=5).map(
     lambda lines: "\n".join(lines).encode()
 )
+TOML = st.sampled_from([f"{name} = {value}".encode() for name in ("epochs", "lr", "augment", "nope")
+                        for value in ("1e400", "nan", "[1]", "[" * 3000, "true", '"x"', "-1", "9" * 5000, "{a=1}")])  # fmt: skip
 PARSERS = {
     "plan": (parse_plan, TREES["plan"]),
     "plan-file": (parse_plan_file, BYTES),
@@ -117,6 +126,7 @@ PARSERS = {
     "forget-json": (parse_list(".json"), BYTES | JSON),
     "forget-npy": (parse_list(".npy"), BYTES | BYTES.map(lambda rest: b"\x93NUMPY\x01\x00" + rest)),
     "csv": (parse_csv, BYTES | ROWS),
+    "training": (parse_training, BYTES | TOML),
     "journal": (parse_journal, BYTES | TREES["journal"]),
 }
 

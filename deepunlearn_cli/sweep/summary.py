@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from itertools import filterfalse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from deepunlearn_cli.core.errors import NotFound
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.plugins import Notice
 from deepunlearn_cli.sweep import finite, losses
 from deepunlearn_cli.sweep.choice import importances
 from deepunlearn_cli.sweep.judge import reads_judge
@@ -121,12 +123,19 @@ def summaries(studies: Path, address: str | None = None) -> list[StudyRow]:
 
 
 def every_study(studies: Path, address: str | None = None) -> Iterator[OptunaStudy]:
-    """Each of a store or storage; `UsageFailure` if that cannot be read."""
-    if address and not made(address):
+    """Each of a store or storage; a journal of the store that cannot be read is told and left out.
+
+    Raises:
+        UsageFailure: the storage at `address` cannot be read.
+    """
+    if address:
+        yield from studies_in(open_storage(address)) if made(address) else ()
         return
-    addresses = [address] if address else [f"{JOURNAL}{path}" for path in journals(studies)]
-    for one in addresses:
-        yield from studies_in(open_storage(one))
+    for path in journals(studies):
+        try:
+            yield from studies_in(open_storage(f"{JOURNAL}{path}"))
+        except UsageFailure as failure:
+            warnings.warn(f"left out: {failure.message}", Notice, stacklevel=2)
 
 
 def _row(study: OptunaStudy) -> StudyRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_kit import TRAIN, call, ok
+from cli_kit import TRAIN, bench, call, ok
 
 from deepunlearn_cli.sweep import presets
 from deepunlearn_cli.sweep.presets import Preset
@@ -74,3 +74,36 @@ def test_a_damaged_run_among_several_stops_no_other(store):
     states = {row["id"]: row["state"] for row in ok(*words, "--dry-run", "--json").json}
     assert states == {first[0]: "damaged", first[1]: "made"}
     ok("prune", first[0], "--yes", "--store", store)
+
+
+def test_a_model_whose_outputs_cannot_be_read_stops_no_other_audit(store):
+    first, other = ok("unlearn", original(store), "--method", "ft,srl", "--store", store).lines
+    ok("attack", "umia", first, other, "--store", store)
+    path = store / "runs" / first[:2] / first / "outputs.safetensors"
+    sound = path.read_bytes()
+    path.write_bytes(sound[:-8] + b"\0\1\2\3\4\5\6\7")
+    try:
+        said = call("attack", "umia", first, other, "--store", store)
+        assert said.code == 6
+        assert len(said.lines) == 1, "the other has its answer"
+        assert f"verify {first}" in said.err
+        assert call("attack", "umia", first, "--store", store).code == 7
+    finally:
+        path.write_bytes(sound)
+
+
+def test_a_study_that_cannot_be_opened_stops_no_other_search(tmp_path):
+    place = bench(tmp_path)
+    words = ("sweep", "--method", "ft,ga", "--trials", "1", "--ckpt", place.ids["original"])
+    place.ok(*words)
+    [journal] = (place.store / "studies").glob("ga-*.journal")
+    sound = journal.read_bytes()
+    journal.write_bytes(b"not a journal\n")
+    said = place(*words[:3], "--trials", "2", *words[5:])
+    assert said.code == 6
+    assert "ga-" in said.err
+    assert "not an Optuna journal" in said.err
+    assert [row["trials"] for row in place.ok("report", "--table", "sweep", "--json").json] == [2]
+    assert journal.read_bytes() == b"not a journal\n"
+    journal.write_bytes(sound)
+    place.ok(*words[:3], "--trials", "2", *words[5:])

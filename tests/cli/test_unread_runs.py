@@ -63,3 +63,18 @@ def test_a_damaged_manifest_takes_its_own_run_only(store, damage):
     said = ok("runs", "--store", store, "-q")
     assert said.lines == every
     assert "left out" not in said.err
+
+
+def test_a_run_that_is_gone_is_said_to_be_gone(store):
+    run = ok("runs", "--name", "ct", "--store", store, "-q").lines[0]
+    place = store / "runs" / run[:2] / run
+    place.rename(aside := store.parent / "aside")
+    try:
+        for words in (("verify", run), ("show", run[:6])):
+            said = call(*words, "--store", store)
+            assert said.code == 7
+            assert f"run {run} was sealed here and is gone" in said.err
+        assert call("verify", "0123456789abcdef", "--store", store).code == 3
+    finally:
+        aside.rename(place)
+    ok("verify", run, "--store", store)

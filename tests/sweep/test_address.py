@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from cli_kit import call
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.sweep import storage
 from deepunlearn_cli.sweep.address import scrubbed, shown
+from deepunlearn_cli.sweep.storage import open_storage
 
 SECRET = "s3cr3t-Word"
 ADDRESSES = [
@@ -62,3 +66,16 @@ def test_a_password_too_short_to_cut_out_takes_the_reason_with_it():
     with pytest.raises(UsageFailure) as caught:
         storage.open_storage("nosuch://me:a@host/db")
     assert "me@host" in caught.value.message
+
+
+def test_a_database_of_something_else_is_left_as_it_is(tmp_path):
+    file = tmp_path / "theirs.sqlite"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE patients (name TEXT)")
+        database.commit()
+    before = file.read_bytes()
+    with pytest.raises(UsageFailure, match="something else"):
+        open_storage(f"sqlite:///{file}")
+    assert file.read_bytes() == before
+    open_storage(f"sqlite:///{tmp_path / 'ours.sqlite'}")
+    open_storage(f"sqlite:///{tmp_path / 'ours.sqlite'}")
