@@ -17,7 +17,7 @@ from store_kit import in_processes, put
 from deepunlearn_cli.core.errors import StoreCorrupt
 from deepunlearn_cli.core.room import DiskFull
 from deepunlearn_cli.store import Store, ledger
-from deepunlearn_cli.store.ledger import HEAD, LEDGER, LOCK, NOTHING, Ledger
+from deepunlearn_cli.store.ledger import HEAD, LOCK, NOTHING, Ledger
 from deepunlearn_cli.system.locks import hold
 
 FIELDS = {"number", "at", "request", "event", "details", "previous"}
