@@ -13,7 +13,7 @@ from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING
 from deepunlearn_cli.execution.references import CHECKPOINT
 from deepunlearn_cli.store.ledger import AUDITED, RECEIVED, UNLEARNED, Entry, Ledger
-from deepunlearn_cli.store.requests import check_about, of_run, requests_of
+from deepunlearn_cli.store.requests import check_about, of_audit, requests_of
 from deepunlearn_cli.store.run import WEIGHTS, plain
 
 if TYPE_CHECKING:
@@ -34,22 +34,17 @@ class Asked:
     received: str | None = None
     note: str | None = None
 
-    def check(self, starts: Sequence[Start], wanted: Sequence[Recipe], store: Store) -> None:
+    def check(self, starts: Sequence[Start], store: Store) -> None:
         """See that the request may be carried out so.
 
         Raises:
-            UsageFailure: several forget sets, another one or another model than before, or nothing unlearns.
+            UsageFailure: several forget sets, or another one or another model than before.
             StoreCorrupt: the ledger does not hold.
         """
         if len({one.forget.sha256 for one in starts}) > 1:
             raise UsageFailure(
                 f"request {self.id} is of one forget set, and these models have several",
                 "name it with --forget, or give each model a request of its own",
-            )
-        if all(one.name == DO_NOTHING for one in wanted):
-            raise UsageFailure(
-                f"doing nothing carries out no request: {self.id} needs a method that unlearns",
-                "--method retrain is the exact one; `deepunlearn methods` lists them",
             )
         self._admit(about(starts), Ledger(store.root).entries())
 
@@ -74,10 +69,8 @@ class Asked:
             if run.recipe.name != DO_NOTHING:
                 self._unlearned(run, starts, ledger)
                 done.append(run.id)
-        return [
-            f"request {self.id}: unlearned, says the ledger, by {', '.join(done)}; "
-            f"`deepunlearn attack umia {done[-1]} --gate` audits it"
-        ] if done else []  # fmt: skip
+        audit = f"`deepunlearn attack umia {' '.join(done)} --gate` audits it"
+        return [f"request {self.id}: unlearned, says the ledger; {audit}"] if done else []
 
     def _admit(self, told: Mapping[str, Any], entries: Sequence[Entry]) -> None:
         check_about(requests_of(entries).get(self.id), told, self.received)
@@ -90,6 +83,7 @@ class Asked:
             "forget": _forget(start),
             "ckpt": start.recipe.key,
             "weights": run.digest(WEIGHTS),
+            "earlier": list(run.recipe.data.get("forgotten", ())),
             "made": run.facts.get("created"),
             "note": self.note,
         }
@@ -129,8 +123,17 @@ def audited(
         _recorded(request.id, _verdict(attack, metrics, row, rows), ledger)
         for row in rows
         if row.get("verdict")
-        for request in of_run(entries, row["target"])
+        for request in of_audit(entries, _made_from(row["target"], store), row.get("forget"))
     ]
+
+
+def _made_from(run: str, store: Store) -> list[str]:
+    """A model and the unlearned ones that it was made from, the newest first."""
+    found = store.get(run)
+    recipe, keys = found.recipe if found else None, [run]
+    while recipe and (recipe := recipe.inputs.get("original")) and recipe.forget:
+        keys.append(recipe.key)
+    return keys
 
 
 def _recorded(request: str, details: Mapping[str, Any], ledger: Ledger) -> str:
@@ -142,9 +145,32 @@ def _recorded(request: str, details: Mapping[str, Any], ledger: Ledger) -> str:
     return f"request {request}: audited, {details['verdict']}, says the ledger: {see}"
 
 
+def of_methods(
+    store: Store, runs: Sequence[Recipe], rows: Sequence[Mapping[str, Any]], metrics: Sequence[str]
+) -> list[str]:
+    """The same of an attack on many models of a method, for runs of that method with these very settings.
+
+    Args:
+        runs: those that were named; of several of one method the last one gave the settings.
+        rows: a method each.
+    """
+    last = {one.name: one for one in runs}
+    tried = {one.key: one.name for one in runs if one.params == last[one.name].params}
+    controls = [{**row, "target": None} for row in rows if row.get("verdict") is None]
+    told = [
+        {**row, "target": key, "of": METHOD}
+        for key, name in tried.items()
+        for row in rows
+        if row["method"] == name and row.get("verdict")
+    ]
+    return audited(store, ULIRA, metrics, [*told, *controls])
+
+
+METHOD = "method"  # what a verdict is of, where it is not of the model itself
+ULIRA = "ulira"
 FIGURES = (
     "verdict", "tolerance", "fail_above", "limit", "metric", "gap", "gap_low", "gap_high", "figures",
-    "do_nothing", "uninformative", "reference", "needed", "few", "claim",
+    "do_nothing", "uninformative", "reference", "needed", "few", "claim", "of",
 )  # fmt: skip
 
 
@@ -154,7 +180,12 @@ def _verdict(
     """What is kept of an audit: the rule, the answer with its figures, and the attacks' runs."""
     controls = [one["id"] for one in rows if _is_control(one, row)]
     known = {name: row.get(name) for name in FIGURES}
-    ids = {"run": row["target"], "attacks": [row["id"], *controls], "attack": attack}
+    ids = {
+        "run": row["target"],
+        "attacks": [row["id"], *controls],
+        "attack": attack,
+        "forget": row.get("forget"),
+    }
     return {**ids, "metrics": list(metrics), **known}
 
 

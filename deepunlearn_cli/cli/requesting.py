@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.recipe import DO_NOTHING
 from deepunlearn_cli.store.requests import read_id, read_note, read_received
 
 if TYPE_CHECKING:
@@ -61,11 +63,12 @@ class Requesting(Bundle):
         ),
     ] = None
 
-    def asked(self) -> Asked | None:
+    def asked(self, methods: Sequence[str]) -> Asked | None:
         """The request, if there is one.
 
         Raises:
-            UsageFailure: an ID, a day or a note that cannot be; a day or a note of no request.
+            UsageFailure: an ID, a day or a note that cannot be; a day or a note of no request; no method
+                but doing nothing.
         """
         from deepunlearn_cli.checkpoints.requested import Asked
 
@@ -74,6 +77,11 @@ class Requesting(Bundle):
                 if getattr(self, name) is not None:
                     raise UsageFailure(f"--{name} belongs to a request", "--request ID says which")
             return None
+        if methods == [DO_NOTHING]:
+            raise UsageFailure(
+                "doing nothing carries out no request",
+                "--method retrain does so exactly; `deepunlearn methods` lists others",
+            )
         received = None if self.received is None else read_received(self.received)
         note = None if self.note is None else read_note(self.note)
         return Asked(read_id(self.request), received, note or None)

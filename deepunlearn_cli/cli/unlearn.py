@@ -100,7 +100,7 @@ def unlearn(
     methods = read_methods(method)
     params = params_for(methods, read_params(steps.p))
     steps.check()
-    asked = requesting.asked()
+    asked = requesting.asked(methods)
     checkpoints = data.read(models.named, session)
     earlier = data.read([steps.earlier], session)[0] if steps.earlier else None
     named = [getattr(ref, "path", ref) for ref in checkpoints]
@@ -122,7 +122,7 @@ def unlearn(
         ]
         wanted = possible(attempts, session.console)
         if asked:
-            asked.check(starts, wanted, runner.store)
+            asked.check(starts, runner.store)
         if asked and not making.dry_run:
             asked.receive(starts, runner.store)
         claims = refs.claims_of(wanted[0], starts[0])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deepunlearn_cli.reporting.table import Column, Row, Table
+from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
 
-ID_WIDTH, WHAT_WIDTH = 22, 52  # characters on a terminal, so that tables fit 100 columns
+ID_WIDTH, VERDICT_WIDTH, WHAT_WIDTH = 22, 12, 52  # characters on a terminal, so that tables fit 100 columns
 SHOWN = 12  # hex digits of a hash
 
 
@@ -16,14 +16,16 @@ def request_table(rows: Sequence[Row]) -> Table:
     columns = [
         Column("request", lambda r: str(r["request"]), width=ID_WIDTH),
         Column("state", lambda r: str(r["state"])),
+        Column("since", lambda r: day(r[r["state"]])),
         Column("received", lambda r: day(r["received"])),
         Column("days", lambda r: str(r["age_days"]), right=True),
-        *(Column(name, lambda r, name=name: day(r[name])) for name in ("unlearned", "audited")),  # type: ignore[misc]
         Column("method", _methods),
-        Column("verdict", _verdicts),
-        Column("pictures", lambda r: str((r["forget"] or {}).get("count", "")), right=True),
+        Column("verdict", _verdicts, width=VERDICT_WIDTH),
+        Column("forget", lambda r: str((r["forget"] or {}).get("count", "")), right=True),
     ]
-    return Table("deepunlearn.request/1", "", columns, rows)
+    same = any(run["uninformative"] for row in rows for run in row["runs"])
+    notes = ["(*) doing nothing would have passed too"] if same else []
+    return Table("deepunlearn.request/1", "", columns, rows, notes)
 
 
 def entry_table(rows: Sequence[Row], title: str) -> Table:
@@ -61,7 +63,7 @@ def _verdicts(row: Row) -> str:
 
 
 def _verdict(run: Mapping[str, Any]) -> str:
-    return f"{run['verdict']}, as doing nothing" if run["uninformative"] else run["verdict"] or "\u2013"
+    return f"{run['verdict']} (*)" if run["uninformative"] else run["verdict"] or UNKNOWN
 
 
 def _what(row: Row) -> str:
@@ -78,7 +80,9 @@ def _received(details: Row) -> str:
 
 
 def _unlearned(details: Row) -> str:
-    return f"{', '.join(details['runs'])} by {details['method']} from {details['ckpt']}, {_forget(details)}"
+    runs, after = ", ".join(details["runs"]), len(details.get("earlier", ()))
+    chain = f", after {after} earlier requests" if after else ""
+    return f"{runs} by {details['method']} from {details['ckpt']}, {_forget(details)}{chain}"
 
 
 def _forget(details: Row) -> str:
@@ -96,7 +100,7 @@ def _audited(details: Row) -> str:
 
 def _gap(details: Row) -> str:
     ends = [details.get(name) for name in ("gap", "gap_low", "gap_high")]
-    gap, low, high = ("\u2013" if one is None else f"{one:+.3f}" for one in ends)
+    gap, low, high = (UNKNOWN if one is None else f"{one:+.3f}" for one in ends)
     return f"{gap} [{low}, {high}]"
 
 

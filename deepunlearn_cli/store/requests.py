@@ -19,7 +19,13 @@ LONGEST = 100  # characters of an ID
 LONGEST_NOTE = 1000
 EARLIEST = date(1970, 1, 1)
 WORST = ("FAIL", "INCONCLUSIVE", "PASS")  # verdicts, the worst first
-RULE = ("attack", "tolerance", "fail_above", "metrics")  # what one verdict must share with a later one
+RULE = (
+    "attack",
+    "forget",
+    "tolerance",
+    "fail_above",
+    "metrics",
+)  # what a later verdict shares
 ABOUT = ("forget", "models")  # what a request is about, for good
 
 
@@ -106,9 +112,19 @@ def find(ledger: Ledger, name: str) -> Request:
     return known[wanted]
 
 
-def of_run(entries: Sequence[Entry], run: str) -> list[Request]:
-    """The requests that a run unlearned for."""
-    return [request for request in requests_of(entries).values() if run in request.runs]
+def of_audit(entries: Sequence[Entry], runs: Sequence[str], forget: str | None) -> list[Request]:
+    """The requests that an audit answers for.
+
+    Args:
+        runs: the model, and those that it was made from, the newest first.
+        forget: SHA-256 of the forget set that was audited: that of a request, or a union of several, which is
+            the newest one's.
+    """
+    if not runs:
+        return []
+    known = [one for one in requests_of(entries).values() if one.runs.keys() & {*runs}]
+    own = [one for one in known if one.about and one.about["forget"]["sha256"] == forget]
+    return own or [one for one in known if runs[0] in one.runs]
 
 
 def at(entry: Entry) -> str:
