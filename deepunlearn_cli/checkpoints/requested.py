@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING
 from deepunlearn_cli.execution.references import CHECKPOINT
-from deepunlearn_cli.store.ledger import AUDITED, RECEIVED, UNLEARNED, Entry, Ledger
+from deepunlearn_cli.store.ledger import AUDITED, RECEIVED, UNLEARNED, Entry, Ledger, moment
 from deepunlearn_cli.store.requests import check_about, of_audit, requests_of
 from deepunlearn_cli.store.run import WEIGHTS, plain
 
@@ -84,7 +84,7 @@ class Asked:
             "ckpt": start.recipe.key,
             "weights": run.digest(WEIGHTS),
             "earlier": list(run.recipe.data.get("forgotten", ())),
-            "made": run.facts.get("created"),
+            "made": moment(created) if (created := run.facts.get("created")) else None,
             "note": self.note,
         }
 

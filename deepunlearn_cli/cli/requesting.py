@@ -50,7 +50,7 @@ class Requesting(Bundle):
         str | None,
         option(
             metavar="DATE",
-            help="When the request came, as 2026-11-03. (default: today)",
+            help="When the request came, as 2025-02-03. (default: today)",
             rich_help_panel=PANEL,
         ),
     ] = None

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     "requests",
     "deepunlearn requests",
     "deepunlearn requests --state received,unlearned --older-than 25    # what is due",
-    "deepunlearn requests DSR-2026-117",
-    "deepunlearn requests DSR-2026-117 --names    # as long as the pictures are there",
+    "deepunlearn requests DSR-117",
+    "deepunlearn requests DSR-117 --names    # as long as the pictures are there",
     "deepunlearn requests --json | jq -r 'select(.age_days>30).request'",
     "deepunlearn requests --head    # keep it elsewhere: deepunlearn verify --head finds it again",
 )
@@ -89,10 +89,20 @@ def _head(session: Session, ledger: Ledger) -> Result:
 
 def _read_ids(given: Sequence[str]) -> list[str]:
     """IDs as they were typed, each once; `-` stands for those on stdin, one a line."""
-    read = [name for one in given for name in (sys.stdin.read().splitlines() if one == "-" else [one])]
+    read = [name for one in given for name in (_stdin() if one == "-" else [one])]
     if not (found := list(dict.fromkeys(one for one in read if one.strip()))):
         raise UsageFailure("no request was named on stdin", "deepunlearn requests | deepunlearn requests -")
     return found
+
+
+def _stdin() -> list[str]:
+    hint = "deepunlearn requests | deepunlearn requests -"
+    if sys.stdin.isatty():
+        raise UsageFailure("- reads IDs from a pipe, and stdin is a terminal", hint)
+    try:
+        return [line.split("\t")[0].strip() for line in sys.stdin]
+    except OSError as error:
+        raise UsageFailure(f"stdin cannot be read: {error.strerror}", hint) from None
 
 
 def request_row(request: Request) -> dict[str, Any]:

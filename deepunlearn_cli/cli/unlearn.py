@@ -80,7 +80,7 @@ class Steps(Stepping, Tuned):
     "deepunlearn unlearn orig.pt --method msg --preset best",
     "deepunlearn unlearn --method ng+ --ckpt theirs.pth --forget class:3 --dataset cifar10 --model resnet18",
     "deepunlearn runs --kind train --name original -q | deepunlearn unlearn - --method all",
-    "deepunlearn unlearn --method salun --ckpt orig.pt --forget indices:request.txt --request DSR-2026-117",
+    "deepunlearn unlearn --method salun --ckpt orig.pt --forget indices:request.txt --request DSR-117",
     "deepunlearn unlearn --method amnesiac --ckpt 3f9c    # of `train --track`",
     "deepunlearn unlearn --method single-gradient --ckpt 3f9c --earlier 77ab --approximate",
     keeps=True,

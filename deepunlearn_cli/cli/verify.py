@@ -60,7 +60,7 @@ def verify(
         problems = store.verify(ids, bars.progress)
     problems += [] if refs else [*_of_data(store.data), *_of_ledger(store, head or ())]
     notes = [f"{len(ids or store.ids())} runs checked, {len(problems)} problems"]
-    notes += [] if refs else _not_here(store)
+    notes += [] if refs else [*_lines(store), *_not_here(store)]
     if left := store.leftovers():
         notes.append(f"{len(left)} leftovers of killed processes: deepunlearn prune --leftovers")
     tables = [problem_table(problems)] if problems else []
@@ -83,6 +83,16 @@ def _of_ledger(store: Store, heads: Sequence[str]) -> list[Problem]:
     from deepunlearn_cli.store.run import Run
 
     return [*of_ledger(store.root, (Run(key, store.place(key)) for key in store.ids()), heads)]
+
+
+def _lines(store: Store) -> list[str]:
+    """How much there is of a ledger."""
+    from deepunlearn_cli.store.ledger import Ledger
+
+    with suppress(Failure):
+        if lines := len(Ledger(store.root).entries()):
+            return [f"{lines} lines of the ledger of requests checked"]
+    return []
 
 
 def _of_data(home: Path) -> list[Problem]:

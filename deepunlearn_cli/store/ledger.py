@@ -231,7 +231,12 @@ def unmarked(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def now() -> str:
     """This second, UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return moment(time.time())
+
+
+def moment(seconds: float) -> str:
+    """Seconds since 1970 as a time in UTC, ISO 8601, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _all(descriptor: int, content: bytes, at: int) -> None:

@@ -149,7 +149,7 @@ def read_id(text: str) -> str:
     )  # fmt: skip
     if why:
         shown = printable(shortened(text))
-        raise UsageFailure(f"the request's ID {shown!r} {why}", "--request DSR-2026-117, say")
+        raise UsageFailure(f"the request's ID {shown!r} {why}", "--request DSR-117, say")
     return name
 
 
@@ -169,18 +169,18 @@ def read_note(text: str) -> str:
 
 
 def read_received(text: str) -> str:
-    """`2026-11-03`, or a time with its offset from UTC (none: UTC) as one in UTC, to the second.
+    """`2025-02-03`, or a time with its offset from UTC (none: UTC) as one in UTC, to the second.
 
     Raises:
         UsageFailure: anything else, or a day that is still to come.
     """
-    hint = "--received 2026-11-03, or 2026-11-03T14:05+01:00"
+    hint = "--received 2025-02-03, or 2025-02-03T14:05+01:00"
     try:
         given = datetime.fromisoformat(text.strip())
         moment = given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise UsageFailure(f"--received {shortened(text)!r} is not a date", hint) from None
-    whole_day = len(text.strip()) <= len("2026-11-03")
+    whole_day = len(text.strip()) <= len("2025-02-03")
     ahead = timedelta(days=1) if whole_day else timedelta(0)  # somewhere it is tomorrow already
     if moment > datetime.now(UTC) + ahead or moment.date() < EARLIEST:
         where = "before 1970" if moment.date() < EARLIEST else "still to come"

@@ -24,7 +24,7 @@ def asked(place) -> cli_kit.Bench:
     """With one request, carried out by a run that was there before."""
     place.ok(
         "unlearn", "--method", "ft", "--ckpt", place.orig, *FT,
-        "--request", ID, "--received", "2026-11-03", "--note", "by post",
+        "--request", ID, "--received", "2025-02-03", "--note", "by post",
     )  # fmt: skip
     return place
 
@@ -37,7 +37,7 @@ def test_a_request_is_recorded_with_its_runs_and_no_names(asked):
     assert entries(asked) == [(ID, "received"), (ID, "unlearned")]
     received, unlearned = (one.details for one in Ledger(asked.store).entries())
     run = asked.runs(kind="unlearn", name="ft")[0]
-    assert (received["received"], received["note"]) == ("2026-11-03", "by post")
+    assert (received["received"], received["note"]) == ("2025-02-03", "by post")
     assert received["models"] == [asked.ids["original"]]
     assert unlearned["runs"] == [asked.ids["ft"]]
     assert (unlearned["method"], unlearned["ckpt"]) == ("ft", asked.ids["original"])
@@ -52,7 +52,7 @@ def test_the_same_command_again_adds_nothing(asked):
     before = (asked.store / "ledger.jsonl").read_bytes()
     words = ("unlearn", "--method", "ft", "--ckpt", asked.orig, *FT, "--request", ID)
     asked.ok(*words)
-    asked.ok(*words, "--note", "by post", "--received", "2026-11-03")
+    asked.ok(*words, "--note", "by post", "--received", "2025-02-03")
     assert (asked.store / "ledger.jsonl").read_bytes() == before
     asked.ok(*words, "--note", "second thoughts")
     assert entries(asked)[2:] == [(ID, "unlearned")]
@@ -82,7 +82,7 @@ def test_other_pictures_and_other_models_are_refused(asked):
     (other,) = asked.ok(*cli_kit.TRAIN, "--seeds", "1", "-q").lines
     more = ("--ckpt", other, "--forget", "random:0.1")
     cli_kit.refused(*words, *more, code=2, says=("another model",))
-    cli_kit.refused(*words, "--ckpt", asked.orig, "--received", "2026-11-04", code=2, says=("2026-11-03",))
+    cli_kit.refused(*words, "--ckpt", asked.orig, "--received", "2025-02-04", code=2, says=("2025-02-03",))
     assert len(entries(asked)) == 2
 
 
@@ -97,13 +97,13 @@ BAD = [
     ("--request=-a",),
     ("--request", "\udcff"),
     ("--request", "a", "--received", "yesterday"),
-    ("--request", "a", "--received", "2026-02-30"),
+    ("--request", "a", "--received", "2025-02-30"),
     ("--request", "a", "--received", "2999-01-01"),
     ("--request", "a", "--received", "0001-01-01T00:00+23:59"),
     ("--request", "a", "--received", ""),
     ("--request", "a", "--note", "two\nlines"),
     ("--request", "a", "--note", "n" * 1001),
-    ("--received", "2026-11-03"),
+    ("--received", "2025-02-03"),
     ("--note", "of nothing"),
 ]
 
