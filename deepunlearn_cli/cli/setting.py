@@ -73,7 +73,7 @@ class SettingOptions(Models):
 
         if self.named:
             home = session.store_path / "data"
-            return [refs.read_ref(ref, self._wanted(), home) for ref in read_refs(self.named)]
+            return [refs.read_ref(ref, self.wanted(), home) for ref in read_refs(self.named)]
         self._data().check()
         return []
 
@@ -91,7 +91,7 @@ class SettingOptions(Models):
 
         if not read:
             return Setting(self._data().scene(runner, precision, augment=augment))
-        found = [refs.look_up(ref, runner, self._wanted()) for ref in read]
+        found = [refs.look_up(ref, runner, self.wanted()) for ref in read]
         if len({one.recipe.setting for one in found}) > 1:
             raise UsageFailure(
                 f"{len(found)} models of different settings: U-LiRA's originals are of one", "name them apart"
@@ -99,7 +99,8 @@ class SettingOptions(Models):
         one, precision = found[0], precision if override else found[0].recipe.root.precision
         return _taken(one, [each.recipe for each in found], precision, augment=augment)
 
-    def _wanted(self) -> refs.Wanted:
+    def wanted(self) -> refs.Wanted:
+        """These options as what is known of a checkpoint."""
         from deepunlearn_cli.checkpoints import refs
 
         names = {name: value for name, value in vars(self).items() if name not in ("refs", "ckpt")}

@@ -62,6 +62,7 @@ def _shown(session: Session, run: Run) -> Table:
         "inputs": {name: recipe.key for name, recipe in run.recipe.inputs.items()},
         "setting": run.recipe.setting,
         "classes": classes_of(session, run.recipe),
+        "requests": _requests(session, run),
         "trained_for": [one.spec for one in session.store().purposes.of(run.id)],
         "scores": run.scores,
         "weights": _weights(session, run) if run.recipe.kind == "unlearn" else {},
@@ -84,6 +85,17 @@ def _weights(session: Session, run: Run) -> Mapping[str, float]:
         return of_run(run, runner)
 
 
+def _requests(session: Session, run: Run) -> list[str]:
+    """IDs of the requests that it answers, or audited, says the ledger; of a broken one as far as it goes."""
+    from deepunlearn_cli.store.ledger import Ledger
+    from deepunlearn_cli.store.requests import requests_of
+
+    with suppress(Failure):
+        every = requests_of(Ledger(session.store().root).readable())
+        return [name for name, one in every.items() if run.id in one.evidence]
+    return []
+
+
 def _sheet(whole: Mapping[str, Any], recipe: Recipe) -> Table:
     lines: list[dict[str, str]] = []
     for section in ("what", "params", "scores", "weights", "facts", "inputs", "log", "files"):
@@ -98,6 +110,7 @@ def _section(section: str, whole: Mapping[str, Any], recipe: Recipe) -> list[tup
 
     if section == "what":
         known = {"classes": _counted(whole["classes"]), "trained for": ", ".join(whole["trained_for"])}
+        known |= {"requests": ", ".join(whole["requests"])}
         told = _what(recipe) | {name: value for name, value in known.items() if value}
         return [(name, _text(value)) for name, value in told.items()]
     if section == "params":

@@ -123,6 +123,7 @@ def ulira(
     and an unlearned one for its method with its settings. What is in the store is not made again: more
     --splits later train only what is missing.
     """
+    from deepunlearn_cli.checkpoints import refs, requested
     from deepunlearn_cli.execution import recipes
     from deepunlearn_cli.studies import shadows
 
@@ -164,7 +165,12 @@ def ulira(
         if not whole:
             said = _analysed(found, attack, rule, draws, None) if found else Result()
             return sitting.cut_off(record, said.tables)
-        return _analysed(found, attack, rule, draws, figure)
+        result = _analysed(found, attack, rule, draws, figure)
+        if not (asked or settings_asked or training_asked or preset.preset):
+            named = [refs.look_up(one, runner, setting.wanted()).recipe for one in read]
+            told = requested.of_methods(runner.store, named, result.tables[0].rows, rule.metrics)
+            result.notes = [*result.notes, *told]
+        return result
 
 
 def _check_figure(figure: Path | None) -> None:
