@@ -46,7 +46,8 @@ from deepunlearn_cli.data._forget import (
 from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._hardness import Scores
 from deepunlearn_cli.data._pictures import INTERPOLATIONS, array_filler, resized_by
-from deepunlearn_cli.data._purge import Erased, Erasure, erasures, purge, raw_files, unfinished
+from deepunlearn_cli.data._purge import Erased, Erasure, erasures, places, purge, raw_planned, unfinished
+from deepunlearn_cli.data._raw import raw_files
 from deepunlearn_cli.data._record import read_record
 from deepunlearn_cli.data._splits import Split, split
 
@@ -90,9 +91,10 @@ __all__ = [
     "locate",
     "name_of",
     "open_dataset",
+    "places",
     "portable",
     "purge",
-    "raw_files",
+    "raw_planned",
     "read_classes",
     "read_record",
     "retain_of",

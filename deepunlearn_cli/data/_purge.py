@@ -8,7 +8,7 @@ again, so whatever a killed process leaves, the next one ends.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +22,8 @@ from deepunlearn_cli.data._cache import head_of, load_dataset, load_whole
 from deepunlearn_cli.data._dataset import Dataset
 from deepunlearn_cli.data._digests import GONE, KEPT, digests_of
 from deepunlearn_cli.data._entry import entry_of, sealed
-from deepunlearn_cli.data._family import Family, raw_folder
+from deepunlearn_cli.data._family import Family
+from deepunlearn_cli.data._raw import raw_files, raw_of
 from deepunlearn_cli.data._record import LOCK, Purged, Record, masked, read_record, write_record
 from deepunlearn_cli.data._sources import called, entries, marked, sources_of
 from deepunlearn_cli.data._staging import flushed, remove_left, write_atomically
@@ -39,17 +40,33 @@ class Erasure:
     Attributes:
         name: of the dataset, for people.
         indices: of the pictures that are to go, those included that are gone already.
-        gone: how many of them are gone already.
+        gone: those of them that are gone already.
         twins: pictures that equal one of them, byte for byte, and stay.
-        size: bytes that are to be zeroed.
+        each: bytes of a picture.
     """
 
     fingerprint: str
     name: str
     indices: tuple[int, ...]
-    gone: int
+    gone: tuple[int, ...]
     twins: tuple[int, ...]
-    size: int
+    each: int
+
+    @property
+    def count(self) -> int:
+        """How many pictures are still there."""
+        return len(self.indices) - len(self.gone)
+
+    @property
+    def size(self) -> int:
+        """Bytes that are to be zeroed."""
+        return self.count * self.each
+
+    def joined(self, other: Erasure) -> Erasure:
+        """With more pictures of the same dataset, some of which may be the same."""
+        indices = tuple(sorted({*self.indices, *other.indices}))
+        twins = tuple(sorted({*self.twins, *other.twins} - {*indices}))
+        return replace(self, indices=indices, gone=tuple(sorted({*self.gone, *other.gone})), twins=twins)
 
 
 @dataclass
@@ -185,6 +202,26 @@ def _zeroed(folder: Path, purged: Purged) -> int:
     return len(left)
 
 
+def raw_planned(home: Path, planned: Sequence[Erasure], families: Mapping[str, type[Family]]) -> list[Path]:
+    """Files below `raw` in the store that are to go with these pictures."""
+    sources = sources_of(home)
+    names: dict[str, set[str]] = {}
+    for one in planned:
+        ours = called(load_dataset(one.fingerprint, home), sources)
+        names[one.fingerprint] = {name for index in one.indices for name in ours[index]}
+    return raw_of(home, names, families)
+
+
+def places(home: Path, planned: Sequence[Erasure]) -> list[tuple[str, str]]:
+    """(fingerprint, place) of the users' files that these datasets were decoded from; empty: public."""
+    told = sources_of(home)
+    return [
+        (one.fingerprint, place)
+        for one in planned
+        for place in dict.fromkeys(str(source["place"]) for source in told.get(one.fingerprint, ()))
+    ]
+
+
 def unfinished(home: Path) -> list[str]:
     """Fingerprints of datasets that still hold what was purged, or its names: who erased it was killed."""
     record = read_record(home)
@@ -203,25 +240,6 @@ def unfinished(home: Path) -> list[str]:
 def _names_left(entry: Mapping[str, Any], datasets: Mapping[str, Purged]) -> bool:
     known = datasets.get(entry["fingerprint"])
     return known is not None and list(masked(entry["paths"], known.indices)) != list(entry["paths"])
-
-
-def raw_files(home: Path, record: Record, families: Mapping[str, type[Family]]) -> list[Path]:
-    """Files below `raw` in the store that hold purged pictures."""
-    raw = raw_folder(home)
-    if not raw.is_relative_to(home):
-        return []
-    known = [entry for _, entry in entries(home) if entry["fingerprint"] in record.datasets]
-    named = {entry["name"] for entry in known if not entry.get("place")}
-    found: list[Path] = []
-    for name, kind in families.items():
-        if not kind.takes and name in named:
-            found += kind("", raw).files_of(_is_marked(record, name))
-    return found
-
-
-def _is_marked(record: Record, source: str) -> Callable[[str], bool]:
-    marks = {mark for one in record.datasets.values() for listed in one.names for mark in listed}
-    return lambda path: record.name_mark(source, path) in marks
 
 
 def _same(
@@ -254,7 +272,7 @@ def _erasure(
         dataset.fingerprint,
         dataset.name,
         tuple(sorted(chosen)),
-        len(chosen & gone),
+        tuple(sorted(chosen & gone)),
         () if all_twins else tuple(sorted(twins)),
-        len(chosen - gone) * dataset.images[:1].nbytes,
+        dataset.images[:1].nbytes,
     )

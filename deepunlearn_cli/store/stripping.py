@@ -1,12 +1,13 @@
 """Stripping: a run gives up files, or what it keeps of some pictures, and stays with its figures.
 
-It is then as one whose figures alone came here (`arriving.py`): tables have it, and whoever needs what it gave
-up has it made again, where that can be done. Each file is replaced at once and the manifest last, so a killed
-process leaves a run that `verify` names and that the same call ends.
+It is then as one whose figures alone came here (`arriving.py`): tables have it, and whoever needs what it
+gave up has it made again, where that can be done. Each file is replaced at once and the manifest last, so a killed
+process leaves a run that `verify` names and that `mend` seals.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Collection, Mapping
@@ -34,7 +35,7 @@ def strip(run: Run, store: Store, files: Collection[str], reduced: Mapping[str, 
     Returns:
         How many bytes went.
     """
-    return _changed(run, store, {name: None for name in files}, reduced, left=files)
+    return _changed(run, store, dict.fromkeys(files), reduced, left=files)
 
 
 def without(outputs: Outputs, pictures: Collection[int], *, unnamed: bool) -> Outputs:
@@ -75,8 +76,13 @@ def _changed(
 ) -> int:
     """Replace files of a run (None: remove them), then what its manifest says; bytes that were spared."""
     with store.making(run.recipe):
-        beside = {"left": sorted({*run.left, *left}), "reduced": {**reduced, **run.elsewhere.get("reduced", {})}}
-        told = row(run.recipe, run.scores, run.facts)
+        known = run.elsewhere
+        given = {name: None if content is None else _digest(content) for name, content in files.items()}
+        beside = {
+            "left": sorted({*run.left, *left}),
+            "reduced": {**reduced, **known.get("reduced", {})},
+            "given": {**known.get("given", {}), **given},
+        }
         before = run.size
         _put(run, store, ELSEWHERE, (json.dumps(beside) + "\n").encode())
         for name, content in files.items():
@@ -84,13 +90,56 @@ def _changed(
                 (run.path / name).unlink(missing_ok=True)
             else:
                 _put(run, store, name, content)
-        follow_files(run.path)
-        manifest.flush_files(run.path)
-        _put(run, store, manifest.MANIFEST, manifest.text(run.path, told))
-        follow_files(run.path)
-        manifest.flush(run.path)
-        store.index.refresh(run.id[:2])
+        _seal(run, store)
         return before - run.size
+
+
+def mend(store: Store) -> list[str]:
+    """Seal runs that a killed process was stripping: ids of those that are whole again.
+
+    A run is sealed only if each file is as it was before or as it was to be: damage stays damage.
+    """
+    return [key for key in store.ids() if _mended(Run(key, store.place(key)), store)]
+
+
+def _mended(run: Run, store: Store) -> bool:
+    try:
+        if not (run.path / ELSEWHERE).exists() or not [*manifest.problems(run.path)]:
+            return False
+        sealed, given = (
+            manifest.sealed_files(run.path),
+            json.loads((run.path / ELSEWHERE).read_bytes())["given"],
+        )
+        names = {*sealed, *run.files} - {ELSEWHERE}
+        if not all(_fits(run.path / name, sealed.get(name), given.get(name, "")) for name in names):
+            return False
+    except manifest.UNREADABLE:
+        return False
+    with store.making(run.recipe):
+        _seal(run, store)
+    return True
+
+
+def _fits(path: Path, described: Mapping[str, Any] | None, given: str | None) -> bool:
+    if not path.exists():
+        return given is None
+    content = path.read_bytes()
+    return manifest.holds(described, content) or _digest(content) == given
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _seal(run: Run, store: Store) -> None:
+    """Have the manifest say what is there now."""
+    told = row(run.recipe, run.scores, run.facts)
+    follow_files(run.path)
+    manifest.flush_files(run.path)
+    _put(run, store, manifest.MANIFEST, manifest.text(run.path, told))
+    follow_files(run.path)
+    manifest.flush(run.path)
+    store.index.refresh(run.id[:2])
 
 
 def _put(run: Run, store: Store, name: str, content: bytes) -> None:

@@ -186,7 +186,7 @@ def test_a_second_purge_keeps_the_first(home, tmp_path):
     deleted = before.images[[2, 9]].copy()
     purged(home, before.fingerprint, [2])
     (planned,) = data.erasures(home, before.fingerprint, [2, 9])
-    assert (planned.indices, planned.gone) == ((2, 9), 1)
+    assert (planned.indices, planned.gone) == ((2, 9), (2,))
     purged(home, before.fingerprint, [2, 9])
     assert data.load_dataset(before.fingerprint, home).purged.tolist() == [2, 9]
     assert holding(tmp_path / "store", deleted) == []
