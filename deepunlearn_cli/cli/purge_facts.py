@@ -130,7 +130,10 @@ class Facts:
                     BEYOND, "source", "public", f"whoever has the dataset {fingerprint[:SHORT]} has them"
                 )
         yield line(
-            BEYOND, "files", "--out, --samples, --export", "checkpoints name them by digest: delete or redo"
+            BEYOND,
+            "files",
+            "--out, --samples, --export",
+            "a checkpoint names what it forgot, by digest",
         )
         yield line(BEYOND, "copies", "backups, snapshots", "other stores and what was merged, too")
         yield line(
@@ -145,8 +148,8 @@ def carry_out(facts: Facts, wanted: Wanted) -> Erased:
     about = {"request": wanted.request, "at": now()}
     erased = data.purge(facts.store.data, facts.planned, data.FAMILIES.residents(), about)
     if facts.models:
-        for one in facts.touched:
-            _strip(one, facts)
+        for touched in facts.touched:
+            _strip(touched, facts)
         (facts.store.root / "index.sqlite").unlink(missing_ok=True)  # its free pages; it is derived
     for one in facts.lines:
         write_whole(one.path, one.text)
@@ -180,10 +183,9 @@ def _record(facts: Facts, wanted: Wanted) -> None:
 
 def _of_runs(state: str, what: str, touched: Sequence[Touched], why: str, pictures: int) -> PurgeRow:
     ids = [one.run.id for one in touched]
-    size = sum((one.run.path / name).stat().st_size for one in touched for name in one.drops)
     where = ids[0] if len(ids) == 1 else f"{len(ids)} runs"
-    kept = size if what == "models" and state == PLANNED else None
-    return line(state, what, where, why, pictures=pictures, size=kept, runs=ids)
+    size = sum(one.size for one in touched) if what == "models" and state != REMAINS else None
+    return line(state, what, where, why, pictures=pictures, size=size, runs=ids)
 
 
 def _ended(store: Store, erased: Erased | None) -> Iterator[PurgeRow]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Store
 
+FORGOTTEN = "forgotten"  # in the data of a recipe that follows other requests: their forget sets
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -94,14 +96,15 @@ def _of_file(store: Store, ref: str, entries: Sequence[Entry], *, force: bool) -
     from deepunlearn_cli.core.recipe import Recipe
 
     file = read(Path(ref))
-    if "recipe" not in file.claims or "forget" not in file.claims:
+    claim = file.claims.get("forget")
+    if "recipe" not in file.claims or not claim:
         raise UsageFailure(
             f"{ref} does not say what it has forgotten", "name the run: deepunlearn runs --kind unlearn"
         )
     recipe = Recipe.from_json(file.claims["recipe"])
     fingerprint = str(recipe.data["fingerprint"])
     dataset = data.load_dataset(fingerprint, store.data)
-    located = data.locate(file.claims["forget"], dataset)
+    located = data.locate(claim, dataset)
     if located.missing:
         raise NotFound(
             f"{len(located.missing)} pictures of {ref} are not in {dataset.name}: {located.missing[0]}",
@@ -118,7 +121,7 @@ def _of_file(store: Store, ref: str, entries: Sequence[Entry], *, force: bool) -
 def forgotten(recipe: Recipe) -> list[str]:
     """SHA-256 of every forget set that a model has behind it, the newest first."""
     start = recipe.inputs.get("target") or recipe.inputs.get("original")
-    own = [recipe.forget] if recipe.forget else []
+    own = [*([recipe.forget] if recipe.forget else []), *recipe.data.get(FORGOTTEN, ())]
     return list(dict.fromkeys([*own, *(forgotten(start) if start else ())]))
 
 
@@ -170,7 +173,7 @@ def touched(runner: Runner, planned: Sequence[Erasure]) -> list[Touched]:
     if not purged:
         return []
     runs = [Run(key, runner.store.place(key)) for key in runner.store.ids()]
-    found = []
+    found: list[Touched] = []
     for done, run in enumerate(runs, start=1):
         found += purging.touched([run], purged, runner.materials)
         runner.reporter.progress(done, len(runs), "reading runs")

@@ -35,6 +35,7 @@ class Touched:
         knows: how many of them its weights were trained on and have not unlearned.
         says: how many of them its outputs are of.
         drops: names of its files that hold a model that knows them.
+        size: bytes of these files.
     """
 
     run: Run
@@ -42,6 +43,7 @@ class Touched:
     knows: int
     says: int
     drops: tuple[str, ...]
+    size: int
 
 
 def touched(
@@ -61,18 +63,16 @@ def _touched(run: Run, gone: Collection[int], materials: Materials) -> Touched:
     parts = materials.indices(recipe)
     files = set(run.files)
     said = {name: arrays.get("index") for name, arrays in run.outputs().items()} if OUTPUTS in files else {}
-    knows = _count(parts, _known(recipe, parts), gone) if files & {*MODEL} else 0
+    drops = tuple(name for name in MODEL if name in files)
+    knows = sum(_held(index, gone) for index in _known(recipe, materials)) if drops else 0
     return Touched(
         run,
-        reads=_count(parts, _read(recipe, parts), gone),
+        reads=sum(_held(parts[name], gone) for name in _read(recipe, parts) if name in parts),
         knows=knows,
         says=sum(_held(index, gone) for index in said.values() if index is not None),
-        drops=tuple(name for name in MODEL if name in files) if knows and recipe.kind != "attack" else (),
+        drops=drops if knows else (),
+        size=sum((run.path / name).stat().st_size for name in drops) if knows else 0,
     )
-
-
-def _count(parts: Parts, names: Collection[str], gone: Collection[int]) -> int:
-    return sum(_held(index, gone) for name, index in parts.items() if name in names)
 
 
 def _held(index: NDArray[np.int64], gone: Collection[int]) -> int:
@@ -105,10 +105,12 @@ def _trained_on(recipe: Recipe, parts: Parts) -> Collection[str]:
     return TRAINER.build(recipe.params).reads
 
 
-def _known(recipe: Recipe, parts: Parts) -> Collection[str]:
-    """The parts whose pictures a model has seen and was not made to forget."""
-    if recipe.kind == "attack" or recipe.kind == "lockstep":
-        return ()
-    method = METHODS.known(recipe.name) if recipe.inputs else None
-    unchanged = method is not None and not method.changes_weights
-    return ("retain", "forget") if unchanged or not recipe.forget else ("retain",)
+def _known(recipe: Recipe, materials: Materials) -> list[NDArray[np.int64]]:
+    """The pictures that a model has seen and was not made to forget."""
+    if recipe.kind in ("attack", "lockstep"):
+        return []
+    method = METHODS.known(recipe.name) if "original" in recipe.inputs else None
+    if method is not None and not method.changes_weights:
+        return _known(recipe.inputs["original"], materials)
+    names = ("retain",) if recipe.forget else ("retain", "forget")  # of a tracked original both
+    return [index for name, index in materials.indices(recipe).items() if name in names]

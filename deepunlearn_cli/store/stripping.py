@@ -1,8 +1,8 @@
 """Stripping: a run gives up files, or what it keeps of some pictures, and stays with its figures.
 
 It is then as one whose figures alone came here (`arriving.py`): tables have it, and whoever needs what it
-gave up has it made again, where that can be done. Each file is replaced at once and the manifest last, so a killed
-process leaves a run that `verify` names and that `mend` seals.
+gave up has it made again, where that can be done. Each file is replaced at once and the manifest last, so a
+killed process leaves a run that `verify` names and that `mend` seals.
 """
 
 from __future__ import annotations
