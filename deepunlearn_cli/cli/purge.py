@@ -82,7 +82,7 @@ def purge(
         facts = _facts(runner, wanted, lines_of or (), models=models, with_duplicates=with_duplicates)
         if dry_run or not _agreed(wanted, facts, yes):
             return _told(facts.rows(None), ["nothing was removed"])
-        if models and stripping.mend(store):
+        if stripping.mend(store):
             facts = _facts(runner, wanted, lines_of or (), models=models, with_duplicates=with_duplicates)
         erased = carry_out(facts, wanted)
     return _told(facts.rows(erased), _notes(facts, erased))

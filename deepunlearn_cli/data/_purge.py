@@ -127,6 +127,8 @@ def purge(
         UsageFailure: a dataset is in use by another process; nothing was changed.
         StoreCorrupt: a dataset, or the record, is damaged.
     """
+    if not home.is_dir():
+        return Erased()
     with hold(home / LOCK), ExitStack() as stack:
         known = read_record(home) or Record()
         names = sorted({*known.datasets, *(one.fingerprint for one in planned)})

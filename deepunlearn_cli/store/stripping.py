@@ -20,8 +20,9 @@ from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.index import row
 from deepunlearn_cli.store.leftovers import erase
-from deepunlearn_cli.store.run import ELSEWHERE, OUTPUTS, Run, follow_files, write_outputs
+from deepunlearn_cli.store.run import ELSEWHERE, OUTPUTS, Run, write_outputs
 from deepunlearn_cli.store.store import Store
+from deepunlearn_cli.system.rights import follow
 
 NOBODY = -1  # the index of a picture that was purged, in what an attack found
 
@@ -134,10 +135,8 @@ def _digest(content: bytes) -> str:
 def _seal(run: Run, store: Store) -> None:
     """Have the manifest say what is there now."""
     told = row(run.recipe, run.scores, run.facts)
-    follow_files(run.path)
-    manifest.flush_files(run.path)
+    manifest.flush(run.path)
     _put(run, store, manifest.MANIFEST, manifest.text(run.path, told))
-    follow_files(run.path)
     manifest.flush(run.path)
     store.index.refresh(run.id[:2])
 
@@ -147,7 +146,7 @@ def _put(run: Run, store: Store, name: str, content: bytes) -> None:
     try:
         draft.write_bytes(content)
         manifest.flush(draft)
-        draft.replace(run.path / name)
+        follow(draft.replace(run.path / name))
     finally:
         draft.unlink(missing_ok=True)
 

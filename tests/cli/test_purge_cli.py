@@ -16,8 +16,9 @@ from cli_kit import call
 from PIL import Image
 from store_kit import FORK
 
-from deepunlearn_cli.data import load_dataset
+from deepunlearn_cli.data import load_dataset, load_forget, read_record
 from deepunlearn_cli.store import Store, stripping
+from deepunlearn_cli.store.ledger import Ledger
 
 MODEL = ("--model", "resnet-tiny", "-p", "epochs=1", "-q")
 RNG = np.random.default_rng(5)
@@ -89,10 +90,15 @@ def dataset_of(store: Path, run: str):
 
 
 def forgotten(store: Path, run: str):
-    from deepunlearn_cli.data import load_forget
-
     kept = Store(store)
     return load_forget(kept.find(run).recipe.forget, kept.data).indices
+
+
+def kept(store: Path) -> dict[Path, bytes]:
+    """Every file but what is derived."""
+    derived = ("index.sqlite", "pictures.npy", "seal.json")
+    files = [path for path in store.rglob("*") if path.is_file() and path.name not in derived]
+    return {path: path.read_bytes() for path in files}
 
 
 def purge(store: Path, *words: str):
@@ -188,8 +194,18 @@ def test_models_that_know_them_go_if_asked_and_figures_stay(scene):
     assert not rows(twice, "removed", "models")
 
 
-@pytest.mark.parametrize("step", ["_put", "_seal", "_beside"])
-@pytest.mark.parametrize("number", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [
+        ("_put", 2),
+        ("_seal", 1),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in (("_put", 1), ("_put", 5), ("_put", 9))),
+        *(
+            pytest.param(*one, marks=pytest.mark.slow)
+            for one in (("_seal", 2), ("_beside", 1), ("_beside", 6))
+        ),
+    ],
+)
 def test_killed_while_models_go_it_ends_the_next_time(scene, step, number):
     store, made = scene
 
@@ -208,6 +224,8 @@ def test_killed_while_models_go_it_ends_the_next_time(scene, step, number):
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
+    assert purge(store).code == 0
+    assert call("verify", "--store", str(store)).code == 0
     assert purge(store, "--forget", made["ft"], "--models", "--yes").code == 0
     assert call("verify", "--store", str(store)).code == 0
     assert "weights.safetensors" not in Store(store).find(made["original"]).files
@@ -216,14 +234,13 @@ def test_killed_while_models_go_it_ends_the_next_time(scene, step, number):
 
 def test_a_dry_run_changes_nothing(scene):
     store, made = scene
-    before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    before = kept(store)
     said = purge(store, "--forget", made["ft"], "--models", "--dry-run", "--json")
     assert said.code == 0
     (pictures,) = rows(said, "to remove", "pictures")
     assert pictures["bytes"] == pictures["pictures"] * 12 * 12 * 3
     assert rows(said, "to remove", "models")[0]["bytes"] > 100_000
-    after = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
-    assert {p: b for p, b in after.items() if p.name != "pictures.npy"} == before
+    assert kept(store) == before
     assert "would be erased" in purge(store, "--forget", made["ft"]).err
 
 
@@ -257,25 +274,29 @@ def test_a_file_names_what_it_has_forgotten(scene, tmp_path):
     assert rows(again, "removed", "pictures")[0]["pictures"] == 0
 
 
-def test_lines_of_samples_go(scene, tmp_path):
+@pytest.mark.parametrize("name", ["samples.csv", "samples.jsonl"])
+def test_lines_of_samples_go(scene, tmp_path, name):
     store, made = scene
-    for name in ("samples.csv", "samples.jsonl"):
-        out = tmp_path / name
-        call("attack", "umia", made["ft"], "--samples", str(out), "-q", "--store", str(store))
-        before = out.read_text().splitlines()
-        said = purge(store, "--forget", made["ft"], "--lines-of", str(out), "--dry-run", "--json")
-        count = rows(said, "to remove", "lines")[0]["pictures"]
-        assert 0 < count < len(before)
-        assert out.read_text().splitlines() == before
-    for name in ("samples.csv", "samples.jsonl"):
-        said = purge(store, "--forget", made["ft"], "--lines-of", str(tmp_path / name), "--yes")
-        assert said.code == 0
-        after = (tmp_path / name).read_text().splitlines()
-        assert len(after) == len(before) - count + (name.endswith("csv"))
-        before = before[1:] if name.endswith("csv") else before
+    out = tmp_path / name
+    call("attack", "umia", made["ft"], "--samples", str(out), "-q", "--store", str(store))
+    before, wanted = out.read_text().splitlines(), ("--forget", made["ft"], "--lines-of", str(out))
+    (planned,) = rows(purge(store, *wanted, "--dry-run", "--json"), "to remove", "lines")
+    assert out.read_text().splitlines() == before
+    assert purge(store, *wanted, "--yes").code == 0
+    after = out.read_text().splitlines()
+    assert len(after) == len(before) - planned["pictures"]
+    assert 0 < planned["pictures"] < len(before)
+    assert [one for one in before if one in after] == after
+    assert not [one for one in after if ",forget," in one or '"side": "forget"' in one]
+
+
+def test_a_file_that_is_none_of_samples_is_left_alone(scene, tmp_path):
+    store, made = scene
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     assert purge(store, "--forget", made["ft"], "--lines-of", str(tmp_path / "other.csv"), "--yes").code == 2
     assert purge(store, "--forget", made["ft"], "--lines-of", str(tmp_path / "no.csv"), "--yes").code == 3
+    assert (tmp_path / "other.csv").read_text() == "a,b\n1,2\n"
+    assert len(dataset_of(store, made["ft"]).purged) == 0
 
 
 def test_a_running_command_keeps_its_pictures(scene):
@@ -301,3 +322,44 @@ def test_a_running_command_keeps_its_pictures(scene):
     done.set()
     process.join(60)
     assert process.exitcode == 0
+
+
+def test_a_request_is_purged_once_it_was_audited_and_the_ledger_says_so(scene):
+    store, made = scene
+    asked = ("--method", "ft", "-p", "epochs=1", "--request", "4711", "-q", "--store", str(store))
+    assert call("unlearn", made["original"], *asked).code == 0
+    early = purge(store, "--request", "4711", "--yes")
+    assert (early.code, "request 4711 was not audited" in early.err) == (2, True)
+    assert call("attack", "umia", made["ft"], "--tolerance", "0.2", "--store", str(store)).code in (0, 4, 5)
+    unknown = purge(store, "--request", "4712", "--yes")
+    assert (unknown.code, "did you mean 4711" in unknown.err) == (3, True)
+    for _ in range(2):
+        assert purge(store, "--request", "4711", "--yes").code == 0
+    entries = [entry for entry in Ledger(store).of("4711") if entry.event == "purged"]
+    gone = forgotten(store, made["ft"])
+    assert [list(entry.details["pictures"].values()) for entry in entries] == [[len(gone)]]
+    assert purge(store, "--request", "4711", "--models", "--yes").code == 0
+    said = [entry.details["models"] for entry in Ledger(store).of("4711") if entry.event == "purged"]
+    assert said == [False, True]
+    assert call("verify", "--store", str(store)).code == 0
+    requests = dataset_of(store, made["ft"]), Store(store).data
+    assert [
+        one["request"] for one in read_record(requests[1]).datasets[requests[0].fingerprint].requests
+    ] == ["4711"]
+
+
+def test_a_store_that_may_only_be_read_is_left_as_it_is(scene):
+    store, made = scene
+    if os.geteuid() == 0:
+        pytest.skip("the superuser may write everything")
+    for path in (store, *store.rglob("*")):
+        path.chmod(path.stat().st_mode & ~0o222)
+    assert purge(store, "--forget", made["ft"], "--dry-run").code == 0
+    assert purge(store, "--forget", made["ft"], "--yes").code == 2
+
+
+def test_the_source_is_named_and_whether_it_is_still_there(scene):
+    store, made = scene
+    (source,) = rows(purge(store, "--forget", made["ft"], "--dry-run", "--json"), "out of reach", "source")
+    assert source["where"] == _pets_of(store)
+    assert "delete them there" in source["why"]
