@@ -78,7 +78,10 @@ def ranked(forget: Floats, unseen: Floats) -> dict[str, float | None]:
 
 def _scored(outputs: Outputs, split: str, feature: str) -> Part:
     if split not in outputs:
-        raise UsageFailure(f"the run has no outputs for the {split} split", f"it has: {', '.join(outputs)}")
+        raise UsageFailure(
+            f"the run has no outputs for the {split} split",
+            f"it has: {', '.join(outputs)} (`purge --models` takes what was said of purged pictures)",
+        )
     part = outputs[split]
     score = feature_of(feature, part, split)
     unknown = np.full(len(score), -1)

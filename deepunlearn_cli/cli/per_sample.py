@@ -104,7 +104,8 @@ def _sample_rows(one: Judged, classes: Sequence[str]) -> list[SampleRow]:
     from deepunlearn_cli.reporting import exposure
 
     control, dataset = one.control.parts if one.control else None, one.dataset
-    rows = list(exposure.sample_rows(one.findings.parts, control, classes))
+    every = exposure.sample_rows(one.findings.parts, control, classes)
+    rows = [row for row in every if row["index"] >= 0]  # less those that were purged
     return [{**row, "index": dataset.number_of(row["index"])} for row in rows] if dataset else rows
 
 

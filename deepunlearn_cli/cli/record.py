@@ -57,7 +57,7 @@ class Record:
         if run and (run.recipe.kind != "trial" or "fresh" in run.recipe.labels):
             self._kept[key] = None
             if self._file:
-                self._file.tell(run, _taken)
+                self._file.tell(run, taken)
 
     def follow(self, study: str) -> None:
         """Write down what is new of a search."""
@@ -99,7 +99,7 @@ class Record:
         return f"{made}; {len(self._studies)} searches begun{left}"
 
 
-def _taken(run: Run) -> Taken:
+def taken(run: Run) -> Taken:
     """What is taken from a run's outputs by measures, where that is a number, or by U-LiRA."""
     from deepunlearn_cli.attacks.ulira import ULiRA
     from deepunlearn_cli.reporting.outputs import Reader, reductions

@@ -46,6 +46,9 @@ from deepunlearn_cli.data._forget import (
 from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._hardness import Scores
 from deepunlearn_cli.data._pictures import INTERPOLATIONS, array_filler, resized_by
+from deepunlearn_cli.data._purge import Erased, Erasure, erasures, places, purge, raw_planned, unfinished
+from deepunlearn_cli.data._raw import raw_files
+from deepunlearn_cli.data._record import read_record
 from deepunlearn_cli.data._splits import Split, split
 
 __all__ = [
@@ -58,6 +61,8 @@ __all__ = [
     "Canary",
     "ClaimedForget",
     "Dataset",
+    "Erased",
+    "Erasure",
     "Family",
     "FileFamily",
     "ForgetSet",
@@ -72,6 +77,7 @@ __all__ = [
     "differences",
     "draw_forget",
     "drawn",
+    "erasures",
     "forget_from",
     "forget_of",
     "forget_set",
@@ -85,12 +91,17 @@ __all__ = [
     "locate",
     "name_of",
     "open_dataset",
+    "places",
     "portable",
+    "purge",
+    "raw_planned",
     "read_classes",
+    "read_record",
     "retain_of",
     "save_forget",
     "split",
     "twins",
+    "unfinished",
     "untrained",
     "with_canaries",
 ]
@@ -143,7 +154,11 @@ def _opened(family: Family, home: Path, classes: Sequence[str], report: Progress
         family.fetch(report)
         keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())
         plan = _labelled(family, family.plan())
-        return keep(home, arranged(plan, classes) if classes else plan, keys, report, _place(family))
+        kept = keep(home, arranged(plan, classes) if classes else plan, keys, report, _place(family))
+    record = read_record(home) if len(kept.purged) else None
+    for path in raw_files(home, record, {family.label: type(family)}) if record else ():
+        path.unlink(missing_ok=True)  # they came back with the files
+    return kept
 
 
 def _labelled(family: Family, plan: Plan) -> Plan:

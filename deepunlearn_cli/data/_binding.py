@@ -6,12 +6,14 @@ those that have no path. A position alone names another picture as soon as one i
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple, NotRequired, TypedDict
 
 from deepunlearn_cli.core.typed import Digest, Mistyped, Seed, Text
 from deepunlearn_cli.data._dataset import Dataset
-from deepunlearn_cli.data._digests import digest_of, digests_of
+from deepunlearn_cli.data._digests import GONE, digest_of, digests_of
 from deepunlearn_cli.data._forget import ForgetSet
+from deepunlearn_cli.data._record import purged_of, read_record
 
 
 class ClaimedForget(TypedDict):
@@ -56,7 +58,10 @@ def claim_of(forget: ForgetSet, dataset: Dataset, *, named: bool = True) -> Clai
     """A forget set bound to its pictures."""
     indices = [int(index) for index in forget.indices]
     claim = ClaimedForget(spec=forget.spec, indices=indices, named=named)
-    claim["pictures"] = [digest_of(dataset.images[index]).hex() for index in indices]
+    digests = digests_of(dataset) if len(dataset.purged) else None
+    claim["pictures"] = [
+        (digests[index] if digests else digest_of(dataset.images[index])).hex() for index in indices
+    ]
     if dataset.paths:
         claim["paths"] = [dataset.paths[index] for index in indices]
     return claim
@@ -72,6 +77,8 @@ def locate(claim: ClaimedForget, dataset: Dataset) -> Located:
     for place, digest in enumerate(digests_of(dataset)):
         if digest in places:
             places[digest].append(place)
+    for digest, gone in _purged(wanted, dataset).items():
+        places[digest] += gone
     paths = claim.get("paths") or [""] * len(wanted)
     located = Located([], [])
     for digest, path, index in zip(wanted, paths, claim["indices"], strict=True):
@@ -88,7 +95,7 @@ def locate(claim: ClaimedForget, dataset: Dataset) -> Located:
 def twins(forget: ForgetSet, dataset: Dataset) -> list[tuple[int, int]]:
     """(forgotten, other): pictures outside a forget set that are equal, byte for byte, to one in it."""
     digests, ours = digests_of(dataset), set(forget.indices.tolist())
-    first = {digests[index]: index for index in sorted(ours, reverse=True)}
+    first = {digests[index]: index for index in sorted(ours, reverse=True) if digests[index] != GONE}
     return [
         (first[digest], place)
         for place, digest in enumerate(digests)
@@ -99,6 +106,19 @@ def twins(forget: ForgetSet, dataset: Dataset) -> list[tuple[int, int]]:
 def name_of(index: int, dataset: Dataset) -> str:
     """A picture's name for people: its path, else its number as people count."""
     return _path(dataset, index) or f"picture {dataset.number_of(index)}"
+
+
+def _purged(wanted: list[bytes], dataset: Dataset) -> dict[bytes, list[int]]:
+    """Where pictures were, by digest, that were purged since: their places are kept."""
+    file = getattr(dataset.images, "filename", None)
+    home = Path(file).parent.parent if file and len(dataset.purged) else None
+    record, purged = (read_record(home), purged_of(home, dataset.fingerprint)) if home else (None, None)
+    if record is None or purged is None:
+        return {}
+    places: dict[str, list[int]] = {}
+    for mark, index in zip(purged.pictures, purged.indices, strict=True):
+        places.setdefault(mark, []).append(index)
+    return {digest: places.get(record.mark(digest), []) for digest in {*wanted}}
 
 
 def _missed(path: str, index: int, dataset: Dataset) -> str:

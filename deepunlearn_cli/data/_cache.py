@@ -7,7 +7,6 @@ user's. Everything is written whole or not at all.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import warnings
@@ -24,7 +23,7 @@ from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
 from deepunlearn_cli.core.plugins import Notice
 from deepunlearn_cli.core.room import full, reserve, room_for
 from deepunlearn_cli.core.shared import Progress
-from deepunlearn_cli.data import _seal
+from deepunlearn_cli.data import _readers, _seal
 from deepunlearn_cli.data._dataset import (
     Dataset,
     Indices,
@@ -33,8 +32,12 @@ from deepunlearn_cli.data._dataset import (
     fingerprint,
     header,
 )
+from deepunlearn_cli.data._entry import entry_of, sealed
 from deepunlearn_cli.data._family import Plan
+from deepunlearn_cli.data._record import LOCK, purged_of
 from deepunlearn_cli.data._staging import publish, staging, write_atomically
+from deepunlearn_cli.data._withheld import masked_about, withheld
+from deepunlearn_cli.system.locks import hold
 from deepunlearn_cli.system.rights import may_write
 
 CURE = "name the dataset again (`--dataset ...`): it is decoded once more"
@@ -54,24 +57,14 @@ def find(home: Path, key: str) -> Dataset | None:
     return dataset and replace(dataset, **about)
 
 
-def entry_of(path: Path) -> dict[str, Any]:
-    """What a sealed JSON file says.
-
-    Raises:
-        OSError, ValueError: it cannot be read, or is not what was sealed.
-    """
-    entry = json.loads(path.read_text("utf-8"))
-    if not isinstance(entry, dict) or ("seal" in entry and _sealed(entry)["seal"] != entry["seal"]):
-        raise ValueError(path)
-    return entry
-
-
 def load_whole(folder: Path) -> Dataset | None:
-    """The dataset in a folder, every byte compared with its fingerprint; None if one differs."""
+    """The dataset in a folder, every byte compared with its fingerprint (or what is left); None if not."""
     dataset = _read(folder)
-    if dataset is None or fingerprint(_head(dataset), dataset.images, dataset.labels) != folder.name:
+    if dataset is None:
         return None
-    return dataset
+    purged = purged_of(folder.parent, folder.name)
+    left = fingerprint(head_of(dataset), dataset.images, dataset.labels, dataset.purged)
+    return dataset if left == (purged.rest if purged else folder.name) else None
 
 
 def _tell(folder: Path) -> None:
@@ -82,13 +75,6 @@ def _tell(folder: Path) -> None:
 
 def _damaged(folder: Path) -> StoreCorrupt:
     return StoreCorrupt(f"the decoded dataset in {folder} is damaged", CURE)
-
-
-def _sealed(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry with a digest of itself."""
-    plain = {name: value for name, value in entry.items() if name != "seal"}
-    text = json.dumps(plain, sort_keys=True)
-    return {**plain, "seal": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def load_dataset(fingerprint: str, home: Path) -> Dataset:
@@ -130,15 +116,19 @@ def keep(home: Path, plan: Plan, keys: Iterable[str], progress: Progress, place:
             np.save(folder / "labels.npy", plan.labels)
         facts = _facts(plan, images)
         name = fingerprint(facts["header"], images, plan.labels)
-        _seal.write(folder, facts["header"], images, plan.labels)
-        del images
-        (folder / "meta.json").write_text(json.dumps(_sealed(facts)), "utf-8")
-        publish(folder, home / name, lambda place: _read(place) is not None)
-    for key in keys:
-        entry = {"fingerprint": name, "place": place, **plan.about}
-        write_atomically(_source(home, key), json.dumps(_sealed(entry)).encode())
-    _describe(home / name / "meta.json", facts)
-    return replace(load_dataset(name, home), **plan.about)
+        with hold(home / LOCK):
+            purged = withheld(home, name, facts["header"], images, plan, place)
+            about = masked_about(plan.about, purged)
+            facts |= about
+            _seal.write(folder, facts["header"], images, plan.labels, purged)
+            del images
+            (folder / "meta.json").write_text(json.dumps(sealed(facts)), "utf-8")
+            publish(folder, home / name, lambda place: _read(place) is not None)
+            for key in keys:
+                entry = {"fingerprint": name, "place": place, **about}
+                write_atomically(_source(home, key), json.dumps(sealed(entry)).encode())
+            _describe(home / name / "meta.json", facts)
+    return replace(load_dataset(name, home), **about)
 
 
 def _source(home: Path, key: str) -> Path:
@@ -168,7 +158,7 @@ def _facts(plan: Plan, images: Pixels) -> dict[str, Any]:
 
 def _describe(path: Path, facts: dict[str, Any]) -> None:
     """The same pictures by the newest names of their source: the folder may be from another."""
-    text = json.dumps(_sealed(facts)).encode()
+    text = json.dumps(sealed(facts)).encode()
     if path.read_bytes() != text:
         write_atomically(path, text)
 
@@ -189,14 +179,34 @@ def _read(folder: Path) -> Dataset | None:
         PermissionError: a file may not be read.
     """
     try:
+        reading = _readers.share(path := folder / "images.npy")
+    except PermissionError:
+        raise
+    except OSError:
+        return None
+    dataset = None
+    try:
+        dataset = _read_shared(folder)
+    finally:
+        if dataset is None:
+            _readers.leave(path, reading)
+    if dataset:
+        _readers.leave_with(dataset.images, path, reading)
+    return dataset
+
+
+def _read_shared(folder: Path) -> Dataset | None:
+    purged = purged_of(folder.parent, folder.name)
+    try:
         meta = entry_of(folder / "meta.json")
         head = meta["header"]
         images = _mapped(folder / "images.npy", tuple(head["shape"]))
         labels: Indices = np.load(folder / "labels.npy", allow_pickle=False)
         if labels.shape != images.shape[:1] or labels.dtype != np.int64:
             return None
-        sound = _seal.is_sound(folder, head, images, labels)
-        return _dataset(folder.name, meta, images, labels) if sound else None
+        sound = _seal.is_sound(folder, head, images, labels, purged)
+        dataset = _dataset(folder.name, meta, images, labels) if sound else None
+        return replace(dataset, purged=purged.index) if dataset and purged else dataset
     except PermissionError:
         raise
     except (OSError, ValueError, KeyError, TypeError, EOFError):
@@ -228,7 +238,8 @@ def _dataset(name: str, meta: dict[str, Any], images: Pixels, labels: Indices) -
     )
 
 
-def _head(dataset: Dataset) -> dict[str, Any]:
+def head_of(dataset: Dataset) -> dict[str, Any]:
+    """The header that a dataset's fingerprint covers."""
     facts = vars(dataset)
     lists = {name: list(facts[name]) for name in ("classes", "mean", "std")}
     return header(dataset.images.shape, facts | lists)

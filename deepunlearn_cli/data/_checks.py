@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from deepunlearn_cli.core.errors import Failure
-from deepunlearn_cli.data._cache import entry_of, load_whole
+from deepunlearn_cli.core.errors import Failure, StoreCorrupt
+from deepunlearn_cli.data._cache import load_whole
 from deepunlearn_cli.data._digests import are_those
+from deepunlearn_cli.data._entry import entry_of
 from deepunlearn_cli.data._forget import load_forget
+from deepunlearn_cli.data._purge import unfinished
+from deepunlearn_cli.data._record import RECORD
 
 Difference = tuple[str, str, bool]  # path below the folder of the data, what is wrong, whether only unread
 HEX = "[0-9a-f]" * 64
@@ -16,15 +19,25 @@ HEX = "[0-9a-f]" * 64
 
 def differences(home: Path) -> Iterator[Difference]:
     """What below `home` is not what was written there, read in full."""
+    try:
+        left = unfinished(home)
+    except PermissionError as error:
+        yield RECORD, f"is not readable by you: {error.filename}", True
+        return
+    except StoreCorrupt:
+        yield RECORD, "was changed or cannot be read: nobody can tell which pictures are blank", False
+        return
+    for name in left:
+        yield name, "still holds pictures that were purged: `deepunlearn purge` ends what was killed", False
     for folder in sorted(home.glob(HEX)):
-        yield from _of_pictures(folder)
+        yield from _of_pictures(folder, digests=folder.name not in left)
     for source in sorted(home.glob(f"sources/{HEX}.json")):
         yield from _of_source(source, home)
     for kept in sorted(home.glob(f"forget/{HEX}.npz")):
         yield from _of_forget(kept, home)
 
 
-def _of_pictures(folder: Path) -> Iterator[Difference]:
+def _of_pictures(folder: Path, *, digests: bool) -> Iterator[Difference]:
     try:
         dataset = load_whole(folder)
     except PermissionError as error:
@@ -32,7 +45,7 @@ def _of_pictures(folder: Path) -> Iterator[Difference]:
         return
     if dataset is None:
         yield folder.name, "does not hold the pictures and labels of its fingerprint", False
-    elif not are_those(dataset):
+    elif digests and not are_those(dataset):
         yield f"{folder.name}/pictures.npy", "does not hold the digests of its pictures", False
 
 

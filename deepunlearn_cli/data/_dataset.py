@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -44,6 +44,7 @@ class Dataset:
         uncounted: why numbers do not say which picture is meant; empty where they do.
         left_out: what of the source is not in the dataset, for people.
         split_folders: the folders of the parts, where somebody named them (`TRAIN,TEST`).
+        purged: int64, ascending: pictures that were purged; they are blank, and nothing may read them.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Dataset:
     uncounted: str = ""
     left_out: tuple[str, ...] = ()
     split_folders: str = ""
+    purged: Indices = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -97,20 +99,40 @@ def header(shape: tuple[int, ...], facts: dict[str, Any]) -> dict[str, Any]:
     return {"shape": list(shape), **{name: facts[name] for name in names}}
 
 
-def fingerprint(head: dict[str, Any], images: Pixels, labels: Indices) -> str:
-    """SHA-256 (hex) over the header's canonical JSON, the pictures' bytes and the labels' bytes."""
+def fingerprint(head: dict[str, Any], images: Pixels, labels: Indices, blank: Indices | None = None) -> str:
+    """SHA-256 (hex) over the header's canonical JSON, the pictures' bytes and the labels' bytes.
+
+    The pictures `blank` count as zeros, whatever they hold.
+    """
     digest = hashlib.sha256(encoded(canonical(head)))
-    for part in chunks(images):
-        digest.update(part.data)
+    for start, part in _placed(images):
+        digest.update(_blanked(part, start, blank).data)
     digest.update(labels.astype("<i8").tobytes())
     return digest.hexdigest()
 
 
 def chunks(images: Pixels) -> Iterator[Pixels]:
     """`images` in contiguous pieces of about `CHUNK` bytes."""
+    for _, part in _placed(images):
+        yield part
+
+
+def _placed(images: Pixels) -> Iterator[tuple[int, Pixels]]:
+    """The same pieces, each with the index of its first picture."""
     rows = max(1, CHUNK // max(1, images[:1].nbytes))
     for start in range(0, len(images), rows):
-        yield np.ascontiguousarray(images[start : start + rows])
+        yield start, np.ascontiguousarray(images[start : start + rows])
+
+
+def _blanked(part: Pixels, start: int, blank: Indices | None) -> Pixels:
+    """A piece with zeros for these pictures; itself where it has none of them."""
+    if blank is None:
+        return part
+    here = blank[(blank >= start) & (blank < start + len(part))] - start
+    if len(here):
+        part = part.copy()
+        part[here] = 0
+    return part
 
 
 def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:

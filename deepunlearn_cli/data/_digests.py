@@ -14,6 +14,7 @@ from deepunlearn_cli.data._staging import write_atomically
 
 SIZE = 32  # bytes of a SHA-256
 KEPT = "pictures.npy"  # beside the decoded pictures
+GONE = bytes(SIZE)  # of pictures that were purged: nothing tells what they were
 
 
 def digest_of(picture: Pixels) -> bytes:
@@ -28,7 +29,7 @@ def digests_of(dataset: Dataset) -> list[bytes]:
     place = _place(dataset)
     known = _read(place, len(dataset)) if place else None
     if known is None:
-        known = b"".join(digest_of(picture) for picture in dataset.images)
+        known = b"".join(_taken(dataset))
         if place:
             content = io.BytesIO()
             np.save(content, np.frombuffer(known + _sum(known), dtype=np.uint8))
@@ -42,7 +43,12 @@ def are_those(dataset: Dataset) -> bool:
     place = _place(dataset)
     if place is None or not place.exists():
         return True
-    return _read(place, len(dataset)) == b"".join(digest_of(picture) for picture in dataset.images)
+    return _read(place, len(dataset)) == b"".join(_taken(dataset))
+
+
+def _taken(dataset: Dataset) -> list[bytes]:
+    gone = set(dataset.purged.tolist())
+    return [GONE if index in gone else digest_of(one) for index, one in enumerate(dataset.images)]
 
 
 def _place(dataset: Dataset) -> Path | None:

@@ -60,15 +60,35 @@ def publish(folder: Path, place: Path, intact: Callable[[Path], bool]) -> None:
             return
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers see all of it or nothing."""
+def write_atomically(path: Path, content: bytes, *, flush: bool = False) -> None:
+    """Write a file so that readers see all of it or nothing; with `flush`, also after the power fails."""
     make_folder(path.parent)
     with staging(path.parent) as folder:
         draft = folder / path.name
         with room_for(path, len(content)):
             draft.write_bytes(content)
+        if flush:
+            flushed(draft)
         draft.replace(path)
         follow(path)
+        if flush:
+            flushed(path.parent)
+
+
+def flushed(path: Path) -> None:
+    """Have the disk keep a file or folder before anything that comes after."""
+    if os.name == "nt" and path.is_dir():  # Windows opens no folders, and needs none flushed
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_left(home: Path) -> list[Path]:
+    """Delete what killed processes left of files and folders in `home`; what was there."""
+    return _sweep(home) if home.is_dir() else []
 
 
 def _readable_like_its_parent(folder: Path) -> None:
@@ -98,11 +118,12 @@ def _held(home: Path) -> tuple[Path, int | None]:
             os.close(lock)
 
 
-def _sweep(home: Path) -> None:
+def _sweep(home: Path) -> list[Path]:
     with os.scandir(home) as entries:
-        old = [e.path for e in entries if e.name.startswith(PREFIX) and _is_left(e.path)]
+        old = [Path(e.path) for e in entries if e.name.startswith(PREFIX) and _is_left(e.path)]
     for path in old:
         shutil.rmtree(path, ignore_errors=True)
+    return old
 
 
 def _is_left(path: str) -> bool:

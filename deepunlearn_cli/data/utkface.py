@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -78,6 +79,10 @@ class UtkFace(Family):
             std=(0.229, 0.224, 0.225),
             paths=tuple(paths),
         )
+
+    def files_of(self, wanted: Callable[[str], bool]) -> list[Path]:
+        """The pictures' own files."""
+        return [self.folder / file.path for file in self.files if wanted(file.path)]
 
     def _ages(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
         """Ages in years, file by file."""

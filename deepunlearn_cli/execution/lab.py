@@ -14,6 +14,7 @@ from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import Recipe, stream_seed
 from deepunlearn_cli.core.shared import Outputs, Progress
+from deepunlearn_cli.execution import blank
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,6 +124,7 @@ class OneModelLab:
         from deepunlearn_cli.engine.pictures import Pictures, Pixels
 
         dataset, idle = self.materials.dataset(self.recipe), torch.Generator()
+        blank.check(self.recipe, dataset, index, "forget")
         labels, device = dataset.labels[index], self.materials.device
         pixels = Pixels(images, labels, device, mean=dataset.mean, std=dataset.std)
         return Pictures(pixels, np.arange(len(index)), order=idle, moves=idle)

@@ -20,6 +20,7 @@ from deepunlearn_cli.engine.device import describe, streams
 from deepunlearn_cli.engine.pictures import RESIDENT_SHARE, Pictures, Pixels
 from deepunlearn_cli.engine.predict import outputs_of, predict
 from deepunlearn_cli.engine.task import Task
+from deepunlearn_cli.execution import blank
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
@@ -128,7 +129,9 @@ class Materials:
         )
         indices = self.indices(recipe)
         augment = bool(recipe.data["augment"])
+        task.warnings += blank.said(self.dataset(recipe), indices)
         for name in needs:
+            blank.check(recipe, self.dataset(recipe), indices[name], name)
             order, moves = stream(f"order/{name}"), stream(f"augment/{name}")
             pixels = self.pixels(recipe)
             task.parts[name] = Pictures(
@@ -146,6 +149,7 @@ class Materials:
         """All pictures that a model was trained on, with streams of their own by `name`."""
         parts, stream = self.indices(recipe), streams(recipe.seed)
         every = np.concatenate([parts["retain"], parts.get("forget", parts["retain"][:0])])
+        blank.check(recipe, self.dataset(recipe), every, "training")
         order, moves = stream(f"order/{name}"), stream(f"augment/{name}")
         return Pictures(self.pixels(recipe), every, order=order, moves=moves)
 
@@ -153,10 +157,10 @@ class Materials:
         """Logits, labels and indices of every part (less those `without`), one prediction pass each."""
         idle = torch.Generator()  # prediction neither shuffles nor augments
         pixels = self.pixels(recipe)
+        wanted = {name: index for name, index in self.indices(recipe).items() if name not in without}
         parts = {
             name: Pictures(pixels, index, order=idle, moves=idle)
-            for name, index in self.indices(recipe).items()
-            if name not in without
+            for name, index in blank.shown(recipe, self.dataset(recipe), wanted).items()
         }
         return outputs_of(model, parts, recipe.precision)
 
@@ -191,7 +195,8 @@ class Materials:
     ) -> NDArray[np.bool_]:
         """Which of the first `count` retained pictures a model reads, prepared in another way."""
         dataset, idle = self.dataset(recipe), torch.Generator()
-        index = self.indices(recipe)["retain"][:count]
+        index = self.indices(recipe)["retain"]
+        index = index[~blank.among(index, dataset)][:count]
         mean, std = prepared.numbers(dataset.mean, dataset.std)
         shown = Pixels(dataset.images[index], dataset.labels[index], self.device, mean=mean, std=std)
         part = Pictures(shown, np.arange(len(index)), order=idle, moves=idle)

@@ -122,6 +122,8 @@ class Runner:
         )
         if opened.left_out:
             self.reporter.warned(f"{opened.name}: left out: {'; '.join(opened.left_out)}")
+        if gone := len(opened.purged):
+            self.reporter.warned(f"{opened.name}: {gone} pictures were purged, and nothing reads them")
         return opened
 
     def ensure(self, recipe: Recipe) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,10 +45,12 @@ class Reader:
 
     def _reduce(self, reduce: Callable[[Outputs], Any], run_id: str) -> Any:
         """What a run's outputs reduce to; None where it keeps none."""
-        try:
+        known, name = self._known(run_id), name_of(reduce)
+        if name in known:
+            return known[name]
+        with suppress(NotFound, KeyError):  # no outputs, or not of that part: there is nothing to tell
             return reduce(self._read(run_id))
-        except (NotFound, KeyError):  # no outputs, or not of that part: there is nothing to tell
-            return self._known(run_id).get(name_of(reduce))
+        return None
 
 
 def name_of(reduce: Callable[[Outputs], Any]) -> str:

@@ -178,7 +178,7 @@ class FiguresFile:
             return
         left = sorted({*run.left, *(set(run.files) - SMALL)})
         line = {"run": run.id, "scores": run.scores, "facts": run.facts, "left": left}
-        taken = reduce(run) if run.whole else Taken(run.elsewhere.get("reduced", {}), _arrived(run))
+        taken = Taken(run.elsewhere.get("reduced", {}), _arrived(run)) if run.elsewhere else reduce(run)
         digests, told = arrays.told(taken.outputs)
         beside = {"reduced": dict(taken.reduced), "outputs": digests}
         text = sealed(line | {name: value for name, value in beside.items() if value})

@@ -15,7 +15,8 @@ from deepunlearn_cli.system.rights import forbidden
 
 # Whoever writes these holds a lock on them, which dies with it.
 HELD = (
-    "data/.staging-*", "data/*/.staging-*", "studies/.worker-*.lock", "studies/.*.collecting", ".ledger.lock",
+    "data/.staging-*", "data/*/.staging-*", "data/.purge.lock", "studies/.worker-*.lock",
+    "studies/.*.collecting", ".ledger.lock",
 )  # fmt: skip
 # A text each, written within milliseconds and then renamed.
 DRAFTS = ("studies/.*.part", "purposes/*/.*.part", ".ledger.head-*")

@@ -43,12 +43,17 @@ class Problem:
 
 def write(folder: Path, row: IndexRow) -> None:
     """Seal a folder: flush every file to disk, then write the manifest, the last file of a run."""
-    files = {name: _describe(folder / name) for name in file_names(folder)}
-    sealed = {"schema": SCHEMA, "files": files, "row": row}
-    text = json.dumps(sealed | {"seal": _seal(sealed)}, ensure_ascii=False)
-    (folder / MANIFEST).write_bytes(text.encode("utf-8", "backslashreplace"))  # as JSON escapes it
+    (folder / MANIFEST).write_bytes(text(folder, row))
     flush(follow(folder / MANIFEST))
     flush(folder)
+
+
+def text(folder: Path, row: IndexRow) -> bytes:
+    """The manifest of a folder as it is; every file is flushed to disk."""
+    files = {name: _describe(folder / name) for name in file_names(folder)}
+    sealed = {"schema": SCHEMA, "files": files, "row": row}
+    whole = json.dumps(sealed | {"seal": _seal(sealed)}, ensure_ascii=False)
+    return whole.encode("utf-8", "backslashreplace")  # as JSON escapes it
 
 
 def read(folder: Path) -> dict[str, Any]:

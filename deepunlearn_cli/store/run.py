@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RECIPE, SCORES, FACTS, LOG = "recipe.json", "scores.json", "facts.json", "log.jsonl"
 WEIGHTS, OUTPUTS, TRACK = "weights.safetensors", "outputs.safetensors", "track.safetensors"
-ELSEWHERE = "elsewhere.json"  # of a run whose figures came in a file: what there was beside them
+ELSEWHERE = "elsewhere.json"  # of a run whose figures came in a file, or that gave up what it kept
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,18 @@ class Run:
 
     @cached_property
     def elsewhere(self) -> dict[str, Any]:
-        """Of a run whose figures alone came here: what it `left`, and what is `reduced` of that."""
-        return {} if self.whole else self._json(ELSEWHERE)
+        """Of a run that gave up files, or left them where it came from: what it `left`, what is `reduced`."""
+        return self._json(ELSEWHERE) if (self.path / ELSEWHERE).exists() else {}
 
     @property
     def left(self) -> list[str]:
-        """Names of the files that it had where it was made, of a run whose figures alone came here."""
+        """Names of the files that it had where it was made, and has no more."""
         return list(self.elsewhere.get("left", ()))
 
     @property
     def whole(self) -> bool:
         """Whether it keeps all that it was made with."""
-        return not (self.path / ELSEWHERE).exists()
+        return not self.left
 
     @property
     def size(self) -> int:
@@ -204,7 +204,7 @@ def write_files(
         if tensors is not None:
             _write_tensors(folder / name, tensors)
     if outputs is not None:
-        _write_outputs(folder / OUTPUTS, outputs)
+        write_outputs(folder / OUTPUTS, outputs)
     follow_files(folder)
 
 
@@ -240,7 +240,8 @@ def _write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     save_file({name: t.detach().cpu().clone(memory_format=layout) for name, t in tensors.items()}, path)
 
 
-def _write_outputs(path: Path, outputs: Outputs) -> None:
+def write_outputs(path: Path, outputs: Outputs) -> None:
+    """What a model said, as a run keeps it."""
     import numpy as np
     from safetensors.numpy import save_file
 

@@ -69,7 +69,7 @@ def said_by(target: Run) -> Mapping[str, Any]:
     from deepunlearn_cli.attacks import on_one_model
     from deepunlearn_cli.evaluation import epsilon
 
-    if not target.whole:
+    if target.elsewhere:
         return cast("Mapping[str, Any]", target.elsewhere["reduced"])
     if Guarantee.of(target.facts) is None:
         return {}

@@ -1,0 +1,180 @@
+"""What a purge is about: whose pictures, where they are, which runs have to do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
+from deepunlearn_cli.store.ledger import AUDITED, UNLEARNED, Entry, Ledger
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.data import Erasure
+    from deepunlearn_cli.execution.purging import Touched
+    from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.store import Store
+
+FORGOTTEN = "forgotten"  # in the data of a recipe that follows other requests: their forget sets
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Whose pictures are to go.
+
+    Attributes:
+        name: of the request or REF; empty for none, to end what a killed purge began.
+        request: its ID in the ledger; empty where the ledger knows none.
+        pictures: by fingerprint of the dataset, their indices.
+    """
+
+    name: str = ""
+    request: str = ""
+    pictures: Mapping[str, Collection[int]] = field(default_factory=dict)
+
+
+def wanted(store: Store, request: str, ref: str, *, force: bool) -> Wanted:
+    """The pictures of a request, or those that a model has forgotten.
+
+    Raises:
+        NotFound: no such request, run, file or forget set.
+        UsageFailure: nothing was unlearned for it, or nobody audited the result and `force` is false.
+    """
+    entries = Ledger(store.root).entries()
+    if request:
+        return _of_request(store, request, entries, force=force)
+    return _of_ref(store, ref, entries, force=force) if ref else Wanted()
+
+
+def _of_request(store: Store, request: str, entries: Sequence[Entry], *, force: bool) -> Wanted:
+    ours = [entry for entry in entries if entry.request == request]
+    if not ours:
+        raise unknown("request", request, {e.request for e in entries}, "`deepunlearn requests` lists them")
+    made = [entry for entry in ours if entry.event == UNLEARNED]
+    if not made:
+        raise UsageFailure(
+            f"nothing was unlearned for request {request} yet",
+            f"deepunlearn unlearn --request {request} --method msg --ckpt REF",
+        )
+    if not force and not any(entry.event == AUDITED for entry in ours):
+        raise _unaudited(f"request {request}", str(made[-1].details["runs"][0]))
+    pictures: dict[str, set[int]] = {}
+    for entry in made:
+        for key in entry.details["runs"]:
+            if run := store.get(key):
+                _add(pictures, store, run.recipe, str(entry.details["forget"]["sha256"]))
+    if not pictures:
+        raise NotFound(
+            f"no run of request {request} is in this store", "--store names the one that carried it out"
+        )
+    return Wanted(f"request {request}", request, pictures)
+
+
+def _of_ref(store: Store, ref: str, entries: Sequence[Entry], *, force: bool) -> Wanted:
+    from deepunlearn_cli.checkpoints.file import looks_like_file
+
+    if looks_like_file(ref):
+        return _of_file(store, ref, entries, force=force)
+    run = store.find(ref)
+    sets = forgotten(run.recipe)
+    if not sets:
+        raise UsageFailure(
+            f"run {run.id} has forgotten nothing",
+            "name a model that was unlearned or retrained: deepunlearn runs --kind unlearn",
+        )
+    pictures: dict[str, set[int]] = {}
+    for sha256 in sets:
+        _add(pictures, store, run.recipe, sha256)
+    return _checked(Wanted(run.id, _request_of(run.id, entries), pictures), run.id, store, entries, force)
+
+
+def _of_file(store: Store, ref: str, entries: Sequence[Entry], *, force: bool) -> Wanted:
+    from deepunlearn_cli import data
+    from deepunlearn_cli.checkpoints.file import read
+    from deepunlearn_cli.core.recipe import Recipe
+
+    file = read(Path(ref))
+    claim = file.claims.get("forget")
+    if "recipe" not in file.claims or not claim:
+        raise UsageFailure(
+            f"{ref} does not say what it has forgotten", "name the run: deepunlearn runs --kind unlearn"
+        )
+    recipe = Recipe.from_json(file.claims["recipe"])
+    fingerprint = str(recipe.data["fingerprint"])
+    dataset = data.load_dataset(fingerprint, store.data)
+    located = data.locate(claim, dataset)
+    if located.missing:
+        raise NotFound(
+            f"{len(located.missing)} pictures of {ref} are not in {dataset.name}: {located.missing[0]}",
+            "purge the run: deepunlearn runs --kind unlearn",
+        )
+    pictures = {fingerprint: set(located.indices)}
+    for sha256 in forgotten(recipe):
+        _add(pictures, store, recipe, sha256)
+    return _checked(
+        Wanted(ref, _request_of(recipe.key, entries), pictures), recipe.key, store, entries, force
+    )
+
+
+def forgotten(recipe: Recipe) -> list[str]:
+    """SHA-256 of every forget set that a model has behind it, the newest first."""
+    start = recipe.inputs.get("target") or recipe.inputs.get("original")
+    own = [*([recipe.forget] if recipe.forget else []), *recipe.data.get(FORGOTTEN, ())]
+    return list(dict.fromkeys([*own, *(forgotten(start) if start else ())]))
+
+
+def _add(pictures: dict[str, set[int]], store: Store, recipe: Recipe, sha256: str) -> None:
+    from deepunlearn_cli import data
+
+    indices = data.load_forget(sha256, store.data).indices.tolist()
+    pictures.setdefault(str(recipe.data["fingerprint"]), set()).update(indices)
+
+
+def _request_of(key: str, entries: Sequence[Entry]) -> str:
+    """The newest request that a run was made for."""
+    made = [e for e in entries if e.event == UNLEARNED and key in e.details["runs"]]
+    return made[-1].request if made else ""
+
+
+def _checked(wanted: Wanted, key: str, store: Store, entries: Sequence[Entry], force: bool) -> Wanted:
+    told = any(e.event == AUDITED and e.request == wanted.request for e in entries if wanted.request)
+    if not force and not told and not store.rows(kind="attack", target=key):
+        raise _unaudited(f"run {key}", key)
+    return wanted
+
+
+def _unaudited(what: str, key: str) -> UsageFailure:
+    return UsageFailure(
+        f"{what} was not audited, and attacks that need the pictures cannot be made afterwards",
+        f"`deepunlearn attack umia {key}` audits; --force purges all the same",
+    )
+
+
+def planned(store: Store, wanted: Wanted, *, with_duplicates: bool) -> list[Erasure]:
+    """What goes from which decoded dataset, each once."""
+    from deepunlearn_cli import data
+
+    found: dict[str, Erasure] = {}
+    for fingerprint, indices in wanted.pictures.items():
+        for one in data.erasures(store.data, fingerprint, indices, with_duplicates=with_duplicates):
+            known = found.get(one.fingerprint)
+            found[one.fingerprint] = one.joined(known) if known else one
+    return list(found.values())
+
+
+def touched(runner: Runner, planned: Sequence[Erasure]) -> list[Touched]:
+    """The runs that have to do with these pictures."""
+    from deepunlearn_cli.execution import purging
+    from deepunlearn_cli.store import Run
+
+    purged = {one.fingerprint: set(one.indices) for one in planned}
+    if not purged:
+        return []
+    runs = [Run(key, runner.store.place(key)) for key in runner.store.ids()]
+    found: list[Touched] = []
+    for done, run in enumerate(runs, start=1):
+        found += purging.touched([run], purged, runner.materials)
+        runner.reporter.progress(done, len(runs), "reading runs")
+    return found
