@@ -29,10 +29,12 @@ attack_app = typer.Typer(
 store_app = typer.Typer(cls=Group, help="Two stores: compare them, merge them.", no_args_is_help=True)
 
 sweep_app = typer.Typer(cls=Group)  # what stands behind `sweep`, beside a search itself
+certify_app = typer.Typer(cls=Group)  # and behind `certify`
 
-COMMANDS = (  # files, in the order of `--help`; probe and ulira belong to `attack`, sweeps to `sweep`
+# files, in the order of `--help`; probe and ulira belong to `attack`; what ends in s to the one before
+COMMANDS = (
     "train", "unlearn", "sweep", "sweeps", "attack", "probe", "ulira", "rank", "report", "bench",
-    "runs", "show", "verify", "prune", "export", "stores",
+    "certify", "certificates", "runs", "show", "verify", "prune", "export", "stores",
     "methods", "check", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip
 

@@ -23,6 +23,7 @@ from deepunlearn_cli.data._canary import Canary, drawn, with_canaries
 from deepunlearn_cli.data._checks import differences
 from deepunlearn_cli.data._classes import arranged, read_classes, untrained
 from deepunlearn_cli.data._dataset import Dataset
+from deepunlearn_cli.data._digests import digest_of as picture_digest
 from deepunlearn_cli.data._family import (
     NOTHING,
     Asked,
@@ -45,6 +46,7 @@ from deepunlearn_cli.data._forget import (
 )
 from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._hardness import Scores
+from deepunlearn_cli.data._one_picture import decoded_picture, index_of
 from deepunlearn_cli.data._pictures import INTERPOLATIONS, array_filler, resized_by
 from deepunlearn_cli.data._splits import Split, split
 
@@ -69,6 +71,7 @@ __all__ = [
     "check_claim",
     "check_spec",
     "claim_of",
+    "decoded_picture",
     "differences",
     "draw_forget",
     "drawn",
@@ -77,6 +80,7 @@ __all__ = [
     "forget_set",
     "halve",
     "hold_out",
+    "index_of",
     "kind_of",
     "known_as",
     "list_families",
@@ -85,6 +89,7 @@ __all__ = [
     "locate",
     "name_of",
     "open_dataset",
+    "picture_digest",
     "portable",
     "read_classes",
     "retain_of",

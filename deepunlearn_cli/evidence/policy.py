@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure, unknown
-from deepunlearn_cli.core.typed import Count, Fraction, Mistyped, Text, check
+from deepunlearn_cli.core.typed import Count, Fraction, Mistyped, Text, check, shortened
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import OneModel, Rule
@@ -47,7 +47,6 @@ class _Sizes(TypedDict, total=False):
 
 class _Written(TypedDict):
     name: Text
-    expires: object
     retrained: NotRequired[bool]
     accept_uninformative: NotRequired[bool]
     attacks: Mapping[str, Mapping[str, Any]]
@@ -140,21 +139,26 @@ def parsed(text: bytes, name: str) -> Policy:
     """The policy that a text is; `name` says where it stood. Raises as `read`."""
     try:
         table = tomllib.loads(text.decode("utf-8"))
+        expires = table.pop("expires", None)  # the one value that JSON has not
         check(table, _Written)
     except Mistyped as error:
         raise UsageFailure(f"{name} is no policy: {error}", HINT) from None
     except (ValueError, RecursionError) as error:
         raise UsageFailure(f"{name} is no policy: {' '.join(str(error).split())}", HINT) from None
     if foreign := sorted(table.keys() - _Written.__annotations__.keys()):
-        failure = unknown("key of policies", foreign[0], _Written.__annotations__)
+        known = ("expires", *_Written.__annotations__)
+        failure = unknown("key of policies", foreign[0], known)
         raise UsageFailure(f"{name}: {failure.message}", failure.hint or HINT)
-    return _made(table, text, name)
+    return _made(table, _day(expires, name), text, name)
 
 
-def _made(table: Mapping[str, Any], text: bytes, name: str) -> Policy:
-    expires = table["expires"]
-    if not isinstance(expires, date) or isinstance(expires, datetime):
-        raise UsageFailure(f"{name}: expires = {expires!r} is not a day", "expires = 2027-06-30, say")
+def _day(expires: object, name: str) -> date:
+    if isinstance(expires, date) and not isinstance(expires, datetime):
+        return expires
+    raise UsageFailure(f"{name}: expires = {shortened(expires)} is not a day", "expires = 2027-06-30, say")
+
+
+def _made(table: Mapping[str, Any], expires: date, text: bytes, name: str) -> Policy:
     if not table["attacks"]:
         raise UsageFailure(f"{name} asks for no attack: nothing would be audited", "[attacks.umia], say")
     sizes = table.get("sizes", {})

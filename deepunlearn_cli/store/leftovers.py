@@ -18,7 +18,7 @@ HELD = (
     "data/.staging-*", "data/*/.staging-*", "studies/.worker-*.lock", "studies/.*.collecting", ".ledger.lock",
 )  # fmt: skip
 # A text each, written within milliseconds and then renamed.
-DRAFTS = ("studies/.*.part", "purposes/*/.*.part", ".ledger.head-*")
+DRAFTS = ("studies/.*.part", "purposes/*/.*.part", ".ledger.head-*", "certificates/.*.part")
 KEPT = ("studies/*.torn",)  # journals as they were before they were mended
 DERIVED = (".index-*", ".store.json-*")
 OF_RUN = re.compile(r"\.([0-9a-f]{16})(-.*|\.lock)")
