@@ -31,10 +31,11 @@ store_app = typer.Typer(cls=Group, help="Two stores: compare them, merge them.",
 sweep_app = typer.Typer(cls=Group)  # what stands behind `sweep`, beside a search itself
 certify_app = typer.Typer(cls=Group)  # and behind `certify`
 
-# files, in the order of `--help`; probe and ulira belong to `attack`; what ends in s to the one before
+# files, in the order of `--help`; probe and ulira belong to `attack`, sweeps to `sweep`, certificates to
+# `certify`
 COMMANDS = (
     "train", "unlearn", "sweep", "sweeps", "attack", "probe", "ulira", "rank", "report", "bench",
-    "certify", "certificates", "runs", "show", "verify", "prune", "export", "stores",
+    "requests", "certify", "certificates", "runs", "show", "verify", "prune", "export", "stores",
     "methods", "check", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip
 

@@ -13,100 +13,49 @@ runs that were made after them (`marked`), and by whoever keeps a head elsewhere
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from deepunlearn_cli.core.errors import StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.room import full, is_full
-from deepunlearn_cli.core.typed import Count, Digest, Mistyped, check
+from deepunlearn_cli.core.typed import check
+from deepunlearn_cli.store.chain import (
+    AUDITED,
+    CERTIFIED,
+    EVENTS,
+    NOTHING,
+    ORIGINS,
+    POLICY,
+    PURGED,
+    RECEIVED,
+    STATES,
+    UNLEARNED,
+    Entry,
+    Head,
+    Read,
+    against,
+    end_of,
+    parsed,
+)  # fmt: skip
 from deepunlearn_cli.store.manifest import flush
 from deepunlearn_cli.store.run import plain
 from deepunlearn_cli.system.locks import hold
 from deepunlearn_cli.system.rights import follow, forbidden
 
+__all__ = [
+    "AUDITED", "CERTIFIED", "EVENTS", "NOTHING", "ORIGINS", "POLICY", "PURGED", "RECEIVED", "STATES",
+    "UNLEARNED", "Entry", "Ledger",
+]  # fmt: skip
+
 LEDGER, HEAD, LOCK = "ledger.jsonl", "ledger.head", ".ledger.lock"
-POLICY = "policy"  # the one event that belongs to no request
-RECEIVED, UNLEARNED, AUDITED, CERTIFIED, PURGED = STATES = (
-    "received", "unlearned", "audited", "certified", "purged",
-)  # fmt: skip
-EVENTS = (POLICY, *STATES)
-NOTHING = "0" * 64  # what the first line is chained to
-ORIGINS = "origins"  # among the details of an entry that came from another store's ledger: where it stood
 FACT = "ledger"  # among a run's facts: the head when it was made
 CURE = "put ledger.jsonl and ledger.head back from a backup; deepunlearn verify lists what does not fit"
-
-
-class _Written(TypedDict):
-    number: Count
-    at: str
-    request: str
-    event: str
-    details: Mapping[str, Any]
-    previous: Digest
-
-
-class _Head(TypedDict):
-    number: Count
-    sha256: Digest
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line.
-
-    Attributes:
-        number: from 1 up.
-        at: when it was written: UTC, ISO 8601, to the second.
-        request: its ID; empty for a policy.
-        event: one of `EVENTS`.
-        details: plain data, by event.
-        previous: SHA-256 of the line before it, without its end; `NOTHING` of the first.
-    """
-
-    number: int
-    at: str
-    request: str
-    event: str
-    details: Mapping[str, Any]
-    previous: str
-
-    @cached_property
-    def line(self) -> bytes:
-        """The entry as it stands in the file, without the end of the line: pure ASCII."""
-        named = {name: getattr(self, name) for name in _Written.__annotations__}
-        return json.dumps(named, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the line."""
-        return hashlib.sha256(self.line).hexdigest()
-
-    @property
-    def origins(self) -> Sequence[Mapping[str, Any]]:
-        """Where it stood in other stores' ledgers (`at`, `number`, `sha256`), the first one first."""
-        return list(self.details.get(ORIGINS, ()))
-
-    @property
-    def digests(self) -> list[str]:
-        """Its own digest, and those that it had in other stores."""
-        return [self.digest, *(str(one["sha256"]) for one in self.origins)]
-
-
-@dataclass
-class _Read:
-    """What the two files hold."""
-
-    entries: list[Entry] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    size: int = 0  # bytes of whole lines
 
 
 @dataclass(frozen=True)
@@ -138,7 +87,7 @@ class Ledger:
 
         Whoever keeps it elsewhere notices whatever is changed or removed up to here.
         """
-        return _end(self.entries())
+        return end_of(self.entries())
 
     def append(
         self,
@@ -171,7 +120,7 @@ class Ledger:
                     if (entry.request, entry.event) == (request, event) and unless and unless(entry):
                         return entry
                 told = json.loads(json.dumps(plain(details)))
-                made = Entry(len(found.entries) + 1, now(), request, event, told, _end(found.entries))
+                made = Entry(len(found.entries) + 1, now(), request, event, told, end_of(found.entries))
                 self._write(made, found.size)
                 return made
         except OSError as error:
@@ -183,11 +132,15 @@ class Ledger:
         # A writer may have come between the two files.
         return self._read().problems if found.problems else []
 
+    def readable(self) -> list[Entry]:
+        """The entries as far as they can be read, sound or not: for who has damage to mend."""
+        return self._read().entries
+
     def digests(self) -> set[str]:
         """Of every entry, as far as the lines can be read, those that they had in other stores too."""
         return {digest for entry in self._read().entries for digest in entry.digests}
 
-    def _sound(self) -> _Read:
+    def _sound(self) -> Read:
         found = self._read()
         if found.problems:
             found = self._read()
@@ -195,11 +148,11 @@ class Ledger:
             raise StoreCorrupt(f"the ledger {self.path} was changed: {found.problems[0]}", CURE)
         return found
 
-    def _read(self) -> _Read:
+    def _read(self) -> Read:
         """The head first: what is added in the meantime is then only more than it says."""
         head, wrong = self._head()
-        found = _parsed(self._content())
-        found.problems += [wrong] if wrong else _against(head, found.entries)
+        found = parsed(self._content())
+        found.problems += [wrong] if wrong else against(head, found.entries)
         return found
 
     def _content(self) -> bytes:
@@ -212,10 +165,10 @@ class Ledger:
         except OSError as error:
             raise StoreCorrupt(f"the ledger {self.path} cannot be read: {error.strerror}", CURE) from None
 
-    def _head(self) -> tuple[_Head | None, str]:
+    def _head(self) -> tuple[Head | None, str]:
         try:
-            head: _Head = json.loads((self.root / HEAD).read_bytes())
-            check(head, _Head)
+            head: Head = json.loads((self.root / HEAD).read_bytes())
+            check(head, Head)
         except FileNotFoundError:
             return None, ""
         except PermissionError as error:
@@ -242,7 +195,7 @@ class Ledger:
 
     def _keep_head(self, entry: Entry) -> None:
         draft = self.root / f".{HEAD}-{os.getpid()}-{os.urandom(4).hex()}"
-        head: _Head = {"number": entry.number, "sha256": entry.digest}
+        head: Head = {"number": entry.number, "sha256": entry.digest}
         try:
             draft.write_text(json.dumps(head) + "\n", "utf-8")
             flush(draft)
@@ -271,6 +224,11 @@ def marked(root: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, FACT: dict(head)} if head else dict(facts)
 
 
+def unmarked(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's facts without what it saw of another store's ledger."""
+    return {name: value for name, value in facts.items() if name != FACT}
+
+
 def now() -> str:
     """This second, UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -292,55 +250,3 @@ def _all(descriptor: int, content: bytes, at: int) -> None:
     os.lseek(descriptor, at, os.SEEK_SET)
     while content:
         content = content[os.write(descriptor, content) :]
-
-
-def _end(entries: Sequence[Entry]) -> str:
-    return entries[-1].digest if entries else NOTHING
-
-
-def _parsed(content: bytes) -> _Read:
-    """The whole lines; a last one without an end is no entry."""
-    whole = content.rpartition(b"\n")[0]
-    lines = whole.split(b"\n") if whole else []
-    found = _Read(size=len(whole) + bool(lines))
-    before = NOTHING
-    for number, line in enumerate(lines, start=1):
-        try:
-            entry = _entry(line)
-        except (ValueError, RecursionError):
-            found.problems.append(f"line {number} is not an entry as it was written")
-        else:
-            found.problems += _unchained(entry, number, before)
-            found.entries.append(entry)
-        before = hashlib.sha256(line).hexdigest()
-    return found
-
-
-def _entry(line: bytes) -> Entry:
-    """Raises ValueError for a line that `Entry.line` would write in another way."""
-    data = json.loads(line)
-    check(data, _Written)
-    if set(data) != set(_Written.__annotations__):
-        raise Mistyped("", data, "an entry")
-    entry = Entry(**data)
-    if entry.line != line or entry.event not in EVENTS:
-        raise Mistyped("", data, "an entry")
-    return entry
-
-
-def _unchained(entry: Entry, number: int, before: str) -> Iterator[str]:
-    if entry.number != number:
-        yield f"line {number} has entry {entry.number}: lines are gone, or in another order"
-    elif entry.previous != before:
-        yield f"line {number} does not follow the line before it: one of the two was changed"
-
-
-def _against(head: _Head | None, entries: Sequence[Entry]) -> list[str]:
-    """What the head says against the lines; it is at most one line behind a killed writer."""
-    if head is None:
-        return [f"{HEAD} is gone"] if len(entries) > 1 else []
-    if head["number"] > len(entries):
-        return [f"it ends with line {len(entries)}, and {head['number']} were written: the others are gone"]
-    if entries[head["number"] - 1].digest != head["sha256"]:
-        return [f"line {head['number']} is not the one that was written"]
-    return []
