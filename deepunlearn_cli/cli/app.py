@@ -35,7 +35,7 @@ certify_app = typer.Typer(cls=Group)  # and behind `certify`
 # `certify`
 COMMANDS = (
     "train", "unlearn", "sweep", "sweeps", "attack", "probe", "ulira", "rank", "report", "bench",
-    "requests", "certify", "certificates", "runs", "show", "verify", "prune", "export", "stores",
+    "requests", "certify", "certificates", "runs", "show", "verify", "replay", "prune", "export", "stores",
     "methods", "check", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip
 

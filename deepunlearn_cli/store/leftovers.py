@@ -13,9 +13,11 @@ from deepunlearn_cli.store.index import shard_names
 from deepunlearn_cli.system.locks import is_free
 from deepunlearn_cli.system.rights import forbidden
 
+SCRATCH = ".replay-"  # before the name of a folder in which runs are made again
 # Whoever writes these holds a lock on them, which dies with it.
 HELD = (
     "data/.staging-*", "data/*/.staging-*", "studies/.worker-*.lock", "studies/.*.collecting", ".ledger.lock",
+    ".certify.lock", f"{SCRATCH}*",
 )  # fmt: skip
 # A text each, written within milliseconds and then renamed.
 DRAFTS = ("studies/.*.part", "purposes/*/.*.part", ".ledger.head-*", "certificates/.*.part")
