@@ -28,6 +28,7 @@ from deepunlearn_cli.cli.verdict import VerdictOptions, code_of
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING
 from deepunlearn_cli.reporting import audits
+from deepunlearn_cli.reporting.answers import answers
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Rule
@@ -192,7 +193,7 @@ def _audited(
     tables += per_sample.tables(attack.name(), attack.title, judged, _classes(runner, audited))
     code = ExitCode.PARTLY_FAILED if failed else code_of(rule, rows)
     ids = [one.run.id for one in audited if one.answer]
-    return Result(tables=tables, ids=ids, notes=audits.answers(rows) + advice(rows), code=code)
+    return Result(tables=tables, ids=ids, notes=answers(rows) + advice(rows), code=code)
 
 
 def _dataset(runner: Runner, audited: Audited) -> Dataset:

@@ -13,7 +13,7 @@ from deepunlearn_cli.reporting.table import UNKNOWN, Row
 BEST = "accuracy"  # a figure at many thresholds: of each model the best, the gap where two differ most
 NOTHING = "doing nothing"
 FIGURES = {  # of a verdict, in words
-    "accuracy": "accuracy",
+    "accuracy": "accuracy at the best threshold",
     "auc": "AUC",
     "tpr_1": "TPR at 1 % false positives from above",
     "tpr_1_below": "TPR at 1 % false positives from below",
@@ -72,7 +72,7 @@ def measured(row: Row, figures: Mapping[str, str] = FIGURES, nothing: str = NOTH
     if one is None or one["gap_low"] is None:
         return f"too few unseen samples for the {name}"
     way = "above" if one["gap"] > 0 else "below"
-    where = " where the two differ most" if one["metric"] == BEST else ""
+    where = " where the two differ most" if one["metric"] == BEST and figures is FIGURES else ""
     ends = f"{one['gap_low']:+.3f} to {one['gap_high']:+.3f}"
     apart = f"{abs(one['gap']):.3f} {way}{where} (90 %: {ends}), and ±{one['limit']:g} is allowed"
     return f"{name} {compared(row, one, nothing)}: {apart}"
@@ -81,9 +81,8 @@ def measured(row: Row, figures: Mapping[str, str] = FIGURES, nothing: str = NOTH
 def compared(row: Row, one: Row, nothing: str = NOTHING) -> str:
     """A figure of the model, its control and doing nothing, as far as they are known."""
     other = "guessing" if row["reference"] in GUESSING else "retrained"
-    best = "at best " if one["metric"] == BEST else ""
-    known = [f"{best}{one['value']:.3f}", f"{other} {one['control']:.3f}"]
-    bound = figure_of(row.get("do_nothing_figures", ()), one["metric"])
+    known = [f"{one['value']:.3f}", f"{other} {one['control']:.3f}"]
+    bound = figure_of(row["do_nothing_figures"], one["metric"])
     return ", ".join([*known, *([f"{nothing} {bound['value']:.3f}"] if bound else [])])
 
 
@@ -98,29 +97,46 @@ def figure_of(figures: Sequence[Row], metric: str | None) -> Row | None:
 
 
 def settled_by(row: Row) -> list[str]:
-    """What would settle an answer that is open, each an option by itself."""
+    """What would settle an answer that is open, by the rule in use, each an option by itself."""
     if row["few"]:
         return [f"{LEAST} forgotten pictures or more, and as many unseen ones: fewer show nothing either way"]
     cures = []
     if row["needed"] and row["needed"] > row["n_forget"]:
-        cures.append(f"about {row['needed']} forgotten pictures (there are {row['n_forget']})")
+        cures.append(
+            f"about {row['needed']} forgotten pictures would settle it (there are {row['n_forget']})"
+        )
     elif row["needed"]:
-        cures.append(f"a model nearer to its control: {row['n_forget']} forgotten pictures would do for one")
-    if (wide := _wide_enough(row)) is not None:
-        cures.append(f"a tolerance of {wide:.2f}, if you can justify it")
+        cures.append(
+            f"{row['n_forget']} forgotten pictures suffice in general, but this gap is near the limit"
+        )
+    if (wide := passes_from(row["figures"], row)) is not None:
+        cures.append(f"{rule_at(row, wide)} would pass, if you can justify so much")
     return cures
 
 
-def _wide_enough(row: Row) -> float | None:
-    """The smallest tolerance, in hundredths, within which every figure's interval lies."""
+def rule_at(row: Row, limit: float) -> str:
+    """The rule in use with another limit, as an option of the command line."""
+    if row["fail_above"] is None:
+        return f"--tolerance {limit:.2f}"
+    return f"--fail-above {0.5 + limit:.2f}"
+
+
+def passes_from(figures: Sequence[Row], row: Row) -> float | None:
+    """The smallest limit, in hundredths, at which all of these figures pass; None where none is known.
+
+    Args:
+        figures: of the model, or of doing nothing.
+        row: the answer, whose rule they were held against.
+    """
+    rule = row["tolerance"] if row["fail_above"] is None else row["fail_above"] - 0.5
     reach = 0.0
-    for one in row["figures"]:
-        if one["gap_low"] is None or not one["limit"]:
+    for one in figures:
+        if one["gap_low"] is None or not rule or one["verdict"] == "FAIL":
             return None
-        share = one["limit"] / (row["tolerance"] if row["fail_above"] is None else row["fail_above"] - 0.5)
+        share = one["limit"] / rule
         reach = max(reach, -one["gap_low"] / share, one["gap_high"] / share)
     hundredths = int(reach * 100) + 1
-    return hundredths / 100 if hundredths < 50 else None
+    return hundredths / 100 if figures and hundredths < 50 else None
 
 
 def number(value: float | None, digits: int = 3) -> str:

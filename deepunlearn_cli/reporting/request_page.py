@@ -24,7 +24,7 @@ from deepunlearn_cli.reporting.meaning import (
 from deepunlearn_cli.reporting.page_style import listed, page, text
 from deepunlearn_cli.reporting.table import UNKNOWN, Row
 
-AT_BEST = " (each at its best threshold, the gap at the one where they differ most)"
+AT_BEST = ", each model's; the gap where two differ most"
 PARTS = {"RA": "kept pictures", "FA": "deleted pictures", "TA": "test pictures, never trained on"}
 LIMITATIONS = (
     "It measures and proves nothing: PASS means that this attack, on these pictures, with this seed, did not "
@@ -233,7 +233,7 @@ def _audited(audit: Audit) -> str:
             f"<p>{text(f'{audit.title}{when}: {sizes}; {against}.')}</p>",
             f'<div class="wide">{_figures(row)}</div>',
             f"<p>{text(_reason(row))}</p>",
-            listed([f"It would be settled by {cure}." for cure in _cures(row)]),
+            listed(_cures(row)),
         ]
     )
 
@@ -257,7 +257,7 @@ def _figures(row: Row) -> str:
     heads = ["figure", "this model", control, "model before", "gap (90 %)", "allowed", "answer"]
     lines = []
     for one in row["figures"]:
-        nothing = figure_of(row.get("do_nothing_figures", ()), one["metric"])
+        nothing = figure_of(row["do_nothing_figures"], one["metric"])
         ends = (
             UNKNOWN
             if one["gap_low"] is None
