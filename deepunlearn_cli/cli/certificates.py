@@ -195,7 +195,7 @@ def _checks(checks: Sequence[Check]) -> Table:
 
 def _entries(path: Path) -> list[Entry]:
     """The entries of a ledger's file, its chain sound."""
-    from deepunlearn_cli.store.ledger import entries_in
+    from deepunlearn_cli.evidence.standing import entries_in
 
     try:
         return entries_in(path.expanduser().read_bytes(), str(path))

@@ -123,7 +123,7 @@ def ulira(
     and an unlearned one for its method with its settings. What is in the store is not made again: more
     --splits later train only what is missing.
     """
-    from deepunlearn_cli.execution import recipes
+    from deepunlearn_cli.execution import recipes, studied
     from deepunlearn_cli.studies import shadows
 
     rule, asked = verdict.rule(ULiRA), read_methods(method) if method else []
@@ -156,7 +156,7 @@ def ulira(
             return {**taken.methods.get(name, {}), **found}
 
         names = [*CONTROLS, *methods]
-        analyses = {name: recipes.ulira(plan.models(name, settings, runner), name, hyper) for name in names}
+        analyses = {name: studied.ulira(plan.models(name, settings, runner), name, hyper) for name in names}
         if running.dry_run:
             return Result(tables=[views.plan_table(shadows.plan(runner, analyses))])
         record.wanted, draws = shadows.wanted(analyses), (plan.share, plan.forget_sets)

@@ -40,9 +40,12 @@ from deepunlearn_cli.data._forget import (
     forget_from,
     forget_of,
     forget_set,
+    left_of,
     load_forget,
+    parts_of,
     retain_of,
     save_forget,
+    union,
 )
 from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._hardness import Scores
@@ -83,12 +86,14 @@ __all__ = [
     "index_of",
     "kind_of",
     "known_as",
+    "left_of",
     "list_families",
     "load_dataset",
     "load_forget",
     "locate",
     "name_of",
     "open_dataset",
+    "parts_of",
     "picture_digest",
     "portable",
     "read_classes",
@@ -96,6 +101,7 @@ __all__ = [
     "save_forget",
     "split",
     "twins",
+    "union",
     "untrained",
     "with_canaries",
 ]

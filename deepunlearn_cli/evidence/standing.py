@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
-from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.evidence import policy as policies
 from deepunlearn_cli.evidence.policy import Policy
 from deepunlearn_cli.store.ledger import AUDITED, CERTIFIED, FACT, POLICY, RECEIVED, UNLEARNED, Entry
@@ -54,6 +54,18 @@ class Standing:
         """Ids of the attacks that the request's run was audited by, the newest last; no controls'."""
         ours = [entry for entry in self.of(AUDITED) if entry.details.get("run") == run]
         return list(dict.fromkeys(str(entry.details["attacks"][0]) for entry in ours))
+
+
+def entries_in(content: bytes, name: str) -> list[Entry]:
+    """The entries of a ledger's file, wherever it is, by their chain alone; `name` is the file's.
+
+    Raises:
+        StoreCorrupt: the chain does not hold.
+    """
+    found = parsed(content)
+    if found.problems:
+        raise StoreCorrupt(f"the ledger {name} was changed: {found.problems[0]}", "get the file again")
+    return found.entries
 
 
 def standing(entries: Sequence[Entry], request: str) -> Standing:

@@ -234,18 +234,6 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def entries_in(content: bytes, name: str) -> list[Entry]:
-    """The entries of a ledger's file, wherever it is, by their chain alone; `name` is the file's.
-
-    Raises:
-        StoreCorrupt: the chain does not hold.
-    """
-    found = _parsed(content)
-    if found.problems:
-        raise StoreCorrupt(f"the ledger {name} was changed: {found.problems[0]}", "get the file again")
-    return found.entries
-
-
 def _all(descriptor: int, content: bytes, at: int) -> None:
     os.lseek(descriptor, at, os.SEEK_SET)
     while content:
