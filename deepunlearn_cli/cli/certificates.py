@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import certify_app
+from deepunlearn_cli.cli.certificate_replay import replayed
 from deepunlearn_cli.cli.certified import Request, Salt, plain_table
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
+from deepunlearn_cli.cli.replay import Code
 from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.core.whole import write_whole
 
@@ -147,11 +149,22 @@ def verify(
     picture: Annotated[
         Path | None, option(metavar="FILE", help="The picture that the proof is to be of.")
     ] = None,
+    replay: Annotated[
+        bool,
+        option(
+            "--replay",
+            help="Make its model and audits again, in the store that it was made in, and compare bits.",
+        ),
+    ] = False,
+    deep: Annotated[bool, option("--deep", help="With --replay: all that they were made from, too.")] = False,
+    salt: Salt = None,
+    *,
+    code: Code,
 ) -> Result:
     """Check a certificate, without a store or a network: signature, digests, and what it says.
 
-    Exit 4 if it does not hold: it was changed, or another key signed it. Exit 7 if it is of something else
-    than the model, policy, ledger, picture or certificate that was given beside it.
+    Only --replay needs the store. Exit 4 if it does not hold: it was changed, or another key signed it. Exit
+    7 if it is of something else than the model, policy, ledger, picture or certificate given beside it.
     """
     from deepunlearn_cli.evidence import checking, keys
 
@@ -163,6 +176,7 @@ def verify(
     checks += [checking.policy_file(read[-1], policy)] if policy else []
     checks += [checking.ledger(read[-1], _entries(ledger), ledger)] if ledger else []
     checks += [checking.proof(read[-1], proof, picture)] if proof else []
+    checks += replayed(session, read[-1], code, salt, deep=deep) if replay or deep else []
     if not pub:
         session.console.warn("nobody said whose key it is: --pub KEY, from whoever you trust to have signed")
     return Result(tables=[_about(read[-1]), _checks(checks)])

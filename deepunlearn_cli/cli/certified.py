@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from deepunlearn_cli.evidence.envelope import Envelope
 
 Request = Annotated[str, option("--request", metavar="ID", help="The request, as the ledger has it.")]
+Html = Annotated[
+    Path | None,
+    option("--html", metavar="FILE", help="Also write a page to file: two sides of paper, with its words."),
+]
 Salt = Annotated[
     Path | None,
     option(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.app import app, certify_app
-from deepunlearn_cli.cli.certified import Request, Salt, certificate_table
+from deepunlearn_cli.cli.certificate_page import write_page
+from deepunlearn_cli.cli.certified import Html, Request, Salt, certificate_table
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_refs
@@ -55,6 +56,7 @@ def certify(
         option(metavar="FILE", help="The policy that is to have been in force: another one is refused."),
     ] = None,
     salt: Salt = None,
+    html: Html = None,
     force: Annotated[
         bool,
         option("--force", help="Sign another, though this was certified before; write over files."),
@@ -84,6 +86,8 @@ def certify(
         anew=force,
     )
     made, again = certifying.certificate(session, asked)
+    if html:
+        write_page(made, out or Path("certificate"), html, force=force)
     if out is None:
         return (
             Result(text=made.text().decode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,7 @@ def _known(asked: Asked, standing: Standing, model: Certified, runner: Runner) -
         committed,
         gathering.before_of(model, standing, store),
         *_beside(next(iter(chosen.values())), runner),
+        *gathering.chain_of(model.recipe, standing.entries, store),
     )
     for name, row in known.rows.items():
         terms.check_audit(policy, name, row, exact=model.exact)
@@ -141,11 +142,9 @@ def _others(asks: Terms) -> dict[str, Any]:
 
 
 def _row(attack: Run, asks: Terms, runner: Runner) -> dict[str, Any]:
-    from deepunlearn_cli.studies.audit import audit
+    from deepunlearn_cli.studies.audit import recalled
 
-    rule = replace(asks.rule, gate=True)
-    audited, _ = audit(runner, [attack.recipe], rule)
-    return audit_row(next(one for one in audited if one.answer), rule)
+    return audit_row(recalled(runner, attack, asks.rule), asks.rule)
 
 
 def _beside(attack: Run, runner: Runner) -> tuple[Run | None, Run | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,14 @@ from deepunlearn_cli.evidence.commitment import Shown
 from deepunlearn_cli.evidence.failures import DoesNotMatch
 from deepunlearn_cli.evidence.standing import Standing
 from deepunlearn_cli.evidence.statement import Subject
+from deepunlearn_cli.execution import forgetting
 from deepunlearn_cli.store.ledger import UNLEARNED
+from deepunlearn_cli.store.requests import of_run
 from deepunlearn_cli.store.run import WEIGHTS
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run, Store
+    from deepunlearn_cli.store.chain import Entry
 
 ACCURACIES = ("RA", "FA", "VA", "TA")
 
@@ -118,6 +121,29 @@ def pictures_of(recipe: Recipe, store: Store) -> Pictures:
     how = str(recipe.data.get("interpolation", BILINEAR))
     shown = Shown(height=height, width=width, channels=channels, interpolation=how)
     return Pictures(tuple(map(bytes.fromhex, known)), dataset.fingerprint, str(recipe.forget), shown)
+
+
+def chain_of(
+    recipe: Recipe, entries: Sequence[Entry], store: Store
+) -> tuple[tuple[bytes, ...], list[dict[str, Any]]]:
+    """Of a model that carried out requests before: all their pictures (SHA-256 each), and what they were.
+
+    Raises:
+        NotFound, StoreCorrupt: a forget set of one of them is not there, or damaged.
+    """
+    behind = forgetting.chain(recipe, store.data).requests
+    if len(behind) < 2:
+        return (), []
+    dataset = data.load_dataset(recipe.data["fingerprint"], store.data)
+    every = data.union([data.load_forget(one.sha256, store.data) for one in behind])
+    pictures = tuple(map(bytes.fromhex, data.claim_of(every, dataset)["pictures"]))
+    return pictures, [_earlier(one, entries) for one in behind[:-1]]
+
+
+def _earlier(one: forgetting.Request, entries: Sequence[Entry]) -> dict[str, Any]:
+    """What is said of a request before: no hash of its forget set."""
+    known = [request.id for request in of_run(entries, one.run)]
+    return {"number": one.number, "requests": known, "pictures": one.count, "method": one.method}
 
 
 def before_of(certified: Certified, standing: Standing, store: Store) -> Run | None:

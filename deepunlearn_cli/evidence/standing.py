@@ -10,7 +10,8 @@ from typing import Any
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.evidence import policy as policies
 from deepunlearn_cli.evidence.policy import Policy
-from deepunlearn_cli.store.ledger import AUDITED, CERTIFIED, FACT, POLICY, RECEIVED, UNLEARNED, Entry
+from deepunlearn_cli.store.chain import AUDITED, CERTIFIED, POLICY, RECEIVED, UNLEARNED, Entry, parsed
+from deepunlearn_cli.store.ledger import FACT
 
 COMMIT = "deepunlearn certify policy FILE commits one; audits come after it"
 AGAIN = "unlearn again (--force) and audit that: figures that were known cannot be what a policy is set for"

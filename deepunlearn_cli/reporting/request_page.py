@@ -307,7 +307,7 @@ def _hashes(facts: RequestFacts) -> str:
     told = {f"Weights, {model.title}": model.sha256 for model in models if model.sha256}
     told |= {"Forget set": facts.forget_sha256, **facts.hashes}
     lines = "".join(
-        f'<dt>{text(name)}</dt><dd class="hash">{text(value)}</dd>' for name, value in told.items()
+        f'<dt>{text(name)}</dt><dd class="hash">{text(value)}</dd>' for name, value in told.items() if value
     )
     return f"<h2>Hashes (SHA-256)</h2>\n<dl>{lines}</dl>"
 
