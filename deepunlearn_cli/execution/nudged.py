@@ -22,9 +22,11 @@ class NudgedMaterials(Materials):
     The weights move a run once, at its start; the pictures in every step, as rounding does.
     """
 
-    def __init__(self, home: Path, device: torch.device, sharing: int = 1, *, share: float) -> None:
+    def __init__(
+        self, home: Path, device: torch.device, sharing: int = 1, *, share: float, draw: int
+    ) -> None:
         super().__init__(home, device, sharing)
-        self.share = share
+        self.share, self.draw = share, draw
         self._nudged: list[Pixels] = []
 
     def fresh(self, recipe: Recipe, stream: str) -> nn.Module:
@@ -34,7 +36,7 @@ class NudgedMaterials(Materials):
         model: Any = super().fresh(recipe, stream)
         with torch.no_grad():
             for weight in model.parameters():
-                weight.copy_(moved(weight.detach().cpu(), self.share))
+                weight.copy_(moved(weight.detach().cpu(), self.share, self.draw))
         return model  # type: ignore[no-any-return]
 
     def pixels(self, recipe: Recipe) -> Pixels:

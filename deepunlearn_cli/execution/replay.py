@@ -2,8 +2,8 @@
 
 The same recipe gives the same bits on one device, with one torch and one number of threads. Where one of
 these is another, sums are taken in another order and last bits differ; how far that carries a run is found by
-making it once more, its weights and pictures moved by one unit of rounding: what differs by no more than
-`FACTOR` times what that did is rounding. Where all is the same, any other bit is another run.
+making it some times more, its weights and pictures moved by rounding: what differs by no more than
+`FACTOR` times the most that this did is rounding. Where all is the same, any other bit is another run.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import code
 from deepunlearn_cli.execution.remaking import CPU, Remaking
 from deepunlearn_cli.execution.runner import Reporter, Runner
-from deepunlearn_cli.execution.sameness import DIFFERENT, EQUAL, STATES, Part, bounded, compared
+from deepunlearn_cli.execution.sameness import DIFFERENT, DRAWS, EQUAL, STATES, UNITS, Part, bounded, compared
 from deepunlearn_cli.execution.scratch import Again, Scratch, check_room, scratch
+from deepunlearn_cli.store import Store
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
@@ -92,13 +93,11 @@ def replay(what: Remaking, reporter: Reporter | None = None) -> Replayed:
         parts = {key: compared(run, made.get(key)) for key, run in kept.items()}
         wanted = [key for key, found in parts.items() if apart[key] and any(p.state != EQUAL for p in found)]
         if wanted:
-            told.told("bits differ, and so does what computed them: made once more, moved by one rounding")
-            moved = _made(what, _runner(what, folder / "moved", told, _unit(what, made, again)))
-            parts |= {
-                key: bounded(kept[key], made.get(key), moved.get(key), what.store.data) for key in wanted
-            }
+            moved = _moved(what, folder, told, UNITS * _unit(what, made))
+            tries = {key: [one.get(key) for one in moved] for key in wanted}
+            parts |= {key: bounded(kept[key], made.get(key), tries[key], what.store.data) for key in wanted}
     result = _tree(what.run.recipe, kept, parts, apart, what)
-    count = len(what.recipes) * (2 if wanted else 1)
+    count = len(what.recipes) * (1 + DRAWS if wanted else 1)
     return replace(result, made=count, seconds=time.perf_counter() - start)
 
 
@@ -109,18 +108,19 @@ def planned(what: Remaking) -> Iterator[Runner]:
         yield _runner(what, folder / "again", Reporter())
 
 
-def _runner(what: Remaking, root: Path, told: Reporter, nudge: float = 0.0) -> Again:
-    Scratch.open(root, create=True)
+def _runner(what: Remaking, root: Path, told: Reporter, nudge: float = 0.0, draw: int = 0) -> Again:
+    Store.open(root, create=True)
     keys = frozenset(one.key for one in what.recipes)
-    return Again(Scratch(root, before=what.store, again=keys, nudge=nudge), what.where, told, what.widths)
+    store = Scratch(root, before=what.store, again=keys, nudge=nudge, draw=draw)
+    return Again(store, what.where, told, what.widths)
 
 
 def _tell_size(what: Remaking, runner: Again, folder: Path, told: Reporter) -> None:
-    count, needed = len(what.recipes), sum(map(runner.size, what.recipes))
+    count, needed = len(what.recipes), (1 + DRAWS) * sum(map(runner.size, what.recipes))
     check_room(folder, needed)
     told.planned(count)
     runs = f"{count} run{'s' * (count > 1)}"
-    told.told(f"{runs} to make again, about {needed / 1e6:,.1f} MB, for a while in {folder.parent}")
+    told.told(f"{runs} to make again, {needed / 1e6:,.1f} MB at most, for a while in {folder.parent}")
 
 
 def _made(what: Remaking, runner: Again) -> dict[str, Run]:
@@ -131,7 +131,16 @@ def _made(what: Remaking, runner: Again) -> dict[str, Run]:
     return {one.key: run for one in what.recipes if (run := runner.store.get(one.key))}
 
 
-def _unit(what: Remaking, made: Mapping[str, Run], runner: Again) -> float:
+def _moved(what: Remaking, folder: Path, told: Reporter, share: float) -> list[dict[str, Run]]:
+    """The same runs several times, moved by rounding."""
+    told.told(f"bits differ, and so does what computed them: made {DRAWS} times more, moved by rounding")
+    told.planned(DRAWS * len(what.recipes))
+    return [
+        _made(what, _runner(what, folder / f"moved{draw}", told, share, draw + 1)) for draw in range(DRAWS)
+    ]
+
+
+def _unit(what: Remaking, made: Mapping[str, Run]) -> float:
     """The unit of rounding: of the coarser of what computed it then and now."""
     from deepunlearn_cli.engine.rounding import unit
 

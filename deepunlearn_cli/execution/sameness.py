@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 EQUAL, ROUNDING, DIFFERENT = "equal", "rounding", "different"
 STATES = (EQUAL, ROUNDING, DIFFERENT)  # from best to worst
-FACTOR = 10.0  # times what one unit of rounding did to a run (measured: the guide, reproducibility)
+DRAWS = 3  # times a run is made with its weights and pictures moved by rounding
+UNITS = 16  # of rounding that a sum of some hundred terms is off by, the square root of their number
+FACTOR = 3.0  # times the most that did to a run (measured: the guide, reproducibility)
 PICTURES = 2.0  # so many may be read otherwise: accuracies move in steps of one
 RELATIVE = 1e-6  # of a figure: sums in another order
 MANY = 1000  # pictures, where nobody knows how many
@@ -53,7 +56,7 @@ class Part:
         if self.bound is None:
             return said
         said += (
-            f"; rounding is up to {self.bound:.2g}: {FACTOR:g} times what one unit of it moved this run by"
+            f"; rounding is up to {self.bound:.2g}: {FACTOR:g} times what it did to this run in {DRAWS} tries"
         )
         return said + (", and so much that this tells little" if self.coarse else "")
 
@@ -67,17 +70,18 @@ def compared(run: Run, again: Run | None) -> list[Part]:
     return [_part(name, run, again) for name in parts_of(run)]
 
 
-def bounded(run: Run, again: Run | None, moved: Run | None, home: Path) -> list[Part]:
+def bounded(run: Run, again: Run | None, moved: Sequence[Run | None], home: Path) -> list[Part]:
     """The same, where another device, torch or number of threads allows for rounding.
 
     Args:
-        moved: the run made again, its weights and pictures moved by one unit of rounding.
+        moved: the run made again, its weights and pictures moved by rounding, several times.
         home: folder of the decoded datasets and forget sets.
     """
     parts = compared(run, again)
-    if again is None or moved is None or run.status != again.status or moved.status != again.status:
+    same = [one for one in moved if one and again and one.status == again.status]
+    if again is None or not same or run.status != again.status:
         return parts
-    return [part if part.state == EQUAL else _bounded(part, run, again, moved, home) for part in parts]
+    return [part if part.state == EQUAL else _bounded(part, run, again, same, home) for part in parts]
 
 
 def _part(name: str, run: Run, again: Run) -> Part:
@@ -90,24 +94,24 @@ def _part(name: str, run: Run, again: Run) -> Part:
     return Part(name, EQUAL if apart.equal else DIFFERENT, apart.largest, apart.where)
 
 
-def _bounded(part: Part, run: Run, again: Run, moved: Run, home: Path) -> Part:
+def _bounded(part: Part, run: Run, again: Run, moved: Sequence[Run], home: Path) -> Part:
     if part.name == SCORES:
         return _of_scores(part, run, again, moved, 1 / _fewest(run, home))
     ours = arrays_of(again, part.name)
-    bound = FACTOR * agreement.of_arrays(ours, arrays_of(moved, part.name)).largest
+    steps = [agreement.of_arrays(ours, arrays_of(one, part.name)).largest for one in moved]
+    bound = FACTOR * max(steps)
     largest = max((float(abs(one).max()) for one in ours.values() if one.dtype.kind == "f"), default=0.0)
     state = ROUNDING if part.largest <= bound and math.isfinite(part.largest) else DIFFERENT
     return replace(part, state=state, bound=bound, coarse=bound > COARSE * largest)
 
 
-def _of_scores(part: Part, run: Run, again: Run, moved: Run, one: float) -> Part:
+def _of_scores(part: Part, run: Run, again: Run, moved: Sequence[Run], one: float) -> Part:
     """Each figure by its own bound; the one that is told of lies farthest beyond it, or nearest below."""
-    found, steps = (
-        agreement.distances(run.scores, again.scores),
-        agreement.distances(again.scores, moved.scores),
-    )
+    found = agreement.distances(run.scores, again.scores)
+    steps = [agreement.distances(again.scores, each.scores) for each in moved]
+    most = {name: FACTOR * max(step.get(name, 0.0) for step in steps) for name in found}
     figures = agreement.flat(again.scores)
-    bounds = {name: _bound(figures.get(name), FACTOR * steps.get(name, 0.0), one) for name in found}
+    bounds = {name: _bound(figures.get(name), most[name], one) for name in found}
     name = max(found, key=lambda each: found[each] / (bounds[each] or math.ulp(1.0)))
     state = ROUNDING if found[name] <= bounds[name] and math.isfinite(found[name]) else DIFFERENT
     return replace(part, state=state, largest=found[name], where=name, bound=bounds[name])

@@ -35,6 +35,7 @@ class Scratch(Store):
     before: Store = field(kw_only=True)
     again: Collection[str] = field(default=(), kw_only=True)
     nudge: float = field(default=0.0, kw_only=True)
+    draw: int = field(default=0, kw_only=True)
 
     @property
     def data(self) -> Path:
@@ -46,11 +47,11 @@ class Scratch(Store):
         return super().has(key) or (key not in self.again and self.before.has(key))
 
     def get(self, key: str) -> Run | None:
-        """As of any store; inputs from the other one moved by `nudge`, where that is not 0."""
+        """As of any store; inputs from the other one moved by `nudge`, as number `draw` of a row."""
         if (made := super().get(key)) or key in self.again:
             return made
         known = self.before.get(key)
-        return Nudged(known.id, known.path, self.nudge) if known and self.nudge else known
+        return Nudged(known.id, known.path, self.nudge, self.draw) if known and self.nudge else known
 
 
 @dataclass(frozen=True)
@@ -58,18 +59,19 @@ class Nudged(Run):
     """A run whose numbers are each moved up or down by a share of themselves."""
 
     share: float = 0.0
+    draw: int = 0
 
     def weights(self) -> dict[str, torch.Tensor]:
         """As of any run."""
         from deepunlearn_cli.engine.rounding import moved
 
-        return {name: moved(value, self.share) for name, value in super().weights().items()}
+        return {name: moved(value, self.share, self.draw) for name, value in super().weights().items()}
 
     def outputs(self) -> dict[str, dict[str, np.ndarray]]:
         """As of any run."""
         import numpy as np
 
-        signs = np.random.default_rng(0)
+        signs = np.random.default_rng(self.draw)
         return {
             part: {name: _moved(array, self.share, signs) for name, array in arrays.items()}
             for part, arrays in super().outputs().items()
@@ -95,7 +97,7 @@ class Again(Runner):
         self, store: Scratch, device: str, reporter: Reporter | None, threads: dict[str, int]
     ) -> None:
         super().__init__(store, device, reporter)
-        self.threads, self.nudge = threads, store.nudge
+        self.threads, self.nudge, self.draw = threads, store.nudge, store.draw
 
     @cached_property
     def materials(self) -> Materials:
@@ -106,7 +108,11 @@ class Again(Runner):
 
         settle()
         here: tuple[Any, ...] = (self.store.data, pick_device(self.device), self.sharing)
-        return nudged.NudgedMaterials(*here, share=self.nudge) if self.nudge else Materials(*here)
+        return (
+            nudged.NudgedMaterials(*here, share=self.nudge, draw=self.draw)
+            if self.nudge
+            else Materials(*here)
+        )
 
     def _make(self, recipe: Recipe) -> Run:
         import torch
