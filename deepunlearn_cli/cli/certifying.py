@@ -97,9 +97,27 @@ def _known(asked: Asked, standing: Standing, model: Certified, runner: Runner) -
     return known
 
 
-def _audits(standing: Standing, run: Run, store: Store) -> list[Run]:
-    """The attacks that audited a run, the newest last, each with the last line of the ledger that it saw."""
-    found = [attack for key in standing.audits_of(run.id) if (attack := store.get(key))]
+@dataclass(frozen=True)
+class Audit:
+    """An audit: what the ledger says of it, and the attack's run."""
+
+    entry: Entry
+    attack: Run
+
+    def seen(self, standing: Standing) -> int:
+        """Number of the ledger's last line when the attack was made."""
+        return standings.made_after(self.attack.facts, standing.entries)
+
+    def is_by(self, asks: Terms) -> bool:
+        """Whether it is by the attack that a policy asks for, with its parameters."""
+        recipe = self.attack.recipe
+        return (recipe.name, dict(recipe.params)) == (asks.attack.name(), asks.attack.params())
+
+
+def _audits(standing: Standing, run: Run, store: Store) -> list[Audit]:
+    """The audits of a run, the newest last."""
+    entries = standing.audits_of(run.id)
+    found = [Audit(one, attack) for one in entries if (attack := store.get(standings.attack_of(one)))]
     if not found:
         raise UsageFailure(
             f"request {standing.request!r}: run {run.id} was not audited",
@@ -108,31 +126,42 @@ def _audits(standing: Standing, run: Run, store: Store) -> list[Run]:
     return found
 
 
-def _policy(standing: Standing, audits: list[Run], run: Run) -> tuple[Entry, Policy]:
+def _policy(standing: Standing, audits: list[Audit], run: Run) -> tuple[Entry, Policy]:
     """The policy that was in force when the newest of the audits was made."""
-    newest = max(standings.made_after(attack.facts, standing.entries) for attack in audits)
+    newest = max(audit.seen(standing) for audit in audits)
     return standings.policy_at(standing.entries, newest, f"the audit of run {run.id}")
 
 
-def _chosen(name: str, asks: Terms, audits: list[Run], committed: Entry, standing: Standing, run: Run) -> Run:
-    """The newest audit by an attack with the policy's parameters, made after the policy was committed.
+def _chosen(
+    name: str, asks: Terms, audits: list[Audit], committed: Entry, standing: Standing, run: Run
+) -> Run:
+    """The newest attack that the policy asks for, made after it was committed and judged by its rule.
 
     Raises:
         UsageFailure: there is none.
     """
-    ours = [one for one in audits if one.recipe.name == name and one.recipe.params == asks.attack.params()]
-    after = [one for one in ours if standings.made_after(one.facts, standing.entries) >= committed.number]
-    if after:
-        return after[-1]
-    if ours:
+    ours = [one for one in audits if one.is_by(asks)]
+    after = [one for one in ours if one.seen(standing) >= committed.number]
+    judged = [one for one in after if standings.by_rule(one.entry, asks.rule.tolerance, asks.rule.metrics)]
+    if judged:
+        return judged[-1].attack
+    if ours and not after:
         raise UsageFailure(
             f"the audit of run {run.id} by {name} came before the policy of {committed.at}", standings.AGAIN
         )
-    given = " ".join(f"--{key.replace('_', '-')} {quote(str(value))}" for key, value in _others(asks).items())
     raise UsageFailure(
         f"request {standing.request!r}: run {run.id} was not audited by {name} as the policy asks",
-        f"deepunlearn attack {name} {run.id} --tolerance {asks.rule.tolerance:g} {given}".rstrip(),
+        _command(asks, run),
     )
+
+
+def _command(asks: Terms, run: Run) -> str:
+    """What audits a run as a policy asks."""
+    words = ["deepunlearn attack", asks.attack.name(), run.id, f"--tolerance {asks.rule.tolerance:g}"]
+    if set(asks.rule.metrics) != set(asks.attack.metrics()):
+        words.append(f"--metric {','.join(asks.rule.metrics)}")
+    words += [f"--{key.replace('_', '-')} {quote(str(value))}" for key, value in _others(asks).items()]
+    return " ".join(words)
 
 
 def _others(asks: Terms) -> dict[str, Any]:

@@ -51,10 +51,9 @@ class Standing:
         """What happened when."""
         return [{"event": entry.event, "at": entry.at} for entry in self.own]
 
-    def audits_of(self, run: str) -> list[str]:
-        """Ids of the attacks that the request's run was audited by, the newest last; no controls'."""
-        ours = [entry for entry in self.of(AUDITED) if entry.details.get("run") == run]
-        return list(dict.fromkeys(str(entry.details["attacks"][0]) for entry in ours))
+    def audits_of(self, run: str) -> list[Entry]:
+        """The entries of audits of the request's run, the newest last."""
+        return [entry for entry in self.of(AUDITED) if entry.details.get("run") == run]
 
 
 def entries_in(content: bytes, name: str) -> list[Entry]:
@@ -86,6 +85,18 @@ def standing(entries: Sequence[Entry], request: str) -> Standing:
             f"deepunlearn unlearn --method retrain --ckpt REF --request {quote(request)}",
         )
     return found
+
+
+def attack_of(audit: Entry) -> str:
+    """Id of the attack that an entry tells of: the first, those on controls follow."""
+    return str(audit.details["attacks"][0])
+
+
+def by_rule(audit: Entry, tolerance: float, metrics: Sequence[str]) -> bool:
+    """Whether the verdict that an entry tells of goes by these figures with this margin."""
+    told = audit.details
+    alike = sorted(told.get("metrics") or ()) == sorted(metrics) and told.get("fail_above") is None
+    return alike and told.get("tolerance") == tolerance
 
 
 def made_after(facts: Mapping[str, Any], entries: Sequence[Entry]) -> int:
