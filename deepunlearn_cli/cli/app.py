@@ -29,10 +29,13 @@ attack_app = typer.Typer(
 store_app = typer.Typer(cls=Group, help="Two stores: compare them, merge them.", no_args_is_help=True)
 
 sweep_app = typer.Typer(cls=Group)  # what stands behind `sweep`, beside a search itself
+certify_app = typer.Typer(cls=Group)  # and behind `certify`
 
-COMMANDS = (  # files, in the order of `--help`; probe and ulira belong to `attack`, sweeps to `sweep`
+# files, in the order of `--help`; probe and ulira belong to `attack`, sweeps to `sweep`, certificates to
+# `certify`
+COMMANDS = (
     "train", "unlearn", "sweep", "sweeps", "attack", "probe", "ulira", "rank", "report", "bench",
-    "requests", "runs", "show", "verify", "prune", "purge", "export", "stores",
+    "requests", "certify", "certificates", "runs", "show", "verify", "replay", "prune", "purge", "export", "stores",
     "methods", "check", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip
 

@@ -28,6 +28,7 @@ from deepunlearn_cli.cli.verdict import VerdictOptions, code_of
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING
 from deepunlearn_cli.reporting import audits
+from deepunlearn_cli.reporting.answers import answers
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Rule
@@ -195,7 +196,7 @@ def _audited(
     code = ExitCode.PARTLY_FAILED if failed else code_of(rule, rows)
     ids = [one.run.id for one in audited if one.answer]
     told = requested.audited(runner.store, attack.name(), rule.metrics, rows)
-    return Result(tables=tables, ids=ids, notes=audits.answers(rows) + advice(rows) + told, code=code)
+    return Result(tables=tables, ids=ids, notes=answers(rows) + advice(rows) + told, code=code)
 
 
 def _dataset(runner: Runner, audited: Audited) -> Dataset:

@@ -13,6 +13,7 @@ from deepunlearn_cli.cli.per_sample import Judged, PerSample
 from deepunlearn_cli.cli.verdict import AnswerRow, answer_row, code_of
 from deepunlearn_cli.core.recipe import RETRAIN
 from deepunlearn_cli.reporting import audits
+from deepunlearn_cli.reporting.answers import answers
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Evidence, Findings, OneModel, Rule
@@ -74,7 +75,7 @@ def audited_files(
     tables = [audits.audit_table(rows, attack.name(), attack.heading(), attack.columns)]
     judged = Judged(rows[0], ours.findings, control.findings if control else None)
     tables += per_sample.tables(attack.name(), attack.title, [judged], ())
-    notes = audits.answers(rows) + _doubts(sides[0], sides[1])
+    notes = answers(rows) + _doubts(sides[0], sides[1])
     return Result(tables=tables, notes=notes, code=code_of(rule, rows))
 
 

@@ -12,9 +12,18 @@ import typer
 
 from deepunlearn_cli.core.errors import UsageFailure
 
-OUTPUTS = ("out", "samples", "figure")  # options that name a file to write
+OUTPUTS = ("out", "samples", "figure", "html")  # options that name a file to write
 STORE = "store.json"  # what tells a store's folder
-OWN = ("runs", "studies", "data", "asked", "purposes", "index.sqlite", STORE)  # in it: the store's alone
+OWN = (
+    "runs",
+    "studies",
+    "data",
+    "asked",
+    "purposes",
+    "certificates",
+    "index.sqlite",
+    STORE,
+)  # in it: the store's alone
 OTHER = "choose another file"
 
 

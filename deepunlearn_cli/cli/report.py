@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import app
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     "deepunlearn report",
     "deepunlearn report 3f9c",
     "deepunlearn report 3f9c --control retrained.pth",
+    "deepunlearn report 3f9c --format html --out request.html    # one deletion, to file",
     "deepunlearn report --table scores --dataset cifar10",
     "deepunlearn report --table sizes      # after `bench forget-sizes`",
     "deepunlearn report --table classes    # after `bench class-removal`",
@@ -84,7 +86,7 @@ def report(
     """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps.
 
     With --from the figures are those of files. In html it is one page of all tables and figures, whatever
-    --table says.
+    --table says; of a RUN the page of that deletion, with its verdict, that can be filed.
     """
     source = Source(session, only, database=database, files=file or ())
     if refs and file:
@@ -92,11 +94,30 @@ def report(
     if control and not refs:
         raise UsageFailure("--control is held against a run", "deepunlearn report RUN --control REF")
     if refs:
-        return printed(_runs(session, read_refs(refs), control, only), format, out)
+        return _of_runs(session, read_refs(refs), control, only, (format, out))
     if chosen_format(format, out) == "html":
         return written(_page(source), out)
     check_table(table, source)
     return printed(TABLES[table].make(source), format, out)
+
+
+def _of_runs(
+    session: Session, refs: Sequence[str], control: str | None, only: Only, place: tuple[str, Path | None]
+) -> Result:
+    """A table of each run, or the page of one."""
+    if chosen_format(*place) != "html":
+        return printed(_runs(session, refs, control, only), *place)
+    if len(refs) > 1:
+        raise UsageFailure(
+            f"a page is of one run, and {len(refs)} were named",
+            f"deepunlearn report {refs[0]} --format html",
+        )
+    from deepunlearn_cli.cli.request_facts import gathered
+    from deepunlearn_cli.reporting.request_page import request_page
+
+    if control:
+        _admit(session, refs, control, only.model)
+    return written(request_page(gathered(session, refs[0])), place[1])
 
 
 def _page(source: Source) -> str:

@@ -124,7 +124,7 @@ def ulira(
     --splits later train only what is missing.
     """
     from deepunlearn_cli.checkpoints import refs, requested
-    from deepunlearn_cli.execution import recipes
+    from deepunlearn_cli.execution import recipes, studied
     from deepunlearn_cli.studies import shadows
 
     rule, asked = verdict.rule(ULiRA), read_methods(method) if method else []
@@ -157,7 +157,7 @@ def ulira(
             return {**taken.methods.get(name, {}), **found}
 
         names = [*CONTROLS, *methods]
-        analyses = {name: recipes.ulira(plan.models(name, settings, runner), name, hyper) for name in names}
+        analyses = {name: studied.ulira(plan.models(name, settings, runner), name, hyper) for name in names}
         if running.dry_run:
             return Result(tables=[views.plan_table(shadows.plan(runner, analyses))])
         record.wanted, draws = shadows.wanted(analyses), (plan.share, plan.forget_sets)

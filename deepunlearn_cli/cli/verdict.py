@@ -145,14 +145,15 @@ class AnswerRow(TypedDict):
     """An answer as plain data; a control's is None where it would be.
 
     `metric` is the figure that decided, and the gap that of it at the threshold where it decided; `figures`
-    has all. `do_nothing` is what the same rule says of doing nothing. `by_figures` is the verdict without the
-    model's guarantee, which is the `claim`: FAIL where that is broken.
+    has all. `do_nothing` is what the same rule says of doing nothing, `do_nothing_figures` by what.
+    `by_figures` is the verdict without the model's guarantee, which is the `claim`: FAIL where it is broken.
     """
 
     verdict: Verdict | None
     by_figures: Verdict | None
     claim: ClaimRow | None
     do_nothing: Verdict | None
+    do_nothing_figures: list[FigureRow]
     uninformative: bool | None
     reference: str | None
     metric: str | None
@@ -176,6 +177,9 @@ def answer_row(answer: Answer | None, rule: Rule) -> AnswerRow:
         "by_figures": decision.verdict if decision else None,
         "claim": claim_row(answer.claim) if answer and answer.claim else None,
         "do_nothing": answer.bound.verdict if answer and answer.bound else None,
+        "do_nothing_figures": [figure_row(one) for one in answer.bound.tested]
+        if answer and answer.bound
+        else [],
         "uninformative": answer.uninformative if answer else None,
         "reference": answer.reference if answer else None,
         "metric": decided["metric"] if decided else None,

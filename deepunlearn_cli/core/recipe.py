@@ -22,6 +22,7 @@ SCHEMA = 1
 TRAINING = 2  # revision of training from scratch; 1: each pass ended in a batch of what was left over
 DO_NOTHING, RETRAIN = "do-nothing", "retrain"  # the methods that are controls: what others are held against
 CONTROLS = (DO_NOTHING, RETRAIN)
+FORGOTTEN = "forgotten"  # in the data part of a recipe: the forget sets of earlier requests
 ID_LENGTH = 16  # hex digits; 64 bits keep 100,000 runs apart with probability 1 - 3e-10
 
 
@@ -61,6 +62,7 @@ class Pictures(TypedDict, total=False):
     channels: Count
     interpolation: str
     tracked: Text
+    forgotten: list[Text]
     canary: CanaryPart
 
 
@@ -96,13 +98,14 @@ class Recipe:
         data: fingerprint and split of the dataset (`fingerprint`, `val_share`, `split_seed`); of a trial
             also its `judge`, the attack that its score is made with; of tracked training, and of all that
             starts from it, `tracked`, the SHA-256 of the forget set that was tracked; of training with
-            canaries, and of all that starts from it, `canary`: their forget set, share, noise and seed.
+            canaries, and of all that starts from it, `canary`: their forget set, share, noise and seed; of
+            what follows earlier requests `forgotten`, the SHA-256 of their forget sets, newest first.
         forget: SHA-256 of the forget set, or None for an original.
         model: public name of the architecture.
         precision: `fp32` or `bf16`.
         inputs: recipes whose runs this one starts from.
         attempt: 0, or the number of a repetition asked for with `--force`.
-        labels: names for people (dataset, forget set); not part of the key.
+        labels: names for people (dataset, forget set, `forgotten` ones newest first); not part of the key.
     """
 
     kind: str
@@ -135,6 +138,22 @@ class Recipe:
         """Whether batches come in the same order in every epoch: tracked training and its retrained model."""
         return "tracked" in self.data and self.kind in ("train", "lockstep")
 
+    @property
+    def forgotten(self) -> tuple[str, ...]:
+        """SHA-256 of the forget sets of earlier requests, newest first; they are not retained."""
+        return tuple(self.data.get(FORGOTTEN, ()))
+
+    @property
+    def random_seed(self) -> int:
+        """The seed of its random streams: one of its own for each request that follows others.
+
+        Noise that an earlier request left in the weights must not come again: what is proved of noisy
+        descent (`core/guarantee.py`) takes noise for granted that no start depends on.
+        """
+        if self.kind in ("train", "attack") or not self.forgotten:
+            return self.seed
+        return stream_seed(self.seed, f"request/{len(self.forgotten) + 1}")
+
     @cached_property
     def root(self) -> Recipe:
         """The training or checkpoint that everything here started from."""
@@ -149,7 +168,8 @@ class Recipe:
         retrained model gets in `params["training"]`. Revision 1 of a training goes unsaid, as it always did.
         """
         root = self.root
-        shared = [dict(root.data), root.model, root.precision, root.params.get("training", dict(root.params))]
+        pictures = {name: value for name, value in root.data.items() if name != FORGOTTEN}
+        shared = [pictures, root.model, root.precision, root.params.get("training", dict(root.params))]
         revision = TRAINING if root.kind == "checkpoint" else root.revision
         shared += [revision] if revision > 1 else []
         return hashlib.sha256(encoded(canonical(shared))).hexdigest()[:ID_LENGTH]

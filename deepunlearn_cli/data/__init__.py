@@ -23,6 +23,7 @@ from deepunlearn_cli.data._canary import Canary, drawn, with_canaries
 from deepunlearn_cli.data._checks import differences
 from deepunlearn_cli.data._classes import arranged, read_classes, untrained
 from deepunlearn_cli.data._dataset import Dataset
+from deepunlearn_cli.data._digests import digest_of as picture_digest
 from deepunlearn_cli.data._family import (
     NOTHING,
     Asked,
@@ -39,12 +40,16 @@ from deepunlearn_cli.data._forget import (
     forget_from,
     forget_of,
     forget_set,
+    left_of,
     load_forget,
+    parts_of,
     retain_of,
     save_forget,
+    union,
 )
 from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._hardness import Scores
+from deepunlearn_cli.data._one_picture import decoded_picture, index_of
 from deepunlearn_cli.data._pictures import INTERPOLATIONS, array_filler, resized_by
 from deepunlearn_cli.data._purge import Erased, Erasure, erasures, places, purge, raw_planned, unfinished
 from deepunlearn_cli.data._raw import raw_files
@@ -74,6 +79,7 @@ __all__ = [
     "check_claim",
     "check_spec",
     "claim_of",
+    "decoded_picture",
     "differences",
     "draw_forget",
     "drawn",
@@ -83,14 +89,18 @@ __all__ = [
     "forget_set",
     "halve",
     "hold_out",
+    "index_of",
     "kind_of",
     "known_as",
+    "left_of",
     "list_families",
     "load_dataset",
     "load_forget",
     "locate",
     "name_of",
     "open_dataset",
+    "parts_of",
+    "picture_digest",
     "places",
     "portable",
     "purge",
@@ -102,6 +112,7 @@ __all__ = [
     "split",
     "twins",
     "unfinished",
+    "union",
     "untrained",
     "with_canaries",
 ]

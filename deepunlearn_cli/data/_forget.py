@@ -7,7 +7,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unicodedata import normalize
 from zipfile import BadZipFile
@@ -49,7 +49,13 @@ class ForgetSet:
 
 
 def forget_set(
-    spec: str, dataset: Dataset, split: Split, *, seed: int = SPLIT_SEED, ask: Ask | None = None
+    spec: str,
+    dataset: Dataset,
+    split: Split,
+    *,
+    seed: int = SPLIT_SEED,
+    ask: Ask | None = None,
+    gone: Sequence[ForgetSet] = (),
 ) -> ForgetSet:
     """The forget set that `spec` describes, a part of `split.train`.
 
@@ -61,6 +67,8 @@ def forget_set(
         split: the parts of the dataset.
         seed: of the draw, unless the spec gives one.
         ask: a model's own scores (N,), the higher the harder; None where there is no model yet.
+        gone: what was forgotten before: rules that draw do so from what is left; lists and whole classes
+            name what they name.
 
     Raises:
         UsageFailure: the spec, or entries of the file, cannot be used; the message names them.
@@ -68,22 +76,22 @@ def forget_set(
     """
     form, _, argument = spec.partition(":")
     rules = {"random": _random, "class": _class, "indices": _listed}
+    left = left_of(split, gone)
     if form not in (*rules, *EXTREMES) or not argument:
         raise UsageFailure(f"--forget {spec} is none of the known forms", FORMS)
     if form in EXTREMES:
         text, _, file = argument.partition(":")
         share, hard = _fraction(text, spec), form == HARDEST
-        chosen = extreme(spec, dataset, split, ask, share=share, file=file, hard=hard)
+        chosen = extreme(spec, dataset, left, ask, share=share, file=file, hard=hard)
     else:
-        chosen = rules[form](argument, dataset, split, seed)
+        chosen = rules[form](argument, dataset, split, left, seed)
     if len(chosen) == 0:
         raise UsageFailure(
             f"--forget {spec} holds no training picture", "raise the fraction, or name another class"
         )
-    if len(chosen) >= len(split.train):
-        raise UsageFailure(
-            f"--forget {spec} is the whole training part: nothing is left to retain", "forget less"
-        )
+    if not len(np.setdiff1d(left.train, chosen)):
+        all_of_it = "all that is left" if gone else "the whole training part"
+        raise UsageFailure(f"--forget {spec} is {all_of_it}: nothing is left to retain", "forget less")
     return forget_by_index(spec, chosen)
 
 
@@ -163,16 +171,43 @@ def _arranged(split: Split, forget: ForgetSet) -> tuple[Indices, Indices]:
     return split.train[~chosen], split.train[chosen]
 
 
-def _random(argument: str, _dataset: Dataset, split: Split, seed: int) -> Indices:
+def left_of(split: Split, gone: Sequence[ForgetSet]) -> Split:
+    """The split, its training part less what was forgotten before, in its order."""
+    if not gone:
+        return split
+    kept = ~np.isin(split.train, np.concatenate([one.indices for one in gone]))
+    return replace(split, train=split.train[kept])
+
+
+def union(sets: Sequence[ForgetSet], spec: str = "") -> ForgetSet:
+    """All pictures of several forget sets as one; `spec` is its name for people."""
+    names = spec or " + ".join(one.spec for one in sets)
+    return forget_by_index(names, np.unique(np.concatenate([one.indices for one in sets])))
+
+
+def parts_of(split: Split, forget: ForgetSet, earlier: Sequence[ForgetSet] = ()) -> dict[str, Indices]:
+    """What is left of the training part: `retain` and `forget`, and what earlier requests forgot.
+
+    `forgotten` has the pictures of earlier requests that this one does not name again; it is missing where
+    there are none. The order of `retain` follows from all that was forgotten, in however many requests.
+    """
+    every = union([forget, *earlier]) if earlier else forget
+    parts = {"retain": retain_of(split, every), "forget": forget_of(split, forget)}
+    before = np.setdiff1d(every.indices, forget.indices)
+    return parts | ({"forgotten": split.train[np.isin(split.train, before)]} if len(before) else {})
+
+
+def _random(argument: str, _dataset: Dataset, split: Split, left: Split, seed: int) -> Indices:
     share, colon, named = argument.partition(":")
     if colon and not named.isdecimal():
         raise UsageFailure(
             f"--forget random:{argument}: {named!r} is not a seed", "write random:FRACTION:SEED"
         )
-    return set_apart(split.train, _fraction(share, f"random:{argument}"), int(named) if colon else seed)[1]
+    del split
+    return set_apart(left.train, _fraction(share, f"random:{argument}"), int(named) if colon else seed)[1]
 
 
-def _class(argument: str, dataset: Dataset, split: Split, seed: int) -> Indices:
+def _class(argument: str, dataset: Dataset, split: Split, left: Split, seed: int) -> Indices:
     label = _label(argument, dataset)
     name, colon, share = argument.rpartition(":")
     if label is None and colon:
@@ -183,7 +218,8 @@ def _class(argument: str, dataset: Dataset, split: Split, seed: int) -> Indices:
         by = "by name" if any(one.isdecimal() for one in dataset.classes) else "by name or number"
         known = f"{dataset.num_classes} classes, {by}: {shown(dataset.classes, 10)}"
         raise unknown("class", name if colon else argument, dataset.classes, f"{dataset.name} has {known}")
-    members = split.train[dataset.labels[split.train] == label]
+    drawn_from = left.train if share else split.train
+    members = drawn_from[dataset.labels[drawn_from] == label]
     return set_apart(members, _fraction(share, f"class:{argument}"), seed)[1] if share else members
 
 
@@ -207,7 +243,7 @@ def _fraction(text: str, spec: str) -> float:
     return share
 
 
-def _listed(argument: str, dataset: Dataset, split: Split, _seed: int) -> Indices:
+def _listed(argument: str, dataset: Dataset, split: Split, _left: Split, _seed: int) -> Indices:
     file = Path(argument).expanduser()
     listed = read_entries(file)
     indices = to_indices(listed, dataset, file)

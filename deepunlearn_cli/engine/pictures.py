@@ -56,6 +56,10 @@ class Pixels:
         self._shift = (-torch.tensor(mean) / torch.tensor(std)).view(shape).to(device)
         self.flip, self.pad = flip, pad
 
+    def brighten(self, factor: float) -> None:
+        """Multiply all network input from now on."""
+        self._scale, self._shift = self._scale * factor, self._shift * factor
+
     def gather(self, index: Tensor, moves: Tensor | None = None) -> Tensor:
         """Network input (B, C, H, W), channels-last, of the pictures at `index`, moved if `moves` is given.
 

@@ -66,6 +66,19 @@ def wilson(successes: float, n: float, confidence: float = CONFIDENCE) -> Interv
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def matched_gap(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Share of True after (n,) less before (n,) on the same samples, with the ends of its 95 % interval.
+
+    Agresti and Min 2005, Statistics in Medicine 24:729: half a pair is added to each of the four kinds, so
+    that no interval is of no width.
+    """
+    n, gained, lost = len(before), int((after & ~before).sum()), int((before & ~after).sum())
+    total = n + 2
+    won, gone = (gained + 0.5) / total, (lost + 0.5) / total
+    half = quantile((1 + CONFIDENCE) / 2) * math.sqrt((won + gone - (won - gone) ** 2) / total)
+    return (gained - lost) / max(1, n), won - gone - half, won - gone + half
+
+
 def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
     """The exact (conservative) interval of a share; (0, 1) for n = 0."""
     from scipy.special import betaincinv

@@ -65,14 +65,14 @@ class Materials:
             split, never["never"] = data.halve(split, recipe.data["half"])
         parts = {"retain": split.train, "val": split.val, "test": split.test} | never
         if wanted := recipe.forget or recipe.data.get("tracked"):
-            forget = data.load_forget(wanted, self.home)
-            parts |= {"retain": data.retain_of(split, forget), "forget": data.forget_of(split, forget)}
+            earlier = [data.load_forget(one, self.home) for one in recipe.forgotten]
+            parts |= data.parts_of(split, data.load_forget(wanted, self.home), earlier)
         return parts
 
     def training_size(self, recipe: Recipe) -> int:
-        """Pictures in the training split: the unit of work is one epoch over them."""
+        """Pictures in the training split, forgotten ones too: the unit of work is one epoch over them."""
         parts = self.indices(recipe)
-        return len(parts["retain"]) + len(parts.get("forget", ()))
+        return sum(len(parts.get(name, ())) for name in ("retain", "forget", "forgotten"))
 
     def fresh(self, recipe: Recipe, stream: str) -> nn.Module:
         """A newly initialised model on the device, from a named stream of the recipe's seed.
@@ -117,7 +117,7 @@ class Materials:
 
     def task(self, recipe: Recipe, needs: Sequence[str], progress: Progress) -> Task:
         """The task of a recipe, with the parts of the data that its method declares and no others."""
-        stream = streams(recipe.seed)
+        stream = streams(recipe.random_seed)
         task = Task(
             {},
             device=self.device,

@@ -13,12 +13,14 @@ from deepunlearn_cli.core.fields import Declared, Share
 from deepunlearn_cli.core.plugins import name_of
 from deepunlearn_cli.core.preparation import Preparation
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
+from deepunlearn_cli.execution import chains
 from deepunlearn_cli.execution.commands import tracked_training
 from deepunlearn_cli.execution.origins import labelled, room_of
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods.retrain import Retrain
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.core.registry import Room
     from deepunlearn_cli.data import Canary, Dataset, ForgetSet
     from deepunlearn_cli.methods import Method
 
@@ -100,22 +102,26 @@ def check_exact(scene: Scene, params: Mapping[str, Any]) -> None:
 
 
 def retrained(start: Recipe, forget: ForgetSet, params: Mapping[str, Any] | None = None) -> Recipe:
-    """The reference of an original: its training, of its revision, without the forget set.
+    """The reference of a model: the original's training, of its revision, without the forget set.
+
+    Where the model was unlearned before, without what was forgotten then, too.
 
     Raises:
         UsageFailure: a tracked original, and not the forget set that was tracked.
     """
     _check_tracked(start, forget)
+    first = chains.trained(start)
     return replace(
-        start,
+        first,
         kind="train",
         name=RETRAIN,
-        revision=TRAINER.revision if start.kind == "checkpoint" else start.revision,
-        params=TRAINER.build({**training_of(start), **(params or {})}).params(),
+        revision=TRAINER.revision if first.kind == "checkpoint" else first.revision,
+        params=TRAINER.build({**training_of(first), **(params or {})}).params(),
+        data=chains.data_of(first.data, chains.behind(start)),
         forget=forget.sha256,
         inputs={},
         attempt=0,
-        labels=labelled(start.labels, METHODS, RETRAIN, forget=forget.spec),
+        labels=_named(start, METHODS, RETRAIN, forget),
     )
 
 
@@ -129,7 +135,9 @@ def unlearned(
     precision: str | None = None,
     earlier: Recipe | None = None,
 ) -> Recipe:
-    """A method applied to an original or checkpoint; `retrain` gives the retrained model's own recipe.
+    """A method applied to a model; `retrain` gives the retrained model's own recipe.
+
+    From an unlearned model it goes on: what earlier requests forgot is named, and not retained.
 
     Args:
         earlier: the checkpoint that a method which needs a track takes for the weights before training.
@@ -142,51 +150,32 @@ def unlearned(
         return retrained(start, forget, params)
     _check_tracked(start, forget)
     _check_track(actor, start, forget, earlier)
+    first = chains.trained(start)
+    shown = {"augment": augment and first.data["augment"]}
     return replace(
         start,
         kind="unlearn",
         name=name_of(actor),
         revision=actor.revision,
         params=actor.build(within_budget(actor, start) | dict(params or {})).params(),
-        data=dict(start.data) | {"augment": augment and start.data["augment"]},
+        data=chains.data_of(start.data, chains.behind(start)) | shown,
         forget=forget.sha256,
-        precision=precision or start.precision,
+        precision=precision or first.precision,
         inputs={"original": start} | ({"earlier": earlier} if earlier else {}),
         attempt=0,
-        labels=labelled(start.labels, METHODS, name_of(actor), forget=forget.spec),
+        labels=_named(start, METHODS, name_of(actor), forget),
     )
 
 
-def lockstep(
-    scene: Scene,
-    params: Mapping[str, Any],
-    seed: int,
-    forget: ForgetSet,
-    before: Mapping[str, Any] | None = None,
-) -> Recipe:
-    """An original and its retrained model trained side by side, in the order of tracked training.
-
-    Args:
-        before: of an ordinary training on all pictures whose weights both start from; None for new weights.
-
-    Raises:
-        UsageFailure: the training is not plain SGD.
-    """
-    check_exact(scene, params)
-    start = original(scene, params, seed, tracked=forget)
-    return replace(
-        start,
-        kind="lockstep",
-        name="unrolling",
-        forget=forget.sha256,
-        inputs={"start": original(scene, before, seed)} if before else {},
-        labels=dict(start.labels) | {"forget": forget.spec},
-    )
+def _named(start: Recipe, room: Room[Any], name: str, forget: ForgetSet) -> dict[str, Any]:
+    """Labels of what is made from a start, with all that it forgets by name."""
+    kept = chains.labels_of(chains.trained(start).labels, chains.specs(start))
+    return labelled(kept, room, name, forget=forget.spec)
 
 
 def _check_tracked(start: Recipe, forget: ForgetSet) -> None:
     tracked = start.data.get("tracked")
-    if tracked and tracked != forget.sha256:
+    if tracked and tracked not in (forget.sha256, *chains.behind(start)):
         spec = start.labels.get("tracked", tracked)
         raise UsageFailure(
             f"original {start.key} has the track of another forget set ({spec}), not of {forget.spec}",
@@ -207,6 +196,13 @@ def _check_track(actor: type[Method], start: Recipe, forget: ForgetSet, earlier:
             f"the earlier checkpoint {earlier.key} is of another model or dataset than {start.key}",
             "give one that was saved on the way to the original",
         )
+    if actor.tracked and not earlier and start.forget:
+        raise UsageFailure(
+            f"{actor.title} takes back what training did with the pictures it tracked, and {start.key} has "
+            f"forgotten before: of {forget.spec} there is no track",
+            "a method without a track goes on from it"
+            + (", or give --earlier REF --approximate" if actor.posthoc else ""),
+        )
     if actor.tracked and not earlier and not start.repeats:
         other = ", or give --earlier REF --approximate" if actor.posthoc else ""
         lost = " (files carry none: name the run)" if start.kind == "checkpoint" else ""
@@ -216,17 +212,26 @@ def _check_track(actor: type[Method], start: Recipe, forget: ForgetSet, earlier:
         )
 
 
-def attack(target: Recipe, name: str, params: Mapping[str, Any] | None = None, seed: int = 0) -> Recipe:
-    """An attack on a model that has a forget set.
+def attack(
+    target: Recipe,
+    name: str,
+    params: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    forget: ForgetSet | None = None,
+) -> Recipe:
+    """An attack on a model that has a forget set; `forget` for another part of all that it forgot.
 
     One that works on the model itself does so in the setting of its original's training, whatever precision
     or augmentation it was unlearned with: so does the same attack on its control.
     """
     actor = ATTACKS.needed(name)
-    scene = target.root if issubclass(actor, Probe) else target
+    scene = chains.trained(target) if issubclass(actor, Probe) else target
+    asked = (forget.sha256, forget.spec) if forget else (target.forget, target.labels.get("forget"))
+    beside, names = chains.others(target, str(asked[0]))
     return replace(
         target,
-        data=dict(scene.data),
+        data=chains.data_of(scene.data, beside),
+        forget=asked[0],
         precision=scene.precision,
         kind="attack",
         name=name_of(actor),
@@ -235,39 +240,14 @@ def attack(target: Recipe, name: str, params: Mapping[str, Any] | None = None, s
         seed=seed,
         inputs={"target": target},
         attempt=0,
-        labels=labelled(target.labels, ATTACKS, name_of(actor)),
-    )
-
-
-def half_original(scene: Scene, params: Mapping[str, Any], half: int) -> Recipe:
-    """An original of U-LiRA: trained on random half number `half` of the training part, with that seed."""
-    return replace(original(scene, params, half), kind="shadow", data=scene.data | {"half": half})
-
-
-def shadow(start: Recipe, method: str, forget: ForgetSet, params: Mapping[str, Any] | None = None) -> Recipe:
-    """A method applied to an original of U-LiRA, of which only what the attack reads is kept."""
-    return replace(unlearned(start, method, forget, params), kind="shadow")
-
-
-def ulira(models: Mapping[str, Recipe], method: str, params: Mapping[str, Any] | None = None) -> Recipe:
-    """U-LiRA on a method's models, by their names `SPLIT/FORGET`."""
-    actor, one = ATTACKS.needed("ulira"), next(iter(models.values()))
-    return Recipe(
-        kind="attack",
-        name="ulira",
-        revision=actor.revision,
-        params=actor.build(params or {}).params(),
-        data={k: v for k, v in one.data.items() if k != "half"},
-        model=one.model,
-        precision=one.precision,
-        inputs=models,
-        labels={"dataset": one.labels.get("dataset", ""), "method": method},
+        labels=labelled(chains.labels_of(target.labels, names), ATTACKS, name_of(actor), forget=asked[1]),
     )
 
 
 def training_of(start: Recipe) -> Mapping[str, Any]:
-    """How an original was trained, or how a checkpoint from elsewhere is taken to have been."""
-    training: Mapping[str, Any] = start.params.get("training", start.params)
+    """How a model's original was trained, or how a checkpoint from elsewhere is taken to have been."""
+    params = chains.trained(start).params
+    training: Mapping[str, Any] = params.get("training", params)
     return training
 
 

@@ -1,12 +1,11 @@
-"""Attacks as tables: the figures with their intervals, the answer, and what would settle it."""
+"""Attacks as tables: the figures with their intervals, and the answer; `answers` has it in words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from deepunlearn_cli.core.score import Score
-from deepunlearn_cli.evaluation.equivalence import LEAST
 from deepunlearn_cli.reporting.table import Column, Row, Table
 
 LAYOUT = 4  # of an audit's row, whichever the attack
@@ -96,118 +95,6 @@ def _notes(rows: Sequence[Row], scores: Sequence[Score]) -> list[str]:
 def _span(rows: Sequence[Row], name: str) -> str:
     sizes = sorted({row[name] for row in rows})
     return f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-
-
-def answers(rows: Sequence[Row], many: int = 6) -> list[str]:
-    """A sentence per verdict (one for all, if there are more than `many`), and what would settle it."""
-    judged = [row for row in rows if row["verdict"]]
-    claims = [row for row in judged if row["claim"]]
-    if len(judged) <= many:
-        said = [
-            answer(row, _who(row), f"the {row['reference']} model's") + _matched(row) + _power(row)
-            for row in judged
-        ]
-        return said + [claim(row, _who(row)) for row in claims]
-    counts = {word: sum(row["verdict"] == word for row in judged) for word in VERDICTS}
-    counted = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    blind = sum(bool(row["uninformative"]) for row in judged)
-    broken = [claim(row, _who(row)) for row in claims if row["claim"]["broken"]]
-    held = [f"guarantees: {len(claims)} held against scores, {len(broken)} broken"] if claims else []
-    return [
-        f"{counted}{f'; {blind} PASS that doing nothing would get as well' if blind else ''}",
-        *held,
-        *broken,
-    ]
-
-
-def claim(row: Row, who: str) -> str:
-    """A model's guarantee beside the lower bound of its epsilon, in a sentence."""
-    one = row["claim"]
-    claimed = f"its guarantee says at most {one['epsilon']:g} (delta {one['delta']:g})"
-    if one["low"] is None:
-        return f"{who}: no bound of epsilon: {one['why']}; {claimed}"
-    sides = f"{one['n_forget']} forgotten against {one['n_unseen']} {one['against']} pictures"
-    if one["models"] > 1:
-        sides = f"{one['models']} models, each {sides}"
-    found = f"{who}: epsilon is at least {one['low']:.2f} (95 %, {sides}); {claimed}"
-    if one["broken"]:
-        return f"{found}: FAIL, whatever the tolerance: an error of ours or of the paper's, please report it"
-    return f"{found}{': a bound of 0 found nothing, and proves nothing' if one['low'] == 0 else ''}"
-
-
-VERDICTS = ("PASS", "FAIL", "INCONCLUSIVE")
-BEYOND = {"PASS": "is within", "FAIL": "is beyond", "INCONCLUSIVE": "is not shown to be within"}
-FIGURES = {  # of a verdict, in words
-    "accuracy": "accuracy at the threshold that matters most",
-    "auc": "AUC",
-    "tpr_1": "TPR at 1 % false positives from above",
-    "tpr_1_below": "TPR at 1 % false positives from below",
-}
-STANDING = {
-    "FAIL": "beyond",
-    "INCONCLUSIVE": "open",
-    "PASS": "within",
-}  # of figures, the worst first
-
-
-def answer(row: Row, who: str, reference: str, figures: Mapping[str, str] = FIGURES) -> str:
-    """The verdict on `who` in a sentence: which figure decided it, and what the others say.
-
-    Args:
-        row: an answer as plain data.
-        reference: whose figures are compared with, where it is not guessing.
-        figures: names of figures in words; others stand for themselves.
-    """
-    which = figures.get(row["metric"], row["metric"])
-    other = "guessing" if row["reference"] in ("holdout", "guessing") else reference
-    if row["few"]:
-        reason = f"fewer than {LEAST} samples on a side show nothing either way"
-    elif row["gap_low"] is None:
-        reason = f"too few unseen samples for the {which}{_others(row)}"
-    else:
-        gap = f"{row['gap']:+.3f} (90 %: {row['gap_low']:+.3f} to {row['gap_high']:+.3f})"
-        beyond = f"{BEYOND[row['by_figures']]} ±{row['limit']:g}{_others(row)}"
-        reason = f"{which} less {other}, {gap}, {beyond}"
-    return f"{who}: {row['verdict']}: {reason}{_informative(row)}"
-
-
-def _others(row: Row) -> str:
-    said = [
-        f"{word}: {', '.join(names)}"
-        for verdict, word in STANDING.items()
-        if (
-            names := [
-                one["metric"]
-                for one in row["figures"]
-                if one["verdict"] == verdict and one["metric"] != row["metric"]
-            ]
-        )
-    ]
-    return "".join(f"; {one}" for one in said)
-
-
-def _informative(row: Row) -> str:
-    if row["uninformative"]:
-        return "; doing nothing passes too, so this test could not have seen a difference"
-    if row["verdict"] == "PASS" and row["do_nothing"] is None:
-        return "; whether doing nothing would pass too is not known"
-    return ""
-
-
-def _who(row: Row) -> str:
-    return f"{row['method']} seed {row['seed']}" if row["seed"] is not None else str(row["method"])
-
-
-def _matched(row: Row) -> str:
-    return "; unseen samples weighted to the forgotten ones' classes" if row["class_matched"] else ""
-
-
-def _power(row: Row) -> str:
-    if row["verdict"] != "INCONCLUSIVE" or row["needed"] is None:
-        return ""
-    if row["needed"] > row["n_forget"]:
-        return f"; about {row['needed']} forget samples would settle it (there are {row['n_forget']})"
-    return f"; {row['n_forget']} forget samples suffice in general, but this gap lies near the limit"
 
 
 def slice_table(rows: Sequence[Row], attack: str, title: str) -> Table:

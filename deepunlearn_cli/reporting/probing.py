@@ -38,13 +38,12 @@ def answers(rows: Sequence[Row]) -> list[str]:
 def _answer(row: Row) -> str:
     gap = f"{row['gap']:+.3f} (90 %: {row['gap_low']:+.3f} to {row['gap_high']:+.3f})"
     what = f"{row['metric']} less {_reference(row)}, {gap}"
-    who = f"{row['method']} seed {row['seed']}: {row['verdict']}"
+    word = f"{row['verdict']}, uninformative" if row["uninformative"] else row["verdict"]
+    who = f"{word}: {row['method']} seed {row['seed']}"
     if row["verdict"] == "FAIL":
         return f"{who}: {what}: p = {row['p']:.2g} for a model that has forgotten"
     if row["verdict"] == "PASS":
-        doubt = (
-            "; but doing nothing would not fail either: this test says little" if row["uninformative"] else ""
-        )
+        doubt = "; but doing nothing would not fail either, and says as much" if row["uninformative"] else ""
         return f"{who}: nothing found, and {what}, is within ±{row['tolerance']:g}{doubt}"
     needed = f"about {row['needed']} would settle it" if row["needed"] else ""
     few = f"; {needed} (there are {row['n']})" if (row["needed"] or 0) > row["n"] else ""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.score import Score
-from deepunlearn_cli.reporting import audits
+from deepunlearn_cli.reporting.answers import answer, claim
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
 
 if TYPE_CHECKING:
@@ -83,14 +83,14 @@ def bars(shares: Sequence[float]) -> str:
 def answers(rows: Sequence[Row]) -> list[str]:
     """A sentence per verdict or failure."""
     told = [_answer(row) for row in rows if row["verdict"] or row["reason"]]
-    return told + [audits.claim(row, str(row["title"])) for row in rows if row["claim"]]
+    return told + [claim(row, str(row["title"])) for row in rows if row["claim"]]
 
 
 def _answer(row: Row) -> str:
     if row["reason"]:
         return str(row["reason"])
     more = "; more --splits narrow it" if row["verdict"] == "INCONCLUSIVE" else ""
-    return audits.answer(row, str(row["title"]), "the retrained models'", {"auc": "AUC"}) + more
+    return answer(row, str(row["title"]), {"auc": "AUC"}) + more
 
 
 def plan_table(rows: Sequence[Row]) -> Table:

@@ -13,13 +13,14 @@ from deepunlearn_cli.store.index import shard_names
 from deepunlearn_cli.system.locks import is_free
 from deepunlearn_cli.system.rights import forbidden
 
+SCRATCH = ".replay-"  # before the name of a folder in which runs are made again
 # Whoever writes these holds a lock on them, which dies with it.
 HELD = (
     "data/.staging-*", "data/*/.staging-*", "data/.purge.lock", "studies/.worker-*.lock",
-    "studies/.*.collecting", ".ledger.lock",
+    "studies/.*.collecting", ".ledger.lock", ".certify.lock", f"{SCRATCH}*",
 )  # fmt: skip
 # A text each, written within milliseconds and then renamed.
-DRAFTS = ("studies/.*.part", "purposes/*/.*.part", ".ledger.head-*")
+DRAFTS = ("studies/.*.part", "purposes/*/.*.part", ".ledger.head-*", "certificates/.*.part")
 KEPT = ("studies/*.torn",)  # journals as they were before they were mended
 DERIVED = (".index-*", ".store.json-*")
 OF_RUN = re.compile(r"\.([0-9a-f]{16})(-.*|\.lock)")

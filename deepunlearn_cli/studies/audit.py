@@ -133,6 +133,13 @@ def _told(attack: Recipe, runner: Runner, outcome: Outcome) -> Iterator[None]:
         runner.reporter.failed(*outcome.failures[-1])
 
 
+def recalled(runner: Runner, attack: Run, rule: Rule) -> Audited:
+    """An attack on one model that was run before, with its answer; its controls as far as they were, too."""
+    wanted = on_retrained(attack.recipe, runner), on_nothing(attack.recipe, runner)
+    there = [runner.store.get(one.key) for one in wanted if one]
+    return _audited(runner, attack, rule, {run.id: run for run in there if run}, Evidences(runner))
+
+
 class Evidences:
     """What verdicts go by, of each attacked model read once."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
-from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution import recipes, studied
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Run
 from deepunlearn_cli.studies import claims
@@ -85,12 +85,12 @@ class Design:
         whole = data.split(self.scene.dataset, self.scene.val_share, self.scene.split_seed)
         for number in range(self.splits):
             half, _ = data.halve(whole, number)
-            start = recipes.half_original(self.scene, self.training, number)
+            start = studied.half_original(self.scene, self.training, number)
             params = settings(method, start)
             for turn in range(self.forget_sets):
                 forget = data.draw_forget(half, self.share, turn)
                 data.save_forget(forget, runner.store.data)
-                models[target_name(number, turn)] = recipes.shadow(start, method, forget, params)
+                models[target_name(number, turn)] = studied.shadow(start, method, forget, params)
         return models
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
-from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution import studied
 from deepunlearn_cli.studies.bench import Bench
 from deepunlearn_cli.studies.plan import Setup
 
@@ -67,7 +67,7 @@ def _locksteps(
     base = {**setup.training, **loss}
     before = {**base, "epochs": pretrain} if pretrain else None
     for (seed, _), forget in bench.forget_sets(scene).items():
-        yield recipes.lockstep(scene, base | dict(rate), seed, forget, before)
+        yield studied.lockstep(scene, base | dict(rate), seed, forget, before)
 
 
 def rows(runs: Iterable[Run]) -> list[LockstepRow]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deepunlearn_cli.core.errors import UsageFailure, unknown
 
+PRIVATE = ".private"  # ends the name of what stays its owner's in a shared folder too
 SHARE = "its owner can open it to a group: deepunlearn store share --group GROUP"
 
 
@@ -65,6 +66,8 @@ def group_id(name: str | None) -> int | None:
 def share(root: Path, group: int | None) -> str:
     """Open a folder and all that is in it to a group, now and for what will be made there; None: its own.
 
+    What is `PRIVATE` stays its owner's.
+
     Returns:
         The group's name.
 
@@ -74,7 +77,7 @@ def share(root: Path, group: int | None) -> str:
     group = root.stat().st_gid if group is None else group
     for folder, _, files in os.walk(root):
         for path in (Path(folder), *(Path(folder, name) for name in files)):
-            if path.is_symlink():
+            if path.is_symlink() or path.suffix == PRIVATE:
                 continue
             if path.stat().st_gid != group:
                 os.chown(path, -1, group)

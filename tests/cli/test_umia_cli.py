@@ -130,7 +130,7 @@ def test_classes_are_matched_and_said_to_be(tmp_path):
 
 def test_power_is_stated(scores):
     said = of(scores, "clean", "--tolerance", "0.005")
-    assert "forget samples would settle it (there are 400)" in " ".join(said.err.split())
+    assert "forgotten pictures would settle it (there are 400)" in " ".join(said.err.split())
 
 
 def test_samples_classes_and_the_most_exposed(scores, tmp_path):

@@ -21,12 +21,13 @@ from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.core.fields import choice, flag, real, whole
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.data import Canary, ForgetSet
-from deepunlearn_cli.execution import recipes, trials
+from deepunlearn_cli.execution import recipes, studied, trials
 from deepunlearn_cli.execution.makers import MAKERS
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods.retrain import Retrain
 
 FORGET = ForgetSet("random:0.1", np.arange(8), "1" * 64)
+SECOND = ForgetSet("class:3", np.arange(8, 12), "3" * 64)
 SCENE = recipes.Scene(dataset(), "cnn", 0.15, 123)
 PLAIN = {"momentum": 0, "weight_decay": 0}
 OTHERWISE = {"epochs": 3, "lr": 0.01, "loss": "sd", "gamma": 0.5, "schedule": "constant"}
@@ -35,7 +36,7 @@ ORIGINAL = recipes.original(SCENE, {}, 0)
 TRACKED = recipes.original(replace(SCENE, augment=False), PLAIN, 1, FORGET)
 CANARY = Canary("1" * 64)
 PLANTED = recipes.original(SCENE, {}, 0, canary=CANARY)
-HALF = recipes.half_original(SCENE, {}, 2)
+HALF = studied.half_original(SCENE, {}, 2)
 
 
 def checkpoint() -> Recipe:
@@ -67,15 +68,17 @@ def compositions() -> dict[str, Recipe]:
             ORIGINAL, "singlegradient", FORGET, earlier=checkpoint()
         ),
         "unlearn the unlearned": recipes.unlearned(ft, "ga", FORGET),
+        "retrain of the unlearned": recipes.retrained(ft, SECOND),
+        "attack an earlier request": recipes.attack(recipes.unlearned(ft, "ga", SECOND), "ks", forget=FORGET),
         "trial": trials.trial(ft, ft.params, 7),
         "shadow original": HALF,
-        "shadow retrain": recipes.shadow(HALF, "retrain", FORGET),
-        "shadow unlearned": recipes.shadow(HALF, "ft", FORGET),
-        "lockstep": recipes.lockstep(SCENE, PLAIN, 0, FORGET),
-        "lockstep after pretraining": recipes.lockstep(SCENE, PLAIN, 0, FORGET, {**PLAIN, "epochs": 2}),
+        "shadow retrain": studied.shadow(HALF, "retrain", FORGET),
+        "shadow unlearned": studied.shadow(HALF, "ft", FORGET),
+        "lockstep": studied.lockstep(SCENE, PLAIN, 0, FORGET),
+        "lockstep after pretraining": studied.lockstep(SCENE, PLAIN, 0, FORGET, {**PLAIN, "epochs": 2}),
         "attack umia": recipes.attack(ft, "umia"),
         "attack umia with settings": recipes.attack(ft, "umia", {"against": "val", "cv": "shuffle"}, 3),
-        "attack ulira": recipes.ulira({"0/0": recipes.shadow(HALF, "ft", FORGET)}, "ft"),
+        "attack ulira": studied.ulira({"0/0": studied.shadow(HALF, "ft", FORGET)}, "ft"),
         "attack ks": recipes.attack(ft, "ks"),
         "train original with canaries": PLANTED,
         "train retrain of canaries": recipes.retrained(PLANTED, FORGET),
@@ -96,7 +99,9 @@ KEYS = {
     "unlearn a checkpoint": "8e77d62c7b88e801",
     "unlearn with settings": "3520c75933ed366a",
     "unlearn from an earlier checkpoint": "605159511823ed27",
-    "unlearn the unlearned": "7d49854ecbfabb2e",
+    "unlearn the unlearned": "fc2ac669bdee1186",
+    "retrain of the unlearned": "c4f242a514764494",
+    "attack an earlier request": "1cd6e8fd3e6ad355",
     "trial": "884bb51d8434b7d3",
     "shadow original": "be3be56c029f859b",
     "shadow retrain": "95366295abe7c2fa",

@@ -14,7 +14,7 @@ from torch import nn
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.data import ForgetSet
 from deepunlearn_cli.engine.lockstep import Lockstep
-from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution import recipes, studied
 from deepunlearn_cli.library import unlearn
 from deepunlearn_cli.methods._tracked import Tracked
 from deepunlearn_cli.methods.retrain import Retrain
@@ -74,7 +74,7 @@ def test_adamw_is_torchs():
 @pytest.mark.parametrize("name", ["optimizer=adamw", "momentum=0.9", "weight_decay=0.1"])
 def test_tracking_and_lockstep_refuse_what_is_not_plain_by_name(name):
     params = PLAIN | dict([name.split("=")])
-    for refusing in (recipes.check_exact, lambda *given: recipes.lockstep(*given, 0, FORGET)):
+    for refusing in (recipes.check_exact, lambda *given: studied.lockstep(*given, 0, FORGET)):
         with pytest.raises(UsageFailure, match=f"this has {name}:") as refused:
             refusing(SCENE, params)
         assert f"-p {name.partition('=')[0]}=" in refused.value.hint

@@ -1,0 +1,224 @@
+"""`deepunlearn certify keygen|policy|prove|verify`: what goes before and after a certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from deepunlearn_cli.cli.app import certify_app
+from deepunlearn_cli.cli.certificate_replay import replayed
+from deepunlearn_cli.cli.certified import Request, Salt, plain_table
+from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.parameter import argument, option
+from deepunlearn_cli.cli.replay import Code
+from deepunlearn_cli.core.errors import NotFound
+from deepunlearn_cli.core.whole import write_whole
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.evidence.checking import Check, Read
+    from deepunlearn_cli.reporting.table import Table
+    from deepunlearn_cli.store.ledger import Entry
+
+
+@register(certify_app, "keygen", "deepunlearn certify keygen --out officer.pem", keeps=True)
+def keygen(
+    session: Session,
+    out: Annotated[
+        Path, option(metavar="KEY.pem", help="The private key; the public one is written beside it.")
+    ],
+) -> Result:
+    """Make a pair of Ed25519 keys: the private one with mode 0600, the public one in KEY.pub.pem.
+
+    Nothing is written over. The private key has no passphrase: keep it where only you can read.
+    """
+    from deepunlearn_cli.evidence import keys
+
+    keys.available()
+    made = keys.generate(out.expanduser())
+    public = keys.public_place(out)
+    table = plain_table("deepunlearn.key/1", [{"key": made, "private": str(out), "public": str(public)}])
+    return Result(tables=[table], notes=[f"keep {out} to yourself, and give {public} to whoever is to check"])
+
+
+@register(certify_app, "policy", "deepunlearn certify policy policy.toml")
+def policy(
+    session: Session,
+    file: Annotated[Path, argument(metavar="FILE", help="The policy, in TOML.")],
+) -> Result:
+    """Commit a policy to the store's ledger: what audits that come after it have to meet.
+
+    It holds from now on until the next one. Only audits made after it are certified under it: a margin that
+    is chosen when figures are known is none.
+    """
+    from datetime import UTC, datetime
+
+    from deepunlearn_cli.evidence import policy as policies
+    from deepunlearn_cli.evidence.standing import in_force
+    from deepunlearn_cli.store.ledger import POLICY, Ledger
+
+    read = policies.read(file)
+    read.check_day(datetime.now(UTC).date())
+    ledger = Ledger(session.store(create=True).root)
+    entries = ledger.entries()
+    known = in_force(entries, len(entries))
+    same = known is not None and known.details.get("sha256") == read.digest
+    entry = known if known and same else ledger.append("", POLICY, policies.committed(read))
+    row = {"policy": read.digest, "name": read.name, "expires": str(read.expires)}
+    table = plain_table("deepunlearn.policy/1", [{**row, "number": entry.number, "at": entry.at}])
+    said = "is in force already" if same else "committed"
+    return Result(tables=[table], notes=[f"{read.name!r} {said}: line {entry.number} of the ledger"])
+
+
+@register(
+    certify_app,
+    "prove",
+    "deepunlearn certify prove cat/001.jpg --request DSR-2026-117 --out proof.json",
+    "deepunlearn certify prove ~/inbox/photo.png --request DSR-2026-117 --out proof.json",
+    "deepunlearn certify prove 17 --request DSR-2026-117    # by number, of an array",
+)
+def prove(
+    session: Session,
+    picture: Annotated[
+        str, argument(metavar="PICTURE", help="A picture file, or the path or number of one in the data.")
+    ],
+    request: Request,
+    out: Annotated[Path | None, option(metavar="FILE", help="Write the proof here, not to stdout.")] = None,
+    cert: Annotated[
+        Path | None,
+        option(metavar="CERT", help="Of this certificate. (default: the request's last one)"),
+    ] = None,
+    all_requests: Annotated[
+        bool,
+        option("--all-requests", help="That it was forgotten by this request or one before it."),
+    ] = False,
+    salt: Salt = None,
+) -> Result:
+    """Prove to one person that their picture is among those that a certificate is of.
+
+    The proof opens their leaf of the commitment and says nothing of any other picture. Give it to them with
+    the certificate: whoever has both and the picture can check that it was forgotten.
+    """
+    from deepunlearn_cli.evidence import envelope, proving
+    from deepunlearn_cli.evidence.making import last_of
+    from deepunlearn_cli.evidence.shelf import Shelf
+    from deepunlearn_cli.store.ledger import Ledger
+
+    store = session.store()
+    digest = envelope.read(_bytes(cert), str(cert)).digest if cert else ""
+    digest = digest or last_of(Ledger(store.root).entries(), request)
+    secret = Shelf(store.root).secret(digest)
+    salted = proving.salt_of(secret, salt, request)
+    made = proving.prove(
+        picture, proving.picture_of(picture, secret, store), secret, salted, union=all_requests
+    )
+    text = proving.written(made, digest, secret["decoded"])
+    if out is None:
+        return Result(text=text.decode())
+    write_whole(out, text)
+    row = {"certificate": digest, "picture": made.picture.hex(), "index": made.index, "size": made.size}
+    return Result(tables=[plain_table("deepunlearn.proof-made/1", [row])], notes=[f"wrote {out}"])
+
+
+@register(
+    certify_app,
+    "verify",
+    "deepunlearn certify verify cert.json --pub officer.pub.pem",
+    "deepunlearn certify verify cert.json --pub officer.pub.pem --ckpt clean.pt --policy policy.toml",
+    "deepunlearn certify verify cert.json --pub officer.pub.pem --proof proof.json --picture photo.png",
+    "deepunlearn certify verify first.json second.json --pub officer.pub.pem    # do they follow?",
+    "deepunlearn certify verify cert.json --pub officer.pub.pem --replay    # in the store of the runs",
+)
+def verify(
+    session: Session,
+    certs: Annotated[
+        list[Path], argument(metavar="CERT", help="Certificates; of several each must follow the one before.")
+    ],
+    ckpt: Annotated[
+        Path | None, option(metavar="FILE", help="The model that it is to be of: a checkpoint file.")
+    ] = None,
+    pub: Annotated[
+        Path | None, option(metavar="KEY", help="The public key of whoever is to have signed it.")
+    ] = None,
+    policy: Annotated[Path | None, option(metavar="FILE", help="The policy that it is to be under.")] = None,
+    ledger: Annotated[
+        Path | None, option(metavar="FILE", help="A ledger.jsonl that is to be the one behind it.")
+    ] = None,
+    proof: Annotated[Path | None, option(metavar="FILE", help="A proof that one picture is in it.")] = None,
+    picture: Annotated[
+        Path | None, option(metavar="FILE", help="The picture that the proof is to be of.")
+    ] = None,
+    replay: Annotated[
+        bool,
+        option(
+            "--replay",
+            help="Make its model and audits again, in the store that it was made in, and compare bits.",
+        ),
+    ] = False,
+    deep: Annotated[bool, option("--deep", help="With --replay: all that they were made from, too.")] = False,
+    salt: Salt = None,
+    *,
+    code: Code,
+) -> Result:
+    """Check a certificate, without a store or a network: signature, digests, and what it says.
+
+    Only --replay needs the store. Exit 4 if it does not hold: it was changed, or another key signed it. Exit
+    7 if it is of something else than the model, policy, ledger, picture or certificate given beside it.
+    """
+    from deepunlearn_cli.evidence import checking, keys
+
+    keys.available()
+    checking.check_together(picture, proof)
+    read = [checking.read(path, pub) for path in certs]
+    checks = [checking.signature(read[-1]), *checking.chain(read)]
+    checks += [checking.model(read[-1], ckpt)] if ckpt else []
+    checks += [checking.policy_file(read[-1], policy)] if policy else []
+    checks += [checking.ledger(read[-1], _entries(ledger), ledger)] if ledger else []
+    checks += [checking.proof(read[-1], proof, picture)] if proof else []
+    checks += replayed(session, read[-1], code, salt, deep=deep) if replay or deep else []
+    if not pub:
+        session.console.warn("nobody said whose key it is: --pub KEY, from whoever you trust to have signed")
+    return Result(tables=[_about(read[-1]), _checks(checks)])
+
+
+def _about(one: Read) -> Table:
+    """What a certificate says, in short."""
+    said = one.statement["predicate"]
+    audits = ", ".join(
+        f"{name} {row['verdict']} within {row['tolerance']:g}" for name, row in said["audits"].items()
+    )
+    told = {
+        "certificate": one.digest,
+        "request": said["request"]["id"],
+        "received": said["request"]["received"],
+        "issued": said["issued"],
+        "method": said["method"]["title"],
+        "pictures": said["commitment"]["size"],
+        "audits": audits,
+        "policy": said["policy"]["name"],
+        "says": said["says"],
+    }
+    rows = [{"what": name, "found": value} for name, value in told.items()]
+    return plain_table("deepunlearn.certificate-says/1", rows, f"{one.path} says")
+
+
+def _checks(checks: Sequence[Check]) -> Table:
+    return plain_table("deepunlearn.certificate-check/1", [vars(one) for one in checks], "and it holds")
+
+
+def _entries(path: Path) -> list[Entry]:
+    """The entries of a ledger's file, its chain sound."""
+    from deepunlearn_cli.evidence.standing import entries_in
+
+    try:
+        return entries_in(path.expanduser().read_bytes(), str(path))
+    except FileNotFoundError:
+        raise NotFound(f"no ledger {path}", "--ledger FILE: the ledger.jsonl of a store, or a copy") from None
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.expanduser().read_bytes()
+    except FileNotFoundError:
+        raise NotFound(f"no certificate {path}", "--request ID takes the store's own") from None

@@ -1,0 +1,214 @@
+"""What the page of one request says, gathered from a store: its run, the models beside it, attacks on it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli.attacks import ATTACKS, OneModel, Rule
+from deepunlearn_cli.core.errors import Failure, UsageFailure
+from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
+from deepunlearn_cli.methods import METHODS
+from deepunlearn_cli.reporting.request_page import Audit, Model, RequestFacts
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.cli.command import Session
+    from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.execution.runner import Runner
+    from deepunlearn_cli.store import Run
+
+BEFORE, AFTER, RETRAINED = "before", "after", "retrained without the pictures"
+
+
+def gathered(session: Session, ref: str) -> RequestFacts:
+    """The facts of a run that has forgotten something.
+
+    Raises:
+        NotFound: no such run.
+        UsageFailure: it has forgotten nothing.
+    """
+    with session.runner("cpu", create=False) as runner:
+        run = runner.store.find(ref)
+        if not run.recipe.forget or run.recipe.kind == "attack":
+            what = f"{run.recipe.kind} {run.recipe.name}"
+            raise UsageFailure(
+                f"run {run.id} ({what}) has forgotten nothing, so there is no request to write a page of",
+                "deepunlearn runs --kind unlearn lists those that have",
+            )
+        return _facts(runner, run)
+
+
+def _facts(runner: Runner, run: Run) -> RequestFacts:
+    from deepunlearn_cli import __version__, data
+    from deepunlearn_cli.execution import recipes
+
+    recipe = run.recipe
+    assert recipe.forget
+    forget = data.load_forget(recipe.forget, runner.store.data)
+    kind = METHODS.known(recipe.name)
+    audits = _audits(runner, run)
+    settings = recipes.hyperparameters(recipe)
+    before = _original(runner, recipe)
+    return RequestFacts(
+        request="",
+        dates=_dates(run, audits),
+        forget=forget.spec,
+        pictures=len(forget),
+        forget_sha256=recipe.forget,
+        data=f"{recipe.labels.get('dataset', '')}, {recipe.model}, seed {recipe.seed}",
+        method=kind.title if kind else recipe.name,
+        how=_how(kind),
+        exact=recipe.name == RETRAIN,
+        before=_model(BEFORE, before, _scores_before(runner, run)),
+        after=_model(AFTER, run, run.scores),
+        retrained=_reference(runner, run),
+        settings={name: _short(value) for name, value in settings.items()},
+        cost=_cost(run.facts),
+        ta_gap=_test_gap(before, run),
+        audits=audits,
+        hashes=_hashes(run),
+        warnings=[str(one) for one in run.facts.get("warnings", ())],
+        made_by=f"deepunlearn {__version__}, store {runner.store.root.resolve().name}, run {run.id}",
+    )
+
+
+def _how(kind: type[Any] | None) -> str:
+    """What a method does: the first sentence of its own account, less where it comes from."""
+    told = (inspect.getdoc(kind) or "").partition("\n\n")[0] if kind else ""
+    return " ".join(told.split())
+
+
+def _dates(run: Run, audits: Sequence[Audit]) -> list[tuple[str, str]]:
+    done = [("Unlearned", moment(run.facts.get("created")))]
+    return done + [("Audited", one.at) for one in audits[:1]]
+
+
+def moment(created: float | None) -> str:
+    """A time of day in UTC, to the second."""
+    return "" if created is None else f"{datetime.fromtimestamp(created, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _original(runner: Runner, recipe: Recipe) -> Run | None:
+    """The model that was there before, of an unlearned one or of one trained anew."""
+    start = recipe.inputs.get("original")
+    return runner.store.get((start or _anew(recipe)).key)
+
+
+def _anew(recipe: Recipe) -> Recipe:
+    """The training of which a retrained model is the reference."""
+    from dataclasses import replace
+
+    labels = {name: value for name, value in recipe.labels.items() if name != "forget"}
+    return replace(recipe, name="original", forget=None, attempt=0, labels=labels)
+
+
+def _scores_before(runner: Runner, run: Run) -> Mapping[str, Any]:
+    """Accuracies of the model before, on the parts of the model after."""
+    from deepunlearn_cli import data
+    from deepunlearn_cli.execution import recipes
+
+    before = _original(runner, run.recipe)
+    if before is None:
+        return {}
+    with suppress(Failure):
+        forget = data.load_forget(str(run.recipe.forget), runner.store.data)
+        if judged := runner.store.get(recipes.unlearned(before.recipe, DO_NOTHING, forget).key):
+            return judged.scores
+    return before.scores
+
+
+def _reference(runner: Runner, run: Run) -> Model | None:
+    """The retrained model of the same seed, unless it is the one that the page is about."""
+    from deepunlearn_cli import data
+    from deepunlearn_cli.execution import references
+
+    start = run.recipe.inputs.get("original")
+    if start is None:
+        return None
+    forget = data.load_forget(str(run.recipe.forget), runner.store.data)
+    found = references.of(start, forget, runner.store)
+    made = runner.store.get(found.key) if found else None
+    return _model(RETRAINED, made, made.scores) if made else None
+
+
+def _model(title: str, run: Run | None, scores: Mapping[str, Any]) -> Model:
+    if run is None:
+        return Model(title, "not in this store")
+    return Model(title, run.id, _weights(run), {part: scores.get(part) for part in ("RA", "FA", "TA")})
+
+
+def _weights(run: Run) -> str:
+    """SHA-256 of the file of weights, as it was sealed; nothing where none is kept."""
+    from deepunlearn_cli.store import manifest
+    from deepunlearn_cli.store.run import WEIGHTS
+
+    with suppress(*manifest.UNREADABLE):
+        return str(manifest.sealed_files(run.path)[WEIGHTS]["sha256"])
+    return ""
+
+
+def _cost(facts: Mapping[str, Any]) -> dict[str, str]:
+    told = {
+        "Took": "" if facts.get("seconds") is None else f"{facts['seconds']:.1f} s",
+        "Work": "" if facts.get("work") is None else f"{facts['work']:.2f} epochs of training",
+        "Made on": str(facts.get("device") or ""),
+        "Versions": f"deepunlearn {facts.get('version', '')}, torch {facts.get('torch', '')}",
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _test_gap(before: Run | None, after: Run) -> tuple[float, float, float] | None:
+    """Test accuracy after less before, paired over the same pictures; None where outputs are gone."""
+    import numpy as np
+
+    from deepunlearn_cli.evaluation.intervals import matched_gap
+
+    with suppress(Failure, KeyError):
+        parts = [run.outputs()["test"] for run in (before, after) if run]
+        if len(parts) == 2 and np.array_equal(parts[0]["index"], parts[1]["index"]):
+            right = [part["logits"].argmax(axis=1) == part["labels"] for part in parts]
+            return matched_gap(right[0], right[1])
+    return None
+
+
+def _audits(runner: Runner, run: Run) -> list[Audit]:
+    """The newest attack of each name on the model, U-MIA first: its answer by the usual tolerance."""
+    from deepunlearn_cli.cli.audit_rows import audit_row
+    from deepunlearn_cli.studies.audit import recalled
+
+    found = []
+    for attack in _attacks(runner, run):
+        rule = Rule(ATTACKS.needed(attack.recipe.name).metrics())
+        row = audit_row(recalled(runner, attack, rule), rule)
+        title = ATTACKS.needed(attack.recipe.name).title
+        found.append(Audit(title, row, moment(attack.facts.get("created"))))
+    return found
+
+
+def _attacks(runner: Runner, run: Run) -> list[Run]:
+    rows = [r for r in runner.store.rows(kind="attack", target=run.id) if r["status"] == "done"]
+    newest = {r["name"]: r["id"] for r in sorted(rows, key=lambda r: (r["created"] or 0.0, r["id"]))}
+    named = sorted(newest, key=lambda name: (name != "umia", name))
+    known = [name for name in named if (kind := ATTACKS.known(name)) and issubclass(kind, OneModel)]
+    return [runner.store.find(newest[name]) for name in known]
+
+
+def _hashes(run: Run) -> dict[str, str]:
+    """What binds the page to the store: the pictures, the code, and what says it all of the run."""
+    import hashlib
+
+    recipe = run.recipe
+    sealed = (run.path / "manifest.json").read_bytes()
+    told = {
+        "Pictures, decoded": recipe.data.get("fingerprint", ""),
+        "Code of the method": run.facts.get("code", ""),
+        "Manifest of the run": hashlib.sha256(sealed).hexdigest(),
+    }
+    return {name: str(value) for name, value in told.items() if value}
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,209 @@
+"""What a store knows of a model that a certificate is to be about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepunlearn_cli import data
+from deepunlearn_cli.checkpoints import file as checkpoints
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.guarantee import Guarantee
+from deepunlearn_cli.core.preparation import BILINEAR
+from deepunlearn_cli.core.recipe import RETRAIN, Recipe
+from deepunlearn_cli.evidence import digests
+from deepunlearn_cli.evidence.commitment import Shown
+from deepunlearn_cli.evidence.failures import DoesNotMatch
+from deepunlearn_cli.evidence.standing import Standing
+from deepunlearn_cli.evidence.statement import Subject
+from deepunlearn_cli.execution import forgetting
+from deepunlearn_cli.store.ledger import UNLEARNED
+from deepunlearn_cli.store.requests import of_run
+from deepunlearn_cli.store.run import WEIGHTS
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.store import Run, Store
+    from deepunlearn_cli.store.chain import Entry
+
+ACCURACIES = ("RA", "FA", "VA", "TA")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of a request.
+
+    Attributes:
+        digests: SHA-256 of each, decoded.
+        fingerprint: of the data that they are from; `forget` is the digest of the list of them.
+        shown: how a picture becomes such bytes.
+    """
+
+    digests: tuple[bytes, ...]
+    fingerprint: str
+    forget: str
+    shown: Shown
+
+
+@dataclass(frozen=True)
+class Certified:
+    """The model that a certificate is to be about: its run, and its digests."""
+
+    run: Run
+    subject: list[Subject]
+
+    @property
+    def recipe(self) -> Recipe:
+        """What made it."""
+        return self.run.recipe
+
+    @property
+    def exact(self) -> bool:
+        """Whether it was trained anew without the pictures: then nothing better can stand beside it."""
+        return self.recipe.name == RETRAIN
+
+
+def certified(ref: str, standing: Standing, store: Store) -> Certified:
+    """The model that a run id or a file stands for; it must be one that carried out the request.
+
+    Raises:
+        NotFound, UsageFailure: there is no such run or file, or it is none of the request's.
+        DoesNotMatch: a file with other tensors than all of the request's models.
+    """
+    if checkpoints.looks_like_file(ref):
+        return _of_file(Path(ref), standing, store)
+    run = store.find(ref)
+    if run.id not in standing.runs:
+        raise UsageFailure(
+            f"run {run.id} did not carry out request {standing.request!r}",
+            f"these did: {', '.join(standing.runs)}",
+        )
+    _check_usable(run)
+    tensors = digests.of_tensors(run.weights())
+    return Certified(run, _subject(WEIGHTS, digests.of_file(run.path / WEIGHTS), tensors))
+
+
+def _of_file(path: Path, standing: Standing, store: Store) -> Certified:
+    tensors = digests.of_tensors(checkpoints.read(path).weights)
+    for key in standing.runs:
+        run = store.get(key)
+        if run and run.status == "done" and digests.of_tensors(run.weights()) == tensors:
+            return Certified(run, _subject(path.name, digests.of_file(path), tensors))
+    raise DoesNotMatch(
+        f"{path} holds none of the models that carried out request {standing.request!r}",
+        f"these runs did: {', '.join(standing.runs)}",
+    )
+
+
+def _check_usable(run: Run) -> None:
+    if run.status != "done":
+        raise UsageFailure(f"run {run.id} failed: it made no usable model", f"deepunlearn show {run.id}")
+
+
+def _subject(name: str, file: str, tensors: str) -> list[Subject]:
+    return [
+        {"name": name, "digest": {"sha256": file}},
+        {"name": "tensors", "digest": {"sha256": tensors}},
+    ]
+
+
+def pictures_of(recipe: Recipe, store: Store) -> Pictures:
+    """The pictures that a model was to forget, from the store's decoded data.
+
+    Raises:
+        NotFound, StoreCorrupt: the data or the forget set are not there, or damaged.
+    """
+    dataset = data.load_dataset(recipe.data["fingerprint"], store.data)
+    forget = data.load_forget(str(recipe.forget), store.data)
+    known = data.claim_of(forget, dataset)["pictures"]
+    height, width, channels = dataset.image_shape
+    how = str(recipe.data.get("interpolation", BILINEAR))
+    shown = Shown(height=height, width=width, channels=channels, interpolation=how)
+    return Pictures(tuple(map(bytes.fromhex, known)), dataset.fingerprint, str(recipe.forget), shown)
+
+
+def chain_of(
+    recipe: Recipe, entries: Sequence[Entry], store: Store
+) -> tuple[tuple[bytes, ...], list[dict[str, Any]]]:
+    """Of a model that carried out requests before: all their pictures (SHA-256 each), and what they were.
+
+    Raises:
+        NotFound, StoreCorrupt: a forget set of one of them is not there, or damaged.
+    """
+    behind = forgetting.chain(recipe, store.data).requests
+    if len(behind) < 2:
+        return (), []
+    dataset = data.load_dataset(recipe.data["fingerprint"], store.data)
+    every = data.union([data.load_forget(one.sha256, store.data) for one in behind])
+    pictures = tuple(map(bytes.fromhex, data.claim_of(every, dataset)["pictures"]))
+    return pictures, [_earlier(one, entries) for one in behind[:-1]]
+
+
+def _earlier(one: forgetting.Request, entries: Sequence[Entry]) -> dict[str, Any]:
+    """What is said of a request before: no hash of its forget set."""
+    known = [request.id for request in of_run(entries, one.run)]
+    return {"number": one.number, "requests": known, "pictures": one.count, "method": one.method}
+
+
+def before_of(certified: Certified, standing: Standing, store: Store) -> Run | None:
+    """The run of the model before, where the store has it."""
+    start = certified.recipe.inputs.get("original")
+    if start is not None:
+        return store.get(start.key)
+    for entry in reversed(standing.of(UNLEARNED)):
+        if certified.run.id in entry.details.get("runs", ()):
+            return _found(str(entry.details.get("ckpt", "")), store)
+    return None
+
+
+def _found(ref: str, store: Store) -> Run | None:
+    try:
+        return store.find(ref)
+    except (NotFound, UsageFailure):  # a file, say, that may have moved
+        return None
+
+
+def before_part(run: Run | None) -> dict[str, Any]:
+    """What is said of the model before."""
+    if run is None:
+        return {"tensors": None, "made": "unknown"}
+    made = "elsewhere" if run.recipe.kind == "checkpoint" else "here"
+    known = digests.of_tensors(run.weights()) if WEIGHTS in run.files else None
+    return {"tensors": known, "made": made, "model": run.recipe.model}
+
+
+def method_part(certified: Certified) -> dict[str, Any]:
+    """What is said of how the model was made; no seed: noise of a guarantee could be drawn again from it."""
+    from deepunlearn_cli.methods import METHODS
+
+    recipe, facts = certified.recipe, certified.run.facts
+    actor = METHODS.known(recipe.name)
+    promise = Guarantee.of(facts)
+    return {
+        "name": recipe.name,
+        "title": getattr(actor, "title", recipe.name),
+        "exact": certified.exact,
+        "revision": recipe.revision,
+        "params": dict(recipe.params),
+        "precision": recipe.precision,
+        "code": facts.get("code"),
+        "guarantee": {"epsilon": promise.epsilon, "delta": promise.delta} if promise else None,
+    }
+
+
+def tool_part(run: Run) -> dict[str, Any]:
+    """Versions and device that a model was made with."""
+    names = {"version": "deepunlearn", "torch": "torch", "device": "device", "threads": "threads"}
+    return {title: run.facts.get(name) for name, title in names.items()}
+
+
+def accuracies_of(run: Run | None) -> Mapping[str, float | None]:
+    """Shares that a model answered rightly, by part; nothing of a model that is not known."""
+    return {name: run.scores.get(name) for name in ACCURACIES} if run else {}
+
+
+def lost(before: Mapping[str, float | None], after: Mapping[str, float | None]) -> dict[str, float]:
+    """How much of each accuracy is gone, where both are known."""
+    pairs = ((name, before.get(name), after.get(name)) for name in ACCURACIES)
+    return {name: one - other for name, one, other in pairs if one is not None and other is not None}
