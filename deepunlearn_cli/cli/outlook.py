@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.reporting.table import Table
-    from deepunlearn_cli.studies.expectation import Expected, Past, Request
+    from deepunlearn_cli.studies.expectation import Expected, Request
+    from deepunlearn_cli.studies.past import Past
 
 
 def outlook(start: Start, wanted: Sequence[Recipe], runner: Runner) -> Table:
     """A table of the methods asked for on one original, between the controls."""
-    from deepunlearn_cli.studies.expectation import Past, expected
+    from deepunlearn_cli.studies.expectation import expected
+    from deepunlearn_cli.studies.past import Past
 
     past = Past(runner.store, start.recipe.setting)
     request = _request(past, start, runner)
@@ -68,8 +70,10 @@ def _row(one: Expected, start: Start, retrained: Expected | None, past: Past) ->
         "title": METHODS.needed(one.method).title,
         "runs": one.runs,
         "sets": one.sets,
+        "alike": one.alike,
         "others": one.others,
         "failed": one.failed,
+        "shared": one.shared,
         "work": one.work,
         **{key: value for name, found in figures.items() for key, value in flat(name, found).items()},
         "level": min((found["level"] for found in figures.values() if found), default=None),
@@ -105,8 +109,12 @@ def _notes(rows: Sequence[Mapping[str, Any]], request: Request, past: Past, coun
             f"intervals are to hold {min(level):.0%} of such runs; from this store's own, of models of the "
             "same training, each forecast without the runs on its forget set (`deepunlearn guide forecasts`)"
         )
+    if unlike := [row["title"] for row in rows if row["runs"] and not row["alike"]]:
+        notes.append(f"no past request of {', '.join(unlike)} is like this one: intervals may miss by far")
     if any(row["others"] for row in rows):
         notes.append("* of other hyperparameters than are asked for: too few runs have these")
+    if any(row["shared"] and row["seconds"] for row in rows):
+        notes.append("seconds are of runs that shared the machine with others: alone they are fewer")
     if past.noise is not None:
         notes.append(
             f"RetDev between retrained models of two seeds: {past.noise:.3f} and less in nine of ten"

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 LEVEL = 0.9
 FEWEST = 3  # groups, below which nothing is said
-PENALTY = 1.0  # of ridge regression on standardised features: as much as one case more, of the mean
+WIDTH = 0.5  # of the kernel, in units of the features
+PRIOR = 1.0  # weight of the mean of all: that of one case
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Forecast:
 def forecast(features: Floats, values: Floats, groups: NDArray[Any], at: Floats) -> Forecast | None:
     """A value (n,) to come, of a case with features `at` (d,), by those of cases with `features` (n, d).
 
-    Features beyond those of the cases are taken for the outermost of them. None for fewer than `FEWEST`
+    Features are in units in which 1 is as far as two cases may be alike. None for fewer than `FEWEST`
     groups. With g groups the level is 90 %, or g/(g+1) where that is less.
     """
     import numpy as np
@@ -48,7 +49,6 @@ def forecast(features: Floats, values: Floats, groups: NDArray[Any], at: Floats)
     names = np.unique(groups)
     if len(names) < FEWEST:
         return None
-    at = np.clip(at, features.min(axis=0), features.max(axis=0))
     predicted, errors = np.empty(len(values)), np.empty(len(values))
     for name in names:
         out = groups == name
@@ -69,12 +69,17 @@ def _rank(groups: int, cases: int) -> tuple[float, int]:
 
 
 def _fitted(features: Floats, values: Floats) -> Any:
-    """Ridge regression: a function from features (..., d) to values (...)."""
+    """Means by a Gaussian kernel, drawn to the mean of all: from features (..., d) to values (...).
+
+    Between cases it says what its neighbours were; it never leaves what was seen.
+    """
     import numpy as np
 
-    centre, spread = features.mean(axis=0), features.std(axis=0)
-    spread = np.where(spread > 0, spread, 1.0)
-    scaled = (features - centre) / spread
-    penalty = PENALTY * np.eye(features.shape[1])
-    slopes = np.linalg.solve(scaled.T @ scaled + penalty, scaled.T @ (values - values.mean()))
-    return lambda at: values.mean() + ((at - centre) / spread) @ slopes
+    middle = values.mean()
+
+    def mean(at: Floats) -> Any:
+        far = ((np.asarray(at)[..., None, :] - features) / WIDTH) ** 2
+        weights = np.exp(-far.sum(axis=-1) / 2)
+        return (weights @ values + PRIOR * middle) / (weights.sum(axis=-1) + PRIOR)
+
+    return mean

@@ -11,7 +11,6 @@ FIGURES = {  # name: what people read, times, digits
     "seconds": ("seconds", 1, 1),
     "RetDev": ("RetDev", 1, 3),
     "UMIA": ("U-MIA", 100, 1),
-    "Indisc": ("Indisc", 1, 3),
     "TA": ("TA", 100, 1),
 }
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deepunlearn_cli.attacks import TOLERANCE
 from deepunlearn_cli.core.recipe import CONTROLS
-from deepunlearn_cli.evaluation.conformal import Forecast
 from deepunlearn_cli.studies.expectation import Expected
+from deepunlearn_cli.studies.past import GAP
 
 RETRAIN_COSTS, RETRAIN_OFF, RETRAIN_EXPOSED = "retrain: costs", "retrain: off", "retrain: exposed"
-WORTH, UNKNOWN, CONTROL = "worth it", "unknown", ""
+WORTH, OPEN, UNKNOWN, CONTROL = "worth it", "cheaper, open", "unknown", ""
 REASONS = {
     RETRAIN_COSTS: "it costs about as much as retraining, or more",
     RETRAIN_OFF: "its RetDev is likely to be above what two retrained models differ by",
-    RETRAIN_EXPOSED: "the attack is likely to get further on it than on a retrained model",
+    RETRAIN_EXPOSED: f"the attack is likely to get over {TOLERANCE:g} further than on a retrained model",
+    OPEN: "it is likely to cost less; whether it gives as much as retraining, its intervals leave open",
     UNKNOWN: "too few runs tell what it gives",
-    WORTH: "it is likely to cost less, and nothing says that it gives less",
+    WORTH: "it is likely to cost less, and to give what a retrained model does within its noise",
 }
 
 
@@ -29,13 +31,15 @@ def advice(one: Expected, retrained: Expected, noise: float | None) -> str:
         return CONTROL
     if not _cheaper(one, retrained):
         return RETRAIN_COSTS
-    retdev, umia = one.figures.get("RetDev"), one.figures.get("UMIA")
-    if retdev is None and umia is None:
+    retdev, gap = one.figures.get("RetDev"), one.figures.get(GAP)
+    if retdev is None and gap is None:
         return UNKNOWN
     if retdev and noise is not None and retdev.low > noise:
         return RETRAIN_OFF
-    control = retrained.figures.get("UMIA")
-    return RETRAIN_EXPOSED if umia and control and _apart(umia, control) else WORTH
+    if gap and gap.low > TOLERANCE:
+        return RETRAIN_EXPOSED
+    sure = retdev and gap and noise is not None and retdev.high <= noise and gap.high <= TOLERANCE
+    return WORTH if sure else OPEN
 
 
 def better(advised: Sequence[str]) -> bool:
@@ -48,7 +52,3 @@ def _cheaper(one: Expected, retrained: Expected) -> bool:
     """By seconds where both are known, else by work."""
     ours, theirs = one.figures.get("seconds"), retrained.figures.get("seconds")
     return ours.middle < theirs.middle if ours and theirs else one.work < retrained.work
-
-
-def _apart(ours: Forecast, control: Forecast) -> bool:
-    return ours.low > control.high

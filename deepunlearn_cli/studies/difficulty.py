@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.data import ForgetSet
 
 NEIGHBOURS = 10
+ALIKE = (0.4, 0.15, 0.25)  # a size of 2.5 times, memory, company
 MOST_ASKED, MOST_AROUND = (
     500,
     5000,
@@ -38,9 +39,14 @@ class Difficulty:
     known: float
     mixed: float
 
-    def features(self) -> tuple[float, float, float]:
-        """The figures in order."""
-        return astuple(self)
+    def features(self) -> tuple[float, ...]:
+        """The figures in order, each in units in which 1 is as far as two requests may be alike."""
+        return tuple(value / unit for value, unit in zip(astuple(self), ALIKE, strict=True))
+
+    def like(self, other: Difficulty) -> bool:
+        """Whether no figure of two requests lies further apart than that."""
+        pairs = zip(self.features(), other.features(), strict=True)
+        return all(abs(ours - theirs) <= 1 for ours, theirs in pairs)
 
 
 def difficulty(outputs: Outputs, forget: ForgetSet) -> Difficulty:
