@@ -66,7 +66,7 @@ def of_search(order: Order, starts: Sequence[Start], confirm: int, runner: Runne
     """Every kind of a search on these originals."""
     from deepunlearn_cli import sweep
 
-    sizes, label = _sizes_of(starts[0]), starts[0].recipe.labels.get("dataset", "")
+    sizes, label = sizes_of(starts[0]), starts[0].recipe.labels.get("dataset", "")
     batches = _named(RETRAINED, sweep.references(starts, runner.store), sizes, runner)
     for one in sweep.foresee(order, runner.store, confirm):
         batches += _searched(one, sizes)
@@ -81,7 +81,7 @@ class _AtHand:
     def __init__(self, bench: Bench, setup: Setup) -> None:
         self.bench, self.setup, self.runner = bench, setup, bench.runner
         self.starts = bench.starts(setup)
-        self.sizes = _sizes_of(self.starts[0])
+        self.sizes = sizes_of(self.starts[0])
 
     def batches(self) -> Iterator[Batch]:
         """Every kind, in the order of making."""
@@ -203,7 +203,8 @@ def _counts(start: Start) -> Counts | None:
     return Counts(training, training + len(split.val) + test, test)
 
 
-def _sizes_of(start: Start) -> Sizes:
+def sizes_of(start: Start) -> Sizes:
+    """How many pictures each part holds."""
     split = data.split(start.dataset, start.recipe.data["val_share"], start.recipe.data["split_seed"])
     forget = len(start.forget)
     return Sizes(len(split.train) - forget, forget, len(split.val), start.dataset.num_classes)
