@@ -191,7 +191,8 @@ def _analysed(
     from deepunlearn_cli.studies.audit import findings_of
 
     controls = {one.method: findings_of(one.run) for one in analyses if one.method in CONTROLS and one.run}
-    rows = sorted((_row(one, attack, rule, controls) for one in analyses), key=_order)
+    place = _place(analyses)
+    rows = sorted((place | _row(one, attack, rule, controls) for one in analyses), key=_order)
     drawn = [row for row in rows if row["histogram"]]
     if figure:
         from deepunlearn_cli.reporting import figures
@@ -240,6 +241,14 @@ def _splits_for_klom(share: float, forget_sets: int) -> int:
     """Splits in which a picture is forgotten at least once as often as KLoM needs it, on average."""
     once = (1 - (1 - share) ** forget_sets) / 2
     return math.ceil(LEAST_MODELS / once)
+
+
+def _place(analyses: Sequence[shadows.Analysis]) -> dict[str, str]:
+    """The data, the architecture and the kind of forget set, which all share."""
+    recipe = next((one.run.recipe for one in analyses if one.run), None)
+    labels = recipe.labels if recipe else {}
+    about = {"dataset": labels.get("dataset", ""), "forget_label": labels.get("forget", "")}
+    return {**about, "model": recipe.model if recipe else ""}
 
 
 def _klom(attack: ULiRA, ours: Findings | None, control: Findings | None) -> dict[str, float | None]:

@@ -89,6 +89,7 @@ def _tabulated(style: str) -> Callable[[Table], str]:
     def text(table: Table) -> str:
         from tabulate import tabulate
 
+        table = table.told()
         aligned = ["right" if column.right else "left" for column in table.columns]
         body = _flat(table)
         return tabulate(
@@ -115,6 +116,7 @@ def _on_one_line(text: str) -> str:
 
 def _markdown(table: Table) -> str:
     """With what would end a cell escaped."""
+    table = table.told()
     columns = [
         replace(column, header=_piped(column.header), text=partial(_escaped, column.text))
         for column in table.columns
@@ -144,6 +146,7 @@ def _latex(table: Table) -> str:
 
 
 def _tsv(table: Table) -> str:
+    table = table.keyed()
     return "\n".join("\t".join(line) for line in [_headers(table), *_flat(table)])
 
 

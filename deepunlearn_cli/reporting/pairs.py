@@ -34,6 +34,13 @@ class Pair:
     older: int
 
     @property
+    def place(self) -> Fields:
+        """Dataset, model and forget set; `setting` only where that of several pairs is the same."""
+        run, (_, mark, setting) = self.any, self.label.rpartition(" #")
+        about = {"dataset": run.dataset, "model": run.model, "forget": run.forget_label}
+        return {**about, "setting": f"#{setting}" if mark else ""}
+
+    @property
     def any(self) -> Record:
         """Some record, for what all share."""
         return next(self.runs())
@@ -54,6 +61,11 @@ class Pair:
         if run.ulira is not None:
             return f"deepunlearn attack ulira --method {RETRAIN} {place}"
         return f"deepunlearn train --role retrain {place} --forget {run.forget_label} --seeds {listed}"
+
+    def retrain_cure(self) -> str:
+        """The same within a sentence: a command between backticks is to be copied."""
+        said = self.retrain_command()
+        return said if self.any.file else f"`{said}`"
 
 
 def pairs(records: Sequence[Record]) -> list[Pair]:
@@ -121,9 +133,7 @@ def with_retrained(every: Sequence[Pair]) -> list[Pair]:
 def left_out(every: Sequence[Pair]) -> list[str]:
     """A note for each pair without a retrained model, with the command that makes it."""
     bare = (pair for pair in every if not pair.retrained)
-    return shortened(
-        [f"left out: {p.label} has no usable retrained model; {p.retrain_command()}" for p in bare]
-    )
+    return shortened([f"left out: {p.label} has no usable retrained model; {p.retrain_cure()}" for p in bare])
 
 
 def common_notes(every: Sequence[Pair]) -> list[str]:
@@ -153,7 +163,7 @@ def unpaired(compared: Sequence[Pair], what: str) -> list[str]:
         lone = sorted({run.seed for run in pair.runs() if run.usable} - set(pair.retrained))
         if lone:
             seeds = f"seed {', '.join(map(str, lone))} on {pair.label}"
-            notes.append(f"{what} leaves out {seeds}: no usable retrained model; {pair.retrain_command()}")
+            notes.append(f"{what} leaves out {seeds}: no usable retrained model; {pair.retrain_cure()}")
     return shortened(notes)
 
 

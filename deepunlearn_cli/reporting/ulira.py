@@ -27,7 +27,8 @@ def ulira_table(rows: Sequence[Row], scores: Sequence[Score]) -> Table:
         Column("models", lambda r: _plain(r["models"], "{}"), right=True),
         Column("verdict", _verdict),
     ]
-    return Table("deepunlearn.ulira/2", "U-LiRA per sample: 0.5 is guessing", columns, rows)
+    title = "U-LiRA per sample: 0.5 is guessing"
+    return Table("deepunlearn.ulira/2", title, columns, rows, (), audits.of_what())
 
 
 def others_table(rows: Sequence[Row], scores: Sequence[Score], notes: Sequence[str]) -> Table:
@@ -39,7 +40,7 @@ def others_table(rows: Sequence[Row], scores: Sequence[Score], notes: Sequence[s
         Column("above\nits floor", _excess, right=True),
     ]
     title = "The same models under other attacks (AUC 0.5 is guessing), and KLoM in nats"
-    return Table("deepunlearn.ulira-others/1", title, columns, rows, notes)
+    return Table("deepunlearn.ulira-others/1", title, columns, rows, notes, audits.of_what())
 
 
 def _klom(row: Row) -> str:
@@ -62,7 +63,7 @@ def figure(rows: Sequence[Row]) -> Table:
         Column("mean", lambda r: _plain(r["accuracy"]), right=True),
     ]
     title = "Samples by accuracy of the attack on them (Figure 1): 0 to 1, guessing in the middle"
-    return Table("deepunlearn.ulira-figure/1", title, columns, rows)
+    return Table("deepunlearn.ulira-figure/1", title, columns, rows, (), audits.of_what())
 
 
 def histogram(accuracies: NDArray[np.floating[Any]]) -> list[float]:
