@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deepunlearn_cli.attacks import Attack, OneModel, on_one_model
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.attack_group import ADDERS
 from deepunlearn_cli.cli.audit_rows import SavedFiles, advice, audit_row, audited_files
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.completing import complete_models_of_store
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import option
@@ -97,7 +97,7 @@ Retrained = Annotated[
     option(
         metavar="REF",
         help="A model that you retrained without the forget set, to compare with; --control REF is the same.",
-        autocompletion=o.complete_refs,
+        autocompletion=complete_models_of_store,
     ),
 ]
 Against = Annotated[

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deepunlearn_cli.attacks import Probe, gap_interval, probes
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.attack import DrawSeed, recipe_on
 from deepunlearn_cli.cli.attack_group import ADDERS
 from deepunlearn_cli.cli.audit_rows import about, advice
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.completing import complete_models_of_store
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import option
@@ -39,7 +39,7 @@ Control = Annotated[
     option(
         metavar="REF",
         help="The model to compare with. (default: the retrained model of the same seed, if it is there)",
-        autocompletion=o.complete_refs,
+        autocompletion=complete_models_of_store,
     ),
 ]
 
