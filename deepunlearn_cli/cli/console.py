@@ -31,7 +31,7 @@ class Result:
     `tables` are shown on a terminal; a pipe gets `ids` instead where the command gives any, else tables as
     tab-separated lines, with their notes on stderr. `--json` prints every row of every table as one object
     per line. `text` is printed as it is. `markdown` is a page to read: laid out in a pager on a terminal, as
-    it is in a pipe.
+    it is in a pipe. `annotations` are for the machine that runs a CI job, which reads stderr too.
     """
 
     tables: Sequence[Table] = ()
@@ -39,6 +39,7 @@ class Result:
     text: str = ""
     markdown: str = ""
     notes: Sequence[str] = ()
+    annotations: Sequence[str] = ()
     code: ExitCode = ExitCode.OK
 
 
@@ -72,6 +73,7 @@ class Console:
             sys.stdout.write("\n".join(_lines(render(table, "tsv")) for table in result.tables))
             self._notes(result.tables)
         sys.stdout.flush()
+        sys.stderr.write("".join(f"{line}\n" for line in result.annotations))
         for note in result.notes:
             self.note(note)
 

@@ -22,6 +22,7 @@ from deepunlearn_cli.cli.completing import complete_models_of_store
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.showing import Showing
 from deepunlearn_cli.cli.verdict import VerdictOptions, code_of
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.reporting import probing
@@ -53,12 +54,14 @@ def _command(attack: type[Probe]) -> Callable[..., Result]:
         control: Control = None,
         draw_seed: DrawSeed = 0,
         verdict: VerdictOptions,
+        showing: Showing,
         file: FileData,
         running: Running,
     ) -> Result:
         from deepunlearn_cli.checkpoints import refs
 
         rule = verdict.rule(attack)
+        showing.check()
         hyper = attack.build(params)
         _check(attack, control)
         read = file.read(models.named, session)
@@ -69,7 +72,7 @@ def _command(attack: type[Probe]) -> Callable[..., Result]:
             attacks = [recipe_on(start, hyper, draw_seed) for start in starts]
             if running.dry_run:
                 return Result(tables=[plan_table(runner, attacks)])
-            return _audited(runner, hyper, attacks, rule, given)
+            return showing.shown(_audited(runner, hyper, attacks, rule, given))
 
     how = (inspect.getdoc(attack) or "").partition("\n\n")[2]
     command.__doc__ = f"{attack.title}: {attack.question}\n\n{_first(attack)}\n\n{how}\n\n{CONTROLS}"

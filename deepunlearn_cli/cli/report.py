@@ -15,6 +15,7 @@ from deepunlearn_cli.cli.only import Only
 from deepunlearn_cli.cli.options import Database
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
+from deepunlearn_cli.cli.showing import printed
 from deepunlearn_cli.cli.source import Source
 from deepunlearn_cli.cli.tables import (
     TABLES,
@@ -25,7 +26,6 @@ from deepunlearn_cli.cli.tables import (
     check_table,
     chosen_format,
     completer,
-    printed,
     written,
 )
 from deepunlearn_cli.core.errors import NotFound, UsageFailure

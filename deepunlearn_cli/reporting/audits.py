@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from deepunlearn_cli.core.score import Score
 from deepunlearn_cli.evaluation.equivalence import LEAST
-from deepunlearn_cli.reporting.table import Column, Row, Table
+from deepunlearn_cli.reporting.table import FAILED, OPEN, PASSED, Column, Finding, Row, Table
 
 LAYOUT = 4  # of an audit's row, whichever the attack
 ROUNDING = 1e-6  # of ends that are whole hundredths
 
 
-def audit_table(rows: Sequence[Row], attack: str, heading: str, scores: Sequence[Score]) -> Table:
+def audit_table(
+    rows: Sequence[Row], attack: str, heading: str, scores: Sequence[Score], *, accepted: bool = False
+) -> Table:
     """One row per attacked model, figures with their 95 % intervals; the gap's is 90 %, as its test's.
 
     Args:
         attack: its public name.
         heading: what it is, and what its figures mean.
         scores: those of it that are shown.
+        accepted: whether a PASS that doing nothing would get as well will do.
     """
     columns = [
         *which(),
@@ -28,7 +31,32 @@ def audit_table(rows: Sequence[Row], attack: str, heading: str, scores: Sequence
         Column("verdict", _verdict),
     ]
     notes = _notes(rows, scores)
-    return Table(f"deepunlearn.{attack}/{LAYOUT}", heading, columns, rows, notes, of_what(), WHICH)
+    return Table(
+        f"deepunlearn.{attack}/{LAYOUT}",
+        heading,
+        columns,
+        rows,
+        notes,
+        of_what(),
+        WHICH,
+        _judge(accepted=accepted),
+    )
+
+
+def _judge(*, accepted: bool) -> Callable[[Row], Finding | None]:
+    def judge(row: Row) -> Finding | None:
+        return finding(row, _who(row), answer(row, _who(row), CONTROL.format(**row)), accepted=accepted)
+
+    return judge
+
+
+def finding(row: Row, who: str, text: str, *, accepted: bool = False) -> Finding | None:
+    """What a verdict means for a CI job; a control has none."""
+    if not row["verdict"]:
+        return None
+    open_ = row["verdict"] == "INCONCLUSIVE" or (row["uninformative"] and not accepted)
+    outcome = FAILED if row["verdict"] == "FAIL" else OPEN if open_ else PASSED
+    return Finding(outcome, who, text)
 
 
 def which() -> list[Column]:
@@ -112,10 +140,7 @@ def answers(rows: Sequence[Row], many: int = 6) -> list[str]:
     judged = [row for row in rows if row["verdict"]]
     claims = [row for row in judged if row["claim"]]
     if len(judged) <= many:
-        said = [
-            answer(row, _who(row), f"the {row['reference']} model's") + _matched(row) + _power(row)
-            for row in judged
-        ]
+        said = [answer(row, _who(row), CONTROL.format(**row)) + _matched(row) + _power(row) for row in judged]
         return said + [claim(row, _who(row)) for row in claims]
     counts = {word: sum(row["verdict"] == word for row in judged) for word in VERDICTS}
     counted = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
@@ -145,6 +170,7 @@ def claim(row: Row, who: str) -> str:
 
 
 VERDICTS = ("PASS", "FAIL", "INCONCLUSIVE")
+CONTROL = "the {reference} model's"
 BEYOND = {"PASS": "is within", "FAIL": "is beyond", "INCONCLUSIVE": "is not shown to be within"}
 FIGURES = {  # of a verdict, in words
     "accuracy": "accuracy at the threshold that matters most",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.pairs import Pair
 from deepunlearn_cli.reporting.spreads import Spread
-from deepunlearn_cli.reporting.table import UNKNOWN, Column, Fields, Row
+from deepunlearn_cli.reporting.table import OPEN, PASSED, UNKNOWN, Column, Fields, Finding, Row
 
 PLACE = ("dataset", "model", "forget")  # of a pair, and of a row that is about one
 
@@ -35,6 +35,17 @@ def place_columns(rows: Sequence[Row]) -> list[Column]:
     """Which pair a row is about: dataset, model, forget set; the setting where these are those of several."""
     names = [*PLACE, *(["setting"] if any(row.get("setting") for row in rows) else [])]
     return [Column(name, lambda row, name=name: str(row[name] or "")) for name in names]  # type: ignore[misc]
+
+
+def usable(row: Row) -> Finding | None:
+    """Whether a method gave a usable model wherever it was run; controls are not asked."""
+    if row["control"]:
+        return None
+    runs = row["n"] + row["failed"]
+    if row["failed"]:
+        why = f"{row['failed']} of {runs} runs gave no usable model"
+        return Finding(OPEN, row["label"], f"{row['label']}: {why}")
+    return Finding(PASSED, row["label"], f"{row['label']}: {runs} usable runs", told=False)
 
 
 def runs_column() -> Column:

@@ -17,6 +17,7 @@ from deepunlearn_cli.reporting.columns import (
     place_of,
     runs_column,
     spread_text,
+    usable,
 )
 from deepunlearn_cli.reporting.measures import MEASURES, comparable
 from deepunlearn_cli.reporting.pairs import (
@@ -54,7 +55,7 @@ def efficiency_table(records: Sequence[Record]) -> Table:
     title = f"Table 2: run-time efficiency{where}, T(retrain) / T(method)"
     columns = [*_columns(), *map(_fact_column, facts)]
     rows, keys = [*rows, *averages], place_columns(rows)
-    return Table("deepunlearn.report.rte/1", title, columns, rows, notes, keys)
+    return Table("deepunlearn.report.rte/1", title, columns, rows, notes, keys, judge=usable)
 
 
 def _rows(pair: Pair) -> list[Fields]:

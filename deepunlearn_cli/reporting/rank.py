@@ -17,6 +17,7 @@ from deepunlearn_cli.reporting.columns import (
     place_columns,
     place_of,
     runs_column,
+    usable,
 )
 from deepunlearn_cli.reporting.groups import GROUP_NAMES, Counts, Groups, dense_ranks, groups
 from deepunlearn_cli.reporting.letters import abridged
@@ -62,7 +63,7 @@ def rank(records: Sequence[Record], metrics: Sequence[str] = PAPERS, linkage: st
     where = compared[0].label if len(compared) == 1 else f"{len(compared)} pairs"
     columns = _columns(measures, single=len(compared) == 1)
     title, keys = f"Table 1: ranking on {where}", place_columns(rows)
-    return Table("deepunlearn.rank/1", title, columns, rows, notes, keys)
+    return Table("deepunlearn.rank/1", title, columns, rows, notes, keys, judge=usable)
 
 
 def _ranking(measure: Measure, compared: Sequence[Pair], linkage: str) -> Ranking:

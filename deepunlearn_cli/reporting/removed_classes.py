@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.evaluation.removal import Removal, distance
-from deepunlearn_cli.reporting.columns import measure_column, method_column, place_columns, place_of
+from deepunlearn_cli.reporting.columns import measure_column, method_column, place_columns, place_of, usable
 from deepunlearn_cli.reporting.measures import MEASURES, Measure, attacked
 from deepunlearn_cli.reporting.pairs import Pair, Runs, common_notes, identity, pairs
 from deepunlearn_cli.reporting.records import Record
@@ -71,7 +71,7 @@ def _table(pair: Pair, removals: Removals) -> Table:
     columns.append(Column("called now, %", _answers))
     title = f"Removed class: {pair.label}"
     notes, keys = _notes(pair, rows, floors[SHARES]), place_columns(rows)
-    return Table("deepunlearn.report.classes/1", title, columns, rows, notes, keys)
+    return Table("deepunlearn.report.classes/1", title, columns, rows, notes, keys, judge=usable)
 
 
 def _row(

@@ -13,6 +13,7 @@ from deepunlearn_cli.reporting.columns import (
     place_columns,
     place_of,
     runs_column,
+    usable,
 )
 from deepunlearn_cli.reporting.measures import MEASURES, RETENTION, SCORES, SEEDS, Measure, measures_of
 from deepunlearn_cli.reporting.pairs import (
@@ -59,7 +60,7 @@ def _table(records: Sequence[Record], what: str, shown: Sequence[Measure]) -> Ta
     columns += [measure_column(measure.name, measure) for measure in shown]
     title = f"Scores ({what}) on {where}"
     notes, keys = _notes(every, shown), place_columns(rows)
-    return Table("deepunlearn.report.scores/1", title, columns, rows, notes, keys)
+    return Table("deepunlearn.report.scores/1", title, columns, rows, notes, keys, judge=usable)
 
 
 def score_rows(pair: Pair) -> list[Fields]:

@@ -14,6 +14,22 @@ Fields = dict[str, Any]  # of a row that is being made
 UNKNOWN = "\u2013"  # an en dash
 
 
+PASSED, FAILED, OPEN = "passed", "failed", "open"  # outcomes; open: it came to no answer
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether what a row is about holds, for a CI job: an outcome, of whom, and a sentence.
+
+    `told`: whether it is worth a line among what people read first.
+    """
+
+    outcome: str
+    title: str
+    text: str
+    told: bool = True
+
+
 @dataclass(frozen=True)
 class Column:
     """A header and the text it makes of a row, in full: only a terminal breaks lines that are too long.
@@ -41,6 +57,7 @@ class Table:
         keys: columns that say of what a row is where no title stands above it. Tab-separated lines have them
             all; people see those in which rows differ, the others are told once.
         lead: how many of the columns name a row: they are repeated where a table is shown in pieces.
+        judge: what a row means for a CI job, if anything.
     """
 
     name: str  # the JSON schema's name
@@ -50,6 +67,7 @@ class Table:
     notes: Sequence[str] = field(default_factory=tuple)
     keys: Sequence[Column] = field(default_factory=tuple)
     lead: int = 1
+    judge: Callable[[Row], Finding | None] | None = None
 
     def headers(self) -> list[str]:
         """The header line."""

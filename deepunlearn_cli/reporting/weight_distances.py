@@ -15,6 +15,7 @@ from deepunlearn_cli.reporting.columns import (
     place_of,
     runs_column,
     spread_text,
+    usable,
 )
 from deepunlearn_cli.reporting.pairs import (
     Pair,
@@ -51,7 +52,9 @@ def weights_table(records: Sequence[Record], figures: Figures, floors: Floors) -
         *(_column(name, title) for name, title in COLUMNS.items()),
     ]
     title, notes = f"Weight distances on {where}", _notes(every, compared)
-    return Table("deepunlearn.report.weights/1", title, columns, rows, notes, place_columns(rows))
+    return Table(
+        "deepunlearn.report.weights/1", title, columns, rows, notes, place_columns(rows), judge=usable
+    )
 
 
 COLUMNS = {"v": "v", "v_original": "v original", "ratio": "ratio", "floor": "other seeds", "e": "e"}
