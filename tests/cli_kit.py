@@ -22,6 +22,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import fitting_kit  # noqa: F401 - it looks at every table that is printed
 import numpy as np
 import torch
 import typer

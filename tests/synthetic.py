@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.cells import cell_len
+
+from deepunlearn_cli.cli.fitting import fitted
 from deepunlearn_cli.reporting.records import Record, records
 from deepunlearn_cli.reporting.table import Table
 
-WIDTH, GUTTER = 100, 2  # columns of a terminal that tables must fit, and between two of a table
+WIDTH = 100  # columns of a terminal that tables must fit
 
 TITLES = {
     "msg": "MSG",
@@ -77,10 +80,8 @@ def by_label(table: Table, where: str | None = None) -> dict[str, Any]:
 
 
 def width(table: Table) -> int:
-    """Columns that a table takes on a terminal."""
-    folded = [
-        [one.folded(cell) for one, cell in zip(table.columns, cells, strict=True)] for cells in table.cells()
-    ]
-    columns = zip(table.headers(), *folded, strict=True)
-    widest = [max(len(part) for cell in column for part in cell.split("\n")) for column in columns]
-    return sum(widest) + GUTTER * (len(widest) - 1)
+    """Columns that a table takes on a terminal, which must show it in one piece with all its columns."""
+    pieces, notes = fitted(table, WIDTH)
+    assert len(pieces) == 1, pieces
+    assert not any("not shown here" in note for note in notes), notes
+    return max(cell_len(line) for text in pieces[0] for line in text.split("\n"))

@@ -35,7 +35,8 @@ certify_app = typer.Typer(cls=Group)  # and behind `certify`
 # `certify`
 COMMANDS = (
     "train", "unlearn", "sweep", "sweeps", "attack", "probe", "ulira", "rank", "report", "bench",
-    "requests", "certify", "certificates", "runs", "show", "verify", "replay", "prune", "purge", "export", "stores",
+    "requests", "certify", "certificates", "runs", "show", "verify", "replay", "prune", "purge", "export",
+    "stores",
     "methods", "check", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip
 

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deepunlearn_cli.attacks import Attack, OneModel, on_one_model
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.attack_group import ADDERS
-from deepunlearn_cli.cli.audit_rows import SavedFiles, advice, audit_row, audited_files
+from deepunlearn_cli.cli.audit_rows import SavedFiles, advice, audit_row, audited_files, audited_table
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.completing import complete_models_of_store
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.per_sample import Judged, PerSample
+from deepunlearn_cli.cli.showing import Showing
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.cli.verdict import VerdictOptions, code_of
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING
-from deepunlearn_cli.reporting import audits
 from deepunlearn_cli.reporting.answers import answers
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ Retrained = Annotated[
     option(
         metavar="REF",
         help="A model that you retrained without the forget set, to compare with; --control REF is the same.",
-        autocompletion=o.complete_refs,
+        autocompletion=complete_models_of_store,
     ),
 ]
 Against = Annotated[
@@ -125,6 +125,7 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         verdict: VerdictOptions,
         saved: SavedScores,
         per_sample: PerSample,
+        showing: Showing,
         file: FileData,
         running: Running,
     ) -> Result:
@@ -132,10 +133,11 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
 
         rule = verdict.rule(attack)
         per_sample.check()
+        showing.check()
         saved.check(models.named, against, retrained)
         if saved.scores:
             files = SavedFiles((saved.scores, Path(against or "")), saved.control, saved.original)
-            return audited_files(attack.build(params), rule, per_sample, files, draw_seed)
+            return showing.shown(audited_files(attack.build(params), rule, per_sample, files, draw_seed))
         hyper = _built(attack, params, against)
         read = file.read(models.named, session)
         with running.runner_for(read, session) as runner:
@@ -145,7 +147,7 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
             attacks = [recipe_on(start, hyper, draw_seed) for start in starts]
             if running.dry_run:
                 return Result(tables=[plan_table(runner, attacks)])
-            return _audited(runner, hyper, attacks, rule, per_sample)
+            return showing.shown(_audited(runner, hyper, attacks, rule, per_sample))
 
     how = (inspect.getdoc(attack) or "").partition("\n\n")[0]
     command.__doc__ = f"{attack.title}: {attack.question}\n\n{how}\n\n{CONTROLS}"
@@ -186,7 +188,7 @@ def _audited(
     requested.check(runner.store)
     audited, failed = audit(runner, attacks, rule)
     rows = [audit_row(one, rule) for one in audited]
-    tables = [audits.audit_table(rows, attack.name(), attack.heading(), attack.columns)] if rows else []
+    tables = [audited_table(rows, attack, rule)] if rows else []
     judged = [
         Judged(row, one.findings, one.control, _dataset(runner, one))
         for row, one in zip(rows, audited, strict=True)
@@ -215,6 +217,7 @@ def _examples(name: str) -> list[str]:
     return [
         f"{attack} 3f9c",
         f"{attack} --ckpt clean.pt --tolerance 0.05    # exit 4 on FAIL",
+        f"{attack} --ckpt clean.pt --gate --format junit --out umia.xml",
         f"{attack} 3f9c --by class --top 10 --samples exposed.csv",
         f"{attack} 3f9c --against class    # of a removed class",
         f"{attack} --scores forget.npz --against test.npz --fail-above 0.55",

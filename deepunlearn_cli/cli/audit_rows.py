@@ -18,6 +18,7 @@ from deepunlearn_cli.reporting.answers import answers
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Evidence, Findings, OneModel, Rule
     from deepunlearn_cli.evaluation.saved import Sides
+    from deepunlearn_cli.reporting.table import Table
     from deepunlearn_cli.store import Run
     from deepunlearn_cli.studies.audit import Audited
 
@@ -37,6 +38,20 @@ def audit_row(one: Audited, rule: Rule) -> dict[str, Any]:
     """An audited run: which model, the answer, and every score of the attack."""
     answer = answer_row(one.answer, rule)
     return {**about(one.run), **answer, **one.findings.scores, **one.evidence.about()}
+
+
+def audited_table(rows: Sequence[Mapping[str, Any]], attack: OneModel, rule: Rule) -> Table:
+    """Audits as a table."""
+    name, heading, accepted = attack.name(), attack.heading(), rule.accept_uninformative
+    return audits.audit_table(rows, name, heading, attack.columns, accepted=accepted)
+
+
+def place_of(runs: Sequence[Run]) -> dict[str, str]:
+    """The data, the architecture and the kind of forget set, which all of these share."""
+    recipe = runs[0].recipe if runs else None
+    labels = recipe.labels if recipe else {}
+    told = {"dataset": labels.get("dataset", ""), "forget_label": labels.get("forget", "")}
+    return {**told, "model": recipe.model if recipe else ""}
 
 
 def about(attack: Run) -> dict[str, Any]:
@@ -72,7 +87,7 @@ def audited_files(
     answer = judge(rule, attack, ours.evidence, beside)
     rows = [ours.row(answer_row(answer, rule))]
     rows += [one.row(answer_row(None, rule)) for one in (control, original) if one]
-    tables = [audits.audit_table(rows, attack.name(), attack.heading(), attack.columns)]
+    tables = [audited_table(rows, attack, rule)]
     judged = Judged(rows[0], ours.findings, control.findings if control else None)
     tables += per_sample.tables(attack.name(), attack.title, [judged], ())
     notes = answers(rows) + _doubts(sides[0], sides[1])

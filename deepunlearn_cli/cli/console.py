@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ class Result:
     `tables` are shown on a terminal; a pipe gets `ids` instead where the command gives any, else tables as
     tab-separated lines, with their notes on stderr. `--json` prints every row of every table as one object
     per line. `text` is printed as it is. `markdown` is a page to read: laid out in a pager on a terminal, as
-    it is in a pipe.
+    it is in a pipe. `annotations` are for the machine that runs a CI job, which reads stderr too.
     """
 
     tables: Sequence[Table] = ()
@@ -39,6 +39,7 @@ class Result:
     text: str = ""
     markdown: str = ""
     notes: Sequence[str] = ()
+    annotations: Sequence[str] = ()
     code: ExitCode = ExitCode.OK
 
 
@@ -72,6 +73,7 @@ class Console:
             sys.stdout.write("\n".join(_lines(render(table, "tsv")) for table in result.tables))
             self._notes(result.tables)
         sys.stdout.flush()
+        sys.stderr.write("".join(f"{line}\n" for line in result.annotations))
         for note in result.notes:
             self.note(note)
 
@@ -95,22 +97,14 @@ class Console:
     def note(self, text: str) -> None:
         """A line for people, on stderr, unless they asked for quiet or a program is reading."""
         if not self.quiet and not self.json:
-            stderr().print(
-                printable(text, keep=LINE), style="dim", markup=False, highlight=False, soft_wrap=True
-            )
+            _say(printable(text, keep=LINE), "dim")
 
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
         if self.json:
             _emit_error({"schema": "deepunlearn.warning/1", "warning": text})
         else:
-            stderr().print(
-                f"warning: {printable(text, keep=LINE)}",
-                style="yellow",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+            _say(f"warning: {printable(text, keep=LINE)}", "yellow")
 
     def fail(self, failure: Failure) -> None:
         """One line with what and which value, one with the cure; a JSON object where JSON was asked for."""
@@ -118,25 +112,16 @@ class Console:
             report = {"error": failure.message, "hint": failure.hint, "code": int(failure.code)}
             _emit_error({"schema": "deepunlearn.error/1", **report})
             return
-        stderr().print(
-            f"error: {printable(failure.message)}",
-            style="bold red",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        _say(f"error: {printable(failure.message)}", "bold red")
         if failure.hint:
             stderr().print(f"hint: {printable(failure.hint)}", markup=False, highlight=False, soft_wrap=True)
 
     def _pretty(self, tables: Sequence[Table]) -> None:
+        screen = stdout()
         for number, table in enumerate(tables):
-            if number:
-                stdout().print()
-            if table.title:
-                stdout().print(printable(table.title), style="bold", markup=False, highlight=False)
-            stdout().print("", _rich(table), "", sep="\n")
-            for note in table.notes:
-                stdout().print(printable(note, keep=LINE), style="dim", markup=False, highlight=False)
+            lines = [("", "")] if number else []
+            for text, style in [*lines, *page_of(table, screen.width)]:
+                screen.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def stdout(most: int | None = None) -> RichConsole:
@@ -154,6 +139,16 @@ def stderr() -> RichConsole:
     return RichConsole(stderr=True, emoji=False)  # `./mine.py:x:` is what it says
 
 
+def _say(text: str, style: str) -> None:
+    """Something for people on stderr, on a terminal in lines broken between words."""
+    screen = stderr()
+    if screen.is_terminal:
+        from deepunlearn_cli.cli.wrapping import prose
+
+        text = LINE.join(prose(text, screen.width))
+    screen.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
 def _lines(text: str) -> str:
     return text if not text or text.endswith("\n") else text + "\n"
 
@@ -162,25 +157,22 @@ def _emit_error(report: Mapping[str, Any]) -> None:
     sys.stderr.write(json.dumps(report) + "\n")
 
 
-def _rich(table: Table) -> Any:
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table as RichTable
+def page_of(table: Table, width: int) -> Iterator[tuple[str, str]]:
+    """A table's lines with their styles: title, pieces, notes."""
+    from deepunlearn_cli.cli.fitting import fitted
+    from deepunlearn_cli.cli.wrapping import prose, wrapped
 
-    made = RichTable(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
-    for column in table.columns:
-        justify = "right" if column.right else "left"
-        made.add_column(escape(printable(column.header)), justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for cells in table.cells():
-        made.add_row(
-            *(
-                escape(printable(one.folded(cell), keep=LINE))
-                for one, cell in zip(table.columns, cells, strict=True)
-            )
-        )
-    return made
+    for line in wrapped(printable(table.title), width) if table.title else ():
+        yield line, "bold"
+    pieces, notes = fitted(table, width)
+    for head, rule, *body in pieces:
+        yield "", ""
+        if rule:
+            yield head, "bold"
+            yield rule, ""
+        for line in body:
+            yield line, ""
+    yield "", ""
+    for note in notes:
+        for line in prose(printable(note, keep=LINE), width):
+            yield line, "dim"

@@ -26,6 +26,7 @@ class PlanStep(TypedDict):
     name: str
     dataset: str
     model: str
+    forget: str
     seed: int
     params: Mapping[str, Any]
     megabytes: float
@@ -41,22 +42,27 @@ def run_table(runs: Sequence[Run], title: str = "") -> Table:
 def row_table(rows: Sequence[IndexRow], title: str = "") -> Table:
     """Index rows as a table: what it is, how good it is, what it cost."""
     columns = [
-        Column("id", lambda r: str(r["id"])),
+        Column("id", lambda r: str(r["id"]), id=True),
         Column("run", _name),
         Column("dataset", lambda r: str(r["dataset"])),
         Column("model", lambda r: str(r["model"])),
         Column("seed", lambda r: str(r["seed"]), right=True),
         Column("forget", lambda r: str(r["forget_label"] or "")),
         Column("result", _result),
-        Column("seconds", lambda r: _number(r["seconds"], "{:.1f}"), right=True),
+        Column("seconds", lambda r: _number(r["seconds"], "{:.1f}"), right=True, spare=True),
+        Column("created", lambda r: when(r["created"]), spare=True),
     ]
-    return Table("deepunlearn.run/1", title, columns, rows)
+    return Table("deepunlearn.run/1", title, columns, rows, lead=2)
 
 
 def problem_table(problems: Sequence[Problem]) -> Table:
     """In what runs differ from their manifests."""
     rows = [{"id": problem.id, "file": problem.file, "problem": problem.what} for problem in problems]
-    columns = [Column(name, lambda row, name=name: str(row[name])) for name in ("id", "file", "problem")]  # type: ignore[misc]
+    columns = [
+        Column("id", lambda row: str(row["id"]), id=True),
+        Column("file", lambda row: str(row["file"])),
+        Column("problem", lambda row: str(row["problem"])),
+    ]
     return Table("deepunlearn.problem/1", "", columns, rows)
 
 
@@ -66,7 +72,7 @@ def standing_table(
     """Runs in which two stores differ; `ours` and `theirs` are the index rows by id."""
     rows = [_standing(one, ours.get(one.id), theirs.get(one.id)) for one in apart]
     columns = [
-        Column("id", lambda r: str(r["id"])),
+        Column("id", lambda r: str(r["id"]), id=True),
         Column("state", lambda r: str(r["state"])),
         Column("run", lambda r: str(r["name"])),
         Column("dataset", lambda r: str(r["dataset"])),
@@ -96,11 +102,12 @@ def plan_table(runner: Runner, recipes: Sequence[Recipe]) -> Table:
     rows = [_step(step, runner.size(step.recipe) if step.state == "make" else 0) for step in steps]
     columns = [
         Column("state", lambda r: str(r["state"])),
-        Column("id", lambda r: str(r["id"])),
+        Column("id", lambda r: str(r["id"]), id=True),
         Column("kind", lambda r: str(r["kind"])),
         Column("run", lambda r: str(r["name"])),
         Column("dataset", lambda r: str(r["dataset"])),
         Column("model", lambda r: str(r["model"])),
+        Column("forget", lambda r: str(r["forget"])),
         Column("seed", lambda r: str(r["seed"]), right=True),
         Column("MB", lambda r: _number(r["megabytes"], "{:.0f}"), right=True),
     ]
@@ -116,6 +123,7 @@ def _step(step: Step, size: int) -> PlanStep:
         "name": recipe.name,
         "dataset": recipe.labels.get("dataset", ""),
         "model": recipe.model,
+        "forget": recipe.labels.get("forget", "") if recipe.forget else "",
         "seed": recipe.seed,
         "params": dict(recipe.params),
         "megabytes": size / 1e6,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deepunlearn_cli.cli.completing import complete_forget, complete_models_of_store
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
@@ -124,6 +125,7 @@ NewForget = Annotated[
         "--forget",
         metavar="SPEC",
         help=f"What is to be forgotten: {SPEC} (default: {DEFAULT_FORGET})",
+        autocompletion=complete_forget,
         rich_help_panel=DATA,
     ),
 ]
@@ -132,6 +134,7 @@ Forget = Annotated[
     option(
         metavar="SPEC",
         help=f"What to forget: {SPEC} (default: what the model was trained for)",
+        autocompletion=complete_forget,
         rich_help_panel=DATA,
     ),
 ]
@@ -240,7 +243,7 @@ Refs = Annotated[
     argument(
         metavar="REF",
         help="Run ids, checkpoint files, or - for ids on stdin.",
-        autocompletion=complete_refs,
+        autocompletion=complete_models_of_store,
     ),
 ]
 Ckpt = Annotated[
@@ -249,7 +252,7 @@ Ckpt = Annotated[
         "--ckpt",
         metavar="REF",
         help="The same, as an option. May be repeated.",
-        autocompletion=complete_refs,
+        autocompletion=complete_models_of_store,
     ),
 ]
 Device = Annotated[

@@ -6,7 +6,9 @@ import re
 import shlex
 import sys
 from contextvars import ContextVar
+from difflib import get_close_matches
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import typer
@@ -97,6 +99,10 @@ class Family(Command):
         if args and args[0] in self.commands:
             above = self._group.make_context(info_name, [], parent, resilient_parsing=True)
             return self.commands[args[0]].make_context(args[0], args[1:], parent=above, **extra)
+        meant = get_close_matches(args[0], self.commands, n=1) if args else []
+        if meant and not extra.get("resilient_parsing") and not Path(args[0]).exists():
+            here = super().make_context(info_name, [], parent, resilient_parsing=True)
+            here.fail(f"No such command '{args[0]}'. Did you mean '{meant[0]}'?")
         return super().make_context(info_name, args, parent, **extra)
 
 

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deepunlearn_cli.attacks import Probe, gap_interval, probes
-from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.attack import DrawSeed, recipe_on
 from deepunlearn_cli.cli.attack_group import ADDERS
 from deepunlearn_cli.cli.audit_rows import about, advice
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
 from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.completing import complete_models_of_store
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import plan_table
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.showing import Showing
 from deepunlearn_cli.cli.verdict import VerdictOptions, code_of
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.reporting import probing
@@ -39,7 +40,7 @@ Control = Annotated[
     option(
         metavar="REF",
         help="The model to compare with. (default: the retrained model of the same seed, if it is there)",
-        autocompletion=o.complete_refs,
+        autocompletion=complete_models_of_store,
     ),
 ]
 
@@ -53,12 +54,14 @@ def _command(attack: type[Probe]) -> Callable[..., Result]:
         control: Control = None,
         draw_seed: DrawSeed = 0,
         verdict: VerdictOptions,
+        showing: Showing,
         file: FileData,
         running: Running,
     ) -> Result:
         from deepunlearn_cli.checkpoints import refs
 
         rule = verdict.rule(attack)
+        showing.check()
         hyper = attack.build(params)
         _check(attack, control)
         read = file.read(models.named, session)
@@ -69,7 +72,7 @@ def _command(attack: type[Probe]) -> Callable[..., Result]:
             attacks = [recipe_on(start, hyper, draw_seed) for start in starts]
             if running.dry_run:
                 return Result(tables=[plan_table(runner, attacks)])
-            return _audited(runner, hyper, attacks, rule, given)
+            return showing.shown(_audited(runner, hyper, attacks, rule, given))
 
     how = (inspect.getdoc(attack) or "").partition("\n\n")[2]
     command.__doc__ = f"{attack.title}: {attack.question}\n\n{_first(attack)}\n\n{how}\n\n{CONTROLS}"

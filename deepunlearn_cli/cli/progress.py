@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli.console import Console, stderr
+from deepunlearn_cli.cli.tally import Tally
 from deepunlearn_cli.execution.runner import Reporter, Runner
 
 if TYPE_CHECKING:
@@ -22,9 +23,13 @@ def search_teller(runner: Runner) -> Callable[[StudyProgress], None]:
 
 
 def describe(recipe: Recipe) -> str:
-    """A recipe in a few words: method, dataset, model, forget set, seed."""
+    """A recipe in a few words: method, dataset, model, forget set, seed; of an attack what it is on."""
+    target = recipe.inputs.get("target")
+    method = target.name if target else recipe.labels.get("method", "")
+    on = [f"on {method}"] if method and recipe.kind == "attack" else []
     place = [recipe.labels.get("dataset", "?"), recipe.model, recipe.labels.get("forget", "")]
-    return f"{recipe.name} {' '.join(filter(None, place))} seed {recipe.seed}"
+    seed = target.seed if target else recipe.seed
+    return f"{' '.join(filter(None, (recipe.name, *on, *place)))} seed {seed}"
 
 
 class Bars(Reporter):
@@ -34,8 +39,7 @@ class Bars(Reporter):
         self.keep: Callable[[str], None] = lambda _: None  # told the id of each run that is there, or failed
         self.follow: Callable[[str], None] = lambda _: None  # told the key of each study that went on
         self.begin: Callable[[str], None] = lambda _: None  # told the id of each run that is being made
-        self._console, self._total, self._made = console, 0, 0
-        self._reused, self._failed = 0, 0
+        self._console, self._tally = console, Tally()
         self._warned: set[str] = set()
         self._bars: Any = None
         self._overall: Any = None
@@ -50,12 +54,15 @@ class Bars(Reporter):
     def __exit__(self, *error: object) -> None:
         if self._bars:
             self._bars.stop()
+        if self._tally.total > 1 or (self._bars and self._tally.total):
+            self._console.note(self._tally.summary)
 
     def planned(self, count: int) -> None:
         """Show a bar over all runs where there are several."""
-        self._total = self._made + count
-        if self._bars and count > 1:
+        self._tally.plan(count)
+        if self._bars and count > 1 and self._overall is None:
             self._overall = self._bars.add_task("all runs", total=count, detail="")
+        self._advance()
 
     def carrying(self, jobs: int) -> None:
         """Say how many runs there are at a time."""
@@ -78,18 +85,17 @@ class Bars(Reporter):
     def stopped(self, recipe: Recipe) -> None:
         """Take the run's bar away."""
         self._clear(recipe.key)
+        self._tally.end(recipe.key)
+        self._advance()
 
     def finished(self, run: Run, made: bool) -> None:
         """Say what was made, and warn of what the run warns of."""
         self.keep(run.id)
-        if made:
-            self._advance()
-        else:
-            self._reused += 1
-            self._tally()
+        (self._tally.end if made else self._tally.find)(run.id)
+        self._advance()
         if made and run.recipe.kind != "trial":  # of those, `searched` tells more
-            self._made += 1
-            self._say(f"{self._count()}{run.id} {describe(run.recipe)} {run.facts.get('seconds', 0.0):.1f} s")
+            seconds = run.facts.get("seconds", 0.0)
+            self._say(f"{self._tally.place}{run.id} {describe(run.recipe)}, {seconds:.1f} s")
         for warning in run.facts.get("warnings", ()):
             if run.id not in self._warned:
                 self._console.warn(f"{describe(run.recipe)} ({run.id}): {warning}")
@@ -98,7 +104,7 @@ class Bars(Reporter):
     def failed(self, recipe: Recipe, failure: RunFailed) -> None:
         """Say which run failed and why."""
         self.keep(recipe.key)
-        self._failed += 1
+        self._tally.fail(recipe.key)
         self._advance()
         if failure.message not in self._warned:  # an attack on a failed model fails for the same reason
             self._console.warn(f"{failure.message} ({describe(recipe)}); {failure.hint}")
@@ -142,22 +148,15 @@ class Bars(Reporter):
             self._bars.remove_task(self._tasks.pop(name))
 
     def _advance(self) -> None:
+        """The bar over all runs, and beside it how many were there already, how many failed."""
         if self._overall is not None:
-            self._bars.advance(self._overall)
-            self._tally()
-
-    def _tally(self) -> None:
-        """Beside the bar over all runs: how many were there already, how many failed."""
-        if self._overall is not None:
-            counts = {"reused": self._reused, "failed": self._failed}
-            self._bars.update(self._overall, detail=", ".join(f"{n} {w}" for w, n in counts.items() if n))
+            done, total = len(self._tally.ended), self._tally.total
+            said = ", ".join(filter(None, (f"{done} of {total}", self._tally.aside)))
+            self._bars.update(self._overall, completed=done, total=total, detail=said)
 
     def _say(self, text: str) -> None:
         if not self._bars:
             self._console.note(text)
-
-    def _count(self) -> str:
-        return f"[{self._made}/{self._total}] " if self._total > 1 else ""
 
 
 def _bars() -> Any:

@@ -10,6 +10,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.only import Only
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.showing import printed
 from deepunlearn_cli.cli.source import Source, titles
 from deepunlearn_cli.cli.tables import (
     TERMINAL,
@@ -17,7 +18,6 @@ from deepunlearn_cli.cli.tables import (
     FromOption,
     OutOption,
     completer,
-    printed,
 )
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.reporting.clustering import LINKAGES

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.completing import complete_models_of_store
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.filters import kept
 from deepunlearn_cli.cli.only import Only
-from deepunlearn_cli.cli.options import Database, complete_refs
+from deepunlearn_cli.cli.options import Database
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
+from deepunlearn_cli.cli.showing import printed
 from deepunlearn_cli.cli.source import Source
 from deepunlearn_cli.cli.tables import (
     TABLES,
@@ -25,7 +27,6 @@ from deepunlearn_cli.cli.tables import (
     check_table,
     chosen_format,
     completer,
-    printed,
     written,
 )
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
@@ -57,7 +58,7 @@ def report(
         argument(
             metavar="RUN",
             help="Run ids, or - for ids on stdin: a table of each, beside its controls.",
-            autocompletion=complete_refs,
+            autocompletion=complete_models_of_store,
         ),
     ] = None,
     table: Annotated[
@@ -79,7 +80,7 @@ def report(
         option(
             metavar="REF",
             help="With RUN: a model that you retrained without the forget set, to compare with.",
-            autocompletion=complete_refs,
+            autocompletion=complete_models_of_store,
         ),
     ] = None,
 ) -> Result:

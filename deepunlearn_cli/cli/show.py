@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
+from deepunlearn_cli.cli.listing import when
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.cli.reading import read_refs
@@ -102,7 +103,8 @@ def _sheet(whole: Mapping[str, Any], recipe: Recipe) -> Table:
         for name, value in _section(section, whole, recipe):
             lines.append({"section": section, "name": name, "value": value})
     columns = [Column(name, lambda line, name=name: str(line[name])) for name in ("section", "name", "value")]  # type: ignore[misc]
-    return Table("deepunlearn.show/1", f"run {whole['id']}", columns, lines)
+    keys = [Column("run", lambda _: str(whole["id"]), id=True)]
+    return Table("deepunlearn.show/1", f"run {whole['id']}", columns, lines, (), keys, lead=2)
 
 
 def _section(section: str, whole: Mapping[str, Any], recipe: Recipe) -> list[tuple[str, str]]:
@@ -123,7 +125,10 @@ def _section(section: str, whole: Mapping[str, Any], recipe: Recipe) -> list[tup
             ("files", ", ".join(whole["files"])),
             ("bytes", f"{whole['bytes']:,}"),
         ]
-    return [(name, _text(value)) for name, value in whole[section].items()]
+    told = {**whole[section]}
+    if section == "facts" and "created" in told:
+        told["created"] = when(told["created"])
+    return [(name, _text(value)) for name, value in told.items()]
 
 
 def classes_of(session: Session, recipe: Recipe) -> list[str]:

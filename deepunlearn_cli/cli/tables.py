@@ -11,7 +11,7 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.core.errors import UsageFailure, unknown
 from deepunlearn_cli.core.whole import write_whole
-from deepunlearn_cli.reporting.formats import FORMATS, format_of, render_all
+from deepunlearn_cli.reporting.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.source import Source
@@ -173,16 +173,6 @@ def unshown(plan: Plan) -> list[str]:
                 f"`deepunlearn runs --kind attack --name {name}` lists what it found{more}"
             )
     return said
-
-
-def printed(tables: Sequence[Table], form: str, out: Path | None) -> Result:
-    """Tables for the terminal, or as text in one of `FORMATS`, or in a file.
-
-    Raises:
-        UsageFailure: no such format, or the file cannot be written.
-    """
-    chosen = chosen_format(form, out)
-    return written(render_all(tables, chosen), out) if chosen else Result(tables=tables)
 
 
 def chosen_format(form: str, out: Path | None) -> str | None:

@@ -12,12 +12,14 @@ from deepunlearn_cli.attacks.ulira import OTHERS, OWN, ULiRA
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli import ulira_from
 from deepunlearn_cli.cli.app import attack_app
+from deepunlearn_cli.cli.audit_rows import place_of
 from deepunlearn_cli.cli.bundles import Running
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, read_precision
 from deepunlearn_cli.cli.setting import SettingOptions
+from deepunlearn_cli.cli.showing import Showing
 from deepunlearn_cli.cli.sitting import Sitting
 from deepunlearn_cli.cli.source import title, titles
 from deepunlearn_cli.cli.tuned import Tuned
@@ -109,6 +111,7 @@ def ulira(
     preset: Tuned,
     verdict: VerdictOptions,
     figure: Figure = None,
+    showing: Showing,
     no_augment: o.NoAugment = False,
     precision: o.Precision = None,
     file: FiguresOption = None,
@@ -134,11 +137,13 @@ def ulira(
     params_for(asked, settings_asked if asked else {})
     attack = ULiRA.build(params)
     hyper = attack.params()
+    showing.check()
     _check_figure(figure)
     if file:
         ulira_from.check_alone(setting, running, sitting)
         with ulira_from.opened(file, session, setting, asked, hyper) as (there, draws):
-            return replace(_analysed(there, attack, rule, draws, figure), ids=None)  # of runs elsewhere
+            said = _analysed(there, attack, rule, draws, figure)
+            return showing.shown(replace(said, ids=None))  # of runs elsewhere
     read = setting.read(session)
     chosen = read_precision(precision, running.device)
     with (
@@ -170,7 +175,7 @@ def ulira(
             named = [refs.look_up(one, runner, setting.wanted()).recipe for one in read]
             told = requested.of_methods(runner.store, named, result.tables[0].rows, rule.metrics)
             result.notes = [*result.notes, *told]
-        return result
+        return showing.shown(result)
 
 
 def _check_figure(figure: Path | None) -> None:
@@ -197,7 +202,8 @@ def _analysed(
     from deepunlearn_cli.studies.audit import findings_of
 
     controls = {one.method: findings_of(one.run) for one in analyses if one.method in CONTROLS and one.run}
-    rows = sorted((_row(one, attack, rule, controls) for one in analyses), key=_order)
+    place = place_of([one.run for one in analyses if one.run])
+    rows = sorted((place | _row(one, attack, rule, controls) for one in analyses), key=_order)
     drawn = [row for row in rows if row["histogram"]]
     if figure:
         from deepunlearn_cli.reporting import figures

@@ -13,6 +13,7 @@ from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bundles import FileData, Making, Models
 from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.completing import complete_models_of_store
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import check_out, deliver, possible
 from deepunlearn_cli.cli.parameter import option
@@ -41,7 +42,7 @@ class Steps(Stepping, Tuned):
         option(
             metavar="REF",
             help="Of single-gradient: an earlier checkpoint, for the weights that `train --track` keeps.",
-            autocompletion=o.complete_refs,
+            autocompletion=complete_models_of_store,
             rich_help_panel=o.TRAINING,
         ),
     ] = None

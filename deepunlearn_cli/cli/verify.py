@@ -62,7 +62,7 @@ def verify(
     notes = [f"{len(ids or store.ids())} runs checked, {len(problems)} problems"]
     notes += [] if refs else [*_lines(store), *_not_here(store)]
     if left := store.leftovers():
-        notes.append(f"{len(left)} leftovers of killed processes: deepunlearn prune --leftovers")
+        notes.append(f"{len(left)} leftovers of killed processes: `deepunlearn prune --leftovers`")
     tables = [problem_table(problems)] if problems else []
     return Result(tables=tables, notes=notes, code=_code(problems))
 

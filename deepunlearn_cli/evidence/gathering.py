@@ -20,7 +20,7 @@ from deepunlearn_cli.evidence.standing import Standing
 from deepunlearn_cli.evidence.statement import Subject
 from deepunlearn_cli.execution import forgetting
 from deepunlearn_cli.store.ledger import UNLEARNED
-from deepunlearn_cli.store.requests import of_run
+from deepunlearn_cli.store.requests import of_audit
 from deepunlearn_cli.store.run import WEIGHTS
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def chain_of(
 
 def _earlier(one: forgetting.Request, entries: Sequence[Entry]) -> dict[str, Any]:
     """What is said of a request before: no hash of its forget set."""
-    known = [request.id for request in of_run(entries, one.run)]
+    known = [request.id for request in of_audit(entries, [one.run], one.sha256)]
     return {"number": one.number, "requests": known, "pictures": one.count, "method": one.method}
 
 

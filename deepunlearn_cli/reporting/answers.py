@@ -35,11 +35,11 @@ def answers(rows: Sequence[Row], many: int = FEW) -> list[str]:
     if len(judged) == 1:
         return _whole(judged[0])
     if len(judged) <= many:
-        return [answer(row, _who(row)) for row in judged] + [claim(row, _who(row)) for row in claims]
+        return [answer(row, who_of(row)) for row in judged] + [claim(row, who_of(row)) for row in claims]
     counts = {word: sum(row["verdict"] == word for row in judged) for word in VERDICTS}
     counted = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     blind = sum(bool(row["uninformative"]) for row in judged)
-    broken = [claim(row, _who(row)) for row in claims if row["claim"]["broken"]]
+    broken = [claim(row, who_of(row)) for row in claims if row["claim"]["broken"]]
     held = [f"guarantees: {len(claims)} held against scores, {len(broken)} broken"] if claims else []
     return [
         f"{counted}{f'; {blind} PASS that doing nothing would get as well' if blind else ''}",
@@ -67,14 +67,14 @@ def headed(row: Row) -> str:
 
 def _whole(row: Row) -> list[str]:
     """A single answer, a line for each thing that a person asks."""
-    found = answer(row, _who(row)).partition(": ")
+    found = answer(row, who_of(row)).partition(": ")
     lines = [f"{found[0]}: {meant(row)}", found[2]]
     if row["verdict"] == "FAIL" and not _broken(row):
         lines.append(f"that is, {side_of(row['metric'], row['gap'])}")
     if row["class_matched"]:
         lines.append("unseen samples are weighted to the forgotten ones' classes")
     if row["claim"]:
-        lines.append(claim(row, _who(row)))
+        lines.append(claim(row, who_of(row)))
     return [*lines, *(f"next: {one}" for one in following(row))]
 
 
@@ -149,5 +149,6 @@ def _broken(row: Row) -> bool:
     return bool(row["claim"] and row["claim"]["broken"])
 
 
-def _who(row: Row) -> str:
+def who_of(row: Row) -> str:
+    """Whom an answer is about."""
     return f"{row['method']} seed {row['seed']}" if row["seed"] is not None else str(row["method"])

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from deepunlearn_cli.core.score import Score
-from deepunlearn_cli.reporting.table import Column, Row, Table
+from deepunlearn_cli.reporting.answers import answer, who_of
+from deepunlearn_cli.reporting.table import FAILED, OPEN, PASSED, Column, Finding, Row, Table
 
 LAYOUT = 4  # of an audit's row, whichever the attack
 ROUNDING = 1e-6  # of ends that are whole hundredths
-SHORT_ID = 8  # digits of an id that are shown; any unambiguous prefix is accepted
 
 
-def audit_table(rows: Sequence[Row], attack: str, heading: str, scores: Sequence[Score]) -> Table:
+def audit_table(
+    rows: Sequence[Row], attack: str, heading: str, scores: Sequence[Score], *, accepted: bool = False
+) -> Table:
     """One row per attacked model, figures with their 95 % intervals; the gap's is 90 %, as its test's.
 
     Args:
         attack: its public name.
         heading: what it is, and what its figures mean.
         scores: those of it that are shown.
+        accepted: whether a PASS that doing nothing would get as well will do.
     """
     columns = [
         *which(),
@@ -27,16 +30,52 @@ def audit_table(rows: Sequence[Row], attack: str, heading: str, scores: Sequence
         Column("gap", _gap, right=True),
         Column("verdict", _verdict),
     ]
-    return Table(f"deepunlearn.{attack}/{LAYOUT}", heading, columns, rows, _notes(rows, scores))
+    notes = _notes(rows, scores)
+    return Table(
+        f"deepunlearn.{attack}/{LAYOUT}",
+        heading,
+        columns,
+        rows,
+        notes,
+        of_what(),
+        WHICH,
+        _judge(accepted=accepted),
+    )
+
+
+def _judge(*, accepted: bool) -> Callable[[Row], Finding | None]:
+    def judge(row: Row) -> Finding | None:
+        who = who_of(row)
+        return finding(row, who, answer(row, who), accepted=accepted)
+
+    return judge
+
+
+def finding(row: Row, who: str, text: str, *, accepted: bool = False) -> Finding | None:
+    """What a verdict means for a CI job; a control has none."""
+    if not row["verdict"]:
+        return None
+    open_ = row["verdict"] == "INCONCLUSIVE" or (row["uninformative"] and not accepted)
+    outcome = FAILED if row["verdict"] == "FAIL" else OPEN if open_ else PASSED
+    return Finding(outcome, who, text)
 
 
 def which() -> list[Column]:
     """The model that a row is about."""
     return [
-        Column("run", lambda r: str(r["target"] or r["source"])[:SHORT_ID]),
+        Column("run", lambda r: str(r["target"] or r["source"]), id=True),
         Column("method", lambda r: str(r["method"])),
         Column("seed", lambda r: "" if r["seed"] is None else str(r["seed"]), right=True),
     ]
+
+
+WHICH = 3  # columns that name the model
+
+
+def of_what() -> list[Column]:
+    """The data, the architecture and the forget set that a row is about; saved scores tell none."""
+    names = {"dataset": "dataset", "model": "model", "forget": "forget_label"}
+    return [Column(header, lambda r, name=name: str(r.get(name) or "")) for header, name in names.items()]  # type: ignore[misc]
 
 
 def figure(score: Score) -> Column:
@@ -107,7 +146,8 @@ def slice_table(rows: Sequence[Row], attack: str, title: str) -> Table:
         Column("accuracy (95 %)", lambda r: _flat(r, "accuracy"), right=True),
         Column("AUC (95 %)", lambda r: _flat(r, "auc"), right=True),
     ]
-    return Table(f"deepunlearn.{attack}-class/1", f"{title} within each class", columns, rows)
+    heading = f"{title} within each class"
+    return Table(f"deepunlearn.{attack}-class/1", heading, columns, rows, (), of_what(), WHICH + 1)
 
 
 def _flat(row: Row, name: str) -> str:
@@ -127,7 +167,7 @@ def exposed_table(rows: Sequence[Row], attack: str) -> Table:
         Column("on the control", lambda r: _share(r["control_percentile"]), right=True),
     ]
     title = "Most exposed: larger scores look more like members; share of unseen samples below each"
-    return Table(f"deepunlearn.{attack}-sample/1", title, columns, rows)
+    return Table(f"deepunlearn.{attack}-sample/1", title, columns, rows, (), of_what(), WHICH + 1)
 
 
 def _share(value: float | None) -> str:

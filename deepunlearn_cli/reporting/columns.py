@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.pairs import Pair
 from deepunlearn_cli.reporting.spreads import Spread
-from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row
+from deepunlearn_cli.reporting.table import OPEN, PASSED, UNKNOWN, Column, Fields, Finding, Row
 
-LABEL_WIDTH, PAIR_WIDTH = 13, 24  # characters on a terminal, so that tables fit 100 columns
+PLACE = ("dataset", "model", "forget")  # of a pair, and of a row that is about one
 
 
 def method_column() -> Column:
     """Title and configuration of a method, a line for each hyperparameter."""
-    return Column("method", _method, width=LABEL_WIDTH)
+    return Column("method", _method)
 
 
 def _method(row: Row) -> str:
@@ -24,26 +24,28 @@ def _method(row: Row) -> str:
     return "\n".join((title, *config.split()))
 
 
-def lettered_method_column(every: Sequence[Pair]) -> Column:
-    """The method; with several pairs behind the pair's letter, which `letter_notes` explains."""
-    if len(every) == 1:
-        return method_column()
-    letters = {pair.label: _letter(i) for i, pair in enumerate(every)}
-    return Column("method", lambda row: f"{letters[row['pair']]} {_method(row)}", width=LABEL_WIDTH + 2)
+def place_of(every: Sequence[Pair]) -> Fields:
+    """Dataset, model and forget set of a row about one pair, or what there is of each in several."""
+    names = (*PLACE, "setting")
+    told = {name: dict.fromkeys(one.place[name] for one in every if one.place[name]) for name in names}
+    return {name: ", ".join(values) for name, values in told.items()}
 
 
-def letter_notes(every: Sequence[Pair]) -> list[str]:
-    """What the letters of `lettered_method_column` mean."""
-    return [f"{_letter(i)}: {pair.label}" for i, pair in enumerate(every)] if len(every) > 1 else []
+def place_columns(rows: Sequence[Row]) -> list[Column]:
+    """Which pair a row is about: dataset, model, forget set; the setting where these are those of several."""
+    names = [*PLACE, *(["setting"] if any(row.get("setting") for row in rows) else [])]
+    return [Column(name, lambda row, name=name: str(row[name] or "")) for name in names]  # type: ignore[misc]
 
 
-def _letter(index: int) -> str:
-    return chr(ord("A") + index) if index < 26 else str(index + 1)
-
-
-def pair_column() -> Column:
-    """Dataset, model and forget set."""
-    return Column("pair", lambda row: str(row["pair"]), width=PAIR_WIDTH)
+def usable(row: Row) -> Finding | None:
+    """Whether a method gave a usable model wherever it was run; controls are not asked."""
+    if row["control"]:
+        return None
+    runs = row["n"] + row["failed"]
+    if row["failed"]:
+        why = f"{row['failed']} of {runs} runs gave no usable model"
+        return Finding(OPEN, row["label"], f"{row['label']}: {why}")
+    return Finding(PASSED, row["label"], f"{row['label']}: {runs} usable runs", told=False)
 
 
 def runs_column() -> Column:

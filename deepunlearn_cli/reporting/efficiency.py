@@ -10,7 +10,15 @@ import math
 from collections.abc import Iterator, Sequence
 
 from deepunlearn_cli.core.facts import FACTS, Fact
-from deepunlearn_cli.reporting.columns import method_column, pair_column, runs_column, spread_text
+from deepunlearn_cli.reporting.columns import (
+    PLACE,
+    method_column,
+    place_columns,
+    place_of,
+    runs_column,
+    spread_text,
+    usable,
+)
 from deepunlearn_cli.reporting.measures import MEASURES, comparable
 from deepunlearn_cli.reporting.pairs import (
     Pair,
@@ -45,8 +53,9 @@ def efficiency_table(records: Sequence[Record]) -> Table:
     notes = [*_notes(every, compared, rows, facts), *common_notes(every)]
     where = f" on {compared[0].label}" if len(compared) == 1 else ""
     title = f"Table 2: run-time efficiency{where}, T(retrain) / T(method)"
-    columns = [*([] if where else [pair_column()]), *_columns(), *map(_fact_column, facts)]
-    return Table("deepunlearn.report.rte/1", title, columns, [*rows, *averages], notes)
+    columns = [*_columns(), *map(_fact_column, facts)]
+    rows, keys = [*rows, *averages], place_columns(rows)
+    return Table("deepunlearn.report.rte/1", title, columns, rows, notes, keys, judge=usable)
 
 
 def _rows(pair: Pair) -> list[Fields]:
@@ -58,6 +67,7 @@ def _row(pair: Pair, runs: Runs) -> Fields:
     good = [run for run in runs.values() if run.usable]
     row = {
         "pair": pair.label,
+        **place_of([pair]),
         **identity(next(iter(runs.values()))),
         "n": len(good),
         "failed": len(runs) - len(good),
@@ -99,7 +109,8 @@ def _average(group: Sequence[Row]) -> Fields:
     speeds = _over_pairs(group, RTE.key) | {"incomparable": odd} | _over_pairs(group, RTE_WORK.key)
     # facts of different data (their seconds, say) do not add up
     facts = {name: value for fact in DECLARED for name, value in NO_SPREAD.fields(fact.name).items()}
-    return {"pair": AVERAGE, **kept, **totals, **speeds, **facts}
+    place = {**dict.fromkeys(PLACE, ""), "setting": "", PLACE[0]: AVERAGE}
+    return {"pair": AVERAGE, **place, **kept, **totals, **speeds, **facts}
 
 
 def _over_pairs(group: Sequence[Row], name: str) -> Fields:

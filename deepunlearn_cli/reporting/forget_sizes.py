@@ -82,7 +82,7 @@ def _row(label: str, measure: Measure, key: RowKey, rows: Mapping[float, Mapping
     own = {share: by_key[key] for share, by_key in rows.items() if key in by_key}
     first, name = next(iter(own.values())), measure.name
     row: Fields = {"pair": label, "measure": name}
-    row |= {field: first[field] for field in ("label", "method", "config", "control")}
+    row |= {field: first[field] for field in ("dataset", "model", "label", "method", "config", "control")}
     for share in rows:
         of = own.get(share, {})
         row |= {f"{share:g}_{end}": of.get(f"{name}_{end}", math.nan) for end in ("mean", "sd")}
@@ -97,7 +97,11 @@ def _known(row: Row, levels: Levels) -> bool:
 
 def _table(label: str, measure: Measure, rows: Sequence[Row], shares: Sequence[float]) -> Table:
     columns = [method_column(), *[_column(share, measure) for share in shares]]
-    return Table("deepunlearn.report.sizes/1", f"{measure.heading} ({label})", columns, rows)
+    keys = [
+        Column(name, lambda row, name=name: str(row[name]))  # type: ignore[misc]
+        for name in ("dataset", "model", "measure")
+    ]
+    return Table("deepunlearn.report.sizes/1", f"{measure.heading} ({label})", columns, rows, (), keys)
 
 
 def _column(share: float, measure: Measure) -> Column:

@@ -19,7 +19,10 @@ from typing import Any
 
 from deepunlearn_cli.core.errors import unknown
 from deepunlearn_cli.core.names import guarded, in_json, printable
+from deepunlearn_cli.reporting.findings import junit, listed
 from deepunlearn_cli.reporting.table import Row, Table
+
+GITHUB = "github"  # for a job's summary
 
 # what pdflatex does not know by itself, or prints as something else
 LATEX = {"±": r"$\pm$", "≈": r"$\approx$", "\u2013": "--", "|": r"\textbar{}"}
@@ -89,6 +92,7 @@ def _tabulated(style: str) -> Callable[[Table], str]:
     def text(table: Table) -> str:
         from tabulate import tabulate
 
+        table = table.told()
         aligned = ["right" if column.right else "left" for column in table.columns]
         body = _flat(table)
         return tabulate(
@@ -115,6 +119,7 @@ def _on_one_line(text: str) -> str:
 
 def _markdown(table: Table) -> str:
     """With what would end a cell escaped."""
+    table = table.told()
     columns = [
         replace(column, header=_piped(column.header), text=partial(_escaped, column.text))
         for column in table.columns
@@ -124,8 +129,8 @@ def _markdown(table: Table) -> str:
 
 
 def _github(table: Table) -> str:
-    """For a job's summary (`>> $GITHUB_STEP_SUMMARY`): markdown under a heading."""
-    return f"### {table.title or table.name}\n\n{_markdown(table)}"
+    """For a job's summary: markdown under a heading, the answers first."""
+    return "\n\n".join(filter(None, (f"### {table.title or table.name}", listed(table), _markdown(table))))
 
 
 def _escaped(text: Callable[[Row], str], row: Row) -> str:
@@ -144,6 +149,7 @@ def _latex(table: Table) -> str:
 
 
 def _tsv(table: Table) -> str:
+    table = table.keyed()
     return "\n".join("\t".join(line) for line in [_headers(table), *_flat(table)])
 
 
@@ -214,7 +220,8 @@ FORMATS = {
     one.name: one
     for one in (
         Format("markdown", _each(_markdown), ".md"),
-        Format("github", _each(_github)),
+        Format(GITHUB, _each(_github)),
+        Format("junit", junit, ".xml"),
         Format("latex", _each(_latex), ".tex"),
         Format("html", _each(_tabulated("html")), ".html"),
         Format("csv", _csvs, ".csv"),

@@ -182,7 +182,7 @@ def _times_less(fact: str) -> Figure:
     return figure
 
 
-NOT_ATTACKED = "not attacked yet; deepunlearn attack umia {id}"
+NOT_ATTACKED = "not attacked yet; `deepunlearn attack umia {id}`"
 NO_OUTPUTS = "no outputs are kept of {id} or of its retrained model"
 NOT_LEARNED = f"{NO_OUTPUTS}, or an attack on one of them cannot tell retain from test pictures"
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.core.recipe import DO_NOTHING
+from deepunlearn_cli.reporting.columns import place_columns, place_of
 from deepunlearn_cli.reporting.measures import SHEET, Measure, measures_of
 from deepunlearn_cli.reporting.pairs import Pair, pairs
 from deepunlearn_cli.reporting.records import Record
@@ -33,7 +34,13 @@ def run_table(records: Sequence[Record], run_id: str) -> Table:
     ]
     rows = [_row(measure, pair, run) for measure in measures_of(SHEET)]
     title = f"{run.label} on {pair.label}, seed {run.seed} (run {run.id})"
-    return Table("deepunlearn.report.run/1", title, columns, rows, _notes(pair, run, rows))
+    keys = [
+        Column("run", lambda row: str(row["id"]), id=True),
+        *place_columns(rows),
+        Column("method", lambda row: str(row["method"])),
+        Column("seed", lambda row: str(row["seed"]), right=True),
+    ]
+    return Table("deepunlearn.report.run/1", title, columns, rows, _notes(pair, run, rows), keys)
 
 
 def _find(records: Sequence[Record], run_id: str) -> tuple[Pair, Record]:
@@ -58,6 +65,9 @@ def _row(measure: Measure, pair: Pair, run: Record) -> Fields:
         "measure": measure.name,
         "title": measure.heading,
         "id": run.id,
+        "method": run.method,
+        "seed": run.seed,
+        **place_of([pair]),
         **figures,
         **_intervals(measure, {"run": run, "retrained": retrained, "original": original}),
         "gap": math.nan if measure.ratio else figures["run"] - figures["retrained"],
@@ -104,7 +114,7 @@ def _gap(row: Row) -> str:
 
 
 def _notes(pair: Pair, run: Record, rows: Sequence[Row]) -> list[str]:
-    missing = [] if run.seed in pair.retrained else [f"no retrained model: {pair.retrain_command()}"]
+    missing = [] if run.seed in pair.retrained else [f"no retrained model: {pair.retrain_cure()}"]
     failed = [] if run.usable else [f"no usable model: {run.fault}"]
     return [
         *failed,
@@ -113,7 +123,7 @@ def _notes(pair: Pair, run: Record, rows: Sequence[Row]) -> list[str]:
         "95 %: of the run's figure, over the pictures that were asked about",
         "gap: the run less the retrained model of its seed; noise: what two retrained models of different "
         "seeds stay within, in 95 % of the pairs; ≈ the gap is within it",
-        f"deepunlearn show {run.id}: everything on record; deepunlearn attack umia {run.id}: a verdict",
+        f"`deepunlearn show {run.id}`: everything on record; `deepunlearn attack umia {run.id}`: a verdict",
     ]
 
 

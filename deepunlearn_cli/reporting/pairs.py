@@ -35,6 +35,13 @@ class Pair:
     older: int
 
     @property
+    def place(self) -> Fields:
+        """Dataset, model and forget set; `setting` only where that of several pairs is the same."""
+        run, (_, mark, setting) = self.any, self.label.rpartition(" #")
+        about = {"dataset": run.dataset, "model": run.model, "forget": run.forget_label}
+        return {**about, "setting": f"#{setting}" if mark else ""}
+
+    @property
     def any(self) -> Record:
         """Some record, for what all share."""
         return next(self.runs())
@@ -57,6 +64,11 @@ class Pair:
         started = {one.original: one.seed in self.retrained for one in self.runs() if one.original}
         originals = " ".join([key for key, done in started.items() if not done] or started)
         return f"deepunlearn unlearn {originals} --method {RETRAIN} --forget {quote(run.forget_label)}"
+
+    def retrain_cure(self) -> str:
+        """The same within a sentence: a command between backticks is to be copied."""
+        said = self.retrain_command()
+        return said if self.any.file else f"`{said}`"
 
 
 def pairs(records: Sequence[Record]) -> list[Pair]:
@@ -124,9 +136,7 @@ def with_retrained(every: Sequence[Pair]) -> list[Pair]:
 def left_out(every: Sequence[Pair]) -> list[str]:
     """A note for each pair without a retrained model, with the command that makes it."""
     bare = (pair for pair in every if not pair.retrained)
-    return shortened(
-        [f"left out: {p.label} has no usable retrained model; {p.retrain_command()}" for p in bare]
-    )
+    return shortened([f"left out: {p.label} has no usable retrained model; {p.retrain_cure()}" for p in bare])
 
 
 def common_notes(every: Sequence[Pair]) -> list[str]:
@@ -156,7 +166,7 @@ def unpaired(compared: Sequence[Pair], what: str) -> list[str]:
         lone = sorted({run.seed for run in pair.runs() if run.usable} - set(pair.retrained))
         if lone:
             seeds = f"seed {', '.join(map(str, lone))} on {pair.label}"
-            notes.append(f"{what} leaves out {seeds}: no usable retrained model; {pair.retrain_command()}")
+            notes.append(f"{what} leaves out {seeds}: no usable retrained model; {pair.retrain_cure()}")
     return shortened(notes)
 
 

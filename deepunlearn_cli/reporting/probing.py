@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deepunlearn_cli.core.score import Score
-from deepunlearn_cli.reporting.audits import figure, which
-from deepunlearn_cli.reporting.table import Column, Row, Table
+from deepunlearn_cli.reporting.audits import WHICH, figure, finding, of_what, which
+from deepunlearn_cli.reporting.table import Column, Finding, Row, Table
 
 LAYOUT = 1  # of a row
 
@@ -27,7 +27,12 @@ def probe_table(rows: Sequence[Row], attack: str, heading: str, scores: Sequence
     sizes = sorted({row["n"] for row in rows})
     span = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     notes = [f"{span} forgotten pictures; intervals: 95 %"]
-    return Table(f"deepunlearn.{attack}/{LAYOUT}", heading, columns, rows, notes)
+    return Table(f"deepunlearn.{attack}/{LAYOUT}", heading, columns, rows, notes, of_what(), WHICH, _finding)
+
+
+def _finding(row: Row) -> Finding | None:
+    who = f"{row['method']} seed {row['seed']}"
+    return finding(row, who, _answer(row)) if row["verdict"] else None
 
 
 def answers(rows: Sequence[Row]) -> list[str]:

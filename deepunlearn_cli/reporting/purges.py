@@ -55,10 +55,10 @@ def purge_table(rows: Sequence[PurgeRow]) -> Table:
     columns = [
         Column("state", lambda r: str(r["state"])),
         Column("what", lambda r: str(r["what"])),
-        Column("where", lambda r: str(r["where"]), width=34),
+        Column("where", lambda r: str(r["where"])),
         Column("pictures", lambda r: _number(r["pictures"]), right=True),
         Column("bytes", lambda r: _number(r["bytes"]), right=True),
-        Column("why", lambda r: str(r["why"]), width=44),
+        Column("why", lambda r: str(r["why"])),
     ]
     return Table("deepunlearn.purge/1", "", columns, rows)
 

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 from deepunlearn_cli.reporting.certainty import UNKNOWN_FIRMNESS, Firmness, firmness
 from deepunlearn_cli.reporting.clustering import LINKAGES, check_linkage
-from deepunlearn_cli.reporting.columns import measure_column, method_column, runs_column
+from deepunlearn_cli.reporting.columns import (
+    measure_column,
+    method_column,
+    place_columns,
+    place_of,
+    runs_column,
+    usable,
+)
 from deepunlearn_cli.reporting.groups import GROUP_NAMES, Counts, Groups, dense_ranks, groups
 from deepunlearn_cli.reporting.letters import abridged
 from deepunlearn_cli.reporting.measures import PAPERS, Measure, find_metric
@@ -55,7 +62,8 @@ def rank(records: Sequence[Record], metrics: Sequence[str] = PAPERS, linkage: st
     notes = [*rank_notes(every, compared, measures, grouped, linkage), *firm_notes(rows, measures)]
     where = compared[0].label if len(compared) == 1 else f"{len(compared)} pairs"
     columns = _columns(measures, single=len(compared) == 1)
-    return Table("deepunlearn.rank/1", f"Table 1: ranking on {where}", columns, rows, notes)
+    title, keys = f"Table 1: ranking on {where}", place_columns(rows)
+    return Table("deepunlearn.rank/1", title, columns, rows, notes, keys, judge=usable)
 
 
 def _ranking(measure: Measure, compared: Sequence[Pair], linkage: str) -> Ranking:
@@ -79,7 +87,7 @@ def _row(key: MethodKey, sample: Record, compared: Sequence[Pair], rankings: Seq
     runs = [run for pair in compared for run in pair.methods.get(key, {}).values()]
     good = sum(run.usable for run in runs)
     n_pairs = sum(key in pair.methods for pair in compared)
-    row = identity(sample) | {"n": good, "failed": len(runs) - good, "n_pairs": n_pairs}
+    row = identity(sample) | place_of(compared) | {"n": good, "failed": len(runs) - good, "n_pairs": n_pairs}
     for ranking in rankings:
         row |= _by_measure(key, ranking)
     return row | {"pairs": _by_pair(key, compared, rankings)}

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.evaluation.removal import Removal, distance
-from deepunlearn_cli.reporting.columns import measure_column, method_column
+from deepunlearn_cli.reporting.columns import measure_column, method_column, place_columns, place_of, usable
 from deepunlearn_cli.reporting.measures import MEASURES, Measure, attacked
 from deepunlearn_cli.reporting.pairs import Pair, Runs, common_notes, identity, pairs
 from deepunlearn_cli.reporting.records import Record
@@ -70,15 +70,16 @@ def _table(pair: Pair, removals: Removals) -> Table:
     columns = [method_column(), *[measure_column(one.name, one) for one in shown]]
     columns.append(Column("called now, %", _answers))
     title = f"Removed class: {pair.label}"
-    return Table("deepunlearn.report.classes/1", title, columns, rows, _notes(pair, rows, floors[SHARES]))
+    notes, keys = _notes(pair, rows, floors[SHARES]), place_columns(rows)
+    return Table("deepunlearn.report.classes/1", title, columns, rows, notes, keys, judge=usable)
 
 
 def _row(
     pair: Pair, runs: Runs, measures: Sequence[Measure], removals: Removals, floors: Mapping[str, float]
 ) -> Fields:
     good = {seed: run for seed, run in runs.items() if run.usable and run.id in removals}
-    row = {"pair": pair.label, **identity(next(iter(runs.values()))), "n": len(good)}
-    row["failed"] = len(runs) - len(good)
+    row = {"pair": pair.label, **place_of([pair]), **identity(next(iter(runs.values())))}
+    row |= {"n": len(good), "failed": len(runs) - len(good)}
     for measure in measures:
         row |= measured(measure, good, pair.retrained).fields(measure.name)
     for name, floor in floors.items():
@@ -105,7 +106,7 @@ def _answers(row: Row) -> str:
 
 def _notes(pair: Pair, rows: Sequence[Row], floor: float) -> list[str]:
     failed = sum(row["failed"] for row in rows)
-    bare = [] if pair.retrained else [f"no usable retrained model; {pair.retrain_command()}"]
+    bare = [] if pair.retrained else [f"no usable retrained model; {pair.retrain_cure()}"]
     near = [] if math.isnan(floor) else [f"≈ TV within 95 % of the pairs of retrained models ({floor:.2f})"]
     known = any(not math.isnan(row[f"{ATTACK}_mean"]) for row in rows)
     return [
@@ -118,6 +119,6 @@ def _notes(pair: Pair, rows: Sequence[Row], floor: float) -> list[str]:
         *near,
         *bare,
         *([f"{failed} failed runs are left out"] if failed else []),
-        *([] if known else ["U-MIA: not attacked yet; deepunlearn attack umia REF --against class"]),
+        *([] if known else ["U-MIA: not attacked yet; `deepunlearn attack umia REF --against class`"]),
         *common_notes([pair]),
     ]

@@ -7,20 +7,19 @@ from typing import Any
 
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
 
-ID_WIDTH, VERDICT_WIDTH, WHAT_WIDTH = 22, 12, 52  # characters on a terminal, so that tables fit 100 columns
 SHOWN = 12  # hex digits of a hash
 
 
 def request_table(rows: Sequence[Row]) -> Table:
     """A line a request; rows as `cli/requests.py` makes them."""
     columns = [
-        Column("request", lambda r: str(r["request"]), width=ID_WIDTH),
+        Column("request", lambda r: str(r["request"])),
         Column("state", lambda r: str(r["state"])),
         Column("since", lambda r: day(r[r["state"]])),
         Column("received", lambda r: day(r["received"])),
         Column("days", lambda r: str(r["age_days"]), right=True),
         Column("method", _methods),
-        Column("verdict", _verdicts, width=VERDICT_WIDTH),
+        Column("verdict", _verdicts),
         Column("forget", lambda r: str((r["forget"] or {}).get("count", "")), right=True),
     ]
     same = any(run["uninformative"] for row in rows for run in row["runs"])
@@ -34,7 +33,7 @@ def entry_table(rows: Sequence[Row], title: str) -> Table:
         Column("line", lambda r: str(r["number"]), right=True),
         Column("when (UTC)", lambda r: str(r["at"]).replace("T", " ").removesuffix("Z")),
         Column("event", lambda r: str(r["event"])),
-        Column("what", _what, width=WHAT_WIDTH),
+        Column("what", _what),
     ]
     return Table("deepunlearn.ledger/1", title, columns, rows)
 

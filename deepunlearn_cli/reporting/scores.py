@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from deepunlearn_cli.reporting.columns import (
-    letter_notes,
-    lettered_method_column,
     measure_column,
+    method_column,
+    place_columns,
+    place_of,
     runs_column,
+    usable,
 )
 from deepunlearn_cli.reporting.measures import MEASURES, RETENTION, SCORES, SEEDS, Measure, measures_of
 from deepunlearn_cli.reporting.pairs import (
@@ -54,10 +56,11 @@ def _table(records: Sequence[Record], what: str, shown: Sequence[Measure]) -> Ta
     every = pairs(records)
     rows = [row for pair in every for row in score_rows(pair)]
     where = every[0].label if len(every) == 1 else f"{len(every)} pairs"
-    columns = [lettered_method_column(every), runs_column()]
+    columns = [method_column(), runs_column()]
     columns += [measure_column(measure.name, measure) for measure in shown]
     title = f"Scores ({what}) on {where}"
-    return Table("deepunlearn.report.scores/1", title, columns, rows, _notes(every, shown))
+    notes, keys = _notes(every, shown), place_columns(rows)
+    return Table("deepunlearn.report.scores/1", title, columns, rows, notes, keys, judge=usable)
 
 
 def score_rows(pair: Pair) -> list[Fields]:
@@ -69,7 +72,8 @@ def score_rows(pair: Pair) -> list[Fields]:
 
 def _row(pair: Pair, runs: Runs, floors: Mapping[str, float]) -> Fields:
     good = sum(run.usable for run in runs.values())
-    row = {"pair": pair.label, **identity(next(iter(runs.values()))), "n": good, "failed": len(runs) - good}
+    row = {"pair": pair.label, **place_of([pair]), **identity(next(iter(runs.values())))}
+    row |= {"n": good, "failed": len(runs) - good}
     for measure in RECORDED:
         row |= measured(measure, runs, pair.retrained).fields(measure.name)
     for name, floor in floors.items():
@@ -79,13 +83,12 @@ def _row(pair: Pair, runs: Runs, floors: Mapping[str, float]) -> Fields:
 
 def _notes(every: Sequence[Pair], shown: Sequence[Measure]) -> list[str]:
     bare = [
-        f"no usable retrained model for {pair.label}; {pair.retrain_command()}"
+        f"no usable retrained model for {pair.label}; {pair.retrain_cure()}"
         for pair in every
         if not pair.retrained
     ]
     gaps = ", ".join(measure.title for measure in RECORDED if measure.signed)
     return [
-        *letter_notes(every),
         f"accuracies and U-MIA in percent, mean±sd over seeds; gaps ({gaps}) in points against the "
         "retrained model of the same seed; ≈ within 95 % of the differences between two retrained models",
         *shortened(bare),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deepunlearn_cli.reporting.columns import PLACE
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
 
 FLATTERED = "read the validation pictures that trials are judged on, which flatters dVA and discernibility"
@@ -13,17 +14,16 @@ SHOWN = 3  # hyperparameters, of those that mattered most
 def sweep_table(rows: Sequence[Row]) -> Table:
     """A row per study; `--json` also gives the whole Pareto set, with the losses of each point."""
     columns = [
-        Column("pair", _pair),
         Column("method", lambda r: str(r["method"])),
-        Column("sampler", lambda r: f"{r['sampler']} {r['seed']}"),
+        Column("sampler", lambda r: f"{r['sampler']} {r['seed']}", spare=True),
         Column("trials", _trials, right=True),
-        Column("failed", lambda r: str(r["failed"]), right=True),
+        Column("failed", lambda r: str(r["failed"]), right=True, spare=True),
         Column("searched", lambda r: value_cell(r["searched"]), right=True),
         Column("confirmed", lambda r: value_cell(r["confirmed"], r["confirmed_sd"]), right=True),
         Column("defaults", lambda r: value_cell(r["confirmed_defaults"]), right=True),
         Column("best setting", setting_cell),
         Column("matters most", _importances),
-        Column("Pareto", lambda r: str(len(r["pareto"])), right=True),
+        Column("Pareto", lambda r: str(len(r["pareto"])), right=True, spare=True),
     ]
     readers = dict.fromkeys(str(r["method"]) for r in rows if r["reads_judge"])
     notes = [
@@ -33,7 +33,7 @@ def sweep_table(rows: Sequence[Row]) -> Table:
         "matters most: share of each hyperparameter in what the trials differ by (PED-ANOVA); Pareto: trials "
         "that no other beats in all four losses (--json lists them)",
     ]
-    return Table("deepunlearn.report.sweep/1", "Sweeps", columns, rows, notes)
+    return Table("deepunlearn.report.sweep/1", "Sweeps", columns, rows, notes, _places())
 
 
 def candidates_table(rows: Sequence[Row]) -> Table:
@@ -50,7 +50,10 @@ def candidates_table(rows: Sequence[Row]) -> Table:
         "norm of the four losses, 0 is best; searched: in the search, confirmed: on fresh seeds, mean±sd; "
         "a search's best figure is too good to be true, so the choice is made on the fresh ones"
     ]
-    return Table("deepunlearn.sweep/1", "Tuned settings", columns, rows, notes)
+    keys = [Column("study", lambda r: str(r["study"]))]
+    if any("choice" in row for row in rows):
+        keys.append(Column("choice", lambda r: str(r["choice"]), right=True))
+    return Table("deepunlearn.sweep/1", "Tuned settings", columns, rows, notes, keys, lead=3)
 
 
 def studies_table(rows: Sequence[Row]) -> Table:
@@ -61,7 +64,7 @@ def studies_table(rows: Sequence[Row]) -> Table:
         Column("model", lambda r: str(r["model"])),
         Column("forget", lambda r: str(r["forget"])),
         Column("method", lambda r: str(r["method"])),
-        Column("sampler", lambda r: f"{r['sampler']} {r['seed']}"),
+        Column("sampler", lambda r: f"{r['sampler']} {r['seed']}", spare=True),
         Column("trials", lambda r: str(r["trials"]), right=True),
         Column("failed", lambda r: str(r["failed"]), right=True),
         Column("best", lambda r: value_cell(r["searched"]), right=True),
@@ -88,11 +91,12 @@ def trials_table(about: Row, rows: Sequence[Row]) -> Table:
         Column("work", lambda r: UNKNOWN if r["work"] is None else f"{r['work']:.1f}", right=True),
         Column("setting", lambda r: setting_cell({**r, "tuned": about["tuned"]}) if r["params"] else ""),
         Column("state", _state),
-        Column("runs", lambda r: " ".join(r["runs"])),
+        Column("runs", lambda r: " ".join(r["runs"]), id=True, spare=True),
     ]
     title = f"{about['study']}: {_pair(about)} {about['method']}, {about['sampler']} {about['seed']}"
     notes = ["norm of the four losses, 0 is best; work: epochs of training, the mean over originals"]
-    return Table("deepunlearn.trial/1", title, columns, rows, notes)
+    keys = [Column(name, lambda _, name=name: str(about[name])) for name in ("study", "method")]  # type: ignore[misc]
+    return Table("deepunlearn.trial/1", title, columns, rows, notes, keys)
 
 
 def value_cell(value: float | None, spread: float | None = None) -> str:
@@ -104,6 +108,10 @@ def value_cell(value: float | None, spread: float | None = None) -> str:
 def setting_cell(row: Row) -> str:
     """The hyperparameters that were searched or fixed by hand, on one line."""
     return " ".join(f"{name}={_short(row['params'][name])}" for name in row["tuned"])
+
+
+def _places() -> list[Column]:
+    return [Column(name, lambda r, name=name: str(r[name])) for name in PLACE]  # type: ignore[misc]
 
 
 def _pair(row: Row) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.score import Score
+from deepunlearn_cli.reporting import audits
 from deepunlearn_cli.reporting.answers import answer, claim
-from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
+from deepunlearn_cli.reporting.table import OPEN, UNKNOWN, Column, Finding, Row, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +28,8 @@ def ulira_table(rows: Sequence[Row], scores: Sequence[Score]) -> Table:
         Column("models", lambda r: _plain(r["models"], "{}"), right=True),
         Column("verdict", _verdict),
     ]
-    return Table("deepunlearn.ulira/2", "U-LiRA per sample: 0.5 is guessing", columns, rows)
+    title = "U-LiRA per sample: 0.5 is guessing"
+    return Table("deepunlearn.ulira/2", title, columns, rows, (), audits.of_what(), 1, _finding)
 
 
 def others_table(rows: Sequence[Row], scores: Sequence[Score], notes: Sequence[str]) -> Table:
@@ -39,7 +41,7 @@ def others_table(rows: Sequence[Row], scores: Sequence[Score], notes: Sequence[s
         Column("above\nits floor", _excess, right=True),
     ]
     title = "The same models under other attacks (AUC 0.5 is guessing), and KLoM in nats"
-    return Table("deepunlearn.ulira-others/1", title, columns, rows, notes)
+    return Table("deepunlearn.ulira-others/1", title, columns, rows, notes, audits.of_what())
 
 
 def _klom(row: Row) -> str:
@@ -62,7 +64,7 @@ def figure(rows: Sequence[Row]) -> Table:
         Column("mean", lambda r: _plain(r["accuracy"]), right=True),
     ]
     title = "Samples by accuracy of the attack on them (Figure 1): 0 to 1, guessing in the middle"
-    return Table("deepunlearn.ulira-figure/1", title, columns, rows)
+    return Table("deepunlearn.ulira-figure/1", title, columns, rows, (), audits.of_what(), 1, _finding)
 
 
 def histogram(accuracies: NDArray[np.floating[Any]]) -> list[float]:
@@ -78,6 +80,13 @@ def bars(shares: Sequence[float]) -> str:
     """One character per bin, the tallest full."""
     top = max(shares) or 1
     return "".join(BARS[round(share / top * (len(BARS) - 1)) or (share > 0)] for share in shares)
+
+
+def _finding(row: Row) -> Finding | None:
+    title = str(row["title"])
+    if row["reason"]:
+        return Finding(OPEN, title, str(row["reason"]))
+    return audits.finding(row, title, _answer(row)) if row["verdict"] else None
 
 
 def answers(rows: Sequence[Row]) -> list[str]:

@@ -9,7 +9,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from deepunlearn_cli.core.recipe import RETRAIN
-from deepunlearn_cli.reporting.columns import letter_notes, lettered_method_column, runs_column, spread_text
+from deepunlearn_cli.reporting.columns import (
+    method_column,
+    place_columns,
+    place_of,
+    runs_column,
+    spread_text,
+    usable,
+)
 from deepunlearn_cli.reporting.pairs import (
     Pair,
     Runs,
@@ -40,12 +47,13 @@ def weights_table(records: Sequence[Record], figures: Figures, floors: Floors) -
     rows = [row for pair in compared for row in _rows(pair, figures, floors)]
     where = compared[0].label if len(compared) == 1 else f"{len(compared)} pairs"
     columns = [
-        lettered_method_column(compared),
+        method_column(),
         runs_column(),
         *(_column(name, title) for name, title in COLUMNS.items()),
     ]
+    title, notes = f"Weight distances on {where}", _notes(every, compared)
     return Table(
-        "deepunlearn.report.weights/1", f"Weight distances on {where}", columns, rows, _notes(every, compared)
+        "deepunlearn.report.weights/1", title, columns, rows, notes, place_columns(rows), judge=usable
     )
 
 
@@ -75,6 +83,7 @@ def _row(pair: Pair, runs: Runs, figures: Figures) -> Fields:
     spreads = {name: spread((key, one.get(name, math.nan)) for key, one in by_run.items()) for name in names}
     return {
         "pair": pair.label,
+        **place_of([pair]),
         **identity(record),
         "n": len(good),
         "failed": len(runs) - len(good),
@@ -92,7 +101,6 @@ def _errors(record: Record, by_run: Mapping[str, Mapping[str, float]]) -> Iterat
 
 def _notes(every: Sequence[Pair], compared: Sequence[Pair]) -> list[str]:
     return [
-        *letter_notes(compared),
         "v: L2 distance from the retrained model of the same seed over trainable weights, mean±sd; "
         "v original: the same of the original, which a method must beat (ratio below 1)",
         "other seeds: between retrained models of two seeds, which start elsewhere",

@@ -90,8 +90,8 @@ class Past:
             Pace(
                 row["name"],
                 row["forget"] or row["id"],
-                row["device"],
-                row["shared"],
+                row.get("device") or "",
+                bool(row.get("shared")),
                 row["seconds"] / row["work"],
             )
             for row in self._rows.values()
@@ -143,6 +143,6 @@ class Past:
         figures = {"RetDev": retdev, "UMIA": one.umia, GAP: gap, "TA": one.TA}
         there = {name: float(v) for name, v in figures.items() if v is not None and math.isfinite(v)}
         return Case(
-            one.id, one.method, row["params"], forget, one.seed, hard, there, row["device"],
-            row["seconds"], row["work"],
+            one.id, one.method, row["params"], forget, one.seed, hard, there,
+            row.get("device") or "", row.get("seconds"), row.get("work"),
         )  # fmt: skip

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cli_kit
 import pytest
 import typer
 from cli_kit import (
@@ -328,3 +329,26 @@ def test_json_schemas_are_strings():
     for command in ("methods", "attacks", "datasets", "models"):
         for line in ok(command, "--json").lines:
             assert json.loads(line)["schema"].startswith("deepunlearn.")
+
+
+def test_completes_models_and_files_but_no_attacks(place, tmp_path):
+    (tmp_path / "mine.pt").touch()
+    (tmp_path / "notes.txt").touch()
+    for command in ("unlearn --ckpt ", "attack umia ", "sweep "):
+        offered = complete(f"deepunlearn {command}", cwd=tmp_path, DEEPUNLEARN_STORE=str(place.store))
+        assert {place.ids["original"], "mine.pt"} <= set(offered)
+        assert not {place.ids["umia"], "notes.txt"} & set(offered)
+
+
+def test_completes_forget_sets_and_tables(tmp_path):
+    (tmp_path / "gone.csv").touch()
+    assert {"random:0.1", "class:0", "indices:"} <= set(complete("deepunlearn train --forget "))
+    assert "indices:./gone.csv" in complete("deepunlearn unlearn --forget indices:", cwd=tmp_path)
+    assert "scores" in complete("deepunlearn report --table ")
+
+
+def test_completes_and_suggests_what_stands_behind_sweep():
+    assert complete("deepunlearn sweep sh") == ["show"]
+    said = cli_kit.call("sweep", "lst")
+    assert said.code == 2
+    assert "Did you mean 'list'?" in said.err

@@ -44,6 +44,13 @@ def test_a_plan_may_ask_for_every_table(planned):
     assert {row["schema"] for row in said.json} == {f"deepunlearn.{name}/1" for name in SCHEMAS}
 
 
+def test_progress_on_an_empty_store_counts_what_is_made(planned):
+    _, said = planned
+    counts = [(int(done), int(total)) for done, total in re.findall(r"\[(\d+)/(\d+)\]", said.err)]
+    assert all(done <= total for done, total in counts)
+    assert "already" not in said.err
+
+
 @pytest.mark.parametrize("name", [name for name in TABLES if name not in ("sizes", "classes")])
 def test_report_prints_what_the_plan_printed(planned, name):
     store, said = planned

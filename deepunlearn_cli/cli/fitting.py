@@ -1,0 +1,315 @@
+"""Tables as lines of a terminal: at no width is a number, an id or a word broken within itself.
+
+What does not fit is made narrower step by step: headers in several lines, ids by their first digits, cells
+broken between words, what all rows share told once, keys as letters with a legend below, without what can be
+spared, figures and their intervals below each other. What then does not fit comes in pieces that repeat the
+first columns, or in the end one row after the other as lines of `header value`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+
+from deepunlearn_cli.cli.wrapping import longest, wrapped
+from deepunlearn_cli.core.names import printable
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.reporting.table import Table
+
+GUTTER = 2  # columns between two of a table
+ROOMY = 24  # columns that text in several lines gets, if it can
+SHORT_ID = 8  # digits of an id that are shown at least
+MOST_LINES = 6  # of a row, before the table is shown in pieces
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A column as texts; `lead` ones name the row, of which `key` ones came from outside the columns."""
+
+    header: str
+    cells: tuple[str, ...]
+    right: bool = False
+    id: bool = False
+    spare: bool = False
+    lead: bool = False
+    key: bool = False
+    last: bool = False
+
+    @property
+    def body(self) -> int:
+        """The width of the widest line of a cell."""
+        return max((cell_len(part) for cell in self.cells for part in cell.split("\n")), default=0)
+
+    @property
+    def unit(self) -> int:
+        """The width of the longest piece that is not broken."""
+        return max(map(longest, (self.header, *self.cells)))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Columns and what is told below them in the place of others."""
+
+    strips: tuple[Strip, ...]
+    legends: tuple[str, ...] = ()
+
+
+Floor = Callable[[Strip], int]  # how narrow a column may be
+
+
+def fitted(table: Table, width: int) -> tuple[list[list[str]], list[str]]:
+    """The pieces of a table, each the lines of its header (with a rule below) and of its body, and notes.
+
+    No line is wider than `width`, and whatever stands between two spaces of a cell and is no wider than that
+    is in one piece. A piece without a header is a table that is told row by row.
+    """
+    told = table.told()
+    start = Layout(_strips(table, told))
+    for layout, floor in _candidates(start):
+        widths = _widths(layout.strips, width, floor)
+        if widths and (floor not in (_tight, _spilling) or _height(layout.strips, widths) <= MOST_LINES):
+            return [_piece(layout.strips, widths, width)], [*layout.legends, *told.notes]
+    layout = _lettered(_shared(_short(start)))
+    pieces = _pieces(layout.strips, width)
+    if pieces:
+        return pieces, [*layout.legends, *told.notes]
+    return [_records(start.strips, width)], list(told.notes)
+
+
+def natural(table: Table) -> int:
+    """The columns that a table takes where there is room."""
+    strips = _strips(table, table.told())
+    return sum(map(_full, strips)) + GUTTER * (len(strips) - 1)
+
+
+def _strips(table: Table, told: Table) -> tuple[Strip, ...]:
+    keys = len(told.columns) - len(table.columns)
+    texts = [[printable(cell, keep="\n") for cell in row] for row in told.cells()]
+    return tuple(
+        Strip(
+            printable(column.header, keep="\n"),
+            tuple(row[place] for row in texts),
+            column.right,
+            column.id,
+            column.spare,
+            lead=place < told.lead,
+            key=place < keys,
+            last=place == len(told.columns) - 1,
+        )
+        for place, column in enumerate(told.columns)
+    )
+
+
+def _candidates(layout: Layout) -> Iterator[tuple[Layout, Floor]]:
+    """Narrower and narrower."""
+    yield layout, _full
+    yield layout, _below
+    for step in (_short, _same, _shared, _lettered):
+        layout = step(layout)
+        yield layout, _roomy
+    for fewer in _spared(layout):
+        yield fewer, _roomy
+    yield layout, _tight
+    for fewer in _spared(layout):
+        yield fewer, _tight
+    yield layout, _spilling
+
+
+def _full(strip: Strip) -> int:
+    """The header on as few lines as it has."""
+    return max(strip.body, *(cell_len(part) for part in strip.header.split("\n")))
+
+
+def _below(strip: Strip) -> int:
+    """The header's words below each other."""
+    return max(strip.body, longest(strip.header))
+
+
+def _roomy(strip: Strip) -> int:
+    """Text in several lines, not too short ones; numbers as they are."""
+    return _below(strip) if strip.right else min(_below(strip), max(strip.unit, ROOMY))
+
+
+def _tight(strip: Strip) -> int:
+    return strip.unit
+
+
+def _spilling(strip: Strip) -> int:
+    """Of the last column, what is too long for it on lines of its own."""
+    return min(strip.unit, ROOMY) if strip.last and not strip.right else strip.unit
+
+
+def _same(layout: Layout) -> Layout:
+    return layout
+
+
+def _short(layout: Layout) -> Layout:
+    """Ids by as many digits as tell those of the table apart."""
+    ids = {word for strip in layout.strips if strip.id for cell in strip.cells for word in cell.split()}
+    most = max(map(len, ids), default=0)
+    enough = next((n for n in range(SHORT_ID, most) if len({one[:n] for one in ids}) == len(ids)), most)
+    return replace(
+        layout,
+        strips=tuple(
+            replace(one, cells=tuple(" ".join(word[:enough] for word in cell.split()) for cell in one.cells))
+            if one.id
+            else one
+            for one in layout.strips
+        ),
+    )
+
+
+def _shared(layout: Layout) -> Layout:
+    """Columns of text in which every row has the same, told once."""
+    shared = [
+        one
+        for one in layout.strips
+        if not (one.lead or one.right or "\n" in one.cells[0]) and len(one.cells) > len(set(one.cells)) == 1
+    ]
+    said = ", ".join(f"{one.header} {one.cells[0]}".strip() for one in shared if one.cells[0])
+    kept = tuple(one for one in layout.strips if one not in shared)
+    return Layout(kept, (*layout.legends, f"every row: {said}")) if said else Layout(kept, layout.legends)
+
+
+def _lettered(layout: Layout) -> Layout:
+    """Keys as letters before the first column, which a legend explains."""
+    keys = [one for one in layout.strips if one.key]
+    if not keys:
+        return layout
+    whole = [" ".join(filter(None, texts)) for texts in zip(*(one.cells for one in keys), strict=True)]
+    letters = {text: _letter(place) for place, text in enumerate(dict.fromkeys(whole))}
+    first, *others = (one for one in layout.strips if not one.key)
+    cells = (f"{letters[text]} {cell}" for text, cell in zip(whole, first.cells, strict=True))
+    strip = replace(first, cells=tuple(cells), id=False)
+    said = (f"{letter}: {text}" for text, letter in letters.items())
+    return Layout((strip, *others), (*layout.legends, *said))
+
+
+def _letter(place: int) -> str:
+    return chr(ord("A") + place) if place < 26 else str(place + 1)
+
+
+def _spared(layout: Layout) -> Iterator[Layout]:
+    """Without one after the other of what can be spared, the last first."""
+    strips, gone = layout.strips, list[str]()
+    for one in reversed(layout.strips):
+        if one.spare:
+            strips = tuple(kept for kept in strips if kept is not one)
+            gone.insert(0, one.header.replace("\n", " "))
+            more = f"not shown here: {', '.join(gone)}; a wider terminal or --json has more"
+            yield Layout(strips, (*layout.legends, more))
+
+
+def _widths(strips: Sequence[Strip], width: int, floor: Floor) -> list[int] | None:
+    """The widths of columns that fit together, the widest made narrower first; None where none do."""
+    room = width - GUTTER * (len(strips) - 1)
+    floors = [floor(one) for one in strips]
+    if sum(floors) > room:
+        return None
+    widths = [max(least, _below(one)) for one, least in zip(strips, floors, strict=True)]
+    while sum(widths) > room:
+        places = [place for place, least in enumerate(floors) if widths[place] > least]
+        widest = max(places, key=lambda place: widths[place])
+        widths[widest] -= 1
+    return widths
+
+
+def _height(strips: Sequence[Strip], widths: Sequence[int]) -> int:
+    """Lines of the highest row, besides those that it would always have."""
+    return max(
+        (
+            len(wrapped(cell, width)) - cell.count("\n")
+            for one, width in zip(strips, widths, strict=True)
+            for cell in one.cells
+            if longest(cell) <= width
+        ),
+        default=1,
+    )
+
+
+def _piece(strips: Sequence[Strip], widths: Sequence[int], width: int) -> list[str]:
+    head = _line(strips, widths, [one.header for one in strips])
+    rule = "─" * (sum(widths) + GUTTER * (len(widths) - 1))
+    rows = zip(*(one.cells for one in strips), strict=True)
+    body = [line for row in rows for line in _spilt(strips, widths, row, width)]
+    return ["\n".join(head), rule, *body]
+
+
+def _spilt(strips: Sequence[Strip], widths: Sequence[int], texts: Sequence[str], width: int) -> list[str]:
+    """A row, its last cell below it where that is too long."""
+    *others, text = texts
+    if longest(text) <= widths[-1]:
+        return _line(strips, widths, texts)
+    return [*_line(strips, widths, [*others, ""]), *_below_it(text, width)]
+
+
+def _below_it(text: str, width: int) -> list[str]:
+    indent = GUTTER if longest(text) <= width - GUTTER else 0
+    return [" " * indent + part for part in wrapped(text, width - indent)]
+
+
+def _line(strips: Sequence[Strip], widths: Sequence[int], texts: Sequence[str]) -> list[str]:
+    """A row as one line or several."""
+    parts = [wrapped(text, width) for text, width in zip(texts, widths, strict=True)]
+    lines = []
+    for number in range(max(map(len, parts))):
+        cells = [
+            _padded(part[number] if number < len(part) else "", width, right=one.right)
+            for part, width, one in zip(parts, widths, strips, strict=True)
+        ]
+        lines.append((" " * GUTTER).join(cells).rstrip())
+    return lines
+
+
+def _padded(text: str, width: int, *, right: bool) -> str:
+    space = " " * (width - cell_len(text))
+    return space + text if right else text + space
+
+
+def _pieces(strips: Sequence[Strip], width: int) -> list[list[str]]:
+    """Side by side no longer: the first columns with as many of the others as fit, and again; or nothing."""
+    lead = [one for one in strips if one.lead]
+    pieces: list[list[Strip]] = []
+    for one in strips:
+        if one.lead:
+            continue
+        if pieces and _widths([*lead, *pieces[-1], one], width, _roomy):
+            pieces[-1].append(one)
+        elif _widths([*lead, one], width, _tight):
+            pieces.append([one])
+        else:
+            return []
+    shown = [[*lead, *others] for others in pieces]
+    widths = [_widths(one, width, _roomy) or _widths(one, width, _tight) or [] for one in shown]
+    if any(_height(one, each) > MOST_LINES for one, each in zip(shown, widths, strict=True)):
+        return []
+    return [_piece(one, each, width) for one, each in zip(shown, widths, strict=True)]
+
+
+def _records(strips: Sequence[Strip], width: int) -> list[str]:
+    """Row by row, a line or more for each header."""
+    label = max(cell_len(_flat(one.header)) for one in strips)
+    lines = []
+    for number in range(len(strips[0].cells)):
+        lines += [""] if number else []
+        for one in strips:
+            lines += _entry(_flat(one.header), one.cells[number], label + GUTTER, width)
+    return ["", "", *lines]
+
+
+def _flat(header: str) -> str:
+    return " ".join(header.split())
+
+
+def _entry(header: str, text: str, indent: int, width: int) -> list[str]:
+    """A value beside its header, or below it where it would have to be broken."""
+    if not text:
+        return []
+    if header and longest(text) > width - indent:
+        return [*wrapped(header, width), *_below_it(text, width)]
+    parts = wrapped(text, width - indent)
+    return [f"{header if not number else '':{indent}}{part}".rstrip() for number, part in enumerate(parts)]
