@@ -87,7 +87,7 @@ def unlearn(
     session: Session, method: o.Methods, models: Models, data: FileData, steps: Steps, making: Making
 ) -> Result:
     """Remove the forget set from a trained model."""
-    from deepunlearn_cli.checkpoints import control, refs
+    from deepunlearn_cli.checkpoints import control, following, refs
 
     methods = read_methods(method)
     params = params_for(methods, read_params(steps.p))
@@ -101,10 +101,10 @@ def unlearn(
     stepping = steps.steps(making.device)
     with making.runner_for(checkpoints, session) as runner:
         before = refs.look_up(earlier, runner, data.wanted()).recipe if earlier else None
-        starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
+        starts = [following.resolve(ref, runner, data.wanted()) for ref in checkpoints]
         starts, lacking = _ready(starts, params, runner, augment=not steps.no_augment)
         for start in starts if steps.control else ():
-            control.admit(steps.control or "", start, runner)
+            control.admit(steps.control or "", start.recipe, start.forget, runner)
         stepping = replace(stepping, earlier=before)
         attempts = [
             partial(_wanted, session, start, name, params[name], steps, stepping, runner, lacking.get(name))
@@ -112,7 +112,7 @@ def unlearn(
             for name in methods
         ]
         wanted = possible(attempts, session.console)
-        claims = refs.claims_of(wanted[0], starts[0])
+        claims = following.claims_of(wanted[0], starts[0])
         result = deliver(runner, wanted, making, claims, partial(_few, starts, methods, runner))
         return result if len(wanted) == len(attempts) else replace(result, code=ExitCode.PARTLY_FAILED)
 

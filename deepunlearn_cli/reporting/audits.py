@@ -35,9 +35,22 @@ def which() -> list[Column]:
     """The model that a row is about."""
     return [
         Column("run", lambda r: str(r["target"] or r["source"])[:SHORT_ID]),
-        Column("method", lambda r: str(r["method"])),
+        Column("method", _of_request),
         Column("seed", lambda r: "" if r["seed"] is None else str(r["seed"]), right=True),
     ]
+
+
+def _of_request(row: Row) -> str:
+    """The method; of a model that has carried out several requests, which of them the row is about."""
+    return f"{row['method']}{request(row)}"
+
+
+def request(row: Row) -> str:
+    """Which of several requests a row is about; nothing where there is one."""
+    count, number = len(row.get("requests") or ()), row.get("request")
+    if count < 2:
+        return ""
+    return f" (request {number} of {count})" if number else f" (all {count} requests)"
 
 
 def figure(score: Score) -> Column:
@@ -71,7 +84,8 @@ def _verdict(row: Row) -> str:
 
 def _notes(rows: Sequence[Row], scores: Sequence[Score]) -> list[str]:
     cut, (forget, unseen) = _span(rows, "n"), (_span(rows, name) for name in ("n_forget", "n_unseen"))
-    notes = [
+    notes = _chains(rows)
+    notes += [
         f"accuracy: {cut} samples a side; AUC, TPR and verdict: {forget} forgotten against {unseen} unseen "
         "ones; intervals: 95 %, of the gap 90 %"
     ]
@@ -91,6 +105,19 @@ def _notes(rows: Sequence[Row], scores: Sequence[Score]) -> list[str]:
             few = f"not resolvable with {unseen} unseen samples, it takes {score.takes:,}"
             notes.append(f"{score.header.removeprefix('@')}: {few}")
     return notes
+
+
+def _chains(rows: Sequence[Row]) -> list[str]:
+    """The requests behind models that carried out several, each chain once."""
+    chains = dict.fromkeys(tuple(row.get("requests") or ()) for row in rows)
+    longest = [one for one in chains if len(one) > 1 and not any(_begins(other, one) for other in chains)]
+    return [
+        f"requests: {', '.join(f'{number} {spec}' for number, spec in enumerate(one, 1))}" for one in longest
+    ]
+
+
+def _begins(chain: Sequence[str], with_: Sequence[str]) -> bool:
+    return len(chain) > len(with_) and tuple(chain[: len(with_)]) == tuple(with_)
 
 
 def _span(rows: Sequence[Row], name: str) -> str:
@@ -195,7 +222,8 @@ def _informative(row: Row) -> str:
 
 
 def _who(row: Row) -> str:
-    return f"{row['method']} seed {row['seed']}" if row["seed"] is not None else str(row["method"])
+    who = f"{row['method']} seed {row['seed']}" if row["seed"] is not None else str(row["method"])
+    return f"{who}{request(row)}"
 
 
 def _matched(row: Row) -> str:

@@ -48,7 +48,8 @@ def _find(records: Sequence[Record], run_id: str) -> tuple[Pair, Record]:
 
 def _row(measure: Measure, pair: Pair, run: Record) -> Fields:
     retrained = pair.retrained.get(run.seed)
-    original = pair.methods.get((DO_NOTHING, ""), {}).get(run.seed)
+    nothing = (runs.get(run.seed) for (name, _), runs in pair.methods.items() if name == DO_NOTHING)
+    original = next((one for one in nothing if one and one.start == run.start), None)
     figures = {
         "run": _figure(measure, run, retrained),
         "retrained": _figure(measure, retrained, retrained),

@@ -53,6 +53,8 @@ class _Row(TypedDict):
     work: NotRequired[float | None]
     device: NotRequired[str | None]
     reads: NotRequired[list[str] | None]
+    forgotten: NotRequired[list[str]]
+    forgotten_labels: NotRequired[list[str]]
 
 
 @dataclass(frozen=True)
