@@ -74,7 +74,8 @@ def _named(spec: str, found: refs.Model, sets: Sequence[data.ForgetSet], runner:
     if known := next((one for one in sets if one.spec == asked), None):
         return known
     gone = forgetting.behind(model, runner)[1:]
-    forget = forgetting.forget_for(model.data, found.dataset, asked, runner, model, gone)
+    split = data.split(found.dataset, model.data["val_share"], model.data["split_seed"])
+    forget = data.forget_set(asked, found.dataset, split, seed=split.seed, gone=gone)
     if known := next((one for one in sets if one.sha256 == forget.sha256), None):
         return known
     names = ", ".join(dict.fromkeys(chains.specs(model)))

@@ -48,8 +48,7 @@ def _find(records: Sequence[Record], run_id: str) -> tuple[Pair, Record]:
 
 def _row(measure: Measure, pair: Pair, run: Record) -> Fields:
     retrained = pair.retrained.get(run.seed)
-    nothing = (runs.get(run.seed) for (name, _), runs in pair.methods.items() if name == DO_NOTHING)
-    original = next((one for one in nothing if one and one.start == run.start), None)
+    original = _nothing(pair, run)
     figures = {
         "run": _figure(measure, run, retrained),
         "retrained": _figure(measure, retrained, retrained),
@@ -66,6 +65,13 @@ def _row(measure: Measure, pair: Pair, run: Record) -> Fields:
         "digits": measure.digits,
         "scale": measure.scale,
     }
+
+
+def _nothing(pair: Pair, run: Record) -> Record | None:
+    """The do-nothing control of a run: of several that of the model it was made from."""
+    held = [runs.get(run.seed) for (name, _), runs in pair.methods.items() if name == DO_NOTHING]
+    there = [one for one in held if one]
+    return next((one for one in there if len(there) == 1 or one.start == run.start), None)
 
 
 def _figure(measure: Measure, run: Record | None, retrained: Record | None) -> float:

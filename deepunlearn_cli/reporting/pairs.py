@@ -53,6 +53,9 @@ class Pair:
         place = f"--dataset {run.dataset} --model {run.model}"
         if run.ulira is not None:
             return f"deepunlearn attack ulira --method {RETRAIN} {place}"
+        if run.start and run.request != run.forget_label:
+            starts = " ".join(sorted({one.start for one in self.runs() if one.seed not in self.retrained}))
+            return f"deepunlearn unlearn {starts or run.start} --method {RETRAIN} --forget {run.request}"
         return f"deepunlearn train --role retrain {place} --forget {run.forget_label} --seeds {listed}"
 
 

@@ -67,6 +67,7 @@ class Record:
     reader: Reader | None = None
     file: str = ""
     start: str = ""  # id of the model that it was made from
+    request: str = ""  # what it was asked to forget, without what was forgotten before
 
     @cached_property
     def fault(self) -> str:
@@ -115,9 +116,9 @@ def records(
     `classes` datasets to their number of classes, for runs that do not say it.
     """
     current = _newest_attempts(rows)
-    attacks = _attacks(row for row in current if row["kind"] == "attack")
     runs = [row for row in current if is_model(row)]
-    quoted = {row["id"]: attacks.get((row["id"], row["forget"]), {}) for row in runs}
+    newest = {row["id"]: row["forget"] for row in runs if row.get("forgotten")}
+    attacks = _attacks((row for row in current if row["kind"] == "attack"), newest)
     drawn = _drawn(runs)
     runs = [_named(row, drawn[key]) if (key := _pair_key(row)) in drawn else row for row in runs]
     configs = _configs(runs)
@@ -126,7 +127,7 @@ def records(
             row,
             titles,
             configs.get(row["id"], ""),
-            quoted[row["id"]],
+            attacks.get(row["id"], {}),
             reader,
             classes or {},
         )
@@ -182,12 +183,16 @@ def _across(row: IndexRow) -> str | None:
     return following(newest, earlier) if any(named) else None
 
 
-def _attacks(rows: Iterable[IndexRow]) -> dict[tuple[str, str | None], dict[Kind, IndexRow]]:
-    """The U-MIA run to quote of each kind, by model run and forget set: k-fold first, then the newest."""
-    quoted: dict[tuple[str, str | None], dict[Kind, IndexRow]] = defaultdict(dict)
+def _attacks(rows: Iterable[IndexRow], newest: Mapping[str, str | None]) -> dict[str, dict[Kind, IndexRow]]:
+    """The U-MIA run to quote of each kind, by model run: k-fold before shuffle, then the newest.
+
+    `newest` has the forget set of models that carried out several requests: attacks on others are not quoted.
+    """
+    quoted: dict[str, dict[Kind, IndexRow]] = defaultdict(dict)
     for row in rows:
-        if row["name"] == "umia" and row["status"] == "done":
-            of_run, kind = quoted[row["target"], row["forget"]], _kind(row["params"])
+        asked = newest.get(row["target"], row["forget"])
+        if row["name"] == "umia" and row["status"] == "done" and row["forget"] == asked:
+            of_run, kind = quoted[row["target"]], _kind(row["params"])
             of_run[kind] = max(of_run[kind], row, key=_preference) if kind in of_run else row
     return quoted
 
@@ -294,6 +299,7 @@ def _record(
         | {"classes": row.get("classes") or classes.get(row["dataset"])},
         reader=reader,
         start=row["target"],
+        request=row["forget_label"] or "",
     )
 
 
