@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ from deepunlearn_cli.checkpoints import foreign, preparation, training
 from deepunlearn_cli.checkpoints.file import Checkpoint
 from deepunlearn_cli.core.preparation import Preparation
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
-from deepunlearn_cli.execution import recipes, references
+from deepunlearn_cli.core.specs import following
+from deepunlearn_cli.execution import chains, recipes, references
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -116,18 +117,26 @@ def was_unlearned(claimed: Recipe | None) -> bool:
     return claimed.kind in ("unlearn", references.CHECKPOINT) or claimed.name == RETRAIN
 
 
-def unlearned(draft: Recipe, file: Checkpoint, claimed: Recipe, forget: ForgetSet, runner: Runner) -> Recipe:
-    """The draft of a file that holds what a method made: of its name and forget set, and says so."""
+def unlearned(
+    draft: Recipe, file: Checkpoint, claimed: Recipe, forgot: Sequence[ForgetSet], runner: Runner
+) -> Recipe:
+    """The draft of a file that holds what a method made: of its name and forget sets, and says so.
+
+    `forgot` has the newest first.
+    """
     made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(file.claims.get("created", 0)))
     when = {"made": made} if "created" in file.claims else {}
     on = f", {made}" if when else ""
+    names = [one.spec for one in forgot[1:]]
     runner.reporter.told(
-        f"{file.path} was made by {claimed.name} (run {claimed.key}{on}) and forgot {forget.spec}"
+        f"{file.path} was made by {claimed.name} (run {claimed.key}{on}) and forgot "
+        f"{following(forgot[0].spec, names)}"
     )
     return replace(
         draft,
         name=claimed.name,
-        forget=forget.sha256,
+        forget=forgot[0].sha256,
+        data=chains.data_of(draft.data, [one.sha256 for one in forgot[1:]]),
         inputs={name: one for name, one in claimed.inputs.items() if name == "original"},
-        labels=dict(draft.labels) | {"forget": forget.spec, "run": claimed.key, **when},
+        labels=chains.labels_of(draft.labels, names) | {"forget": forgot[0].spec, "run": claimed.key, **when},
     )

@@ -58,6 +58,7 @@ class Claims(TypedDict, total=False):
         image_size: None where pictures are not square.
         split_folders: of `folder:PATH`, where somebody named them.
         classes: names in the order of the model's outputs.
+        forgotten: by earlier requests, newest first.
         created: when its run was made, in seconds since 1970.
     """
 
@@ -67,6 +68,7 @@ class Claims(TypedDict, total=False):
     split_folders: str | None
     classes: list[Text] | None
     forget: ClaimedForget | None
+    forgotten: list[ClaimedForget]
     created: Time
 
 
@@ -235,8 +237,8 @@ def _parsed(claims: str, path: Path) -> Claims:
         check(parsed, Claims)
         if "recipe" in parsed:
             _check_names(Recipe.from_json(parsed["recipe"]))
-        if parsed.get("forget"):
-            check_claim(parsed["forget"])
+        for claim in filter(None, (parsed.get("forget"), *parsed.get("forgotten", ()))):
+            check_claim(claim)
     except (Mistyped, TypeError, ValueError, RecursionError) as error:
         fault = f": {error}" if isinstance(error, Mistyped) else ""
         raise UsageFailure(
@@ -251,6 +253,7 @@ def _check_names(recipe: Recipe) -> None:
         if name in recipe.data:
             check(recipe.data[name], Digest, f"recipe.data.{name}")
     check(recipe.forget, Digest | None, "recipe.forget")
+    check(list(recipe.forgotten), list[Digest], "recipe.data.forgotten")
     for one in recipe.inputs.values():
         _check_names(one)
 

@@ -173,7 +173,8 @@ def ask(run: Run, name: str, expected: Expected | None, runner: Runner) -> None:
         )
     own = "" if "mean" in run.recipe.data else ", prepared with the dataset's own mean and deviation"
     runner.reporter.told(
-        f"{name} reads {shown}{own}: is that right? --expect-accuracy {read['train'] or 0:.2f} makes sure"
+        f"{name} reads {shown}{own}: is that right? --expect-accuracy {read['train'] or 0:.2f} makes sure; "
+        "it does not say whether anything was unlearned from it before, and is taken for an original"
     )
 
 

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepunlearn_cli import data, models
-from deepunlearn_cli.checkpoints import consent, drafts, foreign, pictures, training
+from deepunlearn_cli.checkpoints import claimed_forget, consent, drafts, foreign, pictures, training
 from deepunlearn_cli.checkpoints.drafts import Said
-from deepunlearn_cli.checkpoints.file import Checkpoint, Claims, looks_like_file, read
+from deepunlearn_cli.checkpoints.file import Checkpoint, looks_like_file, read
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
-from deepunlearn_cli.core.recipe import RETRAIN, Recipe, Written
+from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.specs import for_run
-from deepunlearn_cli.execution import forgetting, origins, recipes, references, trials
+from deepunlearn_cli.execution import forgetting, origins, recipes, trials
 
 if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
@@ -58,12 +58,16 @@ class Model:
 
 @dataclass(frozen=True)
 class Start:
-    """A recipe to go on from, the forget set that goes with it, and where its pictures come from."""
+    """A recipe to go on from, the forget set that goes with it, and where its pictures come from.
+
+    `earlier` are the forget sets of all that it has forgotten, newest first, where that goes on.
+    """
 
     recipe: Recipe
     dataset: data.Dataset
     forget: data.ForgetSet
     source: str
+    earlier: Sequence[data.ForgetSet] = ()
 
 
 Ref = str | Checkpoint  # a run id, or a file that was read
@@ -113,7 +117,15 @@ def resolve(ref: Ref, runner: Runner, wanted: Wanted) -> Start:
     Raises:
         NotFound, UsageFailure: as `look_up`; a forget set that cannot be, or none on record.
     """
-    found = look_up(ref, runner, wanted, forgetful=wanted.forget is None)
+    return bound(look_up(ref, runner, wanted, forgetful=wanted.forget is None), runner, wanted)
+
+
+def bound(found: Model, runner: Runner, wanted: Wanted) -> Start:
+    """A model with what is to be forgotten: as was asked for, else as the model itself says.
+
+    Raises:
+        NotFound, UsageFailure: as `resolve`.
+    """
     forget = found.forget
     if wanted.forget is not None:
         spec = for_run(wanted.forget, found.recipe.seed)
@@ -158,43 +170,12 @@ def look_up(ref: Ref, runner: Runner, wanted: Wanted, *, forgetful: bool = False
     return Model(recipe, dataset, dataset.name, forget)
 
 
-def original(start: Start) -> Start:
-    """The start itself, which must not be the result of unlearning.
-
-    Raises:
-        UsageFailure: it is.
-    """
-    unlearned = start.recipe.kind == references.CHECKPOINT and start.recipe.forget
-    if start.recipe.kind == "unlearn" or start.recipe.name == RETRAIN or unlearned:
-        raise UsageFailure(
-            f"{start.recipe.key} is not an original but the result of {start.recipe.name}",
-            f"`deepunlearn show {start.recipe.key}` names its original",
-        )
-    return start
-
-
 def ready(
     starts: Sequence[Start], wanted: Mapping[str, Mapping[str, Any]], runner: Runner, *, augment: bool
 ) -> list[Start]:
     """Originals that every wanted method can start from (`training.ready`)."""
     known = training.ready([start.recipe for start in starts], wanted, runner, augment=augment)
     return [replace(start, recipe=recipe) for start, recipe in zip(starts, known, strict=True)]
-
-
-def claims_of(recipe: Recipe, start: Start, *, named: bool = True) -> Claims:
-    """What a file of ours says about itself, so that `unlearn --ckpt FILE` needs nothing else.
-
-    `named` is whether somebody named the forget set, or a default filled it in.
-    """
-    height, width, _ = start.dataset.image_shape
-    return {
-        "recipe": cast("Written", recipe.to_json()),
-        "dataset": start.source,
-        "image_size": height if height == width else None,
-        "split_folders": start.dataset.split_folders or None,
-        "classes": list(start.dataset.classes),
-        "forget": data.claim_of(start.forget, start.dataset, named=named),
-    }
 
 
 def _from_file(file: Checkpoint, runner: Runner, wanted: Wanted, *, forgetful: bool) -> Model:
@@ -209,7 +190,8 @@ def _from_file(file: Checkpoint, runner: Runner, wanted: Wanted, *, forgetful: b
     forget = _forget_of(file, recipe, scene.dataset, runner) if forgetful or unlearned else None
     if not same:
         if claimed and unlearned and forget:
-            draft = drafts.unlearned(draft, file, claimed, forget, runner)
+            earlier = claimed_forget.earlier(file.claims, claimed, scene.dataset, recipe, runner)
+            draft = drafts.unlearned(draft, file, claimed, [forget, *earlier], runner)
         recipe = foreign.admit(file, draft, runner, prepared=bool(file.claims or wanted.mean or wanted.std))
         drafts.ask(recipe, file, wanted, runner)
     claim = file.claims.get("forget")
@@ -267,7 +249,7 @@ def _scene(file: Checkpoint, claimed: Recipe | None, runner: Runner, wanted: Wan
             interpolation=drafts.interpolation(claimed, wanted),
         )
     if claimed and claimed.data.get("fingerprint") != dataset.fingerprint:
-        forgetting.check_changed(
+        claimed_forget.check_changed(
             file.claims.get("forget"),
             dataset,
             data.portable(spec),
@@ -296,4 +278,4 @@ def _forget_of(file: Checkpoint, recipe: Recipe, dataset: data.Dataset, runner: 
     claim = file.claims.get("forget")
     if not claim:
         return forgetting.intended(recipe, runner)
-    return forgetting.claimed(claim, dataset, recipe, runner)
+    return claimed_forget.claimed(claim, dataset, recipe, runner)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
-from deepunlearn_cli.execution import recipes, references
+from deepunlearn_cli.execution import chains, recipes, references
 from deepunlearn_cli.methods import METHODS
 
 if TYPE_CHECKING:
@@ -102,11 +102,14 @@ def ready(
         return list(starts)
     if len(wanted) == 1 and not augment:
         _check_augmented(starts)
-    return [_known_for(one, anew[0], augment=augment, runner=runner) for one in starts]
+    known = [_known_for(chains.trained(one), anew[0], augment=augment, runner=runner) for one in starts]
+    if len(anew) < len(wanted):  # the other methods go on from unlearned models as they are
+        return [one if one.forget else first for one, first in zip(starts, known, strict=True)]
+    return [chains.rooted(one, first) for one, first in zip(starts, known, strict=True)]
 
 
 def _check_augmented(starts: Sequence[Recipe]) -> None:
-    for start in starts:
+    for start in map(chains.trained, starts):
         if references.training_known(start) and start.data[AUGMENT]:
             raise UsageFailure(
                 f"{start.key} was trained with augmentation: retrained without, it is no reference",

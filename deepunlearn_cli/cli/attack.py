@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deepunlearn_cli.attacks import Attack, OneModel, on_one_model
+from deepunlearn_cli.attacks import OneModel, on_one_model
 from deepunlearn_cli.cli.app import attack_app
 from deepunlearn_cli.cli.attack_group import ADDERS
 from deepunlearn_cli.cli.audit_rows import SavedFiles, advice, audit_row, audited_files, audited_table
@@ -27,12 +27,10 @@ from deepunlearn_cli.cli.showing import Showing
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.cli.verdict import VerdictOptions, code_of
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
-from deepunlearn_cli.core.recipe import DO_NOTHING
 from deepunlearn_cli.reporting.answers import answers
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Rule
-    from deepunlearn_cli.checkpoints.refs import Start
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.data import Dataset
     from deepunlearn_cli.execution.runner import Runner
@@ -129,7 +127,7 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         file: FileData,
         running: Running,
     ) -> Result:
-        from deepunlearn_cli.checkpoints import control, refs
+        from deepunlearn_cli.checkpoints import asked, control
 
         rule = verdict.rule(attack)
         per_sample.check()
@@ -141,10 +139,10 @@ def _command(attack: type[OneModel]) -> Callable[..., Result]:
         hyper = _built(attack, params, against)
         read = file.read(models.named, session)
         with running.runner_for(read, session) as runner:
-            starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]
-            for start in starts if retrained else ():
-                control.admit(retrained or "", start, runner)
-            attacks = [recipe_on(start, hyper, draw_seed) for start in starts]
+            starts = [asked.resolve(ref, runner, file.wanted()) for ref in read]
+            for start, _ in starts if retrained else ():
+                control.beside(retrained or "", start, runner)
+            attacks = [one for pair in starts for one in asked.attacks(*pair, hyper, draw_seed)]
             if running.dry_run:
                 return Result(tables=[plan_table(runner, attacks)])
             return showing.shown(_audited(runner, hyper, attacks, rule, per_sample))
@@ -167,16 +165,6 @@ def _built(attack: type[OneModel], params: Mapping[str, Any], against: str | Non
             "a file of scores goes with --scores FILE",
         )
     return attack.build({**params, **({"against": against} if against else {})})
-
-
-def recipe_on(start: Start, attack: Attack, seed: int) -> Recipe:
-    """The attack on a model; on an original as on what it is: a model that has forgotten nothing."""
-    from deepunlearn_cli.execution import recipes
-
-    target = start.recipe
-    if not target.forget:
-        target = recipes.unlearned(target, DO_NOTHING, start.forget)
-    return recipes.attack(target, attack.name(), attack.params(), seed)
 
 
 def _audited(
@@ -218,6 +206,7 @@ def _examples(name: str) -> list[str]:
         f"{attack} 3f9c",
         f"{attack} --ckpt clean.pt --tolerance 0.05    # exit 4 on FAIL",
         f"{attack} --ckpt clean.pt --gate --format junit --out umia.xml",
+        f"{attack} v3.pt    # of three requests in a row: each, and all together",
         f"{attack} 3f9c --by class --top 10 --samples exposed.csv",
         f"{attack} 3f9c --against class    # of a removed class",
         f"{attack} --scores forget.npz --against test.npz --fail-above 0.55",

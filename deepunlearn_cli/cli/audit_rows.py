@@ -12,6 +12,7 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.per_sample import Judged, PerSample
 from deepunlearn_cli.cli.verdict import AnswerRow, answer_row, code_of
 from deepunlearn_cli.core.recipe import RETRAIN
+from deepunlearn_cli.execution import chains
 from deepunlearn_cli.reporting import audits
 from deepunlearn_cli.reporting.answers import answers
 
@@ -56,7 +57,7 @@ def place_of(runs: Sequence[Run]) -> dict[str, str]:
 
 def about(attack: Run) -> dict[str, Any]:
     """Which model an attack is on."""
-    target = attack.recipe.inputs["target"]
+    recipe, target = attack.recipe, attack.recipe.inputs["target"]
     return {
         "id": attack.id,
         "target": target.key,
@@ -65,8 +66,10 @@ def about(attack: Run) -> dict[str, Any]:
         "dataset": target.labels.get("dataset", ""),
         "model": target.model,
         "seed": target.seed,
-        "forget": target.forget,
-        "forget_label": target.labels.get("forget"),
+        "forget": recipe.forget,
+        "forget_label": recipe.labels.get("forget"),
+        "request": chains.number(target, str(recipe.forget)),
+        "requests": [*reversed(chains.specs(target))],
         "original": target.inputs["original"].key if "original" in target.inputs else None,
     }
 
@@ -124,7 +127,7 @@ class _OnFiles:
 def advice(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What to make where there is nothing to compare with."""
     wanted = {
-        f"`deepunlearn unlearn {row['original']} --method retrain --forget {quote(row['forget_label'])}`"
+        f"`deepunlearn unlearn {row['original']} --method retrain --forget {quote(row['requests'][-1])}`"
         for row in rows
         if row["reference"] == "holdout" and row["method"] != RETRAIN and row["original"]
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.bench_repeated import repeated_deletion
 from deepunlearn_cli.cli.bench_unrolling import unrolled
 from deepunlearn_cli.cli.bundles import Running
 from deepunlearn_cli.cli.command import Session, register
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from deepunlearn_cli.studies.throughput import Throughput
 
 
+STUDIES = {"unrolling": unrolled, "repeated": repeated_deletion}  # by the table of a plan
+
+
 def _plans(incomplete: str) -> list[str]:
     from deepunlearn_cli.studies.plan_file import built_in
 
@@ -47,6 +51,7 @@ def _plans(incomplete: str) -> list[str]:
     "deepunlearn bench forget-sizes      # 1 to 50 % of the pictures forgotten",
     "deepunlearn bench class-removal     # whole classes forgotten",
     "deepunlearn bench unrolling --jobs 2 --figure unrolling.svg",
+    "deepunlearn bench repeated-deletion --figure repeated.svg    # 10 requests, one by one or at once",
     "deepunlearn bench mine.toml --store /data/deepunlearn",
 )
 def bench(
@@ -56,7 +61,7 @@ def bench(
         argument(
             metavar="PLAN",
             help="quick, cifar10, cifar10-short, cifar10-defaults, paper, forget-sizes, class-removal, "
-            "unrolling; or a TOML file.",
+            "unrolling, repeated-deletion; or a TOML file.",
             autocompletion=_plans,
         ),
     ],
@@ -81,7 +86,7 @@ def bench(
     database: o.Database = None,
     figure: Annotated[
         Path | None,
-        option(metavar="FILE", help="Of unrolling: write e against v to this .svg, .png or .pdf."),
+        option(metavar="FILE", help="Of unrolling and repeated-deletion: draw to this .svg, .png or .pdf."),
     ] = None,
     *,
     running: Running,
@@ -109,13 +114,13 @@ def bench(
         sitting.held(runner, session.console, dry_run=dry_run) as record,
     ):
         bench = Bench(chosen, runner, seeds, precision, database, record.follow)
-        if dry_run and not chosen.unrolling:
+        if dry_run and not chosen.study:
             sizes = plan_sizes(of_plan(bench, speed), runner.width([]), throughput, cards)
             return Result(tables=sizes)
         try:
             with time_limit(seconds):
-                if chosen.unrolling:
-                    return unrolled(bench, figure, dry_run=dry_run)
+                if chosen.study:
+                    return STUDIES[chosen.study](bench, figure, dry_run)
                 judged, code = _made(bench, record, session)
         except TimeUp:
             return sitting.cut_off(record, _tables(bench, bench.so_far(record.wanted), session))
@@ -159,7 +164,7 @@ def _speed(text: str | None, cards: int, plan: Plan, *, dry_run: bool) -> Throug
 
     if text is None and cards == 1:
         return None
-    if text is None or not dry_run or plan.unrolling:
+    if text is None or not dry_run or plan.study:
         raise UsageFailure(
             "--throughput and --cards are for the hours of a plan's --dry-run",
             "deepunlearn bench paper --dry-run --throughput 300000 --cards 8",
@@ -177,9 +182,10 @@ def _speed(text: str | None, cards: int, plan: Plan, *, dry_run: bool) -> Throug
 def _check_figure(plan: Plan, figure: Path | None) -> None:
     from deepunlearn_cli.reporting import figures
 
-    if figure and not plan.unrolling:
+    if figure and not plan.study:
         raise UsageFailure(
-            "--figure is drawn of plans with an [unrolling] table", "bench unrolling --figure ..."
+            "--figure is drawn of plans with a table [unrolling] or [repeated]",
+            "bench unrolling --figure ...",
         )
     if figure:
         figures.check(figure)

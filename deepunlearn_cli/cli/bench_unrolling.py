@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.studies.bench import Bench
 
 
-def unrolled(bench: Bench, figure: Path | None, *, dry_run: bool) -> Result:
+def unrolled(bench: Bench, figure: Path | None, dry_run: bool) -> Result:
     """Make (or plan) the study's runs; its tables, and its figure where asked for."""
     from deepunlearn_cli.reporting import figures
     from deepunlearn_cli.studies import unrolling

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from deepunlearn_cli.attacks import ATTACKS
+from deepunlearn_cli.core.specs import following
 from deepunlearn_cli.reporting.table import Column, Row, Table
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def row_table(rows: Sequence[IndexRow], title: str = "") -> Table:
         Column("dataset", lambda r: str(r["dataset"])),
         Column("model", lambda r: str(r["model"])),
         Column("seed", lambda r: str(r["seed"]), right=True),
-        Column("forget", lambda r: str(r["forget_label"] or "")),
+        Column("forget", lambda r: following(r["forget_label"] or "", r.get("forgotten_labels", ()))),
         Column("result", _result),
         Column("seconds", lambda r: _number(r["seconds"], "{:.1f}"), right=True, spare=True),
         Column("created", lambda r: when(r["created"]), spare=True),

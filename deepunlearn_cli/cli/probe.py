@@ -13,7 +13,7 @@ import typer
 
 from deepunlearn_cli.attacks import Probe, gap_interval, probes
 from deepunlearn_cli.cli.app import attack_app
-from deepunlearn_cli.cli.attack import DrawSeed, recipe_on
+from deepunlearn_cli.cli.attack import DrawSeed
 from deepunlearn_cli.cli.attack_group import ADDERS
 from deepunlearn_cli.cli.audit_rows import about, advice
 from deepunlearn_cli.cli.bundles import FileData, Models, Running
@@ -58,7 +58,7 @@ def _command(attack: type[Probe]) -> Callable[..., Result]:
         file: FileData,
         running: Running,
     ) -> Result:
-        from deepunlearn_cli.checkpoints import refs
+        from deepunlearn_cli.checkpoints import asked, refs
 
         rule = verdict.rule(attack)
         showing.check()
@@ -67,9 +67,9 @@ def _command(attack: type[Probe]) -> Callable[..., Result]:
         read = file.read(models.named, session)
         other = file.read([control], session)[0] if control else None
         with running.runner_for(read, session) as runner:
-            starts = [refs.resolve(ref, runner, file.wanted()) for ref in read]
-            given = refs.resolve(other, runner, file.wanted()).recipe if other else None
-            attacks = [recipe_on(start, hyper, draw_seed) for start in starts]
+            starts = [asked.resolve(ref, runner, file.wanted()) for ref in read]
+            given = refs.look_up(other, runner, file.wanted()).recipe if other else None
+            attacks = [one for pair in starts for one in asked.attacks(*pair, hyper, draw_seed)]
             if running.dry_run:
                 return Result(tables=[plan_table(runner, attacks)])
             return showing.shown(_audited(runner, hyper, attacks, rule, given))

@@ -156,4 +156,4 @@ def _admit(session: Session, ids: Sequence[str], ref: str, model: str | None) ->
 
     with session.runner(create=False) as runner:
         for run in ids:
-            control.admit(ref, refs.resolve(run, runner, refs.Wanted(model=model)), runner)
+            control.beside(ref, refs.resolve(run, runner, refs.Wanted(model=model)), runner)

@@ -15,7 +15,7 @@ from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.core.errors import Failure
-from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.recipe import FORGOTTEN, Recipe
 from deepunlearn_cli.reporting.table import Column, Table
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ def _what(recipe: Recipe) -> dict[str, Any]:
         "seed": recipe.seed,
         "precision": recipe.precision,
         "forget": f"{forget} (SHA-256 {recipe.forget})" if recipe.forget else "",
+        **({"after": ", ".join(recipe.labels[FORGOTTEN])} if FORGOTTEN in recipe.labels else {}),
         **({"left out": left_out} if (left_out := recipe.labels.get("left_out")) else {}),
         **{
             name: recipe.labels[name]

@@ -77,8 +77,10 @@ class Sitting(Bundle):
         """
         if not self.travels:
             return
-        if plan.unrolling:
-            raise UsageFailure("--export and --resume-from take no plan with an [unrolling] table", "--store")
+        if plan.study:
+            raise UsageFailure(
+                f"--export and --resume-from take no plan with a table [{plan.study}]", "--store"
+            )
         if plan.tuning and (database or plan.tuning.database):
             raise UsageFailure(
                 "--export and --resume-from carry the searches of a store; --database keeps them elsewhere",

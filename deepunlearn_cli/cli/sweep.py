@@ -71,7 +71,7 @@ def sweep(
     `sweep list` lists the searches that there are, `sweep show STUDY` shows one, `sweep rm STUDY` removes it.
     """
     from deepunlearn_cli import sweep as sweeps
-    from deepunlearn_cli.checkpoints import refs
+    from deepunlearn_cli.checkpoints import following
     from deepunlearn_cli.cli.progress import search_teller
 
     fixed, search = _fixed(method, read_params(p)), searching.search()
@@ -80,7 +80,7 @@ def sweep(
     seconds = read_duration(searching.timeout) if searching.timeout else None
     checkpoints = data.read(models.named, session)
     with running.runner_for(checkpoints, session) as runner:
-        starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
+        starts = [following.resolve(ref, runner, data.wanted()) for ref in checkpoints]
         if running.dry_run:
             order = searching.order(sweeps.unmeasured(starts, search, fixed, steps), runner, seconds)
             return Result(tables=[_size(order, starts, searching.confirm, runner)])

@@ -162,7 +162,7 @@ def unshown(plan: Plan) -> list[str]:
     shown = {kind for name in plan.tables for kind in TABLES[name].attacks}
     taken: dict[tuple[str, str], str] = {}
     said = []
-    for name, settings in () if plan.unrolling else plan.attack_settings:
+    for name, settings in () if plan.study else plan.attack_settings:
         spelt = " ".join([name, *(f"{key}={value}" for key, value in settings.items())])
         kind = (str(settings.get("against", PAPERS[0])), str(settings.get("feature", PAPERS[1])))
         if name != "umia" or kind not in shown or taken.setdefault(kind, spelt) != spelt:

@@ -161,7 +161,7 @@ def train(
     making: Making,
 ) -> Result:
     """Train an original model, or the retrained one that is its exact reference."""
-    from deepunlearn_cli.checkpoints import refs
+    from deepunlearn_cli.checkpoints import following, refs
     from deepunlearn_cli.data import portable
     from deepunlearn_cli.execution import recipes
 
@@ -184,7 +184,9 @@ def train(
         if size := runner.materials.track_size(wanted[0]) if tracking.track else 0:
             session.console.note(f"the track of each original takes {size / 1e6:,.1f} MB beside its weights")
         start = refs.Start(wanted[0], scene.dataset, sets[numbers[0]], portable(data.dataset))
-        return deliver(runner, wanted, making, refs.claims_of(wanted[0], start, named=forget is not None))
+        return deliver(
+            runner, wanted, making, following.claims_of(wanted[0], start, named=forget is not None)
+        )
 
 
 def _check_role(role: str) -> None:

@@ -96,7 +96,7 @@ def unlearn(
     making: Making,
 ) -> Result:
     """Remove the forget set from a trained model."""
-    from deepunlearn_cli.checkpoints import control, refs
+    from deepunlearn_cli.checkpoints import control, following, refs
 
     methods = read_methods(method)
     params = params_for(methods, read_params(steps.p))
@@ -111,10 +111,10 @@ def unlearn(
     stepping = steps.steps(making.device)
     with making.runner_for(checkpoints, session) as runner:
         before = refs.look_up(earlier, runner, data.wanted()).recipe if earlier else None
-        starts = [refs.original(refs.resolve(ref, runner, data.wanted())) for ref in checkpoints]
+        starts = [following.resolve(ref, runner, data.wanted()) for ref in checkpoints]
         starts, lacking = _ready(starts, params, runner, augment=not steps.no_augment)
         for start in starts if steps.control else ():
-            control.admit(steps.control or "", start, runner)
+            control.admit(steps.control or "", start.recipe, start.forget, runner)
         stepping = replace(stepping, earlier=before)
         attempts = [
             partial(_wanted, session, start, name, params[name], steps, stepping, runner, lacking.get(name))
@@ -126,7 +126,7 @@ def unlearn(
             asked.check(starts, runner.store)
         if asked and not making.dry_run:
             asked.receive(starts, runner.store)
-        claims = refs.claims_of(wanted[0], starts[0])
+        claims = following.claims_of(wanted[0], starts[0])
         result = deliver(runner, wanted, making, claims, partial(_few, starts, methods, runner))
         if asked and not making.dry_run:
             runs = [runner.store.find(key) for key in result.ids or ()]

@@ -121,8 +121,10 @@ def _not_here(store: Store) -> list[str]:
 
 
 def _needed(recipe: Recipe) -> list[str]:
+    from deepunlearn_cli.execution import chains
+
     data = str(recipe.data.get("fingerprint", ""))
-    return [*([data] if data else []), *([f"forget/{recipe.forget}.npz"] if recipe.forget else [])]
+    return [*([data] if data else []), *([f"forget/{one}.npz" for one in chains.behind(recipe)])]
 
 
 def _code(problems: Sequence[Problem]) -> ExitCode:

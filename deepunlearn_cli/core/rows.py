@@ -19,6 +19,8 @@ class IndexRow(TypedDict):
         setting: what runs must share to be compared (`Recipe.setting`).
         method: of an attack on a method as a whole (U-LiRA), its name.
         forget: SHA-256 of the forget set, None for an original; `forget_label` is its spec.
+        forgotten: SHA-256 of the forget sets of earlier requests, newest first; `forgotten_labels` are their
+            specs, `after` the methods that carried them out, and `settings` a digest of how.
         augment: whether training pictures were augmented.
         status: `done` or `failed`, for a `reason`; `created` in seconds since 1970.
         scores: by name, shares (0..1) and whatever else an attack tells.
@@ -61,3 +63,7 @@ class IndexRow(TypedDict):
     startup: NotRequired[float | None]
     jobs: NotRequired[int | None]
     earlier: NotRequired[str]
+    forgotten: NotRequired[Sequence[str]]
+    forgotten_labels: NotRequired[Sequence[str]]
+    after: NotRequired[str]
+    settings: NotRequired[str]

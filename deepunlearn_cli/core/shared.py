@@ -13,7 +13,8 @@ Part: TypeAlias = "Mapping[str, NDArray[Any]]"
 dataset; of an attack what it found per sample."""
 
 Outputs: TypeAlias = Mapping[str, Part]
-"""By the name of the part: `retain`, `forget`, `val`, `test`, `never`; of an attack as it names them."""
+"""By the name of the part: `retain`, `forget`, `val`, `test`, `never`, `forgotten` (by earlier requests); of
+an attack as it names them."""
 
 Progress: TypeAlias = Callable[[float, float, str], None]
 """Called now and then with what is done, the total, and a text for people."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import groupby
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.typed import LARGEST, brief
@@ -92,6 +94,27 @@ def drawn_at_random(spec: str) -> bool:
     """
     form, _, argument = spec.partition(":")
     return random_share(spec) is not None or (form == "class" and not argument.endswith(" with duplicates"))
+
+
+def together(specs: Sequence[str]) -> str:
+    """The name of the union of forget sets: `random:0.1 + class:3`, and `2 x random:0.1` of equal names."""
+    return " + ".join(_counted(specs))
+
+
+def each_of(spec: str) -> list[str]:
+    """The names that `together` joined."""
+    return [re.sub(r"^\d+ x ", "", one) for one in spec.split(" + ")]
+
+
+def following(spec: str, earlier: Sequence[str]) -> str:
+    """The name of a request behind earlier ones, the newest first: `class:3 after random:0.1`."""
+    return f"{spec} after {', '.join(_counted(earlier))}" if earlier else spec
+
+
+def _counted(specs: Sequence[str]) -> list[str]:
+    """Names in their order; where several in a row are equal, once with their number."""
+    groups = [(name, len(list(same))) for name, same in groupby(specs)]
+    return [name if count == 1 else f"{count} x {name}" for name, count in groups]
 
 
 def likely_share(spec: str, classes: int) -> float | None:

@@ -16,7 +16,7 @@ from zlib import error as ZlibError
 import numpy as np
 
 from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFailure, unknown
-from deepunlearn_cli.core.specs import EXTREMES, HARDEST, SPLIT_SEED
+from deepunlearn_cli.core.specs import EXTREMES, HARDEST, SPLIT_SEED, together
 from deepunlearn_cli.data._dataset import Dataset, Indices
 from deepunlearn_cli.data._entries import Entry, offending, read_entries, to_indices
 from deepunlearn_cli.data._hardness import Ask, extreme
@@ -181,8 +181,8 @@ def left_of(split: Split, gone: Sequence[ForgetSet]) -> Split:
 
 def union(sets: Sequence[ForgetSet], spec: str = "") -> ForgetSet:
     """All pictures of several forget sets as one; `spec` is its name for people."""
-    names = spec or " + ".join(one.spec for one in sets)
-    return forget_by_index(names, np.unique(np.concatenate([one.indices for one in sets])))
+    every = np.unique(np.concatenate([one.indices for one in sets]))
+    return forget_by_index(spec or together([one.spec for one in sets]), every)
 
 
 def parts_of(split: Split, forget: ForgetSet, earlier: Sequence[ForgetSet] = ()) -> dict[str, Indices]:

@@ -8,6 +8,7 @@ training of the original without any of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from deepunlearn_cli.core.recipe import FORGOTTEN, Recipe
@@ -45,6 +46,13 @@ def trained(start: Recipe) -> Recipe:
     return trained(before)
 
 
+def rooted(start: Recipe, first: Recipe) -> Recipe:
+    """A model as made from another statement of the training that it goes back to."""
+    if start is trained(start):
+        return first
+    return replace(start, inputs=dict(start.inputs) | {"original": rooted(start.inputs["original"], first)})
+
+
 def before_request(target: Recipe, forget: str) -> Recipe | None:
     """The model that a request was made to; for a union of several the model before the first.
 
@@ -54,6 +62,12 @@ def before_request(target: Recipe, forget: str) -> Recipe | None:
     asked = next((one for one in made if one.forget == forget and one.forgotten == target.forgotten), None)
     asked = asked or next((one for one in made if one.forget == forget), first)
     return asked.inputs.get("original")
+
+
+def number(target: Recipe, forget: str) -> int | None:
+    """Which of the requests behind a model a forget set is of, 1 for the first; None for none or several."""
+    known = behind(target)
+    return len(known) - known.index(forget) if forget in known else None
 
 
 def data_of(data: Mapping[str, Any], earlier: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import data
@@ -192,80 +191,6 @@ def remember(recipe: Recipe, forget: data.ForgetSet, runner: Runner, *, named: b
     runner.store.purposes.add(recipe.key, Purpose(forget.sha256, forget.spec, named))
 
 
-def claimed(
-    claim: data.ClaimedForget, dataset: data.Dataset, recipe: Recipe, runner: Runner
-) -> data.ForgetSet:
-    """The forget set that a file carries, found again by what its pictures show; kept in the store.
-
-    Raises:
-        UsageFailure: pictures that are gone or changed (named), or no longer of the training part.
-    """
-    indices = list(claim["indices"])
-    if "pictures" in claim:
-        located = data.locate(claim, dataset)
-        if located.missing:
-            raise _gone(claim, located.missing, dataset)
-        indices = located.indices
-    split = data.split(dataset, recipe.data["val_share"], recipe.data["split_seed"])
-    forget = data.forget_from(claim["spec"], indices, dataset, split)
-    data.save_forget(forget, runner.store.data)
-    if not claim.get("named", True):
-        _tell_default(forget, "the file", runner)
-    return forget
-
-
-def check_changed(
-    claim: data.ClaimedForget | None,
-    dataset: data.Dataset,
-    spec: str,
-    runner: Runner,
-    *,
-    agreed: bool,
-    named: bool,
-) -> None:
-    """Refuse, or warn of, pictures that are not those that a file's model was trained on.
-
-    Args:
-        claim: the forget set that the file carries.
-        spec: of the dataset, from any folder.
-        agreed: whether somebody named this dataset for the file.
-        named: whether somebody named another forget set.
-
-    Raises:
-        UsageFailure: pictures to forget are gone, the file says positions only, or nobody agreed.
-    """
-    if claim and not named:
-        if "pictures" not in claim:
-            raise UsageFailure(
-                f"the checkpoint names what to forget by positions, and {dataset.name} holds other pictures "
-                "than it was trained on: they would be others now",
-                "--forget indices:FILE with their paths names them",
-            )
-        if missing := data.locate(claim, dataset).missing:
-            raise _gone(claim, missing, dataset)
-    if not agreed:
-        raise UsageFailure(
-            f"the checkpoint was trained on other pictures than {dataset.name} holds now"
-            + ("" if named else " (those to forget are all there)"),
-            f"--dataset {quote(spec)} takes them as they are now, its parts drawn anew",
-        )
-    runner.reporter.warned(
-        f"the checkpoint was trained on other pictures than {dataset.name} holds now: its training, "
-        "validation and test parts are drawn anew, and pictures count as unseen that it may have seen"
-    )
-
-
-def _gone(claim: data.ClaimedForget, missing: list[str], dataset: data.Dataset) -> UsageFailure:
-    """Pictures of a file's forget set that a dataset does not hold."""
-    named = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
-    return UsageFailure(
-        f"{len(missing)} of the {len(claim['indices'])} pictures to forget ({claim['spec']}) are not in "
-        f"{dataset.name} as it is now: {named}",
-        "put them back: unlearning reads what it forgets; `deepunlearn train` on what is left forgets them "
-        "exactly",
-    )
-
-
 def intended(recipe: Recipe, runner: Runner) -> data.ForgetSet:
     """The forget set that a model carries: its own, the tracked or canaries' one, or what it was trained for.
 
@@ -290,11 +215,12 @@ def intended(recipe: Recipe, runner: Runner) -> data.ForgetSet:
         )
     forget = data.load_forget(purposes[0].sha256, runner.store.data)
     if not purposes[0].named:
-        _tell_default(forget, recipe.key, runner)
+        tell_default(forget, recipe.key, runner)
     return forget
 
 
-def _tell_default(forget: data.ForgetSet, what: str, runner: Runner) -> None:
+def tell_default(forget: data.ForgetSet, what: str, runner: Runner) -> None:
+    """Say that nobody named what is to be forgotten."""
     runner.reporter.told(
         f"{what} was trained for no forget set in particular: the default is taken, {forget.spec} "
         f"({len(forget)} pictures); --forget names another"

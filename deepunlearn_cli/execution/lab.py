@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.materials import Materials
     from deepunlearn_cli.store import Run
 
-PARTS = ("retain", "forget", "val", "test")
+PARTS = ("retain", "forget", "forgotten", "val", "test")
 
 
 class OneModelLab:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import __version__
@@ -14,13 +15,13 @@ from deepunlearn_cli.core.plugins import blamed
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.evaluation import metrics
-from deepunlearn_cli.execution import code, origins
+from deepunlearn_cli.execution import code, origins, tracks
 from deepunlearn_cli.execution.lab import OneModelLab, leaks
 from deepunlearn_cli.execution.looks import LOOK, Hopeless, watch
-from deepunlearn_cli.execution.recipes import actor_of, training_of
+from deepunlearn_cli.execution.parts import outputs_for
+from deepunlearn_cli.execution.recipes import actor_of
 from deepunlearn_cli.execution.trials import judged
 from deepunlearn_cli.methods import METHODS
-from deepunlearn_cli.methods._method import per_step
 from deepunlearn_cli.methods._tracked import Tracked
 from deepunlearn_cli.methods.retrain import Retrain
 
@@ -28,12 +29,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from deepunlearn_cli.engine.task import Task
-    from deepunlearn_cli.engine.track import Track
     from deepunlearn_cli.execution.materials import Materials
     from deepunlearn_cli.methods import Method
     from deepunlearn_cli.store import Run
 
-SCORES = {"retain": "RA", "forget": "FA", "val": "VA", "test": "TA", "never": "NA"}
+SCORES = {"retain": "RA", "forget": "FA", "val": "VA", "test": "TA", "never": "NA", "forgotten": "OA"}
 
 
 @dataclass
@@ -104,13 +104,13 @@ def _model_run(
     task.facts["reads"] = list(method.reads)
     start = inputs.get("original")
     if method.tracked:
-        task.track = _track(recipe, inputs, materials)
+        task.track = tracks.track(recipe, inputs, materials)
         mixed = task.track.mixed is not None
         task.facts["approximate"] = mixed or inputs["original"].facts.get("approximate", False)
     try:
         model = materials.start(recipe, start) if start else nn.Module()  # training starts from nothing
         with blamed(type(method)):
-            unlearned = unlearn(model, method, task, seed=recipe.seed)
+            unlearned = unlearn(model, method, task, seed=recipe.random_seed)
         return judge(unlearned, task, recipe, materials)
     except Hopeless as end:
         return Product(dict(end.scores), _facts(task, recipe, materials), log=task.log)
@@ -121,21 +121,6 @@ def _model_run(
 def _failed(failure: RunFailed, task: Task, recipe: Recipe, materials: Materials) -> Product:
     why = {"status": "failed", "reason": failure.message, "hint": failure.hint}
     return Product(scores={}, facts=_facts(task, recipe, materials) | why, log=task.log)
-
-
-def _track(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials) -> Track:
-    """The track of the original's training, or what an earlier checkpoint allows to say of it."""
-    from copy import deepcopy
-
-    from deepunlearn_cli.engine.track import Track
-
-    start, earlier = recipe.inputs["original"], inputs.get("earlier")
-    training = Retrain.build(training_of(start))
-    first = deepcopy(materials.start(recipe, earlier)) if earlier else materials.fresh(start, "init")
-    goal = training.objective(materials.dataset(recipe).num_classes)
-    updates = None if earlier else inputs["original"].track()
-    mixed = per_step(materials.training_size(recipe), training.batch_size) if earlier else None
-    return Track(first.train(), training.rate, training.batch_size, goal, mixed, updates)
 
 
 def _kept(model: nn.Module, task: Task, recipe: Recipe, materials: Materials) -> Product:
@@ -236,7 +221,9 @@ def _attack(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, pro
     attack = ATTACKS.needed(recipe.name).build(recipe.params)
     if isinstance(attack, Probe):
         return _probed(attack, recipe, inputs, materials, progress)
-    sources = {name: run.outputs for name, run in inputs.items()}
+    sources: dict[str, Callable[[], Outputs]] = {name: run.outputs for name, run in inputs.items()}
+    if "target" in inputs:
+        sources["target"] = partial(outputs_for, recipe, inputs["target"], materials.home)
     with blamed(type(attack)):
         findings = attack.run(sources, recipe.seed)
     warnings = findings.warnings + leaks(recipe, inputs)
@@ -275,7 +262,7 @@ MAKERS: dict[str, Maker] = {
 
 
 def score(outputs: Outputs) -> dict[str, Any]:
-    """Accuracy (0..1) of each part: RA, FA, VA, TA."""
+    """Accuracy (0..1) of each part: RA, FA, VA, TA; OA of what earlier requests forgot."""
     return {
         SCORES[part]: metrics.accuracy(arrays["logits"], arrays["labels"]) for part, arrays in outputs.items()
     }

@@ -21,11 +21,10 @@ from deepunlearn_cli.engine.pictures import RESIDENT_SHARE, Pictures, Pixels
 from deepunlearn_cli.engine.predict import outputs_of, predict
 from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.execution import blank
+from deepunlearn_cli.execution.parts import Indices, drawn
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
-
-Indices = dict[str, NDArray[np.int64]]
 
 STARTS_KEPT = 3  # originals at hand on the device: a sweep starts from the same few again and again
 
@@ -55,19 +54,8 @@ class Materials:
         """Dataset indices of each part; without a forget set, `retain` is the whole training split."""
         key = canonical([dict(recipe.data), recipe.forget])
         if key not in self._indices:
-            self._indices[key] = self._drawn(recipe)
+            self._indices[key] = drawn(recipe, self.dataset(recipe), self.home)
         return self._indices[key]
-
-    def _drawn(self, recipe: Recipe) -> Indices:
-        split = data.split(self.dataset(recipe), recipe.data["val_share"], recipe.data["split_seed"])
-        never = {}
-        if "half" in recipe.data:
-            split, never["never"] = data.halve(split, recipe.data["half"])
-        parts = {"retain": split.train, "val": split.val, "test": split.test} | never
-        if wanted := recipe.forget or recipe.data.get("tracked"):
-            earlier = [data.load_forget(one, self.home) for one in recipe.forgotten]
-            parts |= data.parts_of(split, data.load_forget(wanted, self.home), earlier)
-        return parts
 
     def training_size(self, recipe: Recipe) -> int:
         """Pictures in the training split, forgotten ones too: the unit of work is one epoch over them."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
-from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution import chains, recipes
 
 if TYPE_CHECKING:
     from deepunlearn_cli.data import ForgetSet
@@ -21,7 +21,7 @@ FIT = 0.05  # how far the reference's accuracy on its own training pictures may 
 
 def training_known(start: Recipe) -> bool:
     """Whether how a model was trained is known: ours is, one from elsewhere where somebody said it."""
-    usual = recipes.TRAINER().params()
+    start, usual = chains.trained(start), recipes.TRAINER().params()
     return start.kind != CHECKPOINT or KNOWN in start.labels or start.params["training"] != usual
 
 
@@ -64,14 +64,16 @@ def check_fit(original: Run, reference: Run) -> None:
 
 def _starts(start: Recipe, store: Store) -> Iterator[Recipe]:
     yield start
-    if start.kind == CHECKPOINT and not training_known(start):
-        yield from of_the_same_weights(start, store)
+    first = chains.trained(start)
+    if first.kind == CHECKPOINT and not training_known(first):
+        yield from (chains.rooted(start, one) for one in of_the_same_weights(first, store))
 
 
 def _brought(start: Recipe, forget: ForgetSet, store: Store) -> list[Recipe]:
     rows = store.rows(kind=CHECKPOINT, name=RETRAIN, forget=forget.sha256, model=start.model)
     newest = [run.recipe for row in reversed(rows) if (run := store.get(row["id"]))]
-    return [one for one in newest if _alike(one, start)]
+    wanted = recipes.retrained(start, forget)
+    return [one for one in newest if _alike(one, wanted)]
 
 
 def _alike(one: Recipe, other: Recipe) -> bool:
@@ -81,19 +83,22 @@ def _alike(one: Recipe, other: Recipe) -> bool:
 
 
 def brought(start: Recipe, forget: ForgetSet, name: str) -> Recipe:
-    """The recipe, less the hash of its weights, of a retrained model that the user brings for an original.
+    """The recipe, less the hash of its weights, of a retrained model that the user brings for a model.
 
     Args:
         name: of its file, for people.
     """
+    first = chains.trained(start)
+    kept = chains.labels_of(first.labels, chains.specs(start))
     return replace(
-        start,
+        first,
         kind=CHECKPOINT,
         name=RETRAIN,
         revision=1,
-        params={"training": dict(recipes.training_of(start))},
+        params={"training": dict(recipes.training_of(first))},
+        data=chains.data_of(first.data, chains.behind(start)),
         forget=forget.sha256,
         inputs={},
         attempt=0,
-        labels=dict(start.labels) | {"forget": forget.spec, "file": name, KNOWN: "brought"},
+        labels=kept | {"forget": forget.spec, "file": name, KNOWN: "brought"},
     )

@@ -151,4 +151,13 @@ def _broken(row: Row) -> bool:
 
 def who_of(row: Row) -> str:
     """Whom an answer is about."""
-    return f"{row['method']} seed {row['seed']}" if row["seed"] is not None else str(row["method"])
+    who = f"{row['method']} seed {row['seed']}" if row["seed"] is not None else str(row["method"])
+    return f"{who}{of_request(row)}"
+
+
+def of_request(row: Row) -> str:
+    """Which of several requests a row is about; nothing where there is one."""
+    count, number = len(row.get("requests") or ()), row.get("request")
+    if count < 2:
+        return ""
+    return f" (request {number} of {count})" if number else f" (all {count} requests)"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from deepunlearn_cli.core.score import Score
-from deepunlearn_cli.reporting.answers import answer, who_of
+from deepunlearn_cli.reporting.answers import answer, of_request, who_of
 from deepunlearn_cli.reporting.table import FAILED, OPEN, PASSED, Column, Finding, Row, Table
 
 LAYOUT = 4  # of an audit's row, whichever the attack
@@ -64,7 +64,7 @@ def which() -> list[Column]:
     """The model that a row is about."""
     return [
         Column("run", lambda r: str(r["target"] or r["source"]), id=True),
-        Column("method", lambda r: str(r["method"])),
+        Column("method", lambda r: f"{r['method']}{of_request(r)}"),
         Column("seed", lambda r: "" if r["seed"] is None else str(r["seed"]), right=True),
     ]
 
@@ -109,7 +109,8 @@ def _verdict(row: Row) -> str:
 
 def _notes(rows: Sequence[Row], scores: Sequence[Score]) -> list[str]:
     cut, (forget, unseen) = _span(rows, "n"), (_span(rows, name) for name in ("n_forget", "n_unseen"))
-    notes = [
+    notes = _chains(rows)
+    notes += [
         f"accuracy: {cut} samples a side; AUC, TPR and verdict: {forget} forgotten against {unseen} unseen "
         "ones; intervals: 95 %, of the gap 90 %"
     ]
@@ -129,6 +130,19 @@ def _notes(rows: Sequence[Row], scores: Sequence[Score]) -> list[str]:
             few = f"not resolvable with {unseen} unseen samples, it takes {score.takes:,}"
             notes.append(f"{score.header.removeprefix('@')}: {few}")
     return notes
+
+
+def _chains(rows: Sequence[Row]) -> list[str]:
+    """The requests behind models that carried out several, each chain once."""
+    chains = dict.fromkeys(tuple(row.get("requests") or ()) for row in rows)
+    longest = [one for one in chains if len(one) > 1 and not any(_begins(other, one) for other in chains)]
+    return [
+        f"requests: {', '.join(f'{number} {spec}' for number, spec in enumerate(one, 1))}" for one in longest
+    ]
+
+
+def _begins(chain: Sequence[str], with_: Sequence[str]) -> bool:
+    return len(chain) > len(with_) and tuple(chain[: len(with_)]) == tuple(with_)
 
 
 def _span(rows: Sequence[Row], name: str) -> str:

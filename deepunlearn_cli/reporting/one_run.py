@@ -55,7 +55,7 @@ def _find(records: Sequence[Record], run_id: str) -> tuple[Pair, Record]:
 
 def _row(measure: Measure, pair: Pair, run: Record) -> Fields:
     retrained = pair.retrained.get(run.seed)
-    original = pair.methods.get((DO_NOTHING, ""), {}).get(run.seed)
+    original = _nothing(pair, run)
     figures = {
         "run": _figure(measure, run, retrained),
         "retrained": _figure(measure, retrained, retrained),
@@ -75,6 +75,13 @@ def _row(measure: Measure, pair: Pair, run: Record) -> Fields:
         "digits": measure.digits,
         "scale": measure.scale,
     }
+
+
+def _nothing(pair: Pair, run: Record) -> Record | None:
+    """The do-nothing control of a run: of several that of the model it was made from."""
+    held = [runs.get(run.seed) for (name, _), runs in pair.methods.items() if name == DO_NOTHING]
+    there = [one for one in held if one]
+    return next((one for one in there if len(there) == 1 or one.start == run.start), None)
 
 
 def _figure(measure: Measure, run: Record | None, retrained: Record | None) -> float:

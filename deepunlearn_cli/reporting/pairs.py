@@ -61,9 +61,10 @@ class Pair:
         if run.ulira is not None:
             place = f"--dataset {quote(run.dataset)} --model {quote(run.model)}"
             return f"deepunlearn attack ulira --method {RETRAIN} {place}"
-        started = {one.original: one.seed in self.retrained for one in self.runs() if one.original}
-        originals = " ".join([key for key, done in started.items() if not done] or started)
-        return f"deepunlearn unlearn {originals} --method {RETRAIN} --forget {quote(run.forget_label)}"
+        started = {one.start: one.seed in self.retrained for one in self.runs() if one.start}
+        starts = " ".join([key for key, done in started.items() if not done] or started)
+        asked = quote(run.request or run.forget_label)
+        return f"deepunlearn unlearn {starts} --method {RETRAIN} --forget {asked}"
 
     def retrain_cure(self) -> str:
         """The same within a sentence: a command between backticks is to be copied."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from deepunlearn_cli.core.facts import FACTS
 from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
 from deepunlearn_cli.core.rows import IndexRow
-from deepunlearn_cli.core.specs import across_runs
+from deepunlearn_cli.core.specs import across_runs, following
 from deepunlearn_cli.evaluation.metrics import at_chance
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 APPROXIMATE = " (approximate)"  # behind the title of a method whose track did not meet its assumptions
 
 # setting (data, model, precision, training) and forget set, or how each seed draws its own
+# behind it those of earlier requests
 PairKey = tuple[str, str]
 Kind = tuple[str, str]  # of a U-MIA: what it is against, and the feature that it looks at
 
@@ -35,7 +36,7 @@ class Record:
 
     Accuracies and attack results are shares (0..1) or None; `facts` are those that are declared
     (`core.facts`). `method` is the public name, `config` tells several configurations of it in a pair apart,
-    `original` is the id of the run that it was unlearned from. `umia` and its interval are the paper's
+    `start` is the id of the run that it was made from. `umia` and its interval are the paper's
     attack, the one that ranks; `umias` has the accuracy of every kind of U-MIA, that one too. `reader` gives
     the outputs of runs to measures that look at them. `file` is the table that the figures come from, if
     they are not of a run in a store.
@@ -64,9 +65,10 @@ class Record:
     ulira: float | None = None  # of one split of U-LiRA: such a record has nothing else
     umias: Mapping[Kind, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    original: str = ""
     reader: Reader | None = None
     file: str = ""
+    start: str = ""  # id of the model that it was made from
+    request: str = ""  # what it was asked to forget, without what was forgotten before
 
     @cached_property
     def fault(self) -> str:
@@ -115,23 +117,31 @@ def records(
     `classes` datasets to their number of classes, for runs that do not say it.
     """
     current = _newest_attempts(rows)
-    attacks = _attacks(row for row in current if row["kind"] == "attack")
     runs = [row for row in current if is_model(row)]
+    newest = {row["id"]: row["forget"] for row in runs if row.get("forgotten")}
+    attacks = _attacks((row for row in current if row["kind"] == "attack"), newest)
     drawn = _drawn(runs)
     runs = [_named(row, drawn[key]) if (key := _pair_key(row)) in drawn else row for row in runs]
     configs = _configs(runs)
     return [
-        _record(row, titles, configs.get(row["id"], ""), attacks.get(row["id"], {}), reader, classes or {})
+        _record(
+            row,
+            titles,
+            configs.get(row["id"], ""),
+            attacks.get(row["id"], {}),
+            reader,
+            classes or {},
+        )
         for row in runs
     ]
 
 
 def _pair_key(row: IndexRow) -> PairKey:
-    return row["setting"], row["forget"] or ""
+    return row["setting"], "<".join([row["forget"] or "", *row.get("forgotten", ())])
 
 
 def _named(row: IndexRow, draw: str) -> IndexRow:
-    return {**row, "forget": draw, "forget_label": draw}
+    return {**row, "forget": draw, "forget_label": draw, "forgotten": (), "forgotten_labels": ()}
 
 
 def _newest_attempts(rows: Iterable[IndexRow]) -> list[IndexRow]:
@@ -162,15 +172,27 @@ def _drawn(rows: Sequence[IndexRow]) -> dict[PairKey, str]:
         for key, group in groups.items()
         if len({row["seed"] for row in group}) == 1
         for row in group
-        if (name := across_runs(row["forget_label"] or "", row["seed"]))
+        if (name := _across(row))
     }
 
 
-def _attacks(rows: Iterable[IndexRow]) -> dict[str, dict[Kind, IndexRow]]:
-    """The U-MIA run to quote of each kind, by model run: k-fold before shuffle, then the newest."""
+def _across(row: IndexRow) -> str | None:
+    """The chain of a run as it is called for every seed, if it draws with the run's own; else None."""
+    labels = [row["forget_label"] or "", *row.get("forgotten_labels", ())]
+    named = [across_runs(label, row["seed"]) for label in labels]
+    newest, *earlier = [name or label for name, label in zip(named, labels, strict=True)]
+    return following(newest, earlier) if any(named) else None
+
+
+def _attacks(rows: Iterable[IndexRow], newest: Mapping[str, str | None]) -> dict[str, dict[Kind, IndexRow]]:
+    """The U-MIA run to quote of each kind, by model run: k-fold before shuffle, then the newest.
+
+    `newest` has the forget set of models that carried out several requests: attacks on others are not quoted.
+    """
     quoted: dict[str, dict[Kind, IndexRow]] = defaultdict(dict)
     for row in rows:
-        if row["name"] == "umia" and row["status"] == "done":
+        asked = newest.get(row["target"], row["forget"])
+        if row["name"] == "umia" and row["status"] == "done" and row["forget"] == asked:
             of_run, kind = quoted[row["target"]], _kind(row["params"])
             of_run[kind] = max(of_run[kind], row, key=_preference) if kind in of_run else row
     return quoted
@@ -189,12 +211,12 @@ def _configs(runs: Sequence[IndexRow]) -> dict[str, str]:
     """By run id: the hyperparameters that differ between runs of one method in one pair, as text."""
     groups: dict[tuple[PairKey, str], list[IndexRow]] = defaultdict(list)
     for row in runs:
-        if row["name"] not in CONTROLS:
+        if row["name"] != RETRAIN:
             groups[_pair_key(row), row["name"]].append(row)
     texts: dict[str, str] = {}
     for group in groups.values():
         choices = {row["id"]: _choices(row) for row in group}
-        names = _differing(list(choices.values()))
+        names = _telling(_differing(list(choices.values())), list(choices.values()))
         short = {name: _shortened(one.get(name, DEFAULT) for one in choices.values()) for name in names}
         texts |= {run_id: _config(one, short) for run_id, one in choices.items()} if names else {}
     return texts
@@ -202,8 +224,18 @@ def _configs(runs: Sequence[IndexRow]) -> dict[str, str]:
 
 def _choices(row: IndexRow) -> Mapping[str, object]:
     """Everything about an unlearning run that its user chose: hyperparameters, augmentation, precision."""
+    behind = {"after": row.get("after"), "settings": row.get("settings")}
+    if row["name"] in CONTROLS:
+        return behind
     more = {"augment": row.get("augment"), "precision": row["precision"], "earlier": row.get("earlier")}
-    return {**row["params"], **more}
+    return {**row["params"], **more, **behind}
+
+
+def _telling(names: Sequence[str], choices: Sequence[Mapping[str, object]]) -> list[str]:
+    """Without the digest of earlier settings, where the methods that came before tell runs apart as well."""
+    before = {(one["after"], one["settings"]) for one in choices}
+    alike = len(before) > len({after for after, _ in before})
+    return [name for name in names if alike or name != "settings"]
 
 
 def _differing(params: Sequence[Mapping[str, object]]) -> list[str]:
@@ -247,7 +279,7 @@ def _record(
         pair_key=_pair_key(row),
         dataset=row["dataset"],
         model=row["model"],
-        forget_label=row["forget_label"] or "",
+        forget_label=following(row["forget_label"] or "", row.get("forgotten_labels", ())),
         method=row["name"],
         title=titles.get(row["name"], row["name"]) + (APPROXIMATE if row.get("approximate") else ""),
         config=config,
@@ -266,8 +298,9 @@ def _record(
         umias={kind: attack["scores"]["accuracy"] for kind, attack in attacks.items()},
         facts={name: row.get(name) for name in FACTS}
         | {"classes": row.get("classes") or classes.get(row["dataset"])},
-        original=row["target"],
         reader=reader,
+        start=row["target"],
+        request=row["forget_label"] or "",
     )
 
 

@@ -8,6 +8,7 @@ outdated file costs time and never gives a wrong row. Every write to it may fail
 from __future__ import annotations
 
 import gc
+import hashlib
 import io
 import os
 import pickle
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.facts import FACTS
-from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.recipe import FORGOTTEN, Recipe, canonical
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.asked import chosen_by
@@ -64,8 +65,24 @@ def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> 
     asked["augment"] = recipe.data.get("augment")
     keys = {"id": recipe.key, "base": recipe.base.key, "target": target.key if target else ""}
     keys["earlier"] = recipe.inputs["earlier"].key if "earlier" in recipe.inputs else ""
-    flat: IndexRow = plain(keys | named | labels | asked | done | told | {"scores": scores})
+    behind = _behind(recipe) if recipe.forgotten else {}
+    flat: IndexRow = plain(keys | named | labels | asked | done | told | behind | {"scores": scores})
     return flat
+
+
+def _behind(recipe: Recipe) -> dict[str, Any]:
+    """Of a run that follows other requests: their forget sets, and what carried them out, newest first."""
+    made, model = [], recipe.inputs.get("target", recipe).inputs.get("original")
+    while model is not None and model.forget:
+        made.append([model.name, dict(model.params), model.precision, model.data.get("augment")])
+        model = model.inputs.get("original")
+    digest = hashlib.sha256(canonical(made).encode("utf-8", "backslashreplace")).hexdigest()
+    return {
+        FORGOTTEN: list(recipe.forgotten),
+        "forgotten_labels": list(recipe.labels.get(FORGOTTEN, recipe.forgotten)),
+        "after": ", ".join(str(one[0]) for one in made),
+        "settings": digest[:4] if made else "",
+    }
 
 
 @dataclass(frozen=True)

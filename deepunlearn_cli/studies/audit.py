@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli import data
 from deepunlearn_cli.attacks import ATTACKS, Decision, Findings, Gap, OneModel, Rule, Verdict
 from deepunlearn_cli.core.errors import StoreCorrupt
 from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
-from deepunlearn_cli.execution import own, recipes, references
+from deepunlearn_cli.execution import chains, own, recipes, references
+from deepunlearn_cli.execution.parts import outputs_for
 from deepunlearn_cli.execution.runner import Outcome, Runner
 from deepunlearn_cli.store import Run
 from deepunlearn_cli.studies import claims
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Evidence
+    from deepunlearn_cli.core.shared import Outputs
     from deepunlearn_cli.evaluation.epsilon import Claim
 
 # what an attack is compared with: guessing is `holdout` for want of a retrained model, `guessing` by choice
@@ -150,8 +153,12 @@ class Evidences:
     def of(self, attack: Recipe) -> Evidence:
         """From the outputs of the model that is attacked."""
         if attack.key not in self._read:
-            self._read[attack.key] = built(attack).evidence(self.target(attack).outputs())
+            self._read[attack.key] = built(attack).evidence(self.outputs(attack))
         return self._read[attack.key]
+
+    def outputs(self, attack: Recipe) -> Outputs:
+        """What the attacked model says, part by part as the attack has them."""
+        return outputs_for(attack, self.target(attack), self._runner.store.data)
 
     def target(self, attack: Recipe) -> Run:
         """The run of the model that is attacked."""
@@ -172,9 +179,15 @@ def _audited(runner: Runner, run: Run, rule: Rule, controls: Mapping[str, Run], 
     there = [controls.get(one.key) if one else None for one in wanted]
     beside = Beside(*(read.of(one.recipe) if one else None for one in there))
     attack = built(run.recipe)
-    answer = replace(judge(rule, attack, ours, beside), claim=claims.held(read.target(run.recipe), attack))
+    answer = replace(judge(rule, attack, ours, beside), claim=_claimed(run, attack, read))
     control = findings_of(there[0]) if there[0] else None
     return Audited(run, findings_of(run), ours, control, answer)
+
+
+def _claimed(run: Run, attack: OneModel, read: Evidences) -> Claim | None:
+    target = read.target(run.recipe)
+    said = claims.Said(str(run.recipe.labels.get("forget", "")), partial(read.outputs, run.recipe))
+    return claims.held(target, attack, said)
 
 
 def controls_of(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:
@@ -189,34 +202,38 @@ def controls_of(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:
 
 
 def on_retrained(attack: Recipe, runner: Runner) -> Recipe | None:
-    """The attack on the retrained model of the same seed and forget set, if that model is there."""
+    """The attack on the retrained model of the same seed and forget sets, if that model is there."""
     target = attack.inputs["target"]
     start = target.inputs.get("original")
     if start is None:
         return None
     reference = references.of(start, _forget(target, runner), runner.store)
-    known = runner.store.get(start.key)
+    known = runner.store.get(chains.trained(start).key)
     if reference is None:
         return None
     if known and (made := runner.store.get(reference.key)):
         references.check_fit(known, made)
-    return again(attack, reference)
+    return again(attack, reference, runner)
 
 
 def on_nothing(attack: Recipe, runner: Runner) -> Recipe | None:
-    """The attack on what doing nothing leaves: the original, judged as if it were unlearned."""
-    target = attack.inputs["target"]
-    start = target.inputs.get("original")
+    """The attack on what doing nothing leaves: the model before the request, judged as if it were unlearned.
+
+    Before all of several requests that is the original.
+    """
+    forget = _forget(attack, runner)
+    start = chains.before_request(attack.inputs["target"], forget.sha256)
     if start is None or not runner.store.get(start.key):  # of a file made elsewhere: not trained for this
         return None
-    return again(attack, recipes.unlearned(start, DO_NOTHING, _forget(target, runner)))
+    return again(attack, recipes.unlearned(start, DO_NOTHING, forget), runner)
 
 
-def again(attack: Recipe, target: Recipe) -> Recipe:
-    """The same attack on another model."""
-    return recipes.attack(target, attack.name, attack.params, attack.seed)
+def again(attack: Recipe, target: Recipe, runner: Runner) -> Recipe:
+    """The same attack on another model, of the same part of what it forgot."""
+    asked = None if attack.forget == target.forget else _forget(attack, runner)
+    return recipes.attack(target, attack.name, attack.params, attack.seed, asked)
 
 
-def _forget(target: Recipe, runner: Runner) -> data.ForgetSet:
-    assert target.forget
-    return data.load_forget(target.forget, runner.store.data)
+def _forget(recipe: Recipe, runner: Runner) -> data.ForgetSet:
+    assert recipe.forget
+    return data.load_forget(recipe.forget, runner.store.data)

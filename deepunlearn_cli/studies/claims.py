@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from deepunlearn_cli.core.guarantee import Guarantee
-from deepunlearn_cli.core.specs import drawn_at_random
+from deepunlearn_cli.core.specs import drawn_at_random, each_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deepunlearn_cli.attacks import OneModel
+    from deepunlearn_cli.core.shared import Outputs
     from deepunlearn_cli.evaluation.epsilon import Claim
     from deepunlearn_cli.store import Run
 
@@ -18,7 +21,15 @@ NEVER = "never"  # in U-LiRA: of the half that a model's original was not traine
 APART = "val"  # drawn from the same pictures as the forget set, by a draw as random
 
 
-def held(target: Run, attack: OneModel) -> Claim | None:
+@dataclass(frozen=True)
+class Said:
+    """What a model says of a part of what it forgot: the part's name for people, and the outputs by part."""
+
+    spec: str
+    outputs: Callable[[], Outputs]
+
+
+def held(target: Run, attack: OneModel, said: Said | None = None) -> Claim | None:
     """What an attack's scores say of the epsilon of a model's run; None where it claims none.
 
     The unseen pictures are the validation part, whatever the attack is against: test pictures may have been
@@ -33,9 +44,10 @@ def held(target: Run, attack: OneModel) -> Claim | None:
     promise = Guarantee.of(target.facts)
     if promise is None:
         return None
-    if why := _unfair(target):
+    said = said or Said(target.recipe.labels.get("forget", ""), target.outputs)
+    if why := _unfair(target, said.spec):
         return epsilon.Claim(promise.epsilon, promise.delta, why=why)
-    outputs = target.outputs()
+    outputs = said.outputs()
     read = target.facts.get("reads") or ()
     against = APART if len(outputs.get(APART, {}).get("labels", ())) and APART not in read else attack.against
     forget, unseen = attack.scored(outputs, against)
@@ -78,9 +90,9 @@ def said_by(target: Run) -> Mapping[str, Any]:
     return {"log_p": log_p, "forgotten": len(forget["score"]), "never_seen": len(unseen["score"])}
 
 
-def _unfair(target: Run) -> str:
+def _unfair(target: Run, spec: str) -> str:
     """Why forgotten pictures would differ from others for a model that saw neither; empty if they do not."""
     if "canary" in target.recipe.data:
         return "forgotten pictures carry noise, and unseen ones do not"
-    spec = target.recipe.labels.get("forget", "")
-    return "" if drawn_at_random(spec) else f"the forgotten pictures were not drawn at random ({spec})"
+    random = all(drawn_at_random(one) for one in each_of(spec))
+    return "" if random else f"the forgotten pictures were not drawn at random ({spec})"

@@ -108,6 +108,8 @@ class Plan:
         sweep: the fields of `Tuning`; the methods are then run with what was found. Empty for none.
         unrolling: of the study of Unrolling SGD, which takes the place of methods and attacks: lists of
             `lrs`, `gammas` (paper form) and `pretrain_epochs`. Empty for none.
+        repeated: of the study of deletions in a row: how many `requests`, each as `forget` says, from what is
+            left. Empty for none.
         timing: `seed` of the runs that are made again, one at a time, where others shared the machine: so
             that seconds can be compared after several jobs. Empty for none.
     """
@@ -130,7 +132,13 @@ class Plan:
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sweep: Mapping[str, Any] = field(default_factory=dict)
     unrolling: Mapping[str, Any] = field(default_factory=dict)
+    repeated: Mapping[str, Any] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def study(self) -> str:
+        """The table of a study that takes the place of attacks and tables; empty for a plain comparison."""
+        return next((name for name in ("unrolling", "repeated") if getattr(self, name)), "")
 
     @property
     def tuning(self) -> Tuning | None:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypedDict
 
 from deepunlearn_cli.attacks import ATTACKS, OneModel, Probe
-from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
+from deepunlearn_cli.core.errors import UsageFailure, unknown
 from deepunlearn_cli.core.specs import RUN_SEED, read_seeds
 from deepunlearn_cli.core.typed import Count, Fraction, Mistyped, Seed, Text, check, shortened
-from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.studies import named
 from deepunlearn_cli.studies.plan import Plan
+from deepunlearn_cli.studies.plan_studies import check_keys, check_repeated, check_unrolling
 
 BUILT_IN = "deepunlearn_cli.studies"
 CELL = ("datasets", "models", "training")
-UNROLLING = ("lrs", "gammas", "pretrain_epochs")
 TIMING = ("seed",)
-IDLE = ("methods", "attacks", "tables", "params", "sweep", "timing")  # of a plan with [unrolling]
+IDLE = {  # of a plan with such a table
+    "unrolling": ("methods", "attacks", "tables", "params", "sweep", "timing", "repeated"),
+    "repeated": ("attacks", "tables", "sweep", "timing"),
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ KINDS = {
     "val_share": Kind("a number from 0 to below 1", "{} = 0.15", Fraction),
     "augment": FLAG,
     "augment_unlearning": FLAG,
-    **dict.fromkeys(("training", "params", "sweep", "unrolling", "timing"), TABLE),
+    **dict.fromkeys(("training", "params", "sweep", "unrolling", "repeated", "timing"), TABLE),
 }
 MOST = 1_000_000  # trials of a search, and all else that is counted there
 TUNING = {
@@ -102,7 +104,7 @@ def load(name: str) -> Plan:
 
 
 def _plan(content: Mapping[str, Any], name: str) -> Plan:
-    _check_keys(content, [item.name for item in fields(Plan)], f"plan {name}")
+    check_keys(content, [item.name for item in fields(Plan)], f"plan {name}")
     for key, value in content.items():
         _check_kind(key, value, KINDS[key], f"plan {name}")
     _check_idle(content, name)
@@ -117,7 +119,8 @@ def _plan(content: Mapping[str, Any], name: str) -> Plan:
         _check_sweep,
         _check_forget,
         _check_attacks,
-        _check_unrolling,
+        check_unrolling,
+        check_repeated,
         _check_timing,
     ):
         examine(plan, name)
@@ -146,12 +149,14 @@ def _params(given: Mapping[str, Any], name: str) -> dict[str, Mapping[str, Any]]
 
 
 def _check_idle(content: Mapping[str, Any], name: str) -> None:
-    """Refuse what a study of Unrolling SGD has no use for."""
-    if idle := [key for key in IDLE if content.get("unrolling") and key in content]:
-        raise UsageFailure(
-            f"plan {name}: {', '.join(idle)}: [unrolling] takes the place of methods and attacks",
-            "leave it out, or give it a plan of its own",
-        )
+    """Refuse what a study has no use for."""
+    for study, keys in IDLE.items():
+        if idle := [key for key in keys if content.get(study) and key in content]:
+            raise UsageFailure(
+                f"plan {name}: {', '.join(idle)}: [{study}] takes the place of "
+                f"{'methods' if 'methods' in keys else 'tables'} and attacks",
+                "leave it out, or give it a plan of its own",
+            )
 
 
 def _check_methods(plan: Plan, name: str) -> None:
@@ -165,7 +170,7 @@ def _check_methods(plan: Plan, name: str) -> None:
 
 
 def _check_cell(cell: Mapping[str, Any], name: str) -> None:
-    _check_keys(cell, CELL, f"plan {name}: cells")
+    check_keys(cell, CELL, f"plan {name}: cells")
     for key, value in cell.items():
         _check_kind(key, value, KINDS[key], f"plan {name}: cells")
     if not cell.get("datasets") or not cell.get("models"):
@@ -175,7 +180,7 @@ def _check_cell(cell: Mapping[str, Any], name: str) -> None:
 def _check_sweep(plan: Plan, name: str) -> None:
     """Refuse a search that cannot be, or of which a part would go unheard."""
     where = f"plan {name}: sweep"
-    _check_keys(plan.sweep, TUNING, where)
+    check_keys(plan.sweep, TUNING, where)
     for key, value in plan.sweep.items():
         _check_kind(key, value, TUNING[key], where)
     for key, least in (("trials", 1), ("originals", 1), ("confirm", 0), ("max_failures", 1)):
@@ -250,36 +255,9 @@ def _check_attacks(plan: Plan, name: str) -> None:
         actor.build(settings)
 
 
-def _check_unrolling(plan: Plan, name: str) -> None:
-    study = plan.unrolling
-    _check_keys(study, UNROLLING, f"plan {name}: unrolling")
-    for key in study if study else ():
-        if not isinstance(study[key], list) or not study[key]:
-            raise UsageFailure(f"plan {name}: unrolling {key} is not a list of numbers", f"{key} = [...]")
-    if study and len(plan.forget_specs) > 1:
-        raise UsageFailure(
-            f"plan {name}: a study of Unrolling SGD is of one forget set", "give each its plan"
-        )
-    if study and "gammas" not in study:
-        raise UsageFailure(f"plan {name}: unrolling names no gammas", "gammas = [0.0, 0.5]")
-    for lr in study.get("lrs", ()):
-        recipes.TRAINER.build({"lr": lr})
-    for gamma in study.get("gammas", ()):
-        recipes.TRAINER.build({"loss": "sd", "gamma": gamma} if gamma else {})
-    for epochs in study.get("pretrain_epochs", ()):
-        recipes.TRAINER.build({"epochs": epochs} if epochs else {})
-
-
 def _check_timing(plan: Plan, name: str) -> None:
-    _check_keys(plan.timing, TIMING, f"plan {name}: timing")
+    check_keys(plan.timing, TIMING, f"plan {name}: timing")
     if plan.timing and plan.timing.get("seed") not in read_seeds(plan.seeds):
         raise UsageFailure(
             f"plan {name}: timing names no seed of the plan's {plan.seeds}", "[timing] seed = 0, say"
         )
-
-
-def _check_keys(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:
-    for key in given:
-        if key not in known:
-            failure: NotFound = unknown("key", key, known, f"keys: {', '.join(known)}")
-            raise UsageFailure(f"{where}: {failure.message}", failure.hint)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from deepunlearn_cli.attacks import ATTACKS, Findings, Judgement, Probe, Rule
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.execution import chains
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Run
 from deepunlearn_cli.studies.audit import again, controls_of, findings_of, on_nothing, on_retrained
@@ -55,12 +56,12 @@ def _given(runner: Runner, attacked: Sequence[Run], given: Recipe) -> dict[str, 
     """The same attack on the model to compare with."""
     controls = {}
     for run in attacked:
-        if run.recipe.forget != given.forget:
+        if {*chains.behind(run.recipe.inputs["target"])} != {*chains.behind(given)}:
             raise UsageFailure(
                 f"{given.key} has not the forget set of {run.recipe.inputs['target'].key}",
                 "compare with a retrained model of the same forget set",
             )
-        control = again(run.recipe, given)
+        control = again(run.recipe, given, runner)
         controls[control.key] = runner.ensure(control)
     return controls
 
@@ -74,7 +75,7 @@ def _probed(
 ) -> Probed:
     attack = ATTACKS.needed(run.recipe.name).build(run.recipe.params)
     assert isinstance(attack, Probe)
-    reference = again(run.recipe, given) if given else on_retrained(run.recipe, runner)
+    reference = again(run.recipe, given, runner) if given else on_retrained(run.recipe, runner)
     control = _found(controls, reference) if rule.fail_above is None else None
     judgement = attack.judge(rule.metrics, findings_of(run), control, rule.limit)
     if given and judgement.reference == "retrained":
