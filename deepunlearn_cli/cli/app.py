@@ -32,7 +32,7 @@ sweep_app = typer.Typer(cls=Group)  # what stands behind `sweep`, beside a searc
 
 COMMANDS = (  # files, in the order of `--help`; probe and ulira belong to `attack`, sweeps to `sweep`
     "train", "unlearn", "sweep", "sweeps", "attack", "probe", "ulira", "rank", "report", "bench",
-    "runs", "show", "verify", "prune", "export", "stores",
+    "requests", "runs", "show", "verify", "prune", "export", "stores",
     "methods", "check", "attacks", "datasets", "models", "guide", "doctor",
 )  # fmt: skip
 

@@ -180,8 +180,10 @@ def recipe_on(start: Start, attack: Attack, seed: int) -> Recipe:
 def _audited(
     runner: Runner, attack: OneModel, attacks: Sequence[Recipe], rule: Rule, per_sample: PerSample
 ) -> Result:
+    from deepunlearn_cli.checkpoints import requested
     from deepunlearn_cli.studies.audit import audit
 
+    requested.check(runner.store)
     audited, failed = audit(runner, attacks, rule)
     rows = [audit_row(one, rule) for one in audited]
     tables = [audits.audit_table(rows, attack.name(), attack.heading(), attack.columns)] if rows else []
@@ -193,7 +195,8 @@ def _audited(
     tables += per_sample.tables(attack.name(), attack.title, judged, _classes(runner, audited))
     code = ExitCode.PARTLY_FAILED if failed else code_of(rule, rows)
     ids = [one.run.id for one in audited if one.answer]
-    return Result(tables=tables, ids=ids, notes=answers(rows) + advice(rows), code=code)
+    told = requested.audited(runner.store, attack.name(), rule.metrics, rows)
+    return Result(tables=tables, ids=ids, notes=answers(rows) + advice(rows) + told, code=code)
 
 
 def _dataset(runner: Runner, audited: Audited) -> Dataset:

@@ -94,14 +94,17 @@ def _audited(
     rule: Rule,
     given: Recipe | None,
 ) -> Result:
+    from deepunlearn_cli.checkpoints import requested
     from deepunlearn_cli.studies.probing import audit_itself
 
+    requested.check(runner.store)
     audited, failed = audit_itself(runner, attacks, rule, given)
     rows = [_row(one, rule) for one in audited]
     tables = [probing.probe_table(rows, attack.name(), attack.heading(), attack.columns)] if rows else []
     code = ExitCode.PARTLY_FAILED if failed else code_of(rule, rows)
     ids = [one.run.id for one in audited if one.judgement]
-    return Result(tables=tables, ids=ids, notes=probing.answers(rows) + advice(rows), code=code)
+    told = requested.audited(runner.store, attack.name(), rule.metrics, rows)
+    return Result(tables=tables, ids=ids, notes=probing.answers(rows) + advice(rows) + told, code=code)
 
 
 def _row(one: Probed, rule: Rule) -> dict[str, Any]:

@@ -54,8 +54,15 @@ def prune(
     leftovers: Annotated[bool, option("--leftovers", help="What killed processes left.")] = False,
     dry_run: Annotated[bool, option("--dry-run", help="List, remove nothing.")] = False,
     yes: Annotated[bool, option("--yes", help="Do not ask.")] = False,
+    requested: Annotated[
+        bool, option("--requested", help="Runs too that the ledger of requests names.")
+    ] = False,
 ) -> Result:
-    """Remove runs from the store; runs that others were made from are kept unless those go too."""
+    """Remove runs from the store; runs that others were made from are kept unless those go too.
+
+    Runs that answer a deletion request, and attacks that audited them, are evidence: they go with --requested
+    alone. What the ledger says of them stays.
+    """
     if not (refs or failed or leftovers):
         raise UsageFailure("nothing to prune was named", "give run ids, --failed or --leftovers")
     from deepunlearn_cli.store import Run
@@ -66,6 +73,8 @@ def prune(
     ids = list(dict.fromkeys(ids))
     _check_living(store, ids)
     _check_dependents(store.dependents(ids))
+    if not requested:
+        _check_requests(store, ids)
     runs = [Run(run_id, store.place(run_id)) for run_id in ids]
     notes = [f"{len(ids)} runs, {sum(map(_size, runs)):,} bytes"]
     table = row_table([_row(run) for run in runs])
@@ -99,6 +108,20 @@ def _check_living(store: Store, ids: list[str]) -> None:
             raise UsageFailure(
                 f"{run_id} is a trial of {study}, which is being searched",
                 "leave it out, or wait for the end of that search: deepunlearn sweep list",
+            )
+
+
+def _check_requests(store: Store, ids: list[str]) -> None:
+    """Refuse to remove what the ledger names, unless it was purged; of a damaged ledger what can be read."""
+    from deepunlearn_cli.store.ledger import PURGED, Ledger
+    from deepunlearn_cli.store.requests import requests_of
+
+    for request in requests_of(Ledger(store.root).readable()).values() if ids else ():
+        named = [key for key in ids if key in request.evidence]
+        if named and request.state != PURGED:
+            raise UsageFailure(
+                f"{named[0]} is evidence of request {request.id}",
+                "leave it out, or add --requested: the ledger keeps what it says of it",
             )
 
 

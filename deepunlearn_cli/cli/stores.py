@@ -42,7 +42,7 @@ def diff(session: Session, other: Other) -> Result:
     table = standing_table(
         apart, {row["id"]: row for row in ours.rows()}, {r["id"]: r for r in theirs.rows()}
     )
-    return Result(tables=[table] if apart else [], notes=[_counts(found)])
+    return Result(tables=[table] if apart else [], notes=[_counts(found), *_ledgers(ours, theirs)])
 
 
 @register(
@@ -64,26 +64,32 @@ def merge(
     """Copy into this store what another has, each run with its inputs and checked byte for byte.
 
     Nothing here is replaced: where both stores answer a recipe, ours stays (`store diff` shows if they
-    differ). A whole store brings its searches; decoded pictures stay, and are decoded again when needed.
+    differ). A whole store brings its searches; decoded pictures stay, and are decoded again when needed. The
+    ledger of requests comes whole with any run: its lines are added to ours, each with where it stood.
     """
-    from deepunlearn_cli.store import merging
+    from deepunlearn_cli.store import merging, requests
+    from deepunlearn_cli.store.ledger import Ledger
 
     ours, theirs = _both(session, other, create=not dry_run)
     wanted = [theirs.find(ref).id for ref in read_refs(refs)] if refs else theirs.ids()
     every = merging.with_inputs(theirs, wanted)
     lacking = [key for key in every if not ours.has(key)]
+    lines = requests.lacking(Ledger(ours.root), Ledger(theirs.root))
     if dry_run:
         rows = {row["id"]: row for row in theirs.rows()}
         size = sum(file.stat().st_size for key in lacking for file in theirs.place(key).iterdir())
         notes = [
             f"{len(lacking)} to copy, {len(every) - len(lacking)} here already, {size / 1e6:,.0f} MB more"
         ]
+        notes += [f"{len(lines)} lines of its ledger to add"] if lines else []
         return Result(
             tables=[row_table([rows[key] for key in lacking if key in rows])], ids=lacking, notes=notes
         )
+    requests.bring(Ledger(ours.root), lines)  # first: its runs know them
     with session.bars() as bars:
         merged = merging.take(ours, theirs, lacking, bars.progress)
     notes = [f"{len(merged.taken)} runs copied, {len(every) - len(lacking)} were here"]
+    notes += [f"{len(lines)} lines of its ledger added"] if lines else []
     notes += [] if refs else _searches(ours, theirs)
     notes += [f"{len(merged.busy)} are being made here now: type the command again"] if merged.busy else []
     left = sorted({problem.id for problem in merged.problems})
@@ -132,6 +138,20 @@ def _searches(ours: Store, theirs: Store) -> list[str]:
             f"{', '.join(brought.differing)}"
         )
     return notes
+
+
+def _ledgers(ours: Store, theirs: Store) -> list[str]:
+    """In how many lines two ledgers differ."""
+    from deepunlearn_cli.store.ledger import Ledger
+
+    here, there = (Ledger(one.root).entries() for one in (ours, theirs))
+    known, others = ({d for one in each for d in one.digests} for each in (here, there))
+    only_here = sum(not others & {*one.digests} for one in here)
+    only_there = sum(not known & {*one.digests} for one in there)
+    if not here and not there:
+        return []
+    both = len(there) - only_there
+    return [f"lines of the ledger: {both} in both, {only_here} only here, {only_there} only there"]
 
 
 def _both(session: Session, other: Path, *, create: bool = False) -> tuple[Store, Store]:

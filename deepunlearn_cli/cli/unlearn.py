@@ -17,6 +17,7 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.making import check_out, deliver, possible
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import params_for, read_methods, read_params
+from deepunlearn_cli.cli.requesting import Requesting
 from deepunlearn_cli.cli.stepping import Stepping
 from deepunlearn_cli.cli.tuned import Tuned
 from deepunlearn_cli.core.errors import ExitCode, Failure, UsageFailure
@@ -79,12 +80,19 @@ class Steps(Stepping, Tuned):
     "deepunlearn unlearn orig.pt --method msg --preset best",
     "deepunlearn unlearn --method ng+ --ckpt theirs.pth --forget class:3 --dataset cifar10 --model resnet18",
     "deepunlearn runs --kind train --name original -q | deepunlearn unlearn - --method all",
+    "deepunlearn unlearn --method salun --ckpt orig.pt --forget indices:request.txt --request DSR-2026-117",
     "deepunlearn unlearn --method amnesiac --ckpt 3f9c    # of `train --track`",
     "deepunlearn unlearn --method single-gradient --ckpt 3f9c --earlier 77ab --approximate",
     keeps=True,
 )
 def unlearn(
-    session: Session, method: o.Methods, models: Models, data: FileData, steps: Steps, making: Making
+    session: Session,
+    method: o.Methods,
+    models: Models,
+    data: FileData,
+    steps: Steps,
+    requesting: Requesting,
+    making: Making,
 ) -> Result:
     """Remove the forget set from a trained model."""
     from deepunlearn_cli.checkpoints import control, refs
@@ -92,6 +100,7 @@ def unlearn(
     methods = read_methods(method)
     params = params_for(methods, read_params(steps.p))
     steps.check()
+    asked = requesting.asked()
     checkpoints = data.read(models.named, session)
     earlier = data.read([steps.earlier], session)[0] if steps.earlier else None
     named = [getattr(ref, "path", ref) for ref in checkpoints]
@@ -112,8 +121,15 @@ def unlearn(
             for name in methods
         ]
         wanted = possible(attempts, session.console)
+        if asked:
+            asked.check(starts, wanted, runner.store)
+        if asked and not making.dry_run:
+            asked.receive(starts, runner.store)
         claims = refs.claims_of(wanted[0], starts[0])
         result = deliver(runner, wanted, making, claims, partial(_few, starts, methods, runner))
+        if asked and not making.dry_run:
+            runs = [runner.store.find(key) for key in result.ids or ()]
+            result.notes = [*result.notes, *asked.unlearned(starts, runs, runner.store)]
         return result if len(wanted) == len(attempts) else replace(result, code=ExitCode.PARTLY_FAILED)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,16 +13,25 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.listing import problem_table
 from deepunlearn_cli.cli.options import complete_refs
-from deepunlearn_cli.cli.parameter import argument
+from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
-from deepunlearn_cli.core.errors import ExitCode, Failure
+from deepunlearn_cli.core.errors import ExitCode, Failure, UsageFailure
+from deepunlearn_cli.core.typed import shortened
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.store import Problem, Store
 
+HEAD = re.compile("[0-9a-fA-F]{16,64}")
 
-@register(app, "verify", "deepunlearn verify", "deepunlearn verify 3f9c 77ab")
+
+@register(
+    app,
+    "verify",
+    "deepunlearn verify",
+    "deepunlearn verify 3f9c 77ab",
+    'deepunlearn verify --head "$(cat head-of-last-month)"    # of `requests --head`',
+)
 def verify(
     session: Session,
     refs: Annotated[
@@ -32,23 +42,47 @@ def verify(
             autocompletion=complete_refs,
         ),
     ] = None,
+    head: Annotated[
+        list[str] | None,
+        option(metavar="SHA256", help="A head of the ledger that you kept: is it still there? Repeatable."),
+    ] = None,
 ) -> Result:
     """Check every file of the store (or of the runs given) against its SHA-256; exit 7 if one differs.
 
-    Of the whole store, decoded pictures and forget sets too, runs that are gone and inputs that are. What you
-    may not read is listed, and is no proof of damage: exit 6.
+    Of the whole store, decoded pictures and forget sets too, runs that are gone and inputs that are, and the
+    chain of the ledger of requests: lines that were changed, removed or put elsewhere. What you may not read
+    is listed, and is no proof of damage: exit 6.
     """
+    _check_heads(head or (), refs)
     store = session.store()
     ids = [store.find(ref).id for ref in read_refs(refs)] if refs else None
     with session.bars() as bars:
         problems = store.verify(ids, bars.progress)
-    problems += [] if refs else _of_data(store.data)
+    problems += [] if refs else [*_of_data(store.data), *_of_ledger(store, head or ())]
     notes = [f"{len(ids or store.ids())} runs checked, {len(problems)} problems"]
     notes += [] if refs else _not_here(store)
     if left := store.leftovers():
         notes.append(f"{len(left)} leftovers of killed processes: deepunlearn prune --leftovers")
     tables = [problem_table(problems)] if problems else []
     return Result(tables=tables, notes=notes, code=_code(problems))
+
+
+def _check_heads(heads: Sequence[str], refs: Sequence[str] | None) -> None:
+    """Refuse what is no head, and heads beside runs."""
+    hint = "`deepunlearn requests --head` prints one of 64 hex digits"
+    for one in heads:
+        if not HEAD.fullmatch(one):
+            raise UsageFailure(f"--head {shortened(one)!r} is no SHA-256 of 16 or more hex digits", hint)
+    if heads and refs:
+        raise UsageFailure("--head is of the whole store's ledger, and runs were given too", "give one")
+
+
+def _of_ledger(store: Store, heads: Sequence[str]) -> list[Problem]:
+    """What is wrong with the ledger of requests."""
+    from deepunlearn_cli.store.checking import of_ledger
+    from deepunlearn_cli.store.run import Run
+
+    return [*of_ledger(store.root, (Run(key, store.place(key)) for key in store.ids()), heads)]
 
 
 def _of_data(home: Path) -> list[Problem]:

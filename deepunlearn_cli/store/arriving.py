@@ -16,6 +16,7 @@ from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.figures import Figures, Told
 from deepunlearn_cli.store.index import row
+from deepunlearn_cli.store.ledger import unmarked
 from deepunlearn_cli.store.run import ELSEWHERE, Run, write_files
 from deepunlearn_cli.store.store import Store
 
@@ -50,7 +51,7 @@ def make_way(key: str, store: Store) -> None:
 
 def _put(told: Told, outputs: Outputs, store: Store) -> None:
     """Sealed as any run, with what came of its outputs; the index finds it by itself."""
-    staging = _hidden(told.recipe.key, store)
+    staging, facts = _hidden(told.recipe.key, store), unmarked(told.facts)
     try:
         staging.mkdir(parents=True)
         write_files(
@@ -60,13 +61,13 @@ def _put(told: Told, outputs: Outputs, store: Store) -> None:
             track=None,
             outputs=outputs or None,
             scores=told.scores,
-            facts=told.facts,
+            facts=facts,
             log=(),
         )
         if told.left:
             beside = {"left": list(told.left), "reduced": dict(told.reduced)}
             (staging / ELSEWHERE).write_text(json.dumps(beside) + "\n", "utf-8")
-        manifest.write(staging, row(told.recipe, told.scores, told.facts))
+        manifest.write(staging, row(told.recipe, told.scores, facts))
         with suppress(OSError):  # somebody has just made it
             staging.rename(store.place(told.recipe.key))
     finally:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.store import manifest
+from deepunlearn_cli.store.ledger import FACT, LEDGER, NOTHING, Ledger
 from deepunlearn_cli.store.manifest import Problem
-from deepunlearn_cli.store.run import Run, inputs_of
+from deepunlearn_cli.store.run import FACTS, Run, inputs_of
 
 
 def verified(
@@ -39,3 +41,34 @@ def problems_of(key: str, place: Callable[[str], Path]) -> Iterator[Problem]:
                 yield Problem(key, "", f"was made from {one}, which is not in the store")
     except PermissionError:
         yield manifest.not_readable(key, "")
+
+
+def of_ledger(root: Path, runs: Iterable[Run], heads: Iterable[str] = ()) -> Iterator[Problem]:
+    """What is wrong with the ledger: its chain, what runs saw of it, heads that somebody kept elsewhere."""
+    seen = [(run.id, *head) for run in runs if (head := _seen(run))]  # first: it may grow in the meantime
+    ledger = Ledger(root)
+    try:
+        for what in ledger.problems():
+            yield Problem("ledger", LEDGER, what)
+        known = ledger.digests()
+    except UsageFailure:
+        yield manifest.not_readable("ledger", LEDGER)
+        return
+    except StoreCorrupt as failure:
+        yield Problem("ledger", LEDGER, failure.message)
+        return
+    for key, number, digest in seen:
+        if digest not in known:
+            yield Problem(key, FACTS, f"saw line {number} of the ledger ({digest[:16]}), which is not there")
+    for kept in heads:
+        if not any(one.startswith(kept.lower()) for one in (NOTHING, *known)):
+            yield Problem("ledger", LEDGER, f"has no line with SHA-256 {kept}: it was changed, or cut off")
+
+
+def _seen(run: Run) -> tuple[int, str] | None:
+    """The head of the ledger when a run was made, of one that can be read."""
+    try:
+        head = run.facts.get(FACT)
+        return (int(head["number"]), str(head["sha256"])) if head else None
+    except (NotFound, StoreCorrupt, UsageFailure, KeyError, TypeError, ValueError):
+        return None

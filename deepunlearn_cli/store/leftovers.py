@@ -15,10 +15,10 @@ from deepunlearn_cli.system.rights import forbidden
 
 # Whoever writes these holds a lock on them, which dies with it.
 HELD = (
-    "data/.staging-*", "data/*/.staging-*", "studies/.worker-*.lock", "studies/.*.collecting",
+    "data/.staging-*", "data/*/.staging-*", "studies/.worker-*.lock", "studies/.*.collecting", ".ledger.lock",
 )  # fmt: skip
 # A text each, written within milliseconds and then renamed.
-DRAFTS = ("studies/.*.part", "purposes/*/.*.part")
+DRAFTS = ("studies/.*.part", "purposes/*/.*.part", ".ledger.head-*")
 KEPT = ("studies/*.torn",)  # journals as they were before they were mended
 DERIVED = (".index-*", ".store.json-*")
 OF_RUN = re.compile(r"\.([0-9a-f]{16})(-.*|\.lock)")

@@ -85,6 +85,11 @@ class Run:
         """Bytes on disk."""
         return sum(file.stat().st_size for file in self.path.iterdir())
 
+    def digest(self, name: str) -> str | None:
+        """SHA-256 of a file as it was sealed; None of one that the run does not keep."""
+        described = self._sealed.get(name)
+        return str(described["sha256"]) if described else None
+
     def weights(self) -> dict[str, torch.Tensor]:
         """The model's state dict, on the CPU."""
         return self._tensors(WEIGHTS)

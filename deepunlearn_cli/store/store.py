@@ -7,6 +7,7 @@
     ROOT/purposes/                         what originals were trained for (see `purposes.py`)
     ROOT/sealed                            ids of the runs that are to be there (see `sealed.py`)
     ROOT/asked/                            runs of searches that somebody asked for (see `asked.py`)
+    ROOT/ledger.jsonl                      what was done about requests (see `ledger.py`)
     ROOT/index.sqlite                      derived (see `index.py`); may be deleted at any time
 
 Nothing is ever edited.
@@ -34,6 +35,7 @@ from deepunlearn_cli.store import ancestry, manifest, marker
 from deepunlearn_cli.store.asked import AskedFor
 from deepunlearn_cli.store.checking import verified
 from deepunlearn_cli.store.index import RUN_ID, Index, row, run_names, shard_names
+from deepunlearn_cli.store.ledger import marked
 from deepunlearn_cli.store.leftovers import discard, erase, left_at, left_of_runs
 from deepunlearn_cli.store.manifest import MANIFEST, Problem
 from deepunlearn_cli.store.purposes import Purposes
@@ -155,8 +157,7 @@ class Store:
 
     def next_attempt(self, recipe: Recipe) -> Recipe:
         """`recipe` with the first attempt number that has no run yet."""
-        attempts = (replace(recipe, attempt=number) for number in count())
-        return next(attempt for attempt in attempts if self.get(attempt.key) is None)
+        return next(one for n in count() if self.get((one := replace(recipe, attempt=n)).key) is None)
 
     @contextmanager
     def making(self, recipe: Recipe, waiting: Callable[[], None] | None = None) -> Iterator[Run | None]:
@@ -185,9 +186,8 @@ class Store:
         another process is making the same run. Any exception, Ctrl-C too, leaves the store as it was.
         """
         tensors = {"weights": weights, "track": track, "outputs": outputs}
-        files = {**tensors, "scores": scores, "facts": facts, "log": log}
-        here = held_here(self._lock(recipe.key))
-        with nullcontext() if here else self._alone(recipe.key):
+        files = {**tensors, "scores": scores, "facts": marked(self.root, facts), "log": log}
+        with nullcontext() if held_here(self._lock(recipe.key)) else self._alone(recipe.key):
             return self.get(recipe.key) or self._write(recipe, files)
 
     def adopt(self, run: Run) -> list[Problem]:

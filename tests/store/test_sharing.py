@@ -15,6 +15,7 @@ from store_kit import FORK, recipe
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.store import Store
+from deepunlearn_cli.store.ledger import Ledger
 from deepunlearn_cli.system.locks import hold
 from deepunlearn_cli.system.rights import share
 
@@ -112,6 +113,38 @@ def test_two_users_make_and_remove_in_a_shared_store(root):
         assert store.ids() == []
 
     as_user(2002, check)
+
+
+@needs_root
+def test_two_users_write_one_ledger_of_a_shared_store(root):
+    book = Ledger(Store.open(root, create=True).root)
+    os.chown(root, 2001, GROUP)
+    share(root, GROUP)
+    as_user(2001, lambda: book.append("a", "received", {}))
+    as_user(2002, lambda: book.append("b", "received", {}))
+    as_user(2001, lambda: book.append("c", "received", {}))
+    assert [entry.request for entry in book.entries()] == ["a", "b", "c"]
+
+
+@needs_root
+def test_a_ledger_that_may_only_be_read_is_read_and_takes_no_entry(root):
+    book = Ledger(Store.open(root, create=True).root)
+    book.append("a", "received", {})
+
+    def check() -> None:
+        assert len(book.entries()) == 1
+        with pytest.raises(UsageFailure, match="may not use") as failure:
+            book.append("b", "received", {})
+        assert failure.value.hint
+
+    as_user(2002, check)
+    book.path.chmod(0o600)
+
+    def refused() -> None:
+        with pytest.raises(UsageFailure, match=r"may not use .*ledger\.jsonl"):
+            book.entries()
+
+    as_user(2002, refused)
 
 
 @needs_root

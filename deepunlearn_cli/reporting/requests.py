@@ -1,0 +1,115 @@
+"""Deletion requests as tables: how far each is, and all that the ledger says of some."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deepunlearn_cli.reporting.table import Column, Row, Table
+
+ID_WIDTH, WHAT_WIDTH = 22, 52  # characters on a terminal, so that tables fit 100 columns
+SHOWN = 12  # hex digits of a hash
+
+
+def request_table(rows: Sequence[Row]) -> Table:
+    """A line a request; rows as `cli/requests.py` makes them."""
+    columns = [
+        Column("request", lambda r: str(r["request"]), width=ID_WIDTH),
+        Column("state", lambda r: str(r["state"])),
+        Column("received", lambda r: day(r["received"])),
+        Column("days", lambda r: str(r["age_days"]), right=True),
+        *(Column(name, lambda r, name=name: day(r[name])) for name in ("unlearned", "audited")),  # type: ignore[misc]
+        Column("method", _methods),
+        Column("verdict", _verdicts),
+        Column("pictures", lambda r: str((r["forget"] or {}).get("count", "")), right=True),
+    ]
+    return Table("deepunlearn.request/1", "", columns, rows)
+
+
+def entry_table(rows: Sequence[Row], title: str) -> Table:
+    """Every entry of a request, as it stands in the ledger."""
+    columns = [
+        Column("line", lambda r: str(r["number"]), right=True),
+        Column("when (UTC)", lambda r: str(r["at"]).replace("T", " ").removesuffix("Z")),
+        Column("event", lambda r: str(r["event"])),
+        Column("what", _what, width=WHAT_WIDTH),
+    ]
+    return Table("deepunlearn.ledger/1", title, columns, rows)
+
+
+def picture_table(rows: Sequence[Row], title: str) -> Table:
+    """The pictures of a forget set by name."""
+    columns = [
+        Column("number", lambda r: str(r["number"]), right=True),
+        Column("class", lambda r: str(r["class"])),
+        Column("path", lambda r: str(r["path"] or "")),
+    ]
+    return Table("deepunlearn.request-picture/1", title, columns, rows)
+
+
+def day(moment: str | None) -> str:
+    """The day of a time in UTC."""
+    return (moment or "")[:10]
+
+
+def _methods(row: Row) -> str:
+    return "\n".join(run["method"] for run in row["runs"])
+
+
+def _verdicts(row: Row) -> str:
+    return "\n".join(_verdict(run) for run in row["runs"]) if any(r["verdict"] for r in row["runs"]) else ""
+
+
+def _verdict(run: Mapping[str, Any]) -> str:
+    return f"{run['verdict']}, as doing nothing" if run["uninformative"] else run["verdict"] or "\u2013"
+
+
+def _what(row: Row) -> str:
+    told = {"received": _received, "unlearned": _unlearned, "audited": _audited}.get(row["event"], _plain)
+    details = row["details"]
+    note = f"\n\u201c{details['note']}\u201d" if details.get("note") else ""
+    return told(details) + note + "".join(_origin(one) for one in details.get("origins", ()))
+
+
+def _received(details: Row) -> str:
+    when = f", received {details['received']}" if details.get("received") else ""
+    models = ", ".join(str(one)[:16] for one in details["models"])
+    return f"{_forget(details)} of {models}{when}"
+
+
+def _unlearned(details: Row) -> str:
+    return f"{', '.join(details['runs'])} by {details['method']} from {details['ckpt']}, {_forget(details)}"
+
+
+def _forget(details: Row) -> str:
+    forget = details["forget"]
+    return f"{forget['count']} pictures (SHA-256 {forget['sha256'][:SHOWN]})"
+
+
+def _audited(details: Row) -> str:
+    limit = details.get("fail_above")
+    rule = f"tolerance {details.get('tolerance')}" if limit is None else f"fail above {limit}"
+    nothing = f"; doing nothing: {details['do_nothing']}" if details.get("do_nothing") else ""
+    figure = f", {details['metric']} {_gap(details)}" if details.get("metric") else ""
+    return f"{details['run']} by {details['attack']}: {details['verdict']} ({rule}{figure}){nothing}"
+
+
+def _gap(details: Row) -> str:
+    ends = [details.get(name) for name in ("gap", "gap_low", "gap_high")]
+    gap, low, high = ("\u2013" if one is None else f"{one:+.3f}" for one in ends)
+    return f"{gap} [{low}, {high}]"
+
+
+def _plain(details: Row) -> str:
+    told = [(name, value) for name, value in details.items() if name not in ("note", "origins", "content")]
+    return " ".join(f"{name}={_short(value)}" for name, value in told if value not in (None, [], ""))
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + " ".join(f"{name}={_short(one)}" for name, one in value.items()) + "}"
+    return ",".join(map(_short, value)) if isinstance(value, list) else str(value)
+
+
+def _origin(one: Row) -> str:
+    return f"\nline {one['number']} of another store's ledger, {one['at']}"

@@ -1,0 +1,240 @@
+"""The ledger of a store: what was asked and done about requests, one line an entry, each chained to the last.
+
+    ROOT/ledger.jsonl    one canonical-JSON line an entry, with the SHA-256 of the line before it
+    ROOT/ledger.head     number and SHA-256 of the last line that was written
+    ROOT/.ledger.lock    held while a line is being added
+
+A line is added under a lock that dies with its owner, and on the disk before its head is. Nothing is edited:
+what a killed writer left of a line has no end and is no entry, and the next writer writes over it. Lines that
+were changed, removed or put elsewhere break the chain; lines cut off its end are missed by the head, by the
+runs that were made after them (`marked`), and by whoever keeps a head elsewhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deepunlearn_cli.core.errors import StoreCorrupt, UsageFailure
+from deepunlearn_cli.core.room import full, is_full
+from deepunlearn_cli.core.typed import check
+from deepunlearn_cli.store.chain import (
+    AUDITED,
+    CERTIFIED,
+    EVENTS,
+    NOTHING,
+    ORIGINS,
+    POLICY,
+    PURGED,
+    RECEIVED,
+    STATES,
+    UNLEARNED,
+    Entry,
+    Head,
+    Read,
+    against,
+    end_of,
+    parsed,
+)  # fmt: skip
+from deepunlearn_cli.store.manifest import flush
+from deepunlearn_cli.store.run import plain
+from deepunlearn_cli.system.locks import hold
+from deepunlearn_cli.system.rights import follow, forbidden
+
+__all__ = [
+    "AUDITED", "CERTIFIED", "EVENTS", "NOTHING", "ORIGINS", "POLICY", "PURGED", "RECEIVED", "STATES",
+    "UNLEARNED", "Entry", "Ledger",
+]  # fmt: skip
+
+LEDGER, HEAD, LOCK = "ledger.jsonl", "ledger.head", ".ledger.lock"
+FACT = "ledger"  # among a run's facts: the head when it was made
+CURE = "put ledger.jsonl and ledger.head back from a backup; deepunlearn verify lists what does not fit"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger of the store at `root`; there may be none yet."""
+
+    root: Path
+
+    @property
+    def path(self) -> Path:
+        """The file of the entries."""
+        return self.root / LEDGER
+
+    def entries(self) -> list[Entry]:
+        """Every entry, the oldest first; takes no lock, so a store that may only be read has them too.
+
+        Raises:
+            StoreCorrupt: the chain or its head does not hold.
+            UsageFailure: this user may not read it.
+        """
+        return self._sound().entries
+
+    def of(self, request: str) -> list[Entry]:
+        """The entries of one request; `entries` says what it raises."""
+        return [entry for entry in self.entries() if entry.request == request]
+
+    def head(self) -> str:
+        """SHA-256 of the last line, `NOTHING` where there is none; `entries` says what it raises.
+
+        Whoever keeps it elsewhere notices whatever is changed or removed up to here.
+        """
+        return end_of(self.entries())
+
+    def append(
+        self,
+        request: str,
+        event: str,
+        details: Mapping[str, Any],
+        *,
+        unless: Callable[[Entry], bool] | None = None,
+        admit: Callable[[Sequence[Entry]], None] | None = None,
+    ) -> Entry:
+        """Add an entry for good; it is on the disk when this returns.
+
+        Args:
+            unless: an entry of this request and event that says the same already: it is returned instead.
+            admit: looks at all entries while nobody else can add one; what it raises is raised.
+
+        Raises:
+            StoreCorrupt: the chain does not hold: nothing is added to it.
+            UsageFailure: this user may not write it.
+            DiskFull: there is no room; the ledger is as it was.
+        """
+        if event not in EVENTS or bool(request) == (event == POLICY):
+            raise ValueError(f"{event} of {request!r}")
+        try:
+            with hold(self.root / LOCK):
+                found = self._sound()
+                if admit:
+                    admit(found.entries)
+                for entry in found.entries if unless else ():
+                    if (entry.request, entry.event) == (request, event) and unless and unless(entry):
+                        return entry
+                told = json.loads(json.dumps(plain(details)))
+                made = Entry(len(found.entries) + 1, now(), request, event, told, end_of(found.entries))
+                self._write(made, found.size)
+                return made
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def problems(self) -> list[str]:
+        """What does not hold, in words; what this user may not read raises `UsageFailure`."""
+        found = self._read()
+        # A writer may have come between the two files.
+        return self._read().problems if found.problems else []
+
+    def readable(self) -> list[Entry]:
+        """The entries as far as they can be read, sound or not: for who has damage to mend."""
+        return self._read().entries
+
+    def digests(self) -> set[str]:
+        """Of every entry, as far as the lines can be read, those that they had in other stores too."""
+        return {digest for entry in self._read().entries for digest in entry.digests}
+
+    def _sound(self) -> Read:
+        found = self._read()
+        if found.problems:
+            found = self._read()
+        if found.problems:
+            raise StoreCorrupt(f"the ledger {self.path} was changed: {found.problems[0]}", CURE)
+        return found
+
+    def _read(self) -> Read:
+        """The head first: what is added in the meantime is then only more than it says."""
+        head, wrong = self._head()
+        found = parsed(self._content())
+        found.problems += [wrong] if wrong else against(head, found.entries)
+        return found
+
+    def _content(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except PermissionError as error:
+            raise forbidden(error, self.path) from None
+        except OSError as error:
+            raise StoreCorrupt(f"the ledger {self.path} cannot be read: {error.strerror}", CURE) from None
+
+    def _head(self) -> tuple[Head | None, str]:
+        try:
+            head: Head = json.loads((self.root / HEAD).read_bytes())
+            check(head, Head)
+        except FileNotFoundError:
+            return None, ""
+        except PermissionError as error:
+            raise forbidden(error, self.root / HEAD) from None
+        except (OSError, ValueError, RecursionError):
+            return None, f"{HEAD} is not what was written"
+        return head, ""
+
+    def _write(self, entry: Entry, size: int) -> None:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            os.ftruncate(descriptor, size)  # what a killed writer left of a line
+            _all(descriptor, entry.line + b"\n", size)
+            os.fsync(descriptor)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise
+        finally:
+            os.close(descriptor)
+        follow(self.path)
+        flush(self.root)
+        self._keep_head(entry)
+
+    def _keep_head(self, entry: Entry) -> None:
+        draft = self.root / f".{HEAD}-{os.getpid()}-{os.urandom(4).hex()}"
+        head: Head = {"number": entry.number, "sha256": entry.digest}
+        try:
+            draft.write_text(json.dumps(head) + "\n", "utf-8")
+            flush(draft)
+            follow(draft).replace(self.root / HEAD)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        flush(self.root)
+
+    def _unwritable(self, error: OSError) -> Exception:
+        if is_full(error):
+            return full(self.path, 4096)
+        if isinstance(error, PermissionError):
+            return forbidden(error, self.root)
+        if error.errno == errno.EROFS:
+            hint = "copy the store to where it may be written, and name that with --store DIR"
+            return UsageFailure(f"{self.root} is on a read-only disk: its ledger takes no entry", hint)
+        return error
+
+
+def marked(root: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's facts with the head of the store's ledger, where there is one: the run knows what it saw."""
+    head = None
+    with suppress(Exception):  # a damaged ledger stops no run: `verify` tells
+        head, _ = Ledger(root)._head()
+    return {**facts, FACT: dict(head)} if head else dict(facts)
+
+
+def unmarked(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's facts without what it saw of another store's ledger."""
+    return {name: value for name, value in facts.items() if name != FACT}
+
+
+def now() -> str:
+    """This second, UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _all(descriptor: int, content: bytes, at: int) -> None:
+    os.lseek(descriptor, at, os.SEEK_SET)
+    while content:
+        content = content[os.write(descriptor, content) :]
