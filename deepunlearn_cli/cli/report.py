@@ -121,6 +121,7 @@ def _of_runs(
 
 
 def _page(source: Source) -> str:
+    from deepunlearn_cli.cli.page_verdicts import verdicts
     from deepunlearn_cli.cli.ulira import stored_rows
     from deepunlearn_cli.reporting.pages import report_page
 
@@ -129,7 +130,7 @@ def _page(source: Source) -> str:
     if source.files:
         return report_page(source.records, [], {}, _sweeps(source))
     splits = stored_rows(source.store, kept(source.uliras, source.filters, table=True).rows)
-    return report_page(source.records, splits, source.removals, _sweeps(source))
+    return report_page(source.records, splits, source.removals, _sweeps(source), verdicts(source))
 
 
 def _sweeps(source: Source) -> Sequence[Row]:

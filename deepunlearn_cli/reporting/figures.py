@@ -14,7 +14,7 @@ from deepunlearn_cli.core.extras import need
 from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.core.recipe import RETRAIN
 from deepunlearn_cli.core.whole import write_whole
-from deepunlearn_cli.reporting.canvas import ROW, bare, canvas, laid_out
+from deepunlearn_cli.reporting.canvas import NAME, NAMES, ROW, bare, canvas, laid_out, named
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.table import Row
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".svg", ".png", ".pdf")
 DODGE = 0.05  # between the lines of two methods, of the distance of two fractions: error bars stay apart
 MOST_CELLS = 20  # classes; a map of more has no room for numbers
+UPRIGHT = 5  # columns of a map beyond which their names stand on end
+IN_A_LINE = 5  # names of a legend
 CONTROL, METHOD, MEAN = "0.6", "C0", "C3"  # grey for controls
 HUES = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")  # of methods side by side: none of them grey
 GROUPS = {"G1": "#2c7fb8", "G2": "#a1dab4", "G3": "#ffe08a", "F": "#d7301f", None: "#ffffff"}
@@ -100,14 +102,13 @@ def trade_off(rows: Sequence[Row], title: str, x: Measure, y: Measure) -> Figure
 
     Rows have `label`, `control`, and of both measures `KEY_mean` and `KEY_sd`.
     """
-    figure, (axis,) = canvas(1, 1, 4.4)
     known = [row for row in rows if all(math.isfinite(row[f"{one.key}_mean"]) for one in (x, y))]
+    figure, (axis,) = canvas(1, 1, max(4.4, 1.2 + NAME * len(known)))
     for row in known:
         place = (row[f"{x.key}_mean"], row[f"{y.key}_mean"])
         x_error, y_error = (0 if math.isnan(sd := row[f"{one.key}_sd"]) else sd for one in (x, y))
         colour = CONTROL if row["control"] else METHOD
         axis.errorbar(*place, y_error, x_error, "o", color=colour, elinewidth=0.7)
-        axis.annotate(row["label"], place, (4, 3), textcoords="offset points", fontsize=7)
     axis.set_xlabel(x.axis)
     axis.set_ylabel(y.axis)
     if x.symlog:
@@ -115,7 +116,8 @@ def trade_off(rows: Sequence[Row], title: str, x: Measure, y: Measure) -> Figure
         axis.set_xlim(left=-x.symlog / 20)
     axis.set_title(title, fontsize=9)
     bare(axis, "top", "right")
-    laid_out(figure)
+    laid_out(figure, rect=(0, 0, 1 - NAMES, 1))
+    named(figure, axis, [(row[f"{x.key}_mean"], row[f"{y.key}_mean"], row["label"]) for row in known])
     return figure
 
 
@@ -151,7 +153,10 @@ def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> F
             axis.text(x + 0.5, y, group or "", ha="center", va="center", fontsize=7, **dark)
     axis.set_yticks(range(len(rows)), [printable(row["label"]) for row in rows])
     axis.set_xticks(
-        [x + 0.5 for x in range(len(columns))], [printable(title) for _, _, title in columns], fontsize=7
+        [x + 0.5 for x in range(len(columns))],
+        [printable(title) for _, _, title in columns],
+        fontsize=7,
+        rotation=0 if len(columns) <= UPRIGHT else 90,
     )
     axis.invert_yaxis()
     axis.set_title("Groups: G1 best, F failed", fontsize=9)
@@ -186,8 +191,10 @@ def size_curves(panels: Sequence[Panel], shares: Sequence[float], title: str) ->
         axis.set_visible(False)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.suptitle(title, fontsize=9)
-    laid_out(figure, rect=(0, 0.09, 1, 1))
-    figure.legend(handles, labels, loc="lower center", ncols=6, fontsize=7, frameon=False)
+    lines = math.ceil(len(labels) / IN_A_LINE)
+    figure.set_figheight(figure.get_figheight() + NAME * lines)
+    laid_out(figure, rect=(0, (0.1 + NAME * lines) / figure.get_figheight(), 1, 1))
+    figure.legend(handles, labels, loc="lower center", ncols=IN_A_LINE, fontsize=7, frameon=False)
     return figure
 
 

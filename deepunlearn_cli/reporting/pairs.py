@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from deepunlearn_cli.core.errors import Failure, NotFound
 from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
@@ -47,13 +48,17 @@ class Pair:
         """What makes the retrained models that are missing here."""
         run = self.any
         seeds = {record.seed for record in self.runs()}
+        starts = sorted({one.original for one in self.runs() if one.seed not in self.retrained} - {""})
         listed = ",".join(map(str, sorted(seeds - set(self.retrained) or seeds)))
         if run.file:
             return f"{run.file} needs a usable row of method {RETRAIN} for seed {listed}"
-        place = f"--dataset {run.dataset} --model {run.model}"
+        place = f"--dataset {quote(run.dataset)} --model {quote(run.model)}"
         if run.ulira is not None:
             return f"deepunlearn attack ulira --method {RETRAIN} {place}"
-        return f"deepunlearn train --role retrain {place} --forget {run.forget_label} --seeds {listed}"
+        forget = quote(run.forget_label)
+        if starts:
+            return f"deepunlearn unlearn {' '.join(starts)} --method {RETRAIN} --forget {forget}"
+        return f"deepunlearn train --role {RETRAIN} {place} --forget {forget} --seeds {listed}"
 
 
 def pairs(records: Sequence[Record]) -> list[Pair]:

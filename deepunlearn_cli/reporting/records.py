@@ -36,8 +36,9 @@ class Record:
     Accuracies and attack results are shares (0..1) or None; `facts` are those that are declared
     (`core.facts`). `method` is the public name, `config` tells several configurations of it in a pair apart.
     `umia` and its interval are the paper's attack, the one that ranks; `umias` has the accuracy of every
-    kind of U-MIA, that one too. `reader` gives the outputs of runs to measures that look at them. `file` is
-    the table that the figures come from, if they are not of a run in a store.
+    kind of U-MIA, that one too. `original` is the id of the run that it started from. `reader` gives the
+    outputs of runs to measures that look at them. `file` is the table that the figures come from, if they
+    are not of a run in a store.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Record:
     facts: Mapping[str, Any] = field(default_factory=dict)
     reader: Reader | None = None
     file: str = ""
+    original: str = ""
 
     @cached_property
     def fault(self) -> str:
@@ -265,6 +267,7 @@ def _record(
         facts={name: row.get(name) for name in FACTS}
         | {"classes": row.get("classes") or classes.get(row["dataset"])},
         reader=reader,
+        original=row["target"] if row["kind"] == "unlearn" else "",
     )
 
 
