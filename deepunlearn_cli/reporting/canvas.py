@@ -9,6 +9,7 @@ from deepunlearn_cli.core.names import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 WIDTH, ROW = 7.0, 0.3  # inches: of a figure, of a line in it
@@ -46,6 +47,15 @@ def _pyplot() -> Any:
     mpl.rcParams["svg.hashsalt"] = "deepunlearn"
     mpl.rcParams["text.parse_math"] = False  # a name with dollars is no formula
     return plt
+
+
+def in_figures(*axes: Axis) -> None:
+    """Write numbers of logarithmic axes as numbers: names with dollars are names, so nothing is a formula."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    for one in axes:
+        one.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        one.set_minor_formatter(NullFormatter())
 
 
 def bare(axis: Axes, *sides: str) -> None:

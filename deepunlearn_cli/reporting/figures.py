@@ -14,7 +14,7 @@ from deepunlearn_cli.core.extras import need
 from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.core.recipe import RETRAIN
 from deepunlearn_cli.core.whole import write_whole
-from deepunlearn_cli.reporting.canvas import NAME, NAMES, ROW, bare, canvas, laid_out, named
+from deepunlearn_cli.reporting.canvas import NAME, NAMES, ROW, bare, canvas, in_figures, laid_out, named
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.table import Row
 
@@ -113,6 +113,7 @@ def trade_off(rows: Sequence[Row], title: str, x: Measure, y: Measure) -> Figure
     axis.set_ylabel(y.axis)
     if x.symlog:
         axis.set_xscale("symlog", linthresh=x.symlog)
+        in_figures(axis.xaxis)
         axis.set_xlim(left=-x.symlog / 20)
     axis.set_title(title, fontsize=9)
     bare(axis, "top", "right")
@@ -131,6 +132,7 @@ def speeds(rows: Sequence[Row], title: str) -> Figure:
     axis.barh(names, [row["rte_work_mean"] for row in ordered], xerr=errors, color=METHOD)
     axis.axvline(1, color="black", linewidth=0.6, linestyle=":")
     axis.set_xscale("log")
+    in_figures(axis.xaxis)
     axis.set_xlabel("times less work than retraining (logarithmic)")
     axis.set_title(title, fontsize=9)
     bare(axis, "top", "right")
@@ -182,6 +184,7 @@ def size_curves(panels: Sequence[Panel], shares: Sequence[float], title: str) ->
             _curve(axis, row, shares, panel.measure.scale, shift, HUES[number % len(HUES)])
         if panel.measure.symlog:  # a method that breaks the model is a hundred times off
             axis.set_yscale("symlog", linthresh=panel.measure.symlog)
+            in_figures(axis.yaxis)
             axis.set_ylim(bottom=-panel.measure.symlog / 20)
         axis.set_title(panel.measure.axis, fontsize=8)
         axis.set_xticks(range(len(shares)), [f"{100 * share:g} %" for share in shares], fontsize=7)
@@ -267,6 +270,7 @@ def unrolling_figure(runs: Sequence[Row]) -> Figure:
             axis.plot(*zip(*points, strict=True), color=colour, linewidth=0.4, alpha=0.5)
             axis.plot(*points[-1], "o", color=colour, markersize=size, alpha=0.7)
         axis.set(xscale="log", yscale="log", xlabel="unlearning error e")
+        in_figures(axis.xaxis, axis.yaxis)
         axis.set_title(f"after {start} epochs of pretraining" if start else "from new weights", fontsize=9)
         bare(axis, "top", "right")
     axes[0].set_ylabel("verification error v of Single-grad")

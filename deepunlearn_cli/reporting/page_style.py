@@ -26,8 +26,9 @@ thead th { border-bottom: 2px solid var(--soft) }
 code, .hash { font: 12px/1.4 ui-monospace, "Cascadia Mono", Menlo, monospace; overflow-wrap: anywhere }
 .verdict { border-left: .4rem solid var(--open); background: var(--band); padding: .6rem .9rem;
   margin: .8rem 0 } .verdict b { color: var(--open) }
-.PASS { border-color: var(--good) } .PASS b { color: var(--good) }
-.FAIL { border-color: var(--bad) } .FAIL b { color: var(--bad) }
+.PASS { border-color: var(--good) } .PASS b, .verdict b.PASS { color: var(--good) }
+.FAIL { border-color: var(--bad) } .FAIL b, .verdict b.FAIL { color: var(--bad) }
+.verdict b.INCONCLUSIVE { color: var(--open) }
 figure { margin: 1rem 0; overflow-x: auto } svg { max-width: 100%; height: auto;
   background: #fff; border-radius: .3rem }
 footer { color: var(--soft); font-size: 13px; margin-top: 2rem }

@@ -57,7 +57,7 @@ def _summary(methods: dict[str, list[Row]], bound: Sequence[Row]) -> str:
     by_word = {word: [name for name, its in methods.items() if overall(its) == word] for word in WORDS}
     best = next((word for word in WORDS if by_word[word]), "INCONCLUSIVE")
     lines = [
-        f"<b>{word}</b> {len(names)} of {len(methods)}: {text(', '.join(sorted(names)))}"
+        f'<b class="{word}">{word}</b> {len(names)} of {len(methods)}: {text(", ".join(sorted(names)))}'
         for word, names in by_word.items()
         if names
     ]
