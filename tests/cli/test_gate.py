@@ -41,8 +41,8 @@ def test_it_takes_one_name_and_one_rule(made, more, says):
 
 
 def test_saved_scores_want_theirs_too(tmp_path):
-    for name in ("a", "b"):
-        np.savez(tmp_path / f"{name}.npz", values=np.random.default_rng(0).normal(size=100))
+    for seed, name in enumerate(("a", "b")):
+        np.savez(tmp_path / f"{name}.npz", values=np.random.default_rng(seed).normal(size=100))
     files = ("--scores", tmp_path / "a.npz", "--against", tmp_path / "b.npz")
     refused("attack", "umia", *files, "--require-control", "retrained", code=3, says=("--control FILE FILE",))
 
