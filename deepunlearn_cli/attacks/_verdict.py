@@ -18,6 +18,7 @@ class Rule:
         fail_above: limit for the attack itself, instead of the comparison with its control.
         gate: whether the exit code follows.
         accept_uninformative: whether a PASS is enough where doing nothing would pass as well.
+        against_retrained: whether an answer without the retrained model beside it is none.
     """
 
     metrics: tuple[str, ...]
@@ -25,6 +26,7 @@ class Rule:
     fail_above: float | None = None
     gate: bool = False
     accept_uninformative: bool = False
+    against_retrained: bool = False
 
     @property
     def limit(self) -> float:

@@ -192,8 +192,12 @@ def _check_figure(plan: Plan, figure: Path | None) -> None:
 
 
 def _check_names(plan: Plan, database: str | None, *, there: bool) -> None:
-    """Refuse names that there are not; a dataset's files must be there only to run the plan."""
+    """Refuse names that there are not, and tables that would have nothing to show.
+
+    A dataset's files must be there only to run the plan.
+    """
     from deepunlearn_cli import data, models
+    from deepunlearn_cli.studies import plan_checks
     from deepunlearn_cli.sweep import check_address, check_sampler
 
     for setup in plan.setups:
@@ -202,6 +206,7 @@ def _check_names(plan: Plan, database: str | None, *, there: bool) -> None:
         models.check_name(setup.model)
     for name in plan.tables:
         check_table(name)
+    plan_checks.check_tables(plan)
     if "sampler" in plan.sweep:
         check_sampler(plan.sweep["sampler"])
     if address := database or plan.sweep.get("database"):

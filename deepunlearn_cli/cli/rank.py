@@ -17,7 +17,9 @@ from deepunlearn_cli.cli.tables import (
     FormatOption,
     FromOption,
     OutOption,
+    chosen_format,
     completer,
+    written,
 )
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.reporting.clustering import LINKAGES
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     "deepunlearn rank --metric ulira    # what `attack ulira` found",
     "deepunlearn rank --method msg,ft --where 'lr>0.05' --where training.epochs=30",
     "deepunlearn rank --format markdown --out ranking.md",
+    "deepunlearn rank --format html --out ranking.html    # verdicts first",
     "deepunlearn rank --from figures.csv --linkage average",
 )
 def rank(
@@ -64,7 +67,14 @@ def rank(
 
     metrics = [metric] if metric else PAPERS
     source = Source(session, only, files=file or ())
-    return printed([ranking(_records(source, metrics), metrics, linkage)], format, out)
+    records = _records(source, metrics)
+    table = ranking(records, metrics, linkage)
+    if chosen_format(format, out) != "html":
+        return printed([table], format, out)
+    from deepunlearn_cli.cli.page_verdicts import verdicts
+    from deepunlearn_cli.reporting.pages import rank_page
+
+    return written(rank_page(records, table, verdicts(source)), out)
 
 
 def _records(source: Source, metrics: Sequence[str]) -> list[Record]:
@@ -90,7 +100,7 @@ def _records(source: Source, metrics: Sequence[str]) -> list[Record]:
         source.session.console.warn(f"left out: {count} methods attacked by an earlier U-LiRA; {again}")
     splits = ulira_records(source.left(rows), titles() | of_plugins(rows))
     if not splits:
-        raise NotFound("no U-LiRA in this store", "deepunlearn attack ulira --method msg,ft --dataset ...")
+        raise NotFound("no U-LiRA in this store", "deepunlearn guide ulira")
     return splits
 
 

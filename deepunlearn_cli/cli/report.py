@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,7 @@ from deepunlearn_cli.cli.tables import (
     completer,
     written,
 )
-from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.errors import ExitCode, NotFound, UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.reporting.table import Row, Table
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     "deepunlearn report --table weights",
     "deepunlearn report --table sweep",
     "deepunlearn report --from figures.csv --table scores",
+    "deepunlearn report --diff last-week.jsonl today.jsonl --fail-on-regression",
     "deepunlearn report --format html --out report.html",
     "deepunlearn report --table scores --json | jq 'select(.method==\"msg\")'",
 )
@@ -83,12 +85,25 @@ def report(
             autocompletion=complete_models_of_store,
         ),
     ] = None,
+    diff: Annotated[
+        tuple[str, str] | None,
+        option(
+            metavar="OLD NEW",
+            help="Two runs, two files of `bench --export` or two stores: which figures moved beyond their "
+            "intervals.",
+        ),
+    ] = None,
+    fail_on_regression: Annotated[
+        bool, option("--fail-on-regression", help="With --diff: exit 4 where a figure got worse.")
+    ] = False,
 ) -> Result:
     """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps.
 
     With --from the figures are those of files. In html it is one page of all tables and figures, whatever
     --table says; of a RUN the page of that deletion, with its verdict, that can be filed.
     """
+    if diff or fail_on_regression:
+        return _diff(session, diff, only, (format, out), gate=fail_on_regression)
     source = Source(session, only, database=database, files=file or ())
     if refs and file:
         raise UsageFailure("a run and --from are two sources", "give one or the other")
@@ -121,7 +136,27 @@ def _of_runs(
     return written(request_page(gathered(session, refs[0])), place[1])
 
 
+def _diff(
+    session: Session,
+    names: tuple[str, str] | None,
+    only: Only,
+    place: tuple[str, Path | None],
+    *,
+    gate: bool,
+) -> Result:
+    """What moved from one to the other; with a gate exit 4 where something got worse."""
+    from deepunlearn_cli.cli.comparing import compared
+    from deepunlearn_cli.reporting.diff import regressed
+
+    if names is None:
+        raise UsageFailure("--fail-on-regression compares two", "deepunlearn report --diff OLD NEW")
+    table = compared(session, *names, only)
+    worse = gate and regressed(table)
+    return replace(printed([table], *place), code=ExitCode.AUDIT_FAIL if worse else ExitCode.OK)
+
+
 def _page(source: Source) -> str:
+    from deepunlearn_cli.cli.page_verdicts import verdicts
     from deepunlearn_cli.cli.ulira import stored_rows
     from deepunlearn_cli.reporting.pages import report_page
 
@@ -130,7 +165,7 @@ def _page(source: Source) -> str:
     if source.files:
         return report_page(source.records, [], {}, _sweeps(source))
     splits = stored_rows(source.store, kept(source.uliras, source.filters, table=True).rows)
-    return report_page(source.records, splits, source.removals, _sweeps(source))
+    return report_page(source.records, splits, source.removals, _sweeps(source), verdicts(source))
 
 
 def _sweeps(source: Source) -> Sequence[Row]:

@@ -13,12 +13,15 @@ from deepunlearn_cli.core.errors import Failure, UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.reporting.request_page import Audit, Model, RequestFacts
+from deepunlearn_cli.store.ledger import AUDITED, RECEIVED, STATES, UNLEARNED, Ledger
+from deepunlearn_cli.store.requests import of_audit
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Run
+    from deepunlearn_cli.store.requests import Request
 
 BEFORE, AFTER, RETRAINED = "before", "after", "retrained without the pictures"
 
@@ -49,12 +52,13 @@ def _facts(runner: Runner, run: Run) -> RequestFacts:
     assert recipe.forget
     forget = data.load_forget(recipe.forget, runner.store.data)
     kind = METHODS.known(recipe.name)
-    audits = _audits(runner, run)
+    requests = of_audit(Ledger(runner.store.root).entries(), [run.id], recipe.forget)
+    audits = _audits(runner, run, requests)
     settings = recipes.hyperparameters(recipe)
     before = _original(runner, recipe)
     return RequestFacts(
-        request="",
-        dates=_dates(run, audits),
+        request=", ".join(one.id for one in requests),
+        dates=_dates(run, audits, requests),
         forget=forget.spec,
         pictures=len(forget),
         forget_sha256=recipe.forget,
@@ -69,7 +73,7 @@ def _facts(runner: Runner, run: Run) -> RequestFacts:
         cost=_cost(run.facts),
         ta_gap=_test_gap(before, run),
         audits=audits,
-        hashes=_hashes(run),
+        hashes=_hashes(run) | _chain(runner, requests),
         warnings=[str(one) for one in run.facts.get("warnings", ())],
         made_by=f"deepunlearn {__version__}, store {runner.store.root.resolve().name}, run {run.id}",
     )
@@ -81,9 +85,20 @@ def _how(kind: type[Any] | None) -> str:
     return " ".join(told.split())
 
 
-def _dates(run: Run, audits: Sequence[Audit]) -> list[tuple[str, str]]:
-    done = [("Unlearned", moment(run.facts.get("created")))]
-    return done + [("Audited", one.at) for one in audits[:1]]
+def _dates(run: Run, audits: Sequence[Audit], requests: Sequence[Request]) -> list[tuple[str, str]]:
+    """What happened when: as the ledger tells it, else as the runs themselves do."""
+    made = {UNLEARNED: moment(run.facts.get("created")), AUDITED: audits[0].at if audits else ""}
+    told: dict[str, str] = {}
+    for request in requests:
+        known = {RECEIVED: request.received} | {one: request.when(one) or "" for one in STATES[1:]}
+        told |= {state: _utc(when) for state, when in known.items() if when}
+    return [(state.capitalize(), when) for state in STATES if (when := told.get(state) or made.get(state))]
+
+
+def _utc(when: str) -> str:
+    """A day as it is, a time of the ledger as people read it."""
+    day, _, time = when.partition("T")
+    return f"{day} {time.removesuffix('Z').removesuffix('+00:00')} UTC" if time else day
 
 
 def moment(created: float | None) -> str:
@@ -174,26 +189,45 @@ def _test_gap(before: Run | None, after: Run) -> tuple[float, float, float] | No
     return None
 
 
-def _audits(runner: Runner, run: Run) -> list[Audit]:
-    """The newest attack of each name on the model, U-MIA first: its answer by the usual tolerance."""
+def _audits(runner: Runner, run: Run, requests: Sequence[Request]) -> list[Audit]:
+    """The audits that the ledger counts; else the newest attack of each name, by the usual tolerance."""
+    told = [one.details for request in requests for one in request.audits(run.id)]
+    if named := [one for one in told if _on_one_model(one["attack"])]:
+        found = [(runner.store.find(one["attacks"][0]), _rule(one)) for one in named]
+    else:
+        found = [(one, Rule(ATTACKS.needed(one.recipe.name).metrics())) for one in _attacks(runner, run)]
+    return [_audit(runner, attack, rule) for attack, rule in found]
+
+
+def _rule(details: Mapping[str, Any]) -> Rule:
+    """The rule that an audit of the ledger went by."""
+    return Rule(tuple(details["metrics"]), details["tolerance"], details["fail_above"])
+
+
+def _audit(runner: Runner, attack: Run, rule: Rule) -> Audit:
     from deepunlearn_cli.cli.audit_rows import audit_row
     from deepunlearn_cli.studies.audit import recalled
 
-    found = []
-    for attack in _attacks(runner, run):
-        rule = Rule(ATTACKS.needed(attack.recipe.name).metrics())
-        row = audit_row(recalled(runner, attack, rule), rule)
-        title = ATTACKS.needed(attack.recipe.name).title
-        found.append(Audit(title, row, moment(attack.facts.get("created"))))
-    return found
+    row = audit_row(recalled(runner, attack, rule), rule)
+    title = ATTACKS.needed(attack.recipe.name).title
+    return Audit(title, row, moment(attack.facts.get("created")))
+
+
+def _on_one_model(name: str) -> bool:
+    kind = ATTACKS.known(name)
+    return kind is not None and issubclass(kind, OneModel)
+
+
+def _chain(runner: Runner, requests: Sequence[Request]) -> dict[str, str]:
+    """What binds the page to the ledger, where that knows the request."""
+    return {"Head of the ledger": Ledger(runner.store.root).head()} if requests else {}
 
 
 def _attacks(runner: Runner, run: Run) -> list[Run]:
     rows = [r for r in runner.store.rows(kind="attack", target=run.id) if r["status"] == "done"]
     newest = {r["name"]: r["id"] for r in sorted(rows, key=lambda r: (r["created"] or 0.0, r["id"]))}
     named = sorted(newest, key=lambda name: (name != "umia", name))
-    known = [name for name in named if (kind := ATTACKS.known(name)) and issubclass(kind, OneModel)]
-    return [runner.store.find(newest[name]) for name in known]
+    return [runner.store.find(newest[name]) for name in named if _on_one_model(name)]
 
 
 def _hashes(run: Run) -> dict[str, str]:

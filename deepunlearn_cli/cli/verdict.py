@@ -17,7 +17,7 @@ from deepunlearn_cli.attacks import (
 )
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.unfold import Bundle
-from deepunlearn_cli.core.errors import ExitCode, UsageFailure, unknown
+from deepunlearn_cli.core.errors import ExitCode, NotFound, UsageFailure, unknown
 
 if TYPE_CHECKING:
     from deepunlearn_cli.evaluation.epsilon import Claim
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CODES = {"FAIL": ExitCode.AUDIT_FAIL, "INCONCLUSIVE": ExitCode.AUDIT_INCONCLUSIVE}  # the worst first
 PANEL = "Verdict"
+CONTROL = "retrained"  # what `--require-control` takes
+WITHOUT = ("holdout", "guessing", "null")  # what an answer is held against where it is not that model
 
 
 class VerdictOptions(Bundle):
@@ -75,6 +77,16 @@ class VerdictOptions(Bundle):
         ),
     ] = False
 
+    require_control: Annotated[
+        str | None,
+        option(
+            metavar="retrained",
+            help="End in 3 where the retrained model is not there to compare with, instead of comparing with "
+            "guessing.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
+
     def rule(self, attack: type[Attack]) -> Rule:
         """The rule for an attack; any limit that was given makes the exit code follow it.
 
@@ -87,10 +99,24 @@ class VerdictOptions(Bundle):
             check_tolerance(self.tolerance)
         if self.fail_above is not None:
             check_limit(self.fail_above)
+        self._check_control()
         gate = self.gate or self.tolerance is not None or self.fail_above is not None
         tolerance = TOLERANCE if self.tolerance is None else self.tolerance
         metrics = self._metrics(attack)
-        return Rule(metrics, tolerance, self.fail_above, gate, self.accept_uninformative)
+        required = self.require_control is not None
+        return Rule(metrics, tolerance, self.fail_above, gate, self.accept_uninformative, required)
+
+    def _check_control(self) -> None:
+        if self.require_control not in (None, CONTROL):
+            raise UsageFailure(
+                f"--require-control {self.require_control} is no control of attacks",
+                f"--require-control {CONTROL}",
+            )
+        if self.require_control and self.fail_above is not None:
+            raise UsageFailure(
+                f"--require-control {CONTROL} compares with that model, and --fail-above with guessing",
+                "give one of them",
+            )
 
     def _metrics(self, attack: type[Attack]) -> tuple[str, ...]:
         known = attack.metrics()
@@ -105,13 +131,30 @@ class VerdictOptions(Bundle):
 
 
 def code_of(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> ExitCode:
-    """The exit code of the worst answer among rows, if the rule is a gate."""
+    """The exit code of the worst answer among rows, if the rule is a gate.
+
+    Raises:
+        NotFound: the rule asks for a retrained model beside each, and one has none.
+    """
+    if rule.against_retrained:
+        _check_retrained(rows)
     if not rule.gate:
         return ExitCode.OK
     words = {row["verdict"] for row in rows}
     if any(row["uninformative"] for row in rows) and not rule.accept_uninformative:
         words.add("INCONCLUSIVE")
     return next((CODES[word] for word in CODES if word in words), ExitCode.OK)
+
+
+def _check_retrained(rows: Sequence[Mapping[str, Any]]) -> None:
+    from deepunlearn_cli.reporting.answers import retraining
+
+    bare = [row for row in rows if row["verdict"] and row["reference"] in WITHOUT]
+    if bare:
+        row = bare[0]
+        what = row.get("target") or row.get("source") or row["method"]
+        hint = retraining(row) or "make one, or name one with --retrained REF (--control FILE FILE of scores)"
+        raise NotFound(f"no retrained model to compare {row['method']} {what} with", hint)
 
 
 class FigureRow(TypedDict):

@@ -30,8 +30,8 @@ MEANING = {
     ExitCode.UNEXPECTED: "unexpected failure (`--debug` shows the traceback)",
     ExitCode.USAGE: "wrong usage or a bad value",
     ExitCode.NOT_FOUND: "a run, file, dataset, model or method does not exist",
-    ExitCode.AUDIT_FAIL: "the verdict is FAIL: what was attacked lies beyond the limit; `check` fails; a "
-    "certificate does not hold",
+    ExitCode.AUDIT_FAIL: "the verdict is FAIL: what was attacked lies beyond the limit; or `check` fails, a "
+    "certificate does not hold, or figures got worse (`report --diff`)",
     ExitCode.AUDIT_INCONCLUSIVE: "the verdict is INCONCLUSIVE, or a PASS that doing nothing would get too",
     ExitCode.PARTLY_FAILED: "a run failed (diverged, its process died) or is unreadable, or a time limit "
     "ended it; the others are done",

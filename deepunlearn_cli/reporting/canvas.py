@@ -9,9 +9,11 @@ from deepunlearn_cli.core.names import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 WIDTH, ROW = 7.0, 0.3  # inches: of a figure, of a line in it
+NAME, NAMES = 0.15, 0.24  # inches of a name in a column of them; share of a figure that the column takes
 
 
 def laid_out(figure: Figure, **room: Any) -> None:
@@ -47,7 +49,57 @@ def _pyplot() -> Any:
     return plt
 
 
+def in_figures(*axes: Axis) -> None:
+    """Write numbers of logarithmic axes as numbers: names with dollars are names, so nothing is a formula."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    for one in axes:
+        one.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        one.set_minor_formatter(NullFormatter())
+
+
 def bare(axis: Axes, *sides: str) -> None:
     """Without the lines on these sides."""
     for side in sides:
         axis.spines[side].set_visible(False)
+
+
+def named(figure: Figure, axis: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+    """Names of points in a column at the right, each with a line to its point: none lies on another.
+
+    Args:
+        points: x, y and name, in data coordinates; the axes are laid out, with the column's room beside.
+    """
+    height = axis.get_position().height * figure.get_figheight()
+    step = NAME / height
+    places = [axis.transLimits.transform(axis.transScale.transform((x, y)))[1] for x, y, _ in points]
+    order = sorted(range(len(points)), key=lambda i: (places[i], points[i][2]))
+    for i, at in zip(order, spread([places[i] for i in order], step), strict=True):
+        x, y, name = points[i]
+        axis.annotate(
+            printable(name),
+            (x, y),
+            (1.06, at),
+            textcoords="axes fraction",
+            fontsize=7,
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": "0.75", "lw": 0.5, "shrinkA": 1, "shrinkB": 2},
+            annotation_clip=False,
+        )
+
+
+def spread(places: Sequence[float], step: float) -> list[float]:
+    """Places in ascending order, moved as little as needed to lie `step` apart, from 0 to 1 if there is room.
+
+    Neighbours that are too near become a block about their middle (isotonic regression of what is left when
+    the steps are taken away).
+    """
+    blocks: list[list[float]] = []  # sum, count
+    for number, place in enumerate(places):
+        blocks.append([place - number * step, 1.0])
+        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
+            total, count = blocks.pop()
+            blocks[-1] = [blocks[-1][0] + total, blocks[-1][1] + count]
+    middles = [total / count for total, count in blocks for _ in range(int(count))]
+    most = max(0.0, 1 - (len(places) - 1) * step)
+    return [min(max(middle, 0.0), most) + number * step for number, middle in enumerate(middles)]

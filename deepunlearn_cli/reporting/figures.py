@@ -14,7 +14,7 @@ from deepunlearn_cli.core.extras import need
 from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.core.recipe import RETRAIN
 from deepunlearn_cli.core.whole import write_whole
-from deepunlearn_cli.reporting.canvas import ROW, bare, canvas, laid_out
+from deepunlearn_cli.reporting.canvas import NAME, NAMES, ROW, bare, canvas, in_figures, laid_out, named
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.table import Row
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".svg", ".png", ".pdf")
 DODGE = 0.05  # between the lines of two methods, of the distance of two fractions: error bars stay apart
 MOST_CELLS = 20  # classes; a map of more has no room for numbers
+UPRIGHT = 5  # columns of a map beyond which their names stand on end
+IN_A_LINE = 5  # names of a legend
 CONTROL, METHOD, MEAN = "0.6", "C0", "C3"  # grey for controls
 HUES = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")  # of methods side by side: none of them grey
 GROUPS = {"G1": "#2c7fb8", "G2": "#a1dab4", "G3": "#ffe08a", "F": "#d7301f", None: "#ffffff"}
@@ -100,22 +102,23 @@ def trade_off(rows: Sequence[Row], title: str, x: Measure, y: Measure) -> Figure
 
     Rows have `label`, `control`, and of both measures `KEY_mean` and `KEY_sd`.
     """
-    figure, (axis,) = canvas(1, 1, 4.4)
     known = [row for row in rows if all(math.isfinite(row[f"{one.key}_mean"]) for one in (x, y))]
+    figure, (axis,) = canvas(1, 1, max(4.4, 1.2 + NAME * len(known)))
     for row in known:
         place = (row[f"{x.key}_mean"], row[f"{y.key}_mean"])
         x_error, y_error = (0 if math.isnan(sd := row[f"{one.key}_sd"]) else sd for one in (x, y))
         colour = CONTROL if row["control"] else METHOD
         axis.errorbar(*place, y_error, x_error, "o", color=colour, elinewidth=0.7)
-        axis.annotate(row["label"], place, (4, 3), textcoords="offset points", fontsize=7)
     axis.set_xlabel(x.axis)
     axis.set_ylabel(y.axis)
     if x.symlog:
         axis.set_xscale("symlog", linthresh=x.symlog)
+        in_figures(axis.xaxis)
         axis.set_xlim(left=-x.symlog / 20)
     axis.set_title(title, fontsize=9)
     bare(axis, "top", "right")
-    laid_out(figure)
+    laid_out(figure, rect=(0, 0, 1 - NAMES, 1))
+    named(figure, axis, [(row[f"{x.key}_mean"], row[f"{y.key}_mean"], row["label"]) for row in known])
     return figure
 
 
@@ -129,6 +132,7 @@ def speeds(rows: Sequence[Row], title: str) -> Figure:
     axis.barh(names, [row["rte_work_mean"] for row in ordered], xerr=errors, color=METHOD)
     axis.axvline(1, color="black", linewidth=0.6, linestyle=":")
     axis.set_xscale("log")
+    in_figures(axis.xaxis)
     axis.set_xlabel("times less work than retraining (logarithmic)")
     axis.set_title(title, fontsize=9)
     bare(axis, "top", "right")
@@ -151,7 +155,10 @@ def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> F
             axis.text(x + 0.5, y, group or "", ha="center", va="center", fontsize=7, **dark)
     axis.set_yticks(range(len(rows)), [printable(row["label"]) for row in rows])
     axis.set_xticks(
-        [x + 0.5 for x in range(len(columns))], [printable(title) for _, _, title in columns], fontsize=7
+        [x + 0.5 for x in range(len(columns))],
+        [printable(title) for _, _, title in columns],
+        fontsize=7,
+        rotation=0 if len(columns) <= UPRIGHT else 90,
     )
     axis.invert_yaxis()
     axis.set_title("Groups: G1 best, F failed", fontsize=9)
@@ -177,6 +184,7 @@ def size_curves(panels: Sequence[Panel], shares: Sequence[float], title: str) ->
             _curve(axis, row, shares, panel.measure.scale, shift, HUES[number % len(HUES)])
         if panel.measure.symlog:  # a method that breaks the model is a hundred times off
             axis.set_yscale("symlog", linthresh=panel.measure.symlog)
+            in_figures(axis.yaxis)
             axis.set_ylim(bottom=-panel.measure.symlog / 20)
         axis.set_title(panel.measure.axis, fontsize=8)
         axis.set_xticks(range(len(shares)), [f"{100 * share:g} %" for share in shares], fontsize=7)
@@ -186,8 +194,10 @@ def size_curves(panels: Sequence[Panel], shares: Sequence[float], title: str) ->
         axis.set_visible(False)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.suptitle(title, fontsize=9)
-    laid_out(figure, rect=(0, 0.09, 1, 1))
-    figure.legend(handles, labels, loc="lower center", ncols=6, fontsize=7, frameon=False)
+    lines = math.ceil(len(labels) / IN_A_LINE)
+    figure.set_figheight(figure.get_figheight() + NAME * lines)
+    laid_out(figure, rect=(0, (0.1 + NAME * lines) / figure.get_figheight(), 1, 1))
+    figure.legend(handles, labels, loc="lower center", ncols=IN_A_LINE, fontsize=7, frameon=False)
     return figure
 
 
@@ -260,6 +270,7 @@ def unrolling_figure(runs: Sequence[Row]) -> Figure:
             axis.plot(*zip(*points, strict=True), color=colour, linewidth=0.4, alpha=0.5)
             axis.plot(*points[-1], "o", color=colour, markersize=size, alpha=0.7)
         axis.set(xscale="log", yscale="log", xlabel="unlearning error e")
+        in_figures(axis.xaxis, axis.yaxis)
         axis.set_title(f"after {start} epochs of pretraining" if start else "from new weights", fontsize=9)
         bare(axis, "top", "right")
     axes[0].set_ylabel("verification error v of Single-grad")

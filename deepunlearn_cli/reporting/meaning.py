@@ -82,7 +82,7 @@ def compared(row: Row, one: Row, nothing: str = NOTHING) -> str:
     """A figure of the model, its control and doing nothing, as far as they are known."""
     other = "guessing" if row["reference"] in GUESSING else "retrained"
     known = [f"{one['value']:.3f}", f"{other} {one['control']:.3f}"]
-    bound = figure_of(row["do_nothing_figures"], one["metric"])
+    bound = figure_of(row.get("do_nothing_figures") or (), one["metric"])
     return ", ".join([*known, *([f"{nothing} {bound['value']:.3f}"] if bound else [])])
 
 

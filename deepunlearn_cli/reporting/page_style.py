@@ -26,18 +26,22 @@ thead th { border-bottom: 2px solid var(--soft) }
 code, .hash { font: 12px/1.4 ui-monospace, "Cascadia Mono", Menlo, monospace; overflow-wrap: anywhere }
 .verdict { border-left: .4rem solid var(--open); background: var(--band); padding: .6rem .9rem;
   margin: .8rem 0 } .verdict b { color: var(--open) }
-.PASS { border-color: var(--good) } .PASS b { color: var(--good) }
-.FAIL { border-color: var(--bad) } .FAIL b { color: var(--bad) }
-figure { margin: 1rem 0; overflow-x: auto } svg { max-width: 100%; height: auto; background: #fff }
+.PASS { border-color: var(--good) } .PASS b, .verdict b.PASS { color: var(--good) }
+.FAIL { border-color: var(--bad) } .FAIL b, .verdict b.FAIL { color: var(--bad) }
+.verdict b.INCONCLUSIVE { color: var(--open) }
+figure { margin: 1rem 0; overflow-x: auto } svg { max-width: 100%; height: auto;
+  background: #fff; border-radius: .3rem }
 footer { color: var(--soft); font-size: 13px; margin-top: 2rem }
-@media (max-width: 40rem) { body { padding: 1rem .75rem } h1 { font-size: 1.25rem } }
+@media (max-width: 40rem) { body { padding: 1rem .75rem } svg { max-width: none; width: 38rem }
+  h1 { font-size: 1.25rem } }
 @media print { :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --ground: #fff;
   --band: #f2f2f2; --good: #0b5a2d; --bad: #8f1710; --open: #6b4500 }
   @page { size: A4; margin: 14mm 15mm }
   body { font-size: 10pt; line-height: 1.36; margin: 0; padding: 0; max-width: none }
   table { font-size: 8.6pt } h1 { font-size: 15pt } h2 { font-size: 11.5pt; margin: 3.6mm 0 1.4mm }
   h2, h3 { break-after: avoid } tr, .verdict, svg, figure { break-inside: avoid }
-  .wide, figure { overflow: visible } th, td { white-space: normal } .verdict { padding: 2mm 3mm }
+  svg { max-width: 100%; width: auto } .wide, figure { overflow: visible }
+  th, td { white-space: normal } .verdict { padding: 2mm 3mm }
   code, .hash { font-size: 7.8pt } .notes, .soft { font-size: 8.6pt }
   .verdict, .PASS, .FAIL { print-color-adjust: exact; -webkit-print-color-adjust: exact } }
 """

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 from deepunlearn_cli import __version__
 from deepunlearn_cli.evaluation.removal import Removal
@@ -14,6 +15,7 @@ from deepunlearn_cli.reporting.efficiency import efficiency_table
 from deepunlearn_cli.reporting.forget_sizes import several_sizes, size_tables
 from deepunlearn_cli.reporting.formats import render
 from deepunlearn_cli.reporting.measures import MEASURES, PANEL, PAPERS, find_metric
+from deepunlearn_cli.reporting.page_style import page, text
 from deepunlearn_cli.reporting.rank import rank
 from deepunlearn_cli.reporting.records import Record
 from deepunlearn_cli.reporting.removed_classes import class_tables
@@ -21,19 +23,10 @@ from deepunlearn_cli.reporting.scores import scores_table
 from deepunlearn_cli.reporting.searches import search_figure
 from deepunlearn_cli.reporting.sweeps import sweep_table
 from deepunlearn_cli.reporting.table import Fields, Row, Table
+from deepunlearn_cli.reporting.verdict_sections import verdict_section
 
-STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto;
-  padding: 0 1rem; color: #222 }
-h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px }
-.wide { overflow-x: auto }
-th, td { padding: .2rem .55rem; border-bottom: 1px solid #ddd; text-align: left; white-space: nowrap }
-th { border-bottom: 2px solid #888 } tr:hover td { background: #f4f7fa }
-ul { font-size: 13px; color: #555 } svg { max-width: 100%; height: auto }
-footer { color: #777; font-size: 13px }
-@media print { body { margin: 0; max-width: none } h2 { break-after: avoid } svg { break-inside: avoid } }
-"""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def report_page(
@@ -41,14 +34,16 @@ def report_page(
     ulira: Sequence[Row],
     removals: Mapping[str, Removal] | None = None,
     sweeps: Sequence[Row] = (),
+    verdicts: Sequence[Row] = (),
 ) -> str:
-    """Table 1, Table 2, the scores, and their figures; the studies of forget sizes and of removed classes.
+    """Verdicts, then Table 1, Table 2, the scores, and their figures; studies of sizes and removed classes.
 
     Args:
         records: every model run.
         ulira: rows of U-LiRA with histograms.
         removals: what models say of removed classes, by run id.
         sweeps: searches, as `sweep.summaries` gives them.
+        verdicts: answers as plain data, with `pair`, `label`, `seed` and `bound` (`verdict_sections`).
 
     Raises:
         NotFound: as `rank` and `efficiency_table`.
@@ -57,6 +52,7 @@ def report_page(
     figures.check_installed()
     ranking, efficiency = rank(records), efficiency_table(records)
     sections = [
+        verdict_section(verdicts),
         _section(ranking, [*_trade_offs(ranking), _group_map(ranking)]),
         _section(efficiency, _speeds(efficiency)),
         _section(scores_table(records), []),
@@ -65,25 +61,42 @@ def report_page(
         *([_ulira(ulira)] if ulira else []),
         *(_searches(sweeps) if sweeps else []),
     ]
-    head = f'<meta charset="utf-8"><title>deepunlearn report</title><style>{STYLE}</style>'
-    view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    made = f"<footer>{len(records)} runs · deepunlearn {escape(__version__)}</footer>"
-    body = "\n".join(sections)
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}{view}</head>\n'
-        f"<body><h1>deepunlearn report</h1>\n{body}\n{made}</body></html>\n"
-    )
+    return _page(records, sections)
+
+
+def rank_page(records: Sequence[Record], ranking: Table, verdicts: Sequence[Row] = ()) -> str:
+    """Verdicts, then a ranking with its figures, of whatever measures it is by.
+
+    Raises:
+        UsageFailure: matplotlib is not installed.
+    """
+    figures.check_installed()
+    papers = all(f"{name}_mean" in one for row in ranking.rows for one in row["pairs"] for name in PAPERS)
+    drawn = [*_trade_offs(ranking), _group_map(ranking)] if papers else []
+    return _page(records, [verdict_section(verdicts), _section(ranking, drawn)])
+
+
+def _page(records: Sequence[Record], sections: Sequence[str]) -> str:
+    pairs = len({record.pair_key for record in records})
+    made = f"{len(records)} runs · {pairs} pair{'s' * (pairs != 1)} of data, model and forget set"
+    about = f'<h1>deepunlearn report</h1>\n<p class="soft">{made}</p>'
+    foot = f"<footer>deepunlearn {text(__version__)}</footer>"
+    return page("deepunlearn report", "\n".join([about, *sections, foot]))
 
 
 def _section(table: Table, drawn: Sequence[str]) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
-    text = f'<h2>{escape(table.title)}</h2>\n<div class="wide">{render(table, "html")}</div>'
-    return "\n".join([text, *drawn, f"<ul>{notes}</ul>" if notes else ""])
+    whole = f'<h2>{escape(table.title)}</h2>\n<div class="wide">{render(table, "html")}</div>'
+    return "\n".join([whole, *drawn, f'<ul class="notes">{notes}</ul>' if notes else ""])
+
+
+def _drawn(figure: Figure, label: str) -> str:
+    return f"<figure>{figures.inline(figure, label)}</figure>"
 
 
 def _trade_offs(ranking: Table) -> list[str]:
     return [
-        figures.inline(
+        _drawn(
             figures.trade_off(_of_pair(ranking.rows, pair), pair, *map(find_metric, PAPERS)),
             f"Retention deviation against indiscernibility, {escape(pair)}",
         )
@@ -96,13 +109,13 @@ def _group_map(ranking: Table) -> str:
     columns = [
         (pair, name, f"{find_metric(name).title}\n{fill(pair, 18)}") for name in PAPERS for pair in pairs
     ]
-    return figures.inline(figures.group_map(rows, columns), "Groups by retention and indiscernibility")
+    return _drawn(figures.group_map(rows, columns), "Groups by retention and indiscernibility")
 
 
 def _speeds(efficiency: Table) -> list[str]:
     pairs = list(dict.fromkeys(row["pair"] for row in efficiency.rows))
     return [
-        figures.inline(
+        _drawn(
             figures.speeds([row for row in efficiency.rows if row["pair"] == pair], pair),
             f"Run-time efficiency, {escape(pair)}",
         )
@@ -112,7 +125,7 @@ def _speeds(efficiency: Table) -> list[str]:
 
 
 def _ulira(rows: Sequence[Row]) -> str:
-    drawn = figures.inline(figures.ulira_figure(rows), "U-LiRA accuracy per sample by method")
+    drawn = _drawn(figures.ulira_figure(rows), "U-LiRA accuracy per sample by method")
     return f"<h2>U-LiRA: accuracy per sample</h2>\n{drawn}"
 
 
@@ -124,7 +137,7 @@ def _sizes(tables: Sequence[Table]) -> list[str]:
         measures = [(MEASURES[table.rows[0]["measure"]], table) for table in whole]
         panels = [figures.Panel(measure, table.rows) for measure, table in measures if PANEL in measure.shown]
         shares = [float(name.removesuffix("_mean")) for name in last.rows[0] if name.endswith("_mean")]
-        drawn = figures.inline(
+        drawn = _drawn(
             figures.size_curves(panels, shares, f"Against the share that is forgotten: {pair}"),
             f"Measures against the share that is forgotten, {escape(pair)}",
         )
@@ -134,7 +147,7 @@ def _sizes(tables: Sequence[Table]) -> list[str]:
 
 def _removed(table: Table) -> str:
     label = escape(table.title)
-    return _section(table, [figures.inline(figures.answer_map(table.rows, table.title), label)])
+    return _section(table, [_drawn(figures.answer_map(table.rows, table.title), label)])
 
 
 def _searches(rows: Sequence[Row]) -> list[str]:
@@ -142,7 +155,7 @@ def _searches(rows: Sequence[Row]) -> list[str]:
     drawn = []
     for row in rows:
         title = f"{row['method']}: {row['dataset']} {row['model']} {row['forget']} ({row['sampler']})"
-        drawn.append(figures.inline(search_figure(row, title), f"Search of {escape(title)}"))
+        drawn.append(_drawn(search_figure(row, title), f"Search of {escape(title)}"))
     return [_section(sweep_table(rows), drawn)]
 
 

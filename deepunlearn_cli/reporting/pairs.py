@@ -58,12 +58,14 @@ class Pair:
         listed = ",".join(map(str, sorted(seeds - set(self.retrained) or seeds)))
         if run.file:
             return f"{run.file} needs a usable row of method {RETRAIN} for seed {listed}"
+        place = f"--dataset {quote(run.dataset)} --model {quote(run.model)}"
         if run.ulira is not None:
-            place = f"--dataset {quote(run.dataset)} --model {quote(run.model)}"
             return f"deepunlearn attack ulira --method {RETRAIN} {place}"
         started = {one.start: one.seed in self.retrained for one in self.runs() if one.start}
         starts = " ".join([key for key, done in started.items() if not done] or started)
         asked = quote(run.request or run.forget_label)
+        if not starts:
+            return f"deepunlearn train --role {RETRAIN} {place} --forget {asked} --seeds {listed}"
         return f"deepunlearn unlearn {starts} --method {RETRAIN} --forget {asked}"
 
     def retrain_cure(self) -> str:

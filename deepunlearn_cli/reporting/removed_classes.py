@@ -104,6 +104,11 @@ def _answers(row: Row) -> str:
     return ", ".join(f"{name} {100 * share:.0f}" for name, share in common if share > 0) or UNKNOWN
 
 
+def _ids(pair: Pair) -> str:
+    """The runs that an attack may look at."""
+    return " ".join(run.id for run in pair.runs() if run.usable)
+
+
 def _notes(pair: Pair, rows: Sequence[Row], floor: float) -> list[str]:
     failed = sum(row["failed"] for row in rows)
     bare = [] if pair.retrained else [f"no usable retrained model; {pair.retrain_cure()}"]
@@ -119,6 +124,10 @@ def _notes(pair: Pair, rows: Sequence[Row], floor: float) -> list[str]:
         *near,
         *bare,
         *([f"{failed} failed runs are left out"] if failed else []),
-        *([] if known else ["U-MIA: not attacked yet; `deepunlearn attack umia REF --against class`"]),
+        *(
+            []
+            if known
+            else [f"U-MIA: not attacked yet; `deepunlearn attack umia {_ids(pair)} --against class`"]
+        ),
         *common_notes([pair]),
     ]

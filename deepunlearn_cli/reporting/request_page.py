@@ -257,7 +257,7 @@ def _figures(row: Row) -> str:
     heads = ["figure", "this model", control, "model before", "gap (90 %)", "allowed", "answer"]
     lines = []
     for one in row["figures"]:
-        nothing = figure_of(row["do_nothing_figures"], one["metric"])
+        nothing = figure_of(row.get("do_nothing_figures") or (), one["metric"])
         ends = (
             UNKNOWN
             if one["gap_low"] is None

@@ -89,8 +89,11 @@ def answered(
     return Answer(rule.decide(gaps, samples), reference, bound)
 
 
-def judge(rule: Rule, attack: OneModel, ours: Evidence, beside: Beside) -> Answer:
+def judge(rule: Rule, attack: OneModel, ours: Evidence, beside: Beside, *, planned: bool = True) -> Answer:
     """The verdict on an attack on one model: beside its control, or beside guessing.
+
+    Args:
+        planned: whether to say how many pictures would settle it, which takes longest.
 
     Raises:
         UsageFailure: the models saw other samples.
@@ -100,7 +103,8 @@ def judge(rule: Rule, attack: OneModel, ours: Evidence, beside: Beside) -> Answe
     gaps = attack.gaps(rule.metrics, ours, control)
     nothing = attack.gaps(rule.metrics, beside.nothing, control) if beside.nothing else None
     answer = answered(rule, gaps, ours.samples, RETRAINED if control else missing, nothing)
-    return replace(answer, needed=attack.needed(rule.metrics, ours, control, rule.limit))
+    needed = attack.needed(rule.metrics, ours, control, rule.limit) if planned else None
+    return replace(answer, needed=needed)
 
 
 def audit(runner: Runner, attacks: Sequence[Recipe], rule: Rule) -> tuple[list[Audited], int]:
@@ -136,11 +140,19 @@ def _told(attack: Recipe, runner: Runner, outcome: Outcome) -> Iterator[None]:
         runner.reporter.failed(*outcome.failures[-1])
 
 
-def recalled(runner: Runner, attack: Run, rule: Rule) -> Audited:
-    """An attack on one model that was run before, with its answer; its controls as far as they were, too."""
+def recalled(
+    runner: Runner, attack: Run, rule: Rule, read: Evidences | None = None, *, planned: bool = True
+) -> Audited:
+    """An attack on one model that was run before, with its answer; its controls as far as they were, too.
+
+    Args:
+        read: what was read of other models.
+        planned: whether to say how many pictures would settle it, which takes longest.
+    """
     wanted = on_retrained(attack.recipe, runner), on_nothing(attack.recipe, runner)
     there = [runner.store.get(one.key) for one in wanted if one]
-    return _audited(runner, attack, rule, {run.id: run for run in there if run}, Evidences(runner))
+    controls = {run.id: run for run in there if run}
+    return _audited(runner, attack, rule, controls, read or Evidences(runner), planned=planned)
 
 
 class Evidences:
@@ -173,13 +185,22 @@ def built(attack: Recipe) -> OneModel:
     return actor
 
 
-def _audited(runner: Runner, run: Run, rule: Rule, controls: Mapping[str, Run], read: Evidences) -> Audited:
+def _audited(
+    runner: Runner,
+    run: Run,
+    rule: Rule,
+    controls: Mapping[str, Run],
+    read: Evidences,
+    *,
+    planned: bool = True,
+) -> Audited:
     ours = read.of(run.recipe)
     wanted = on_retrained(run.recipe, runner), on_nothing(run.recipe, runner)
     there = [controls.get(one.key) if one else None for one in wanted]
     beside = Beside(*(read.of(one.recipe) if one else None for one in there))
     attack = built(run.recipe)
-    answer = replace(judge(rule, attack, ours, beside), claim=_claimed(run, attack, read))
+    answer = judge(rule, attack, ours, beside, planned=planned)
+    answer = replace(answer, claim=_claimed(run, attack, read))
     control = findings_of(there[0]) if there[0] else None
     return Audited(run, findings_of(run), ours, control, answer)
 

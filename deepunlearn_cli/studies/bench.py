@@ -13,6 +13,7 @@ from deepunlearn_cli.core.errors import Failure, RunFailed, StoreCorrupt
 from deepunlearn_cli.core.specs import for_run
 from deepunlearn_cli.execution import forgetting, recipes
 from deepunlearn_cli.studies.plan import Plan, Setup, Tuning
+from deepunlearn_cli.studies.plan_checks import check_setup
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
@@ -68,7 +69,13 @@ class Bench:
         ]
 
     def judged(self, tuned: Presets) -> list[Recipe]:
-        """Every model to be judged; the store keeps what its original is trained for."""
+        """Every model to be judged; the store keeps what its original is trained for.
+
+        Raises:
+            UsageFailure: an original does not allow a method, or an attack has too few pictures.
+        """
+        for setup in self.plan.setups:
+            check_setup(self.plan, self.starts(setup))
         for setup in self.plan.setups:
             for start in self.starts(setup):
                 forgetting.remember(start.recipe, start.forget, self.runner, named=False)

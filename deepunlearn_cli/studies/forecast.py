@@ -38,6 +38,7 @@ from deepunlearn_cli.studies.bench import Bench
 from deepunlearn_cli.studies.likely import likely, likely_counts
 from deepunlearn_cli.studies.pace import Like
 from deepunlearn_cli.studies.plan import Setup
+from deepunlearn_cli.studies.plan_checks import check_setup
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Start
@@ -47,19 +48,33 @@ if TYPE_CHECKING:
 
 
 def of_plan(bench: Bench, throughput: Throughput | None = None) -> list[RunsToMake]:
-    """Every kind of every setup of a plan; seconds by what such runs took, or by a throughput."""
+    """Every kind of every setup of a plan; seconds by what such runs took, or by a throughput.
+
+    Raises:
+        UsageFailure: the plan could never end in its tables, or an original does not allow a method.
+    """
     return with_startup(_of_plan(bench, throughput), bench.runner)
 
 
 def _of_plan(bench: Bench, throughput: Throughput | None) -> Iterator[RunsToMake]:
     for setup in bench.plan.setups:
-        try:
+        if _is_at_hand(bench, setup):
             at_hand = _AtHand(bench, setup)
+            check_setup(bench.plan, at_hand.starts)
             batches, counts = list(at_hand.batches()), _counts(at_hand.starts[0])
-        except Failure:
+        else:
             batches = list(likely(bench.plan, setup, len(bench.seeds)))
             counts = likely_counts(bench.plan, setup)
         yield from rows(batches, setup.dataset, setup.model, bench.runner, counts, throughput)
+
+
+def _is_at_hand(bench: Bench, setup: Setup) -> bool:
+    """Whether the pictures of a setup and its model can be had here; whatever else is wrong is told."""
+    try:
+        bench.scene(setup)
+    except Failure:
+        return False
+    return True
 
 
 def of_search(order: Order, starts: Sequence[Start], confirm: int, runner: Runner) -> list[RunsToMake]:

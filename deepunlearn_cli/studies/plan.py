@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
 from deepunlearn_cli.core.specs import read_duration
 from deepunlearn_cli.data import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.execution import recipes
@@ -152,13 +153,17 @@ class Plan:
 
     @property
     def method_names(self) -> list[str]:
-        """Public names of the methods, `all` spelt out, each once."""
+        """Public names of the methods, `all` spelt out, each once; the controls are always among them.
+
+        Without the retrained model nothing could be compared, and without doing nothing nobody knew what a
+        figure is worth.
+        """
         named = [
             public
             for one in self.methods
             for public in (for_any_original() if one == named_by.ALL else [METHODS.public_name(one)])
         ]
-        return list(dict.fromkeys(named))
+        return list(dict.fromkeys([*named, DO_NOTHING, RETRAIN]))
 
     @property
     def forget_specs(self) -> list[str]:

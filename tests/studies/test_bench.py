@@ -182,8 +182,8 @@ def test_work_is_counted_within_the_budget():
     plan = plans.load("quick")
     batches = list(likely(plan, plan.setups[0], 3))
     epochs = {kind: [one.like.epochs for one in batches if one.kind == kind] for kind in counted(batches)}
-    assert epochs["originals"] == [30]
-    assert epochs["retrained"] == [pytest.approx(27)]
+    assert epochs["originals"] == [40]
+    assert epochs["retrained"] == [pytest.approx(20)]
     assert 0 < sum(epochs["models"]) / len(epochs["models"]) < 12
     with pytest.raises(UsageFailure):
         plans._plan({"models": ["resnet-tiny"]}, "x")
