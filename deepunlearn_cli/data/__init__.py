@@ -47,6 +47,7 @@ from deepunlearn_cli.data._halves import draw_forget, halve
 from deepunlearn_cli.data._hardness import Scores
 from deepunlearn_cli.data._pictures import INTERPOLATIONS, array_filler, resized_by
 from deepunlearn_cli.data._splits import Split, split
+from deepunlearn_cli.data._travel import is_here, named_in, packed, unpack
 
 __all__ = [
     "DEFAULT_FORGET",
@@ -77,6 +78,7 @@ __all__ = [
     "forget_set",
     "halve",
     "hold_out",
+    "is_here",
     "kind_of",
     "known_as",
     "list_families",
@@ -84,13 +86,16 @@ __all__ = [
     "load_forget",
     "locate",
     "name_of",
+    "named_in",
     "open_dataset",
+    "packed",
     "portable",
     "read_classes",
     "retain_of",
     "save_forget",
     "split",
     "twins",
+    "unpack",
     "untrained",
     "with_canaries",
 ]

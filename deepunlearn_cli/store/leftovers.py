@@ -16,6 +16,7 @@ from deepunlearn_cli.system.rights import forbidden
 # Whoever writes these holds a lock on them, which dies with it.
 HELD = (
     "data/.staging-*", "data/*/.staging-*", "studies/.worker-*.lock", "studies/.*.collecting",
+    ".command-*.lock",
 )  # fmt: skip
 # A text each, written within milliseconds and then renamed.
 DRAFTS = ("studies/.*.part", "purposes/*/.*.part")

@@ -18,7 +18,8 @@ from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.storage import journal_of, made, open_storage
 from deepunlearn_cli.sweep.study import STOPPED, Study, StudyProgress
-from deepunlearn_cli.system.processes import Ended, Link, Lost, ProcessPool, Told
+from deepunlearn_cli.system.processes import ProcessPool
+from deepunlearn_cli.system.protocol import Ended, Link, Lost, Told
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
