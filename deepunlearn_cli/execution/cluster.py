@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,15 @@ class ClusterRunner(PoolRunner):
     def width(self, recipes: Sequence[Recipe]) -> int:
         """As asked for, or as many as the cluster has room for now."""
         return self.jobs or max(1, sum(self.cluster.slots(self.device).values()))
+
+    def outsources(self, jobs: int) -> bool:
+        """Always: there."""
+        return True
+
+    def prepare(self, recipes: Iterable[Recipe]) -> None:
+        """Have them here, for nodes to fetch."""
+        for recipe in recipes:
+            self.ensure_whole(recipe)
 
     def pool(self, jobs: int) -> Pool:
         """So many workers, where the cluster has room for them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from deepunlearn_cli.core.errors import ExitCode, Failure, NotFound, RunFailed
@@ -52,7 +52,7 @@ class PoolRunner(Runner):
         steps = self.plan(recipes)
         missing = [step.recipe for step in steps if step.state == "make"]
         jobs = self.width(missing) if missing else 1
-        if jobs == 1:
+        if not self.outsources(jobs):
             return self.one_by_one(recipes)
         return self.made_by(jobs, recipes, steps)
 
@@ -64,6 +64,13 @@ class PoolRunner(Runner):
             with self.pool(jobs) as pool:
                 batch.make(pool, min(jobs, len(batch.queue)))
         return batch.outcome()
+
+    def outsources(self, jobs: int) -> bool:
+        """Whether so many runs at a time are made by workers."""
+        return jobs > 1
+
+    def prepare(self, recipes: Iterable[Recipe]) -> None:
+        """Have these runs whole for workers that make others of them; workers here make what they lack."""
 
     def pool(self, jobs: int) -> Pool:
         """So many workers."""

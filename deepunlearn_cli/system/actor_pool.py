@@ -150,7 +150,7 @@ class ActorPool:
         ready, _ = ray.wait(calls, num_returns=1, timeout=PULSE)
         if ready and len(calls) > 1:
             ready, _ = ray.wait(calls, num_returns=len(calls), timeout=0)
-        return ready
+        return list(ready)
 
     def _listen(self, worker: int) -> None:
         slot = self._slots[worker]
