@@ -19,6 +19,7 @@ from sweep_kit import Formula, order, question, scores_of, store
 from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import SAMPLERS, presence, search, workers
+from deepunlearn_cli.sweep import order as at_order
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
 
