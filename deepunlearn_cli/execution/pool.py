@@ -173,6 +173,8 @@ class _Batch:
         lives = pool.lives if lost.own else NODES_BORNE
         if self.deaths[recipe.key, lost.own] < lives:
             self.queue.put_back(recipe)
+            what = f"{recipe.name} (run {recipe.key})"
+            self.reporter.told(f"{what}: its worker was {lost.reason}; another makes it")
             return
         why = f"{recipe.name} (run {recipe.key}) was not made: its worker process was {lost.reason}"
         self._fail(recipe.key, RunFailed(why, "the same command tries again; fewer --jobs need less memory"))

@@ -15,6 +15,7 @@ from deepunlearn_cli.system.signals import SIGNALS
 INSTALL = "pip install 'deepunlearn[ray]'"
 START = "`ray start --head` starts one here; --on ray:HOST:PORT names one elsewhere"
 STEP = 0.0001  # of a card: Ray counts no finer
+ANSWERS = 5.0  # seconds in which a head that is there takes a connection
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,9 @@ def connected(cluster: Cluster) -> Iterator[None]:
         NotFound: Ray is not installed, or there is no cluster at that address.
     """
     ray = _loaded()
+    if not is_there(_listener(cluster.address), ANSWERS):
+        raise _nobody(cluster)
+    _hush(ray)
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         ray.init(
@@ -125,11 +129,28 @@ def _loaded() -> Any:
     return ray
 
 
+def _hush(ray: Any) -> None:
+    """Keep Ray from printing on stdout what befell its workers: that is for data, and losses are told."""
+    parts = vars(ray._private.worker)
+    if "print_to_stdstream" in parts:
+        parts["print_to_stdstream"] = lambda *said, **how: None
+
+
+def _listener(address: str) -> tuple[str, int] | None:
+    """Host and port of an address; None where Ray itself looks for them."""
+    host, _, port = address.rpartition(":")
+    return (host.strip("[]"), int(port)) if host and "/" not in host and port.isdecimal() else None
+
+
+def _nobody(cluster: Cluster) -> Failure:
+    where = "here" if cluster.address == "auto" else f"at {cluster.address}"
+    return NotFound(f"no Ray cluster answers {where}", START)
+
+
 def _refused(cluster: Cluster, error: Exception) -> Failure:
     text = " ".join(str(error).split())
     if isinstance(error, ConnectionError) or "Could not find any running Ray instance" in text:
-        where = "here" if cluster.address == "auto" else f"at {cluster.address}"
-        return NotFound(f"no Ray cluster answers {where}", START)
+        return _nobody(cluster)
     if "uthenticat" in text or "token" in text:
         return UsageFailure(
             f"the Ray cluster at {cluster.address} did not take this machine's token: {text[:200]}",
@@ -138,10 +159,12 @@ def _refused(cluster: Cluster, error: Exception) -> Failure:
     return NotFound(f"the Ray cluster at {cluster.address} cannot be used: {text[:300]}", START)
 
 
-def is_there(address: tuple[str, int], seconds: float) -> bool:
-    """Whether somebody listens there."""
+def is_there(address: tuple[str, int] | None, seconds: float) -> bool:
+    """Whether somebody listens there; so it is taken where there is no address."""
     import socket
 
+    if address is None:
+        return True
     with suppress(OSError), socket.create_connection(address, seconds):
         return True
     return False
