@@ -30,7 +30,7 @@ from typer.testing import CliRunner
 
 from deepunlearn_cli.cli.app import app
 
-HEAVY = ("torch", "torchvision", "timm", "optuna", "sklearn", "pandas")
+HEAVY = ("torch", "torchvision", "timm", "optuna", "sklearn", "pandas", "ray")
 
 
 def commands(group: Any = None, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

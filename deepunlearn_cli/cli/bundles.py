@@ -13,6 +13,7 @@ from deepunlearn_cli.cli.foreign import Foreign, Preparing
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import read_jobs, read_refs, set_values
 from deepunlearn_cli.cli.unfold import Bundle
+from deepunlearn_cli.system import cluster
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints import refs
@@ -148,17 +149,27 @@ class Running(Bundle):
     """Where runs are made, and whether."""
 
     device: o.Device = "auto"
-    jobs: o.Jobs = "1"
+    jobs: o.Jobs = None
+    on: o.On = None
+    gpu_share: o.GpuShare = None
+    cpus_per_job: o.CpusPerJob = 1
     dry_run: o.DryRun = False
 
-    def runner(self, session: Session) -> AbstractContextManager[Runner]:
-        """A runner on this device, in a store that is made if there is none."""
-        return session.runner(self.device, jobs=read_jobs(self.jobs))
+    def runner(self, session: Session, *, create: bool = True) -> AbstractContextManager[Runner]:
+        """A runner on this device, in a store that is made if there is none.
+
+        Raises:
+            UsageFailure: no such place, or number of jobs.
+            NotFound: there is no such cluster.
+        """
+        place = cluster.read(self.on, self.cpus_per_job, self.gpu_share)
+        jobs = read_jobs(self.jobs or ("auto" if place else "1"))
+        return session.runner(self.device, jobs=jobs, create=create, cluster=place)
 
     def runner_for(self, refs: Sequence[refs.Ref], session: Session) -> AbstractContextManager[Runner]:
         """The same; run ids alone need a store that is there, files may begin one."""
         create = any(not isinstance(ref, str) for ref in refs)
-        return session.runner(self.device, jobs=read_jobs(self.jobs), create=create)
+        return self.runner(session, create=create)
 
 
 class Making(Running):

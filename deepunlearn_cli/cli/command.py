@@ -8,7 +8,7 @@ import inspect
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.rows import IndexRow
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Store
+    from deepunlearn_cli.system.cluster import Cluster
 
 FEW = 3  # ids named of many
 DEFAULT_STORE = Path("deepunlearn-store")
@@ -94,15 +95,27 @@ class Session:
         return rows
 
     @contextmanager
-    def runner(self, device: str = "auto", *, jobs: int | None = 1, create: bool = True) -> Iterator[Runner]:
+    def runner(
+        self,
+        device: str = "auto",
+        *,
+        jobs: int | None = 1,
+        create: bool = True,
+        cluster: Cluster | None = None,
+    ) -> Iterator[Runner]:
         """A runner that reports to this console and makes so many runs at a time (None: as many as fit)."""
         from deepunlearn_cli.cli.progress import Bars
         from deepunlearn_cli.execution.pool import PoolRunner
         from deepunlearn_cli.execution.runner import Runner
 
         store = self.store(create=create)
-        with Bars(self.console) as bars:
-            yield Runner(store, device, bars) if jobs == 1 else PoolRunner(store, device, bars, jobs)
+        with Bars(self.console) as bars, ExitStack() as stack:
+            if cluster:
+                from deepunlearn_cli.execution.cluster import on_cluster
+
+                yield stack.enter_context(on_cluster(cluster, store, device, bars, jobs))
+            else:
+                yield Runner(store, device, bars) if jobs == 1 else PoolRunner(store, device, bars, jobs)
 
     def bars(self) -> Bars:
         """Progress for work that is not a run."""

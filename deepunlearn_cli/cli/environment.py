@@ -12,6 +12,9 @@ VARIABLES = {
     "DEEPUNLEARN_DATA": "folder of the datasets' own files (default `<store>/data/raw`)",
     "DEEPUNLEARN_DEVICE": "`auto` (default), `cpu`, `cuda`, `cuda:1`",
     "DEEPUNLEARN_JOBS": "processes at work at a time, or `auto` (default 1)",
+    "DEEPUNLEARN_ON": "`ray` or `ray:HOST:PORT`: runs are made on that cluster",
+    "DEEPUNLEARN_NODE_STORE": "on a node of a cluster: where it keeps what it works with (default: below the "
+    "system's temporary folder)",
     "DEEPUNLEARN_DATABASE": "where searches are kept (`--database`): a URL whose password `ps` does not see",
     "OMP_NUM_THREADS": "CPU threads of a process (default: the cores it may use); never more with `--jobs`",
     "DEEPUNLEARN_<COMMAND>_<OPTION>": "any option with a value, such as `DEEPUNLEARN_TRAIN_SEEDS=0-9`; "

@@ -265,12 +265,39 @@ Device = Annotated[
     ),
 ]
 Jobs = Annotated[
-    str,
+    str | None,
     option(
         metavar="N|auto",
         envvar="DEEPUNLEARN_JOBS",
         help="Processes at work at a time; auto: as many as the machine carries. "
-        "Several share the threads, and their seconds are not compared.",
+        "Several share the threads, and their seconds are not compared. "
+        "(default: 1; of a cluster all that it has room for)",
+        rich_help_panel=RUNNING,
+    ),
+]
+On = Annotated[
+    str | None,
+    option(
+        metavar="ray[:ADDRESS]",
+        envvar="DEEPUNLEARN_ON",
+        help="Make runs on a Ray cluster (`deepunlearn guide several-machines`). (default: on this machine)",
+        rich_help_panel=RUNNING,
+    ),
+]
+GpuShare = Annotated[
+    float | None,
+    option(
+        metavar="SHARE",
+        help="With --on: how much of a GPU each run takes, such as 0.25. (default: 1 where there are GPUs)",
+        rich_help_panel=RUNNING,
+    ),
+]
+CpusPerJob = Annotated[
+    int,
+    option(
+        metavar="N",
+        min=1,
+        help="With --on: CPUs, and threads, of each run.",
         rich_help_panel=RUNNING,
     ),
 ]

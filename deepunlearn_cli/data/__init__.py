@@ -55,6 +55,7 @@ from deepunlearn_cli.data._purge import Erased, Erasure, erasures, places, purge
 from deepunlearn_cli.data._raw import raw_files
 from deepunlearn_cli.data._record import read_record
 from deepunlearn_cli.data._splits import Split, split
+from deepunlearn_cli.data._travel import is_here, named_in, packed, unpack
 
 __all__ = [
     "DEFAULT_FORGET",
@@ -90,6 +91,7 @@ __all__ = [
     "halve",
     "hold_out",
     "index_of",
+    "is_here",
     "kind_of",
     "known_as",
     "left_of",
@@ -98,7 +100,9 @@ __all__ = [
     "load_forget",
     "locate",
     "name_of",
+    "named_in",
     "open_dataset",
+    "packed",
     "parts_of",
     "picture_digest",
     "places",
@@ -113,6 +117,7 @@ __all__ = [
     "twins",
     "unfinished",
     "union",
+    "unpack",
     "untrained",
     "with_canaries",
 ]

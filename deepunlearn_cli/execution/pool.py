@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from deepunlearn_cli.core.errors import ExitCode, Failure, NotFound, RunFailed
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import capacity, code
 from deepunlearn_cli.execution.own import own_failure
+from deepunlearn_cli.execution.queue import Queue
 from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner, Step, usable
 from deepunlearn_cli.store import Run, Store
-from deepunlearn_cli.system.processes import Asked, Event, Link, Lost, ProcessPool, Told
+from deepunlearn_cli.system.processes import ProcessPool
+from deepunlearn_cli.system.protocol import Asked, Event, Link, Lost, Pool, Told
 
-ORDER = (  # attacks first: what is attacked is done with, should all be stopped; then what others wait for
-    "attack",
-    "checkpoint",
-    "train",
-    "unlearn",
-    "shadow",
-    "lockstep",
-    "trial",
-)
 PROGRESS_SECONDS = 0.1  # between two words of a worker on the same run
-UNBORN = 4  # worker processes that may die before they begin: killed, not hindered by what all would meet
+NODES_BORNE = 20  # machines of a cluster that may die under a run: mostly somebody's will
 
 
 class PoolRunner(Runner):
@@ -58,46 +52,62 @@ class PoolRunner(Runner):
         steps = self.plan(recipes)
         missing = [step.recipe for step in steps if step.state == "make"]
         jobs = self.width(missing) if missing else 1
-        if jobs == 1:
+        if not self.outsources(jobs):
             return self.one_by_one(recipes)
-        self.reporter.planned(len(missing))
+        return self.made_by(jobs, recipes, steps)
+
+    def made_by(self, jobs: int, recipes: Sequence[Recipe], steps: Sequence[Step]) -> Outcome:
+        """What so many workers make of recipes, of which these are the steps."""
+        self.reporter.planned(sum(step.state == "make" for step in steps))
         batch = _Batch(self, recipes, steps)
-        with ProcessPool(jobs) as pool:
-            batch.make(pool, min(jobs, len(batch.todo)))
+        if batch.queue:
+            with self.pool(jobs) as pool:
+                batch.make(pool, min(jobs, len(batch.queue)))
         return batch.outcome()
+
+    def outsources(self, jobs: int) -> bool:
+        """Whether so many runs at a time are made by workers."""
+        return jobs > 1
+
+    def prepare(self, recipes: Iterable[Recipe]) -> None:
+        """Have these runs whole for workers that make others of them; workers here make what they lack."""
+
+    def pool(self, jobs: int) -> Pool:
+        """So many workers."""
+        return ProcessPool(jobs)
 
 
 class _Batch:
     """Where a batch stands.
 
     Attributes:
-        todo: by key, what no worker has begun.
+        queue: what no worker has begun.
         running: by worker, what it is making; `idle`: workers that wait, in the order of their asking.
-        seen: workers that have asked at least once; `unborn`: how many died before that.
+        seen: workers that have asked at least once; `unseen`: how many died before, since one last asked.
+        deaths: by key, and whether by its own death, how many workers a run has cost.
         settled: by key, what became of it.
     """
 
     def __init__(self, runner: PoolRunner, recipes: Sequence[Recipe], steps: Sequence[Step]) -> None:
         self.store, self.reporter, self.device = runner.store, runner.reporter, runner.device
         self.recipes = recipes
-        self.todo = {step.recipe.key: step.recipe for step in steps if step.state == "make"}
-        asked = dict.fromkeys(recipe.root.seed for recipe in self.todo.values())
-        self.seeds = {seed: place for place, seed in enumerate(asked)}
+        self.queue = Queue(step.recipe for step in steps if step.state == "make")
+        self.asked = Counter(recipe.key for recipe in recipes)
         self.running: dict[int, Recipe] = {}
         self.idle: dict[int, None] = {}
-        self.seen: set[int] = set()
-        self.unborn = 0
+        self.seen, self.unseen = set[int](), 0
+        self.deaths: Counter[tuple[str, bool]] = Counter()
         self.settled: dict[str, Run | RunFailed] = {}
         for step in steps:
             if step.state != "make":
                 self._settle(step.recipe)
 
-    def make(self, pool: ProcessPool, workers: int) -> None:
+    def make(self, pool: Pool, workers: int) -> None:
         """Have everything made that can be."""
         arguments = (str(self.store.root), self.device)
         for event in pool.run(work, [arguments] * workers):
-            self._take(event)
-            if isinstance(event, Lost) and self.todo:
+            self._take(event, pool)
+            if isinstance(event, Lost) and self.queue:
                 pool.start(work, *arguments)
             self._assign(pool)
 
@@ -107,39 +117,28 @@ class _Batch:
         failures = [(recipe, result) for recipe, result in results if isinstance(result, RunFailed)]
         return Outcome([result for _, result in results if isinstance(result, Run)], failures)
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event, pool: Pool) -> None:
         match event:
             case Asked(worker):
                 self.idle[worker] = None
                 self.seen.add(worker)
+                self.unseen = 0
             case Told(worker, words):
                 self._hear(worker, words)
-            case Lost(worker, reason):
-                self._lost(worker, reason)
+            case Lost():
+                self._lost(event, pool)
 
-    def _assign(self, pool: ProcessPool) -> None:
+    def _assign(self, pool: Pool) -> None:
         for worker in list(self.idle):
-            recipe = self._next()
+            recipe = self.queue.pop()
             if recipe:
-                self.running[worker] = self.todo.pop(recipe.key)
+                self.running[worker] = recipe
                 pool.give(worker, recipe.to_json())
-            elif not self.todo:
+            elif not self.queue:
                 pool.dismiss(worker)
-            if recipe or not self.todo:
-                del self.idle[worker]
-
-    def _next(self) -> Recipe | None:
-        """Of the runs whose inputs are there, the first of the longest kind of the first seed.
-
-        Whoever is cut off so has whole seeds; the next seed's originals are trained beside this one's runs,
-        so that nobody has to wait for them.
-        """
-        ready = (r for r in self.todo.values() if all(i.key in self.settled for i in r.inputs.values()))
-        return min(ready, key=self._turn, default=None)
-
-    def _turn(self, recipe: Recipe) -> tuple[int, int]:
-        ahead = int(recipe.kind in ("checkpoint", "train"))
-        return self.seeds[recipe.root.seed] - ahead, ORDER.index(recipe.kind)
+            if recipe is None and self.queue:
+                return  # nobody else has more to do
+            del self.idle[worker]
 
     def _hear(self, worker: int, words: tuple[Any, ...]) -> None:
         """What a worker's runner reports of the run in hand, and in the end what became of it."""
@@ -162,22 +161,29 @@ class _Batch:
                 failure.code = ExitCode(code)
                 self._fail(recipe.key, failure)
 
-    def _lost(self, worker: int, reason: str) -> None:
-        self.idle.pop(worker, None)
-        recipe = self.running.pop(worker, None)
-        if recipe:
-            self.reporter.stopped(recipe)
-            why = f"{recipe.name} (run {recipe.key}) was not made: its worker process was {reason}"
-            self._fail(
-                recipe.key, RunFailed(why, "the same command tries again; fewer --jobs need less memory")
-            )
-        elif worker not in self.seen:
-            self.unborn += 1
-            if self.unborn > UNBORN:
-                raise Failure(
-                    f"{self.unborn} worker processes died before they began, the last {reason}",
-                    "--jobs 1 does without them",
-                )
+    def _lost(self, lost: Lost, pool: Pool) -> None:
+        """A worker is gone: what it was making is made by another, unless it has cost too many."""
+        self.idle.pop(lost.worker, None)
+        recipe = self.running.pop(lost.worker, None)
+        if recipe is None:
+            self._stillborn(lost, pool)
+            return
+        self.reporter.stopped(recipe)
+        self.deaths[recipe.key, lost.own] += 1
+        lives = pool.lives if lost.own else NODES_BORNE
+        if self.deaths[recipe.key, lost.own] < lives:
+            self.queue.put_back(recipe)
+            what = f"{recipe.name} (run {recipe.key})"
+            self.reporter.told(f"{what}: its worker was {lost.reason}; another makes it")
+            return
+        why = f"{recipe.name} (run {recipe.key}) was not made: its worker process was {lost.reason}"
+        self._fail(recipe.key, RunFailed(why, "the same command tries again; fewer --jobs need less memory"))
+
+    def _stillborn(self, lost: Lost, pool: Pool) -> None:
+        if lost.worker not in self.seen:
+            self.unseen += 1
+        if self.unseen > pool.stillborn:
+            raise Failure(f"a worker process was {lost.reason} before it began", "--jobs 1 does without them")
 
     def _settle(self, recipe: Recipe, made: bool = False) -> None:
         """Take up what the store has."""
@@ -187,6 +193,7 @@ class _Batch:
             self._fail(recipe.key, own_failure(recipe, error))
         else:
             self.settled[recipe.key] = run
+            self.queue.settle(recipe.key)
             self.reporter.finished(run, made)
 
     def _found(self, recipe: Recipe, made: bool) -> Run:
@@ -200,12 +207,9 @@ class _Batch:
     def _fail(self, key: str, failure: RunFailed) -> None:
         """A run failed, and with it every run that would start from it."""
         self.settled[key] = failure
-        blocked = [r for r in self.todo.values() if any(i.key == key for i in r.inputs.values())]
-        for recipe in self.recipes:
-            if recipe.key == key:
-                self.reporter.failed(recipe, failure)
-        for recipe in blocked:
-            del self.todo[recipe.key]
+        for recipe in (one for one in self.recipes if one.key == key) if self.asked[key] else ():
+            self.reporter.failed(recipe, failure)
+        for recipe in self.queue.fail(key):
             self._fail(recipe.key, failure)
 
 
@@ -232,7 +236,8 @@ class _LinkReporter(Reporter):
 
 def work(link: Link, store: str, device: str) -> None:
     """A worker: makes the runs it is given as recipes, in the store at this place, on this device."""
-    runner = Runner(Store.open(store, create=False), device, _LinkReporter(link), sharing=link.workers)
+    there = Store.open(store, create=False)
+    runner = Runner(there, device, _LinkReporter(link), sharing=link.workers, node=link.node)
     _ = runner.materials  # what is wrong with the device is wrong with every run
     for item in link.items():
         recipe = Recipe.from_json(item)

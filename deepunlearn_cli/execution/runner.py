@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import RunFailed, StoreCorrupt
 from deepunlearn_cli.core.recipe import Recipe
@@ -77,12 +77,18 @@ class Runner:
     Args:
         device: a torch device or its name; chosen only when something has to be made.
         sharing: how many processes of ours share the device's memory, this one included.
+        node: the machine's name in its cluster, for the facts of runs; empty outside of one.
     """
 
     def __init__(
-        self, store: Store, device: str = "auto", reporter: Reporter | None = None, sharing: int = 1
+        self,
+        store: Store,
+        device: str = "auto",
+        reporter: Reporter | None = None,
+        sharing: int = 1,
+        node: str = "",
     ) -> None:
-        self.store, self.device, self.sharing = store, device, sharing
+        self.store, self.device, self.sharing, self.node = store, device, sharing, node
         self.reporter = reporter or Reporter()
         self._sizes: dict[tuple[str, str, str, bool], int] = {}
         self._begun: float | None = time.perf_counter()  # None once something was made
@@ -262,11 +268,12 @@ class Runner:
                 log=product.log,
             )
 
-    def _waited(self, start: float) -> dict[str, float]:
+    def _waited(self, start: float) -> dict[str, Any]:
         """What a run took since `start`, in what company; of the first one what came before."""
         first = {"startup": start - self._begun} if self._begun is not None else {}
         self._begun = None
-        return {"elapsed": time.perf_counter() - start, "jobs": self.sharing, **first}
+        where = {"node": self.node} if self.node else {}
+        return {"elapsed": time.perf_counter() - start, "jobs": self.sharing, **where, **first}
 
     @contextmanager
     def reporting(self, recipe: Recipe) -> Iterator[None]:

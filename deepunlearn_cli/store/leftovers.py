@@ -17,7 +17,7 @@ SCRATCH = ".replay-"  # before the name of a folder in which runs are made again
 # Whoever writes these holds a lock on them, which dies with it.
 HELD = (
     "data/.staging-*", "data/*/.staging-*", "data/.purge.lock", "studies/.worker-*.lock",
-    "studies/.*.collecting", ".ledger.lock", ".certify.lock", f"{SCRATCH}*",
+    "studies/.*.collecting", ".ledger.lock", ".certify.lock", ".command-*.lock", f"{SCRATCH}*",
 )  # fmt: skip
 # A text each, written within milliseconds and then renamed.
 DRAFTS = ("studies/.*.part", "purposes/*/.*.part", ".ledger.head-*", "certificates/.*.part")

@@ -1,4 +1,4 @@
-"""The marker `store.json`: what tells a store from any other folder, and how old its layout is."""
+"""The marker `store.json`: what tells a store from any other folder or store, and how old its layout is."""
 
 from __future__ import annotations
 
@@ -52,13 +52,35 @@ def _make(root: Path) -> None:
     temporary = root / f".{MARKER}-{os.urandom(4).hex()}"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"schema": SCHEMA}) + "\n", encoding="utf-8")
-        follow(temporary).replace(root / MARKER)
+        _write(root, temporary)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         if is_full(error):
             raise full(root, len(MARKER)) from None
         raise UsageFailure(f"cannot make a store at {root}: {error.strerror}", ELSEWHERE) from None
+
+
+def id_of(root: Path) -> str:
+    """What tells a store from any other, wherever it is seen from; one of an earlier version gets it now."""
+    told = json.loads((root / MARKER).read_bytes()).get("id")
+    if not told:
+        _write(root, root / f".{MARKER}-{os.urandom(4).hex()}")
+        return id_of(root)
+    return str(told)
+
+
+def is_same(root: Path, store_id: str) -> bool:
+    """Whether the store of this id is seen at a place."""
+    try:
+        return bool(json.loads((root / MARKER).read_bytes()).get("id") == store_id)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _write(root: Path, temporary: Path) -> None:
+    told = {"schema": SCHEMA, "id": os.urandom(16).hex()}
+    temporary.write_text(json.dumps(told) + "\n", encoding="utf-8")
+    follow(temporary).replace(root / MARKER)
 
 
 def _check_schema(marker: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.manifest import Problem
 from deepunlearn_cli.store.run import FACTS, LOG, RECIPE, Run, inputs_of
-from deepunlearn_cli.store.store import Store
+from deepunlearn_cli.store.store import Store, give_up
 
 TOLD = (RECIPE, FACTS, LOG)  # names, when, where, how fast: two makings of one answer differ in it
 HERE, THERE, SAME, DIFFERENT, BROKEN = "here", "there", "same", "different", "broken"
@@ -88,7 +90,11 @@ def take(ours: Store, theirs: Store, ids: Sequence[str], progress: Progress) -> 
 def _take(ours: Store, theirs: Store, key: str, asked: Collection[str], merged: Merged) -> None:
     run = Run(key, theirs.place(key))
     lost = next((one for one in inputs_of(run) if theirs.has(one) and not ours.has(one)), None)
-    problems = [Problem(key, "", f"its input {lost} was not taken")] if lost else ours.adopt(run)
+    problems = (
+        [Problem(key, "", f"its input {lost} was not taken")]
+        if lost
+        else ours.adopt(key, partial(shutil.copytree, run.path), give_up)
+    )
     if problems:
         merged.problems += problems
         return

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     import torch
 
 REF = re.compile(r"[0-9a-f]{4,}")
+Copy = Callable[[Path], object]  # makes the folder that it is given
 
 
 @dataclass(frozen=True)
@@ -190,26 +191,23 @@ class Store:
         with nullcontext() if held_here(self._lock(recipe.key)) else self._alone(recipe.key):
             return self.get(recipe.key) or self._write(recipe, files)
 
-    def adopt(self, run: Run) -> list[Problem]:
-        """Take up a run of another store: a copy, checked byte for byte before it gets its place.
+    def adopt(self, key: str, copy: Copy, waiting: Callable[[], None] | None = None) -> list[Problem]:
+        """Take up a run of another store: `copy` makes a folder, checked byte for byte before it counts.
 
-        Returns:
-            Why it was not taken: how the copy differs from its manifest, what could not be read.
-
-        Raises:
-            BlockingIOError: somebody is making it here.
+        Returns why it was not taken: how it differs from its manifest, what could not be read; raises what
+        `waiting` does, which is called if somebody is making it here.
         """
-        with self._alone(run.id, _give_up):
-            staging = self._hidden(run.id)
+        with self._alone(key, waiting):
+            staging = self._hidden(key)
             try:
-                shutil.copytree(run.path, copy := staging / run.id)
-                if problems := [*manifest.problems(copy)]:
+                copy(place := staging / key)
+                if problems := [*manifest.problems(place)]:
                     return problems
-                follow_files(copy)
-                manifest.flush_files(copy)
-                self._settle(copy, run.id)
+                follow_files(place)
+                manifest.flush_files(place)
+                self._settle(place, key)
             except (OSError, shutil.Error) as error:
-                return [Problem(run.id, "", f"cannot be copied: {error}")]
+                return [Problem(key, "", f"cannot be copied: {error}")]
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
             return []
@@ -241,7 +239,7 @@ class Store:
             if not path.is_relative_to(self.runs):
                 erase(path)
             elif path.exists():
-                with suppress(BlockingIOError), self._alone(path.name[1:17], _give_up):
+                with suppress(BlockingIOError), self._alone(path.name[1:17], give_up):
                     pass  # entering removes them
         return [path for path in leftovers if not path.exists()]
 
@@ -296,5 +294,6 @@ class Store:
         return Run(key, place)
 
 
-def _give_up() -> None:
+def give_up() -> None:
+    """Do not wait for whoever is making a run."""
     raise BlockingIOError

@@ -6,6 +6,7 @@ May import: `core`, `system`, `store`, `data`, `models`, `evaluation`, `engine`,
 
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS
 from deepunlearn_cli.sweep.forecast import Foreseen, draws, foresee, points
+from deepunlearn_cli.sweep.order import Order
 from deepunlearn_cli.sweep.ranges import by_hand
 from deepunlearn_cli.sweep.space import SAMPLERS, check_early_stop, check_sampler, read_objective
 from deepunlearn_cli.sweep.storage import check_address
@@ -21,7 +22,7 @@ from deepunlearn_cli.sweep.tuning import (
     tunable,
     unmeasured,
 )
-from deepunlearn_cli.sweep.workers import Order, search
+from deepunlearn_cli.sweep.workers import search
 
 __all__ = [
     "FRESH_SEEDS", "SAMPLERS", "Foreseen", "Order", "Search", "StudyProgress", "TunedMethod", "by_hand",

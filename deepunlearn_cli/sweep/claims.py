@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.sweep.presence import Presence, Watch, died_alone
+from deepunlearn_cli.sweep.presence import Presence, Watch
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial, Trial, TrialState
 
-RETRIES = 2  # of a trial whose worker died alone: a third death is the trial's own doing (memory, say)
-INTERRUPTIONS = 20  # of a trial whose whole command died: that is mostly somebody's will
+DEATHS = "interrupted"  # attribute of a trial: how often its command died
+INTERRUPTIONS = 20  # of a trial whose command died: that is mostly somebody's will
 
 
 class Claims:
@@ -77,13 +77,12 @@ class Claims:
         now = self._now(dead.number)
         if now is None or now.user_attrs.get("worker") != worker:
             return  # another worker was quicker
-        name, most = ("retry", RETRIES) if died_alone(worker) else ("interrupted", INTERRUPTIONS)
-        deaths = int(now.user_attrs.get(name, 0)) + 1
-        if deaths > most:
-            self.fail(dead.number, f"its worker died {deaths} times (out of memory?)")
+        deaths = int(now.user_attrs.get(DEATHS, 0)) + 1
+        if deaths > INTERRUPTIONS:
+            self.fail(dead.number, f"its command died {deaths} times (out of memory?)")
             return
         with perhaps_too_late():
-            self._storage.set_trial_user_attr(self._id(dead.number), name, deaths)
+            self._storage.set_trial_user_attr(self._id(dead.number), DEATHS, deaths)
             self._wait(dead.number)
 
     def _wait(self, number: int) -> None:

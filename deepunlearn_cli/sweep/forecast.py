@@ -15,9 +15,9 @@ from deepunlearn_cli.sweep.question import described
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.store import Store
+    from deepunlearn_cli.sweep.order import Order
     from deepunlearn_cli.sweep.question import Question
     from deepunlearn_cli.sweep.study import Study
-    from deepunlearn_cli.sweep.workers import Order
 
 DRAWS = 64  # of a space, for the mean cost of its trials
 

@@ -27,23 +27,21 @@ class Claim(TypedDict):
     """Who works on a trial: a machine since its last start, locks there (None: no locks), and a name.
 
     Attributes:
-        lock: the worker's own; `parent`: of the command that it is a process of, None if it is that itself.
+        lock: the command's own.
     """
 
     host: str
     lock: str | None
-    parent: str | None
     id: str
 
 
 class Presence:
     """A worker's name, for the trials that it claims."""
 
-    def __init__(self, lock: Path | None, parent: str | None = None) -> None:
+    def __init__(self, lock: Path | None) -> None:
         self.claim: Claim = {
             "host": _host(),
             "lock": str(lock) if lock else None,
-            "parent": parent,
             "id": uuid.uuid4().hex,
         }
 
@@ -61,12 +59,11 @@ class Presence:
 
 
 @contextmanager
-def present(folder: Path, studies: Iterable[str] = (), parent: str | None = None) -> Iterator[Presence]:
+def present(folder: Path, studies: Iterable[str] = ()) -> Iterator[Presence]:
     """Be a worker that others on this machine can see die; its lock is in `folder`.
 
     Args:
         studies: keys of those that it works on, which the lock tells (`living`).
-        parent: the lock of the command that this is a process of.
     """
     for other in folder.glob(LOCKS):
         if is_free(other):
@@ -74,7 +71,7 @@ def present(folder: Path, studies: Iterable[str] = (), parent: str | None = None
     path = folder.absolute() / f".worker-{uuid.uuid4().hex}.lock"
     with hold(path) as locked:
         path.write_text("\n".join(studies), "utf-8")
-        yield Presence(path if locked else None, parent)
+        yield Presence(path if locked else None)
 
 
 def living(folder: Path) -> dict[str, Path]:
@@ -85,12 +82,6 @@ def living(folder: Path) -> dict[str, Path]:
             studies = lock.read_text("utf-8").split()
             found |= dict.fromkeys(studies, lock) if studies and not is_free(lock) else {}
     return found
-
-
-def died_alone(worker: Claim | None) -> bool:
-    """Whether a dead worker's command is alive: then nobody interrupted it."""
-    parent = worker.get("parent") if worker and worker["host"] == _host() else None
-    return bool(parent) and not is_free(Path(str(parent)))
 
 
 def may_live(worker: Claim | None) -> bool:

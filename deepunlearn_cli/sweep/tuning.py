@@ -21,11 +21,11 @@ from deepunlearn_cli.sweep import losses, presets
 from deepunlearn_cli.sweep.choice import FRESH_SEEDS, Candidate, choose
 from deepunlearn_cli.sweep.fit import traits
 from deepunlearn_cli.sweep.judge import flattered, reads_judge
+from deepunlearn_cli.sweep.order import Barred, Order
 from deepunlearn_cli.sweep.presence import present
 from deepunlearn_cli.sweep.presets import Preset
 from deepunlearn_cli.sweep.question import Question
 from deepunlearn_cli.sweep.ranges import by_hand
-from deepunlearn_cli.sweep.workers import Barred, Order
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Start

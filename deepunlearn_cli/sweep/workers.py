@@ -1,114 +1,25 @@
-"""The search: workers that claim trials, make them, and tell what they found, until enough are complete."""
+"""The search: trials that are claimed, made, and told, until enough are complete."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.errors import Failure, NotFound, RunFailed, UsageFailure
+from deepunlearn_cli.execution.pool import PoolRunner
 from deepunlearn_cli.execution.runner import Runner
-from deepunlearn_cli.store import Store
-from deepunlearn_cli.sweep import opening
-from deepunlearn_cli.sweep.collection import collection_of
-from deepunlearn_cli.sweep.presence import Presence, present
-from deepunlearn_cli.sweep.question import Question
-from deepunlearn_cli.sweep.storage import journal_of, made, open_storage
-from deepunlearn_cli.sweep.study import STOPPED, Study, StudyProgress
-from deepunlearn_cli.system.processes import Ended, Link, Lost, ProcessPool, Told
+from deepunlearn_cli.sweep.order import Barred, Order, Tell
+from deepunlearn_cli.sweep.presence import present
+from deepunlearn_cli.sweep.slots import POLL_SECONDS, Slots
+from deepunlearn_cli.sweep.study import STOPPED, Study
+from deepunlearn_cli.sweep.turns import Turns, given_up
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
     from optuna.trial import Trial
 
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.store import Run
-
-POLL_SECONDS = 0.2  # between looks at trials that others are running
-LOSSES_BORNE = 10  # worker processes that may die in a row before a sweep gives up
-
-Tell = Callable[[StudyProgress], None]
-Barred = dict[str, Failure]  # by key of a study: why its method cannot act here at all
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a search is to do. Plain data: it travels to worker processes.
-
-    Attributes:
-        address: of the storage; None for a journal per study in the store.
-        wanted: complete trials per study.
-        deadline: no trial is begun after it, in seconds since the epoch; None for none.
-        patience: failed trials in a row that end a study's search.
-    """
-
-    questions: tuple[Question, ...]
-    store: str
-    address: str | None
-    device: str
-    wanted: int
-    deadline: float | None
-    patience: int
-
-    def open(self, presence: Presence, barred: Barred) -> list[Study]:
-        """The study of every question, less those whose journal or search space bars it.
-
-        Args:
-            barred: where what is wrong with one is kept, by its key.
-
-        Raises:
-            UsageFailure: the one storage of all cannot be used.
-        """
-        shared = open_storage(self.address) if self.address else None
-        studies = []
-        for question in self.questions:
-            try:
-                studies.append(Study(question, shared or self._journal(question), presence))
-            except UsageFailure as failure:
-                barred[question.key] = failure
-        return studies
-
-    @property
-    def keys(self) -> list[str]:
-        """Of the studies."""
-        return [question.key for question in self.questions]
-
-    @property
-    def folder(self) -> Path:
-        """Of the store's studies."""
-        return Store(Path(self.store)).studies
-
-    @contextmanager
-    def collecting(self, tell: Tell, studies: Sequence[Study]) -> Iterator[Tell]:
-        """`tell`, which also keeps the store's one storage of all studies up to date; so does the end."""
-        collection = None if self.address else collection_of(self.folder)
-        yield collection.beside(tell, studies) if collection else tell
-        if collection:
-            collection.update(studies)
-
-    def collect(self, studies: Sequence[Study]) -> None:
-        """Bring the store's one storage of all studies up to date; a database is one itself."""
-        if not self.address:
-            collection_of(self.folder).update(studies)
-
-    def existing(self, question: Question) -> Study | None:
-        """The study of a question as far as it is, if it was begun; nothing is made."""
-        address = self.address or journal_of(self.folder, question.key)
-        if not made(address):
-            return None
-        storage = open_storage(address)
-        begun = opening.name_in(storage, question.key)
-        return Study(question, storage, Presence(None)) if begun else None
-
-    def late(self) -> bool:
-        """Whether the time is up."""
-        return self.deadline is not None and time.time() >= self.deadline
-
-    def _journal(self, question: Question) -> BaseStorage:
-        return open_storage(journal_of(self.folder, question.key))
 
 
 def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failure]:
@@ -117,7 +28,7 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
     Every method gets its next trial in turn, so that they stay equal whenever a search ends.
 
     Args:
-        workers: 1 to search here with `runner`, more for as many processes that share the threads.
+        workers: how many of the runner's workers make trials; 1 where it has none but itself.
 
     Returns:
         A failure for each study that was ended: by failed trials in a row, because its method cannot act
@@ -133,93 +44,37 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
             return [*unusable.values()]
         for study in studies:
             study.forgive(order.patience)
+        turns = Turns(order, studies)
         with order.collecting(tell, studies) as tell:
-            if workers == 1:
-                barred = _Worker(order, studies, runner, tell).work()
+            if isinstance(runner, PoolRunner) and runner.outsources(workers):
+                Slots(order, turns, runner, workers, tell).work()
             else:
-                barred = _in_processes(order, presence, workers, tell)
-        ended = (barred.get(study.question.key) or _given_up(study, order) for study in studies)
+                _Worker(order, turns, runner, tell).work()
+        ended = (turns.barred.get(study.question.key) or given_up(study, order) for study in studies)
         return [*unusable.values(), *(failure for failure in ended if failure)]
 
 
-def serve(link: Link, order: Order, parent: str | None) -> Barred:
-    """The main function of a worker process; `parent` is the lock of the command."""
-    with present(order.folder, order.keys, parent) as presence:
-        runner = Runner(Store(Path(order.store)), order.device, sharing=link.workers)
-        return _Worker(order, order.open(presence, {}), runner, link.tell).work()
-
-
-def _in_processes(order: Order, presence: Presence, workers: int, tell: Tell) -> Barred:
-    borne, parent = 0, presence.claim["lock"]
-    barred: Barred = {}
-    with ProcessPool(workers) as pool:
-        for event in pool.run(serve, [(order, parent)] * workers):
-            if isinstance(event, Told):
-                borne = 0
-                tell(event.message)
-            elif isinstance(event, Ended):
-                barred |= event.result
-            elif isinstance(event, Lost):
-                borne += 1
-                if borne > LOSSES_BORNE:
-                    raise Failure(f"{borne} worker processes died: {event.reason}", "try fewer --jobs")
-                pool.start(serve, order, parent)
-    return barred
-
-
-def _given_up(study: Study, order: Order) -> RunFailed | None:
-    reasons = study.failures()
-    if len(reasons) < order.patience or study.reached(order.wanted):
-        return None
-    message = (
-        f"{study.question.method}: the last {len(reasons)} trials failed, the newest because {reasons[0]}"
-    )
-    return RunFailed(message, f"the same command tries {order.patience} more; -p NAME=VALUE fixes a value")
-
-
 class _Worker:
-    """One of those who search: takes the study that is furthest behind, again and again."""
+    """Makes one trial at a time, here."""
 
-    def __init__(self, order: Order, studies: Sequence[Study], runner: Runner, tell: Tell) -> None:
-        self.order, self.runner, self.tell = order, runner, tell
-        self._open = {study.question.key: study for study in studies}
-        self._taken = {key: study.taken() for key, study in self._open.items()}  # when last looked at
-        self._barred: Barred = {}
+    def __init__(self, order: Order, turns: Turns, runner: Runner, tell: Tell) -> None:
+        self.order, self.turns, self.runner, self.tell = order, turns, runner, tell
 
-    def work(self) -> Barred:
+    def work(self) -> None:
         """Search until every study has its trials, or has been given up, or the time is up."""
-        while self._open and not self.order.late():
-            key = min(self._open, key=self._taken.__getitem__)
-            if not self._step(key, self._open[key]):
-                self._rest()
-        return self._barred
+        while not self.turns.over:
+            if found := self.turns.next():
+                self._step(*found)
+            else:  # others have the last trials in hand: ready to take over from one that dies
+                time.sleep(POLL_SECONDS)
 
-    def _step(self, key: str, study: Study) -> bool:
-        """Make a trial of the study; False if there was none to make."""
-        self._taken[key] = study.taken()
-        if study.reached(self.order.wanted) or _given_up(study, self.order):
-            del self._open[key]
-            return True
-        trial = study.claim(self.order.wanted)
-        if trial is None:
-            self._taken[key] = self.order.wanted  # as far as we are concerned
-            return False
-        self._taken[key] += 1
+    def _step(self, study: Study, trial: Trial) -> None:
         try:
             self._make(study, trial)
         except (UsageFailure, NotFound) as failure:  # whatever its hyperparameters
-            text = f"{study.question.method}: {failure.message}"
-            self._barred[key] = type(failure)(text, failure.hint)
-            del self._open[key]
+            self.turns.bar(study, failure)
         else:
             self.tell(study.standing(self.order.wanted))
-        return True
-
-    def _rest(self) -> None:
-        """Others have the last trials in hand: wait, ready to take over from one that dies."""
-        if min(self._taken.values()) >= self.order.wanted:
-            time.sleep(POLL_SECONDS)
-            self._taken = {key: study.taken() for key, study in self._open.items()}
 
     def _make(self, study: Study, trial: Trial) -> None:
         try:

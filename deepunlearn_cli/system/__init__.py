@@ -1,4 +1,4 @@
-"""The machine: its cores, threads and memory, locks that die with their owner, worker processes.
+"""The machine and the cluster: cores, threads, memory, locks that die with their owner, workers.
 
 May import: `core`.
 """

@@ -1,19 +1,6 @@
-"""A pool: worker processes that share the machine's threads, report to their owner, and never outlive it.
+"""Worker processes on this machine: they share its threads, report to their owner, and never outlive it.
 
-    def work(link: Link, store: str) -> int:        # a function of a module, so that it can be named
-        for item in link.items():                   # asks for one item at a time until dismissed
-            link.tell(f"did {item}")
-        return 42
-
-    with ProcessPool(2) as pool:                    # leaving it, by an exception too, ends every worker
-        for _ in range(2):
-            pool.start(work, "store")
-        for event in pool.events():                 # until every worker has ended
-            if isinstance(event, Asked):
-                pool.give(event.worker, todo.pop()) if todo else pool.dismiss(event.worker)
-
-Workers start from nothing (`spawn`): they inherit no torch, no CUDA context, no thread pool. Arguments,
-items, messages and results are pickled: plain data (a recipe as JSON, the store's address), never a model.
+Workers start from nothing (`spawn`): they inherit no torch, no CUDA context, no thread pool.
 
 Each worker has a pipe of its own, so that one killed in the middle of a word blocks nobody, and each end
 sees at once that the other is gone. What reaches a whole terminal (Ctrl-C, its end) finds workers deaf.
@@ -26,7 +13,7 @@ import pickle
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, resource_tracker
@@ -36,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core import plugins
 from deepunlearn_cli.system import machine, streams
+from deepunlearn_cli.system.protocol import Asked, Ended, Event, Lost, RemoteTraceback, Told, Work
 from deepunlearn_cli.system.stopping import Stopped
 
 if TYPE_CHECKING:
@@ -45,66 +33,37 @@ if TYPE_CHECKING:
 GRACE = 10.0  # seconds between the request to stop and the kill; removing a half-written run takes far less
 STOPPED = 128 + signal.SIGTERM
 
-
-@dataclass(frozen=True)
-class Asked:
-    """A worker is idle and waits for `give` or `dismiss`."""
-
-    worker: int
-
-
-@dataclass(frozen=True)
-class Told:
-    """A worker said something."""
-
-    worker: int
-    message: Any
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A worker's function returned; the worker is gone."""
-
-    worker: int
-    result: Any
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A worker died: by the system for want of memory, by somebody's kill, or by a crash of a library."""
-
-    worker: int
-    reason: str
-
-
-Event = Asked | Told | Ended | Lost
-Work = Callable[..., Any]
 Grants = list[plugins.Grant]
 
 
-class RemoteTraceback(Exception):
-    """Where in the worker an exception came from; the cause of that exception in the owner."""
-
-    def __str__(self) -> str:
-        return f"in a worker process:\n{self.args[0]}"
-
-
-class Link:
-    """A worker's link to its owner: what it is given, and where it reports. For its main thread only.
+@dataclass(frozen=True)
+class Setting:
+    """What a worker is told of where it works.
 
     Attributes:
-        workers: how many share the machine, this one included.
+        workers: how many share the machine, or its card.
+        threads: for each of them.
+        node: the machine's name in its cluster; empty on the owner's own.
     """
 
-    def __init__(self, workers: int, line: Connection, inbox: SimpleQueue[tuple[str, Any]]) -> None:
-        self.workers, self._line, self._inbox = workers, line, inbox
+    workers: int
+    threads: int
+    node: str = ""
+
+
+class PipeLink:
+    """A worker's link through a pipe."""
+
+    def __init__(self, setting: Setting, line: Connection, inbox: SimpleQueue[tuple[str, Any]]) -> None:
+        self.workers, self.node = setting.workers, setting.node
+        self._line, self._inbox = line, inbox
 
     def tell(self, message: Any) -> None:
-        """Send a message to the owner, who gets it as `Told`."""
+        """Send a message to the owner."""
         self._line.send(("told", message))
 
     def items(self) -> Iterator[Any]:
-        """Ask for an item, yield it, ask for the next, until the owner dismisses this worker."""
+        """Ask for one item at a time until dismissed."""
         while True:
             self._line.send(("asked", None))
             kind, item = self._inbox.get()
@@ -114,10 +73,16 @@ class Link:
 
 
 class ProcessPool:
-    """Up to `size` worker processes at a time, each with its share of the machine's threads."""
+    """Up to `size` worker processes at a time, each with its share of the machine's threads.
 
-    def __init__(self, size: int) -> None:
-        self.size, self.threads = size, machine.share(size)
+    Args:
+        setting: of workers that share the machine with others than those of this pool.
+    """
+
+    lives, stillborn = 1, 4
+
+    def __init__(self, size: int, setting: Setting | None = None) -> None:
+        self.setting = setting or Setting(size, machine.share(size))
         self._workers: dict[int, tuple[SpawnProcess, Connection]] = {}
         self._started = 0
 
@@ -128,12 +93,13 @@ class ProcessPool:
         self.stop()
 
     def start(self, work: Work, *arguments: Any) -> int:
-        """Start a worker that calls `work(link, *arguments)`; gives its number, which is never used again."""
+        """Start a process that calls `work(link, *arguments)`; gives its number."""
+        variables = dict.fromkeys(machine.THREAD_VARIABLES, str(self.setting.threads))
         mine, theirs = get_context("spawn").Pipe()
         process = get_context("spawn").Process(
-            target=_serve, args=(theirs, self.size, plugins.grants(), work, arguments), daemon=True
+            target=_serve, args=(theirs, self.setting, plugins.grants(), work, arguments), daemon=True
         )
-        with _environment(dict.fromkeys(machine.THREAD_VARIABLES, str(self.threads))), _deaf_to_terminals():
+        with _environment(variables), _deaf_to_terminals():
             process.start()
         theirs.close()
         self._started += 1
@@ -141,19 +107,15 @@ class ProcessPool:
         return self._started
 
     def give(self, worker: int, item: Any) -> None:
-        """The item that an idle worker asked for. If it has just died, `Lost` follows."""
+        """The item that an idle worker asked for."""
         self._send(worker, ("item", item))
 
     def dismiss(self, worker: int) -> None:
-        """Tell an idle worker that there is no more to do."""
+        """There is no more to do."""
         self._send(worker, ("dismissed", None))
 
     def events(self) -> Iterator[Event]:
-        """What the workers do, as it happens, until none is left; workers may be started in between.
-
-        Raises:
-            Exception: what a worker's function raised, with the worker's traceback as its cause.
-        """
+        """What the workers do, until none is left; raises what a worker's function raised."""
         while self._workers:
             doors = [door for process, line in self._workers.values() for door in (line, process.sentinel)]
             ready = set(connection.wait(doors))
@@ -224,7 +186,9 @@ def _reason(code: int | None) -> str:
     return f"ended with exit code {code}"
 
 
-def _serve(line: Connection, workers: int, granted: Grants, work: Work, arguments: tuple[Any, ...]) -> None:
+def _serve(
+    line: Connection, setting: Setting, granted: Grants, work: Work, arguments: tuple[Any, ...]
+) -> None:
     """The main function of a worker process, which may load the plug-ins that its owner was told of."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     plugins.grant(granted)
@@ -234,7 +198,7 @@ def _serve(line: Connection, workers: int, granted: Grants, work: Work, argument
     inbox: SimpleQueue[tuple[str, Any]] = SimpleQueue()
     Thread(target=_listen, args=(line, inbox), daemon=True).start()
     try:
-        last = _last_word(work, Link(workers, line, inbox), arguments)
+        last = _last_word(work, PipeLink(setting, line, inbox), arguments)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the owner hangs up when it has heard the last word
     except Stopped:  # while it packs what went wrong, too
         machine.leave(STOPPED)
@@ -243,11 +207,11 @@ def _serve(line: Connection, workers: int, granted: Grants, work: Work, argument
     machine.leave(0)
 
 
-def _last_word(work: Work, link: Link, arguments: tuple[Any, ...]) -> tuple[str, Any]:
+def _last_word(work: Work, link: PipeLink, arguments: tuple[Any, ...]) -> tuple[str, Any]:
     try:
         return "ended", work(link, *arguments)
     except Exception as error:  # noqa: BLE001 - the owner raises it
-        return "raised", (_portable(error), traceback.format_exc())
+        return "raised", (portable(error), traceback.format_exc())
 
 
 def _listen(line: Connection, inbox: SimpleQueue[tuple[str, Any]]) -> None:
@@ -266,7 +230,7 @@ def _on_terminate(number: int, frame: object) -> None:
     raise Stopped(number)
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """The exception itself if it survives the journey, else its text."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes

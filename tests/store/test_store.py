@@ -25,7 +25,9 @@ def store(tmp_path) -> Store:
 
 def test_open_makes_a_marker_and_opens_again(tmp_path):
     store = Store.open(str(tmp_path / "a" / "b"), create=True)
-    assert json.loads((store.root / "store.json").read_text()) == {"schema": 1}
+    told = json.loads((store.root / "store.json").read_text())
+    assert told["schema"] == 1
+    assert len(bytes.fromhex(told["id"])) == 16
     assert Store.open(store.root, create=False) == store == Store.open(store.root, create=True)
     assert store.data == store.root / "data"
 

@@ -19,6 +19,7 @@ from sweep_kit import Formula, order, question, scores_of, store
 from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import SAMPLERS, presence, search, workers
+from deepunlearn_cli.sweep import order as at_order
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
 
@@ -87,7 +88,7 @@ def test_killed_between_any_two_lines_it_goes_on_as_if_nothing_had_happened(
     expected = whole(tmp_path, asked, wanted)
     monkeypatch.setattr(presence, "CLAIM_SECONDS", 0.0)
     monkeypatch.setattr(workers, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(workers, "open_storage", life.open)
+    monkeypatch.setattr(at_order, "open_storage", life.open)
     at, ended = store(tmp_path / "parts"), False
     while not ended:
         life.left, lives = fate.randrange(3, 30), lives + 1

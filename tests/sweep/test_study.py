@@ -14,7 +14,7 @@ from sweep_kit import Formula, order, question, scores_of, store
 from deepunlearn_cli.core.errors import NotFound, RunFailed, UsageFailure
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import Order, choice, presence, search, summaries
-from deepunlearn_cli.sweep.claims import INTERRUPTIONS, RETRIES
+from deepunlearn_cli.sweep.claims import INTERRUPTIONS
 from deepunlearn_cli.sweep.presence import Presence, Watch, present
 from deepunlearn_cli.sweep.storage import journals, open_storage, shown
 from deepunlearn_cli.sweep.study import Study
@@ -180,17 +180,6 @@ def test_a_dead_workers_trial_is_taken_over_under_its_number_and_a_live_ones_is_
     study.complete(trial, (0.0,) * 4)  # it was alive after all, with the same run
     other.complete(again, (0.0,) * 4)
     assert states(other) == ["COMPLETE"]
-
-
-def test_a_trial_that_kills_its_workers_is_not_tried_for_ever(tmp_path):
-    at = store(tmp_path)
-    study = opened(at, question())
-    with hold(tmp_path / "command.lock"):
-        study.claims.presence = Presence(tmp_path / "nobody.lock", str(tmp_path / "command.lock"))
-        first = study.claim(5).number
-        taken = [study.claim(5).number for _ in range(RETRIES + 1)]
-    assert taken == [first] * RETRIES + [first + 1]
-    assert study.failures() == ["its worker died 3 times (out of memory?)"]
 
 
 def test_a_command_that_dies_did_not_die_of_its_trial(tmp_path):

@@ -13,7 +13,8 @@ import pytest
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.system import machine
-from deepunlearn_cli.system.processes import Asked, Ended, Link, Lost, ProcessPool, RemoteTraceback, Told
+from deepunlearn_cli.system.processes import ProcessPool
+from deepunlearn_cli.system.protocol import Asked, Ended, Link, Lost, RemoteTraceback, Told
 
 
 def double(link: Link, base: int) -> int:
