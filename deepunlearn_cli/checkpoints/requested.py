@@ -184,6 +184,7 @@ def _verdict(
         "run": row["target"],
         "attacks": [row["id"], *controls],
         "attack": attack,
+        "method": row["method"],
         "forget": row.get("forget"),
     }
     return {**ids, "metrics": list(metrics), **known}
