@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     app,
     "requests",
     "deepunlearn requests",
-    "deepunlearn requests --state received,unlearned --older-than 25    # what is due",
+    "deepunlearn requests --state received,unlearned --older-than 25    # due",
     "deepunlearn requests DSR-117",
-    "deepunlearn requests DSR-117 --names    # as long as the pictures are there",
+    "deepunlearn requests DSR-117 --names    # while the pictures are there",
     "deepunlearn requests --json | jq -r 'select(.age_days>30).request'",
-    "deepunlearn requests --head    # keep it elsewhere: deepunlearn verify --head finds it again",
+    "deepunlearn requests --head > head.txt    # keep it elsewhere",
 )
 def requests(
     session: Session,
