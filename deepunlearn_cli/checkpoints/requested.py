@@ -9,16 +9,19 @@ from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from deepunlearn_cli.checkpoints import refs
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING
+from deepunlearn_cli.execution.recipes import training_of
 from deepunlearn_cli.execution.references import CHECKPOINT
 from deepunlearn_cli.store.ledger import AUDITED, RECEIVED, UNLEARNED, Entry, Ledger, moment
 from deepunlearn_cli.store.requests import check_about, of_audit, requests_of
 from deepunlearn_cli.store.run import WEIGHTS, plain
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.checkpoints.refs import Start
+    from deepunlearn_cli.checkpoints.refs import Ref, Start, Wanted
     from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Run, Store
 
 
@@ -146,24 +149,38 @@ def _recorded(request: str, details: Mapping[str, Any], ledger: Ledger) -> str:
 
 
 def of_methods(
-    store: Store, runs: Sequence[Recipe], rows: Sequence[Mapping[str, Any]], metrics: Sequence[str]
+    runner: Runner,
+    read: Sequence[Ref],
+    wanted: Wanted,
+    rows: Sequence[Mapping[str, Any]],
+    metrics: Sequence[str],
 ) -> list[str]:
-    """The same of an attack on many models of a method, for runs of that method with these very settings.
+    """The same of an attack on many models of a method, for runs of that method with the settings tried.
 
     Args:
-        runs: those that were named; of several of one method the last one gave the settings.
+        read: the models that were named, and `wanted` what was said of them.
         rows: a method each.
     """
-    last = {one.name: one for one in runs}
-    tried = {one.key: one.name for one in runs if one.params == last[one.name].params}
-    controls = [{**row, "target": None} for row in rows if row.get("verdict") is None]
+    runs = [refs.look_up(one, runner, wanted).recipe for one in read]
     told = [
-        {**row, "target": key, "of": METHOD}
-        for key, name in tried.items()
+        {**row, "target": run.key, "of": METHOD}
         for row in rows
-        if row["method"] == name and row.get("verdict")
+        if row.get("verdict")
+        for run in runs
+        if _is_tried(run, runner.store.find(row["id"]).recipe)
     ]
-    return audited(store, ULIRA, metrics, [*told, *controls])
+    controls = [{**row, "target": None} for row in rows if row.get("verdict") is None]
+    return audited(runner.store, ULIRA, metrics, [*told, *controls])
+
+
+def _is_tried(run: Recipe, attack: Recipe) -> bool:
+    """Whether an attack on many models was on such as this one: method, settings, training, architecture."""
+    return any(
+        (one.name, one.params, one.model) == (run.name, run.params, run.model)
+        and one.data.get("fingerprint") == run.data.get("fingerprint")
+        and training_of(one.root) == training_of(run.root)
+        for one in attack.inputs.values()
+    )
 
 
 METHOD = "method"  # what a verdict is of, where it is not of the model itself
@@ -184,6 +201,7 @@ def _verdict(
         "run": row["target"],
         "attacks": [row["id"], *controls],
         "attack": attack,
+        "method": row["method"],
         "forget": row.get("forget"),
     }
     return {**ids, "metrics": list(metrics), **known}

@@ -18,7 +18,7 @@ from deepunlearn_cli.store.ledger import AUDITED, CERTIFIED, PURGED, STATES, UNL
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Store
-    from deepunlearn_cli.store.ledger import Ledger
+    from deepunlearn_cli.store.ledger import Entry, Ledger
     from deepunlearn_cli.store.requests import Request
 
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     app,
     "requests",
     "deepunlearn requests",
-    "deepunlearn requests --state received,unlearned --older-than 25    # what is due",
+    "deepunlearn requests --state received,unlearned --older-than 25    # due",
     "deepunlearn requests DSR-117",
-    "deepunlearn requests DSR-117 --names    # as long as the pictures are there",
+    "deepunlearn requests DSR-117 --names    # while the pictures are there",
     "deepunlearn requests --json | jq -r 'select(.age_days>30).request'",
-    "deepunlearn requests --head    # keep it elsewhere: deepunlearn verify --head finds it again",
+    "deepunlearn requests --head > head.txt    # keep it elsewhere",
 )
 def requests(
     session: Session,
@@ -116,21 +116,23 @@ def request_row(request: Request) -> dict[str, Any]:
         **dates,
         "forget": request.about.get("forget"),
         "models": list(request.about.get("models", ())),
-        "runs": [_run_row(request, key) for key in request.runs],
+        "runs": [_run_row(request, key) for key in (*request.runs, *request.later)],
         "note": request.about.get("note"),
         "entries": len(request.entries),
     }
 
 
 def _run_row(request: Request, key: str) -> dict[str, Any]:
-    """A model that unlearned for a request, with the audits of it that count."""
-    entry, audits = request.runs[key], request.audits(key)
+    """A model that unlearned for a request, or for a later one, with the audits of it that count."""
+    audits = request.audits(key)
+    details = request.runs[key].details if key in request.runs else audits[-1].details
     passed = [one.details for one in audits if one.details.get("verdict") == "PASS"]
-    names = ("attack", "verdict", "tolerance", "fail_above", "do_nothing", "uninformative")
+    names = ("attack", "forget", "verdict", "tolerance", "fail_above", "do_nothing", "uninformative")
     return {
         "id": key,
-        "method": entry.details["method"],
-        "ckpt": entry.details["ckpt"],
+        "method": details.get("method"),
+        "ckpt": details.get("ckpt"),
+        "later": key not in request.runs,
         "verdict": (verdict := request.verdict(key)),
         "uninformative": verdict == "PASS" and any(one.get("uninformative") for one in passed),
         "audits": [{name: one.details.get(name) for name in names} for one in audits],
@@ -144,11 +146,18 @@ def _whole(store: Store, request: Request, *, names: bool) -> list[Table]:
             **{name: getattr(one, name) for name in ("number", "at", "request", "event", "previous")},
             "details": dict(one.details),
             "sha256": one.digest,
+            "together": _is_of_several(request, one),
         }
         for one in request.entries
     ]
     about = f"request {request.id}: {request.state}, received {request.received}, {request.age()} days ago"
     return [entry_table(rows, about), *([_pictures(store, request)] if names else [])]
+
+
+def _is_of_several(request: Request, entry: Entry) -> bool:
+    """Whether it audited this request and earlier ones together."""
+    asked, audited = request.about.get("forget", {}).get("sha256"), entry.details.get("forget")
+    return entry.event == AUDITED and None not in (asked, audited) and asked != audited
 
 
 def _pictures(store: Store, request: Request) -> Table:

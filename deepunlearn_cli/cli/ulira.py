@@ -33,8 +33,10 @@ from deepunlearn_cli.reporting.titles import of_plugins
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Findings, Rule
+    from deepunlearn_cli.checkpoints import refs
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.core.rows import IndexRow
+    from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Store
     from deepunlearn_cli.studies import shadows
     from deepunlearn_cli.studies.audit import Answer
@@ -126,7 +128,6 @@ def ulira(
     and an unlearned one for its method with its settings. What is in the store is not made again: more
     --splits later train only what is missing.
     """
-    from deepunlearn_cli.checkpoints import refs, requested
     from deepunlearn_cli.execution import recipes, studied
     from deepunlearn_cli.studies import shadows
 
@@ -171,11 +172,17 @@ def ulira(
             said = _analysed(found, attack, rule, draws, None) if found else Result()
             return sitting.cut_off(record, said.tables)
         result = _analysed(found, attack, rule, draws, figure)
-        if not (asked or settings_asked or training_asked or preset.preset):
-            named = [refs.look_up(one, runner, setting.wanted()).recipe for one in read]
-            told = requested.of_methods(runner.store, named, result.tables[0].rows, rule.metrics)
-            result.notes = [*result.notes, *told]
-        return showing.shown(result)
+        return showing.shown(_recorded(result, read, setting, runner, rule))
+
+
+def _recorded(
+    result: Result, read: Sequence[refs.Ref], setting: SettingOptions, runner: Runner, rule: Rule
+) -> Result:
+    """The result, its verdicts recorded for the models that were named."""
+    from deepunlearn_cli.checkpoints.requested import of_methods
+
+    told = of_methods(runner, read, setting.wanted(), result.tables[0].rows, rule.metrics)
+    return replace(result, notes=[*result.notes, *told])
 
 
 def _check_figure(figure: Path | None) -> None:
@@ -250,8 +257,7 @@ def _klom_notes(rows: Sequence[Mapping[str, Any]], draws: Draws) -> list[str]:
 
 def _splits_for_klom(share: float, forget_sets: int) -> int:
     """Splits in which a picture is forgotten at least once as often as KLoM needs it, on average."""
-    once = (1 - (1 - share) ** forget_sets) / 2
-    return math.ceil(LEAST_MODELS / once)
+    return math.ceil(LEAST_MODELS / ((1 - (1 - share) ** forget_sets) / 2))
 
 
 def _klom(attack: ULiRA, ours: Findings | None, control: Findings | None) -> dict[str, float | None]:

@@ -30,7 +30,7 @@ HEAD = re.compile("[0-9a-fA-F]{16,64}")
     "verify",
     "deepunlearn verify",
     "deepunlearn verify 3f9c 77ab",
-    'deepunlearn verify --head "$(cat head-of-last-month)"    # of `requests --head`',
+    'deepunlearn verify --head "$(cat head.txt)"    # of `requests --head`',
 )
 def verify(
     session: Session,

@@ -54,7 +54,7 @@ def day(moment: str | None) -> str:
 
 
 def _methods(row: Row) -> str:
-    return "\n".join(run["method"] for run in row["runs"])
+    return "\n".join(f"{run['method']}{' (later)' * run['later']}" for run in row["runs"])
 
 
 def _verdicts(row: Row) -> str:
@@ -69,7 +69,8 @@ def _what(row: Row) -> str:
     told = {"received": _received, "unlearned": _unlearned, "audited": _audited}.get(row["event"], _plain)
     details = row["details"]
     note = f"\n\u201c{details['note']}\u201d" if details.get("note") else ""
-    return told(details) + note + "".join(_origin(one) for one in details.get("origins", ()))
+    told_of = " (with all earlier requests)" if row["together"] else ""
+    return told(details) + told_of + note + "".join(_origin(one) for one in details.get("origins", ()))
 
 
 def _received(details: Row) -> str:

@@ -83,6 +83,12 @@ class Request:
                 last[str([one.details.get(name) for name in RULE])] = one
         return list(last.values())
 
+    @cached_property
+    def later(self) -> list[str]:
+        """Models of later requests that were audited for this one too: does it stay forgotten?"""
+        audited = (str(one.details.get("run")) for one in self.entries if one.event == AUDITED)
+        return [key for key in dict.fromkeys(audited) if key not in self.runs]
+
     def verdict(self, run: str) -> str | None:
         """The worst verdict of a run's audits; None before there is one."""
         said = {one.details.get("verdict") for one in self.audits(run)}

@@ -8,7 +8,9 @@ from pathlib import Path
 import cli_kit
 import pytest
 
+from deepunlearn_cli.cli.requests import request_row
 from deepunlearn_cli.store.ledger import HEAD, Ledger
+from deepunlearn_cli.store.requests import of_audit, requests_of
 
 ID = "DSR-2026/117 ü"
 FT = ("-p", "epochs=1")
@@ -305,3 +307,35 @@ def test_a_merge_refuses_one_id_for_two_requests(asked, other):
     before = cli_kit.files(asked.store)
     asked.refused("store", "merge", other, code=2, says=("other pictures", "--store"))
     assert cli_kit.files(asked.store) == before
+
+
+def entry(book: Ledger, name: str, event: str, **details: object) -> None:
+    forget = {"count": 2, "sha256": name * 64}
+    about = {"forget": forget, "models": ["m"]} if event == "received" else {}
+    book.append(name, event, {**about, **details})
+
+
+def test_an_audit_goes_to_the_request_whose_pictures_it_is_of(tmp_path):
+    book = Ledger(tmp_path)
+    for name, run in (("a", "first"), ("b", "second")):
+        entry(book, name, "received")
+        entry(book, name, "unlearned", runs=[run], method="ft", ckpt="m")
+    made = book.entries()
+    of = {
+        sha: [one.id for one in of_audit(made, ["second", "first"], sha)] for sha in ("a" * 64, "b" * 64, "c")
+    }
+    assert of == {"a" * 64: ["a"], "b" * 64: ["b"], "c": ["b"]}  # both together: the newest's
+    assert of_audit(made, ["other"], "a" * 64) == []
+    entry(book, "a", "audited", run="second", method="ft", attack="umia", verdict="FAIL", forget="a" * 64)
+    request = requests_of(book.entries())["a"]
+    assert (request.state, request.later, request.verdict("second")) == ("audited", ["second"], "FAIL")
+    assert [run["later"] for run in request_row(request)["runs"]] == [False, True]
+
+
+def test_states_go_on_and_begin_anew_with_a_new_model(tmp_path):
+    book, states = Ledger(tmp_path), []
+    steps = ("received", "unlearned", "audited", "certified", "audited", "purged", "audited", "unlearned")
+    for number, event in enumerate(steps):
+        entry(book, "a", event, runs=[str(number)], method="ft", ckpt="m")
+        states.append(requests_of(book.entries())["a"].state)
+    assert states == [*steps[:4], "certified", "purged", "purged", "unlearned"]

@@ -199,3 +199,18 @@ def test_a_design_that_scores_no_picture_is_refused_before_anything_is_trained(t
     assert said.code == 2
     assert "no picture would be forgotten twice and never seen in 4 splits" in said.err
     assert ok("runs", "--kind", "shadow", "--store", tmp_path / "store", "--json").json == []
+
+
+def test_a_verdict_on_the_method_of_a_requests_model_is_recorded(done, tmp_path):
+    from deepunlearn_cli.store.ledger import Ledger
+
+    words = ("--store", done, "-q")
+    (original,) = ok(*TRAIN, "--forget", "random:0.1", *words).lines
+    made = ("unlearn", original, "--method", "ft", "-p", "epochs=1", "--request", "R")
+    (ft,) = ok(*made, *words).lines
+    (other,) = ok(*made[:4], "-p", "epochs=1", "-p", "lr=0.02", "--request", "S", *words).lines
+    ok(*ULIRA[:2], ft, *ULIRA[ULIRA.index("--splits") :], "--store", done)
+    (audited,) = [one for one in Ledger(done).entries() if one.event == "audited"]
+    assert (audited.request, audited.details["run"], audited.details["attack"]) == ("R", ft, "ulira")
+    assert (audited.details["of"], len(audited.details["attacks"])) == ("method", 3)
+    assert other != ft
