@@ -52,6 +52,15 @@ class Facts:
 
         return data.raw_planned(self.store.data, self.planned, data.FAMILIES.residents())
 
+    @cached_property
+    def strange(self) -> list[Path]:
+        """Files below the store that are none of its own and hold the pictures, as long as these exist."""
+        from deepunlearn_cli import data
+
+        own = {*self.raw}
+        found = data.traces(self.store.root, self.store.data, self.planned)
+        return sorted(path for path in found if path not in own)
+
     def _pictures(self, state: str) -> Iterator[PurgeRow]:
         for one in self.planned:
             where = f"data/{one.fingerprint[:SHORT]}"
@@ -66,6 +75,9 @@ class Facts:
         for path in files:
             size = path.stat().st_size if path.is_file() else None
             yield line(state, "file", str(path.relative_to(self.store.root)), "holds them too", size=size)
+        for path in self.strange:
+            why = "is none of the store's own, and holds bytes of them: delete it"
+            yield line(REMAINS, "file", str(path.relative_to(self.store.root)), why)
         for one in self.lines:
             yield line(state, "lines", str(one.path), "their lines in a file of samples", pictures=one.count)
 
@@ -146,6 +158,7 @@ def carry_out(facts: Facts, wanted: Wanted) -> Erased:
     from deepunlearn_cli import data
 
     about = {"request": wanted.request, "at": now()}
+    _ = facts.raw, facts.strange  # looked for while there is something to find
     erased = data.purge(facts.store.data, facts.planned, data.FAMILIES.residents(), about)
     if facts.models:
         for touched in facts.touched:

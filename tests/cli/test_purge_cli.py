@@ -16,7 +16,7 @@ from cli_kit import call
 from PIL import Image
 from store_kit import FORK
 
-from deepunlearn_cli.data import load_dataset, load_forget, read_record
+from deepunlearn_cli.data import erasures, load_dataset, load_forget, open_dataset, read_record, traces
 from deepunlearn_cli.store import Store, stripping
 from deepunlearn_cli.store.ledger import Ledger
 
@@ -363,3 +363,32 @@ def test_the_source_is_named_and_whether_it_is_still_there(scene):
     (source,) = rows(purge(store, "--forget", made["ft"], "--dry-run", "--json"), "out of reach", "source")
     assert source["where"] == _pets_of(store)
     assert "delete them there" in source["why"]
+
+
+def test_a_file_in_the_store_that_is_none_of_its_own_is_named(scene):
+    store, made = scene
+    dataset, gone = dataset_of(store, made["ft"]), forgotten(store, made["ft"])
+    other = int(np.setdiff1d(np.arange(len(dataset)), gone)[0])
+    (store / "mine").mkdir()
+    np.savez(store / "mine" / "some.npz", x=dataset.images[gone[:1]])
+    np.save(store / "mine" / "part.npy", dataset.images[int(gone[1])].reshape(-1)[37:101])
+    np.save(store / "mine" / "others.npy", dataset.images[[other]])
+    del dataset
+    for words in (["--dry-run"], ["--yes"]):
+        said = purge(store, "--forget", made["ft"], *words, "--json")
+        files = [row["where"] for row in rows(said, "remains", "file")]
+        assert files == ["mine/part.npy", "mine/some.npz"]
+
+
+def test_what_all_pictures_hold_is_no_trace(tmp_path):
+    images = RNG.integers(0, 256, (30, 12, 12, 3), dtype=np.uint8)
+    images[:, :4] = 0
+    np.savez(tmp_path / "scans.npz", x_train=images, y_train=np.arange(30) % 2)
+    home = tmp_path / "store" / "data"
+    dataset = open_dataset(f"npz:{tmp_path / 'scans.npz'}", home)
+    (tmp_path / "store" / "zeros.bin").write_bytes(bytes(5000))
+    (tmp_path / "store" / "late.bin").write_bytes(
+        bytes((1 << 20) - 20) + dataset.images[3].tobytes()[200:264]
+    )
+    planned = erasures(home, dataset.fingerprint, [3, 4])
+    assert [path.name for path in traces(tmp_path / "store", home, planned)] == ["late.bin"]
