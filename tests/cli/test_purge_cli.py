@@ -122,7 +122,8 @@ def test_nothing_is_left_and_the_rest_verifies_and_is_made_again_to_the_bit(scen
     assert holding(store, deleted) == []
     files = [path.read_bytes() for path in store.rglob("*") if path.is_file()]
     assert not [name for name in names for content in files if name.encode() in content]
-    assert call("verify", "--store", str(store)).code == 0
+    checked = call("verify", "--store", str(store))
+    assert (checked.code, f"{len(gone)} pictures were purged" in checked.err) == (0, True)
     assert call("report", "--json", "--store", str(store)).out == tables
     before = Store(store).find(made["retrained"])
     weights, scores = (before.path / "weights.safetensors").read_bytes(), before.scores
@@ -392,3 +393,12 @@ def test_what_all_pictures_hold_is_no_trace(tmp_path):
     )
     planned = erasures(home, dataset.fingerprint, [3, 4])
     assert [path.name for path in traces(tmp_path / "store", home, planned)] == ["late.bin"]
+
+
+def test_a_damaged_run_is_not_passed_over(scene):
+    store, made = scene
+    (Store(store).find(made["original"]).path / "recipe.json").write_text("{")
+    said = purge(store, "--forget", made["ft"], "--models", "--yes", "--json")
+    assert said.code == 0, said.err
+    assert [row["runs"] for row in rows(said, "remains", "damaged")] == [[made["original"]]]
+    assert set(rows(said, "removed", "models")[0]["runs"]) == {made["do-nothing"]}
