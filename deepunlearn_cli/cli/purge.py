@@ -96,8 +96,8 @@ def _facts(
     from deepunlearn_cli.cli.purge_lines import lines_of
 
     planned = purgeable.planned(runner.store, wanted, with_duplicates=with_duplicates)
-    touched = purgeable.touched(runner, planned)
-    return Facts(runner.store, planned, touched, lines_of(runner.store, files, planned), models)
+    found = purgeable.touched(runner, planned)
+    return Facts(runner.store, planned, found, lines_of(runner.store, files, planned), models)
 
 
 def _told(rows: Sequence[PurgeRow], notes: Sequence[str]) -> Result:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.cli.purge_lines import Lines
     from deepunlearn_cli.cli.purgeable import Wanted
     from deepunlearn_cli.data import Erased, Erasure
-    from deepunlearn_cli.execution.purging import Touched
+    from deepunlearn_cli.execution.purging import Found, Touched
     from deepunlearn_cli.store import Store
 
 SHORT = 16  # digits of a fingerprint that name a folder for people
@@ -33,7 +33,7 @@ class Facts:
 
     store: Store
     planned: Sequence[Erasure]
-    touched: Sequence[Touched]
+    found: Found
     lines: Sequence[Lines]
     models: bool
 
@@ -52,6 +52,15 @@ class Facts:
 
         return data.raw_planned(self.store.data, self.planned, data.FAMILIES.residents())
 
+    @cached_property
+    def strange(self) -> list[Path]:
+        """Files below the store that are none of its own and hold the pictures, as long as these exist."""
+        from deepunlearn_cli import data
+
+        own = {*self.raw}
+        found = data.traces(self.store.root, self.store.data, self.planned)
+        return sorted(path for path in found if path not in own)
+
     def _pictures(self, state: str) -> Iterator[PurgeRow]:
         for one in self.planned:
             where = f"data/{one.fingerprint[:SHORT]}"
@@ -66,6 +75,9 @@ class Facts:
         for path in files:
             size = path.stat().st_size if path.is_file() else None
             yield line(state, "file", str(path.relative_to(self.store.root)), "holds them too", size=size)
+        for path in self.strange:
+            why = "is none of the store's own, and holds bytes of them: delete it"
+            yield line(REMAINS, "file", str(path.relative_to(self.store.root)), why)
         for one in self.lines:
             yield line(state, "lines", str(one.path), "their lines in a file of samples", pictures=one.count)
 
@@ -82,18 +94,23 @@ class Facts:
             )
             yield _of_runs(state if self.models else REMAINS, "outputs", say, why, max(t.says for t in say))
 
+        if lost := self.found.unread:
+            where = lost[0] if len(lost) == 1 else f"{len(lost)} runs"
+            why = "cannot be read, and may hold something of them: deepunlearn verify"
+            yield line(REMAINS, "damaged", where, why, runs=lost)
+
     @property
     def knowing(self) -> list[Touched]:
         """Models that were trained on the pictures and did not unlearn them."""
-        return [one for one in self.touched if one.drops]
+        return [one for one in self.found.touched if one.drops]
 
     @property
     def saying(self) -> list[Touched]:
         """Other runs that keep something of the pictures."""
-        return [one for one in self.touched if one.says and not one.drops]
+        return [one for one in self.found.touched if one.says and not one.drops]
 
     def _lost(self) -> Iterator[PurgeRow]:
-        if read := [one for one in self.touched if one.reads]:
+        if read := [one for one in self.found.touched if one.reads]:
             yield _of_runs(
                 LOST, "runs", read, "made of them: cannot be made again", max(t.reads for t in read)
             )
@@ -146,9 +163,10 @@ def carry_out(facts: Facts, wanted: Wanted) -> Erased:
     from deepunlearn_cli import data
 
     about = {"request": wanted.request, "at": now()}
+    _ = facts.raw, facts.strange  # looked for while there is something to find
     erased = data.purge(facts.store.data, facts.planned, data.FAMILIES.residents(), about)
     if facts.models:
-        for touched in facts.touched:
+        for touched in facts.found.touched:
             _strip(touched, facts)
         (facts.store.root / "index.sqlite").unlink(missing_ok=True)  # its free pages; it is derived
     for one in facts.lines:

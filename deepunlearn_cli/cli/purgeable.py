@@ -13,7 +13,7 @@ from deepunlearn_cli.store.ledger import AUDITED, UNLEARNED, Entry, Ledger
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.data import Erasure
-    from deepunlearn_cli.execution.purging import Touched
+    from deepunlearn_cli.execution.purging import Found
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Store
 
@@ -164,17 +164,13 @@ def planned(store: Store, wanted: Wanted, *, with_duplicates: bool) -> list[Eras
     return list(found.values())
 
 
-def touched(runner: Runner, planned: Sequence[Erasure]) -> list[Touched]:
+def touched(runner: Runner, planned: Sequence[Erasure]) -> Found:
     """The runs that have to do with these pictures."""
     from deepunlearn_cli.execution import purging
     from deepunlearn_cli.store import Run
 
     purged = {one.fingerprint: set(one.indices) for one in planned}
     if not purged:
-        return []
+        return purging.Found()
     runs = [Run(key, runner.store.place(key)) for key in runner.store.ids()]
-    found: list[Touched] = []
-    for done, run in enumerate(runs, start=1):
-        found += purging.touched([run], purged, runner.materials)
-        runner.reporter.progress(done, len(runs), "reading runs")
-    return found
+    return purging.search(runs, purged, runner.materials, runner.reporter.progress)

@@ -60,7 +60,7 @@ def verify(
         problems = store.verify(ids, bars.progress)
     problems += [] if refs else [*_of_data(store.data), *_of_ledger(store, head or ())]
     notes = [f"{len(ids or store.ids())} runs checked, {len(problems)} problems"]
-    notes += [] if refs else [*_lines(store), *_not_here(store)]
+    notes += [] if refs else [*_lines(store), *_not_here(store), *_purged(store)]
     if left := store.leftovers():
         notes.append(f"{len(left)} leftovers of killed processes: `deepunlearn prune --leftovers`")
     tables = [problem_table(problems)] if problems else []
@@ -118,6 +118,17 @@ def _not_here(store: Store) -> list[str]:
         for path, count in sorted(gone.items())
         if count
     ]
+
+
+def _purged(store: Store) -> list[str]:
+    """What nobody can check any more, for it is gone for good."""
+    from deepunlearn_cli.data import read_record
+
+    record = None
+    with suppress(Failure, OSError):  # told as a problem
+        record = read_record(store.data)
+    counts = [len(one.indices) for one in record.datasets.values()] if record else []
+    return [f"{sum(counts)} pictures were purged: what is left was checked"] if counts else []
 
 
 def _needed(recipe: Recipe) -> list[str]:

@@ -52,9 +52,10 @@ from deepunlearn_cli.data._hardness import Scores
 from deepunlearn_cli.data._one_picture import decoded_picture, index_of
 from deepunlearn_cli.data._pictures import INTERPOLATIONS, array_filler, resized_by
 from deepunlearn_cli.data._purge import Erased, Erasure, erasures, places, purge, raw_planned, unfinished
-from deepunlearn_cli.data._raw import raw_files
+from deepunlearn_cli.data._raw import without_raw
 from deepunlearn_cli.data._record import read_record
 from deepunlearn_cli.data._splits import Split, split
+from deepunlearn_cli.data._traces import traces
 from deepunlearn_cli.data._travel import is_here, named_in, packed, unpack
 
 __all__ = [
@@ -114,6 +115,7 @@ __all__ = [
     "retain_of",
     "save_forget",
     "split",
+    "traces",
     "twins",
     "unfinished",
     "union",
@@ -171,10 +173,7 @@ def _opened(family: Family, home: Path, classes: Sequence[str], report: Progress
         keys = {family.key(family.stamp())} | ({family.key([])} if family.fixed else set())
         plan = _labelled(family, family.plan())
         kept = keep(home, arranged(plan, classes) if classes else plan, keys, report, _place(family))
-    record = read_record(home) if len(kept.purged) else None
-    for path in raw_files(home, record, {family.label: type(family)}) if record else ():
-        path.unlink(missing_ok=True)  # they came back with the files
-    return kept
+    return without_raw(kept, home, family)
 
 
 def _labelled(family: Family, plan: Plan) -> Plan:

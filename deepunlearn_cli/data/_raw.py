@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from deepunlearn_cli.data._dataset import Dataset
 from deepunlearn_cli.data._family import Family, raw_folder
-from deepunlearn_cli.data._record import Record
+from deepunlearn_cli.data._record import Record, read_record
 from deepunlearn_cli.data._sources import entries
 
 Families = Mapping[str, type[Family]]
@@ -19,6 +20,14 @@ def raw_files(home: Path, record: Record, families: Families) -> list[Path]:
     return _found(
         home, record.datasets, families, lambda source, path: record.name_mark(source, path) in marks
     )
+
+
+def without_raw(dataset: Dataset, home: Path, family: Family) -> Dataset:
+    """A dataset that was decoded just now, its files gone again if purged pictures came back with them."""
+    record = read_record(home) if len(dataset.purged) else None
+    for path in raw_files(home, record, {family.label: type(family)}) if record else ():
+        path.unlink(missing_ok=True)
+    return dataset
 
 
 def raw_of(home: Path, names: Mapping[str, Collection[str]], families: Families) -> list[Path]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.attacks import ATTACKS, Probe
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.core.shared import Progress
     from deepunlearn_cli.execution.materials import Materials
     from deepunlearn_cli.store import Run
 
@@ -46,16 +46,34 @@ class Touched:
     size: int
 
 
-def touched(
-    runs: Iterable[Run], purged: Mapping[str, Collection[int]], materials: Materials
-) -> Iterator[Touched]:
-    """The runs that have to do with these pictures, by fingerprint of the dataset; damaged ones aside."""
-    for run in runs:
-        with suppress(Failure, KeyError, ValueError, TypeError, OSError):
+@dataclass
+class Found:
+    """What was found: runs that have to do with the pictures, and ids of those that cannot be read."""
+
+    touched: list[Touched] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+
+def search(
+    runs: Sequence[Run], purged: Mapping[str, Collection[int]], materials: Materials, progress: Progress
+) -> Found:
+    """The runs that have to do with pictures.
+
+    Args:
+        purged: the pictures by fingerprint of their dataset.
+    """
+    found = Found()
+    for done, run in enumerate(runs, start=1):
+        try:
             gone = purged.get(str(run.recipe.data.get("fingerprint")))
             one = _touched(run, gone, materials) if gone else None
-            if one and (one.reads or one.knows or one.says):
-                yield one
+        except (Failure, KeyError, ValueError, TypeError, OSError):
+            found.unread.append(run.id)
+            continue
+        if one and (one.reads or one.knows or one.says):
+            found.touched.append(one)
+        progress(done, len(runs), "reading runs")
+    return found
 
 
 def _touched(run: Run, gone: Collection[int], materials: Materials) -> Touched:

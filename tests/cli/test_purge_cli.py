@@ -16,7 +16,7 @@ from cli_kit import call
 from PIL import Image
 from store_kit import FORK
 
-from deepunlearn_cli.data import load_dataset, load_forget, read_record
+from deepunlearn_cli.data import erasures, load_dataset, load_forget, open_dataset, read_record, traces
 from deepunlearn_cli.store import Store, stripping
 from deepunlearn_cli.store.ledger import Ledger
 
@@ -122,7 +122,8 @@ def test_nothing_is_left_and_the_rest_verifies_and_is_made_again_to_the_bit(scen
     assert holding(store, deleted) == []
     files = [path.read_bytes() for path in store.rglob("*") if path.is_file()]
     assert not [name for name in names for content in files if name.encode() in content]
-    assert call("verify", "--store", str(store)).code == 0
+    checked = call("verify", "--store", str(store))
+    assert (checked.code, f"{len(gone)} pictures were purged" in checked.err) == (0, True)
     assert call("report", "--json", "--store", str(store)).out == tables
     before = Store(store).find(made["retrained"])
     weights, scores = (before.path / "weights.safetensors").read_bytes(), before.scores
@@ -363,3 +364,41 @@ def test_the_source_is_named_and_whether_it_is_still_there(scene):
     (source,) = rows(purge(store, "--forget", made["ft"], "--dry-run", "--json"), "out of reach", "source")
     assert source["where"] == _pets_of(store)
     assert "delete them there" in source["why"]
+
+
+def test_a_file_in_the_store_that_is_none_of_its_own_is_named(scene):
+    store, made = scene
+    dataset, gone = dataset_of(store, made["ft"]), forgotten(store, made["ft"])
+    other = int(np.setdiff1d(np.arange(len(dataset)), gone)[0])
+    (store / "mine").mkdir()
+    np.savez(store / "mine" / "some.npz", x=dataset.images[gone[:1]])
+    np.save(store / "mine" / "part.npy", dataset.images[int(gone[1])].reshape(-1)[37:101])
+    np.save(store / "mine" / "others.npy", dataset.images[[other]])
+    del dataset
+    for words in (["--dry-run"], ["--yes"]):
+        said = purge(store, "--forget", made["ft"], *words, "--json")
+        files = [row["where"] for row in rows(said, "remains", "file")]
+        assert files == ["mine/part.npy", "mine/some.npz"]
+
+
+def test_what_all_pictures_hold_is_no_trace(tmp_path):
+    images = RNG.integers(0, 256, (30, 12, 12, 3), dtype=np.uint8)
+    images[:, :4] = 0
+    np.savez(tmp_path / "scans.npz", x_train=images, y_train=np.arange(30) % 2)
+    home = tmp_path / "store" / "data"
+    dataset = open_dataset(f"npz:{tmp_path / 'scans.npz'}", home)
+    (tmp_path / "store" / "zeros.bin").write_bytes(bytes(5000))
+    (tmp_path / "store" / "late.bin").write_bytes(
+        bytes((1 << 20) - 20) + dataset.images[3].tobytes()[200:264]
+    )
+    planned = erasures(home, dataset.fingerprint, [3, 4])
+    assert [path.name for path in traces(tmp_path / "store", home, planned)] == ["late.bin"]
+
+
+def test_a_damaged_run_is_not_passed_over(scene):
+    store, made = scene
+    (Store(store).find(made["original"]).path / "recipe.json").write_text("{")
+    said = purge(store, "--forget", made["ft"], "--models", "--yes", "--json")
+    assert said.code == 0, said.err
+    assert [row["runs"] for row in rows(said, "remains", "damaged")] == [[made["original"]]]
+    assert set(rows(said, "removed", "models")[0]["runs"]) == {made["do-nothing"]}

@@ -14,7 +14,7 @@ from store_kit import FORK
 
 from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import StoreCorrupt, UsageFailure
-from deepunlearn_cli.data import _purge, _readers
+from deepunlearn_cli.data import _cache, _purge, _readers
 from deepunlearn_cli.data._digests import digests_of
 
 ABOUT = {"request": "4711", "at": "2026-01-01T00:00:00Z"}
@@ -299,18 +299,44 @@ def test_a_damaged_record_stops_every_reader(home, tmp_path):
         data.load_dataset(before.fingerprint, home)
 
 
+def test_what_is_being_decoded_meanwhile_does_not_bring_them_back(home, tmp_path):
+    spec = pets(tmp_path / "pets")
+    before = data.open_dataset(spec, home)
+    fingerprint, deleted = before.fingerprint, before.images[[4]].copy()
+    (home / "sources").rename(home / "old")  # as if nobody had decoded it yet
+    del before
+    decoded, go = FORK.Event(), FORK.Event()
+
+    def decoding() -> None:
+        real = _cache.hold
+
+        def late(*given):
+            decoded.set()
+            go.wait(60)
+            return real(*given)
+
+        _cache.hold = late
+        assert data.open_dataset(spec, home, image_size=24).purged.tolist() == [4]
+        assert data.open_dataset(spec, home).purged.tolist() == [4]
+
+    process = FORK.Process(target=decoding)
+    process.start()
+    assert decoded.wait(60)
+    (home / "old").rename(home / "sources")
+    purged(home, fingerprint, [4])
+    go.set()
+    process.join(60)
+    assert process.exitcode == 0
+    assert holding(tmp_path / "store", deleted) == []
+    assert list(data.differences(home)) == []
+
+
 def test_raw_files_of_public_datasets_go(home, monkeypatch):
     from deepunlearn_cli.data.mnist import Mnist
 
     monkeypatch.delenv("DEEPUNLEARN_DATA", raising=False)
-    raw = home / "raw" / "MNIST" / "raw"
-    raw.mkdir(parents=True)
     images = RNG.integers(0, 256, (20, 28, 28), dtype=np.uint8)
-    for part in ("train", "t10k"):
-        head = np.array([0x803, 20, 28, 28], dtype=">i4").tobytes()
-        (raw / f"{part}-images-idx3-ubyte").write_bytes(head + images.tobytes())
-        labels = np.array([0x801, 20], dtype=">i4").tobytes() + bytes(i % 10 for i in range(20))
-        (raw / f"{part}-labels-idx1-ubyte").write_bytes(labels)
+    mnist(home / "raw" / "MNIST" / "raw", images)
     dataset = data.open_dataset("mnist", home, offline=True)
     deleted = images[[3]]
     assert holding(home, deleted)
@@ -319,3 +345,16 @@ def test_raw_files_of_public_datasets_go(home, monkeypatch):
     assert len(erased.files) == 4
     assert holding(home, deleted) == []
     assert data.open_dataset("mnist", home, offline=True).purged.tolist() == [3, 23]
+    mnist(home / "raw" / "MNIST" / "raw", images)  # somebody gets them again
+    assert data.open_dataset("mnist", home, image_size=14, offline=True).purged.tolist() == [3, 23]
+    assert holding(home, deleted) == []
+
+
+def mnist(raw, images):
+    """The public dataset's files, with these pictures in both parts."""
+    raw.mkdir(parents=True, exist_ok=True)
+    for part in ("train", "t10k"):
+        head = np.array([0x803, 20, 28, 28], dtype=">i4").tobytes()
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(head + images.tobytes())
+        labels = np.array([0x801, 20], dtype=">i4").tobytes() + bytes(i % 10 for i in range(20))
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(labels)
