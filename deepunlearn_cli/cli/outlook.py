@@ -107,7 +107,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], request: Request, past: Past, coun
     if level:
         notes.append(
             f"intervals are to hold {min(level):.0%} of such runs; from this store's own, of models of the "
-            "same training, each forecast without the runs on its forget set (`deepunlearn guide forecasts`)"
+            "same training, each forecast without the runs on its forget set (`deepunlearn guide deletion-request`)"
         )
     if unlike := [row["title"] for row in rows if row["runs"] and not row["alike"]]:
         notes.append(f"no past request of {', '.join(unlike)} is like this one: intervals may miss by far")
