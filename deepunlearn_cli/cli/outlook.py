@@ -106,8 +106,8 @@ def _notes(rows: Sequence[Mapping[str, Any]], request: Request, past: Past, coun
     level = [row["level"] for row in rows if row["level"] is not None]
     if level:
         notes.append(
-            f"intervals are to hold {min(level):.0%} of such runs; from this store's own, of models of the "
-            "same training, each forecast without the runs on its forget set (`deepunlearn guide deletion-request`)"
+            f"intervals are to hold {min(level):.0%} of such runs, by this store's own on models of the same "
+            "training; how often they do: `deepunlearn guide deletion-request`"
         )
     if unlike := [row["title"] for row in rows if row["runs"] and not row["alike"]]:
         notes.append(f"no past request of {', '.join(unlike)} is like this one: intervals may miss by far")
