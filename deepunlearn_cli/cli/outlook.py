@@ -18,12 +18,21 @@ if TYPE_CHECKING:
     from deepunlearn_cli.studies.past import Past
 
 
-def outlook(start: Start, wanted: Sequence[Recipe], runner: Runner) -> Table:
-    """A table of the methods asked for on one original, between the controls."""
-    from deepunlearn_cli.studies.expectation import expected
+def outlooks(starts: Sequence[Start], wanted: Sequence[Recipe], runner: Runner) -> list[Table]:
+    """For each original, a table of the methods asked for on it, behind the controls."""
     from deepunlearn_cli.studies.past import Past
 
-    past = Past(runner.store, start.recipe.setting)
+    past = {name: Past(runner.store, name) for name in {start.recipe.setting for start in starts}}
+    tables = []
+    for start in starts:
+        ours = [one for one in wanted if start.recipe.key in {needed.key for needed in one.inputs.values()}]
+        tables.append(_outlook(start, ours, runner, past[start.recipe.setting]))
+    return tables
+
+
+def _outlook(start: Start, wanted: Sequence[Recipe], runner: Runner, past: Past) -> Table:
+    from deepunlearn_cli.studies.expectation import expected
+
     request = _request(past, start, runner)
     asked = {recipe.name: recipe for recipe in (*_controls(start), *wanted)}
     found = [expected(past, request, recipe) for recipe in asked.values()]
