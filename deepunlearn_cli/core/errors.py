@@ -34,7 +34,7 @@ MEANING = {
     ExitCode.AUDIT_INCONCLUSIVE: "the verdict is INCONCLUSIVE, or a PASS that doing nothing would get too",
     ExitCode.PARTLY_FAILED: "a run failed (diverged, its process died) or is unreadable, or a time limit "
     "ended it; the others are done",
-    ExitCode.STORE_CORRUPT: "the store does not match its manifest",
+    ExitCode.STORE_CORRUPT: "the store does not match its manifest, or a run is not what its recipe makes",
     ExitCode.HUNG_UP: STOPPED,
     ExitCode.INTERRUPTED: STOPPED,
     ExitCode.TERMINATED: STOPPED,
