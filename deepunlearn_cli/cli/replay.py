@@ -223,7 +223,7 @@ def _notes(answer: Replayed, *, deep: bool) -> list[str]:
 
     notes = [f"{one.run.id}: {note}" for one in answer.every for note in one.notes]
     notes += [
-        f"{one.run.id}: computed with another {explained(one.apart)}"
+        f"{one.run.id}: what computed it is another: {explained(one.apart)}"
         for one in answer.every
         if one.apart and one.state != EQUAL
     ]
