@@ -85,7 +85,7 @@ def _row(one: Expected, start: Start, retrained: Expected | None, past: Past) ->
         "shared": one.shared,
         "work": one.work,
         **{key: value for name, found in figures.items() for key, value in flat(name, found).items()},
-        "level": min((found["level"] for found in figures.values() if found), default=None),
+        "level": min((f["level"] for f in figures.values() if f and f["low"] < f["high"]), default=None),
         "advice": said,
     }
 

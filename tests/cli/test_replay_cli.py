@@ -57,6 +57,7 @@ def test_deep_lists_the_inputs(at: Bench) -> None:
     assert [one["asked"] for one in said.json] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_another_number_of_threads_is_rounding(at: Bench) -> None:
     said = at.ok("replay", at.ids["ft"], "--threads", 2, "--json")
     (one,) = said.json
@@ -148,7 +149,8 @@ def test_a_plan_of_unlearning_says_what_to_expect(at: Bench) -> None:
         )
         assert one["work"] > 0
     said = at.ok(*words)
-    assert "no past request" in said.err or "nothing is forecast" in said.err
+    assert "unknown: too few runs tell what it gives" in said.err
+    assert "are to hold" not in said.err
     assert "–" in said.out
 
 
@@ -168,8 +170,8 @@ def test_with_a_past_there_is_an_interval(at: Bench) -> None:
         "--json",
     )
     (ft,) = [one for one in forecasts(at.ok(*words)) if one["method"] == "ft"]
-    assert (ft["runs"], ft["sets"], ft["alike"]) == (3, 3, 3)
-    assert ft["level"] == 0.75
+    assert (ft["runs"], ft["sets"], ft["alike"]) == (4, 4, 4), "with what the store began with"
+    assert ft["level"] == 0.8
     for name in ("RetDev", "UMIA", "Indisc", "TA", "seconds"):
         assert ft[f"{name}_low"] <= ft[name] <= ft[f"{name}_high"]
     assert call(*words, "--store", at.store).json == at.ok(*words).json
