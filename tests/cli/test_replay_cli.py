@@ -171,7 +171,7 @@ def test_with_a_past_there_is_an_interval(at: Bench) -> None:
     )
     (ft,) = [one for one in forecasts(at.ok(*words)) if one["method"] == "ft"]
     assert (ft["runs"], ft["sets"], ft["alike"]) == (4, 4, 4), "with what the store began with"
-    assert ft["level"] == 0.8
+    assert ft["level"] == 0.75, "three of them beside a retrained model"
     for name in ("RetDev", "UMIA", "Indisc", "TA", "seconds"):
         assert ft[f"{name}_low"] <= ft[name] <= ft[f"{name}_high"]
     assert call(*words, "--store", at.store).json == at.ok(*words).json
