@@ -125,7 +125,7 @@ MOST = 1024  # threads
     "deepunlearn replay 3f9c",
     "deepunlearn replay 3f9c --deep --json",
     "deepunlearn runs --method msg -q | deepunlearn replay -",
-    "deepunlearn replay 3f9c --method ./mine.py:Mine    # of a plug-in",
+    "deepunlearn replay 3f9c --threads 2 --scratch /tmp",
 )
 def replay(
     session: Session,
