@@ -18,12 +18,21 @@ if TYPE_CHECKING:
     from deepunlearn_cli.studies.past import Past
 
 
-def outlook(start: Start, wanted: Sequence[Recipe], runner: Runner) -> Table:
-    """A table of the methods asked for on one original, between the controls."""
-    from deepunlearn_cli.studies.expectation import expected
+def outlooks(starts: Sequence[Start], wanted: Sequence[Recipe], runner: Runner) -> list[Table]:
+    """For each original, a table of the methods asked for on it, behind the controls."""
     from deepunlearn_cli.studies.past import Past
 
-    past = Past(runner.store, start.recipe.setting)
+    past = {name: Past(runner.store, name) for name in {start.recipe.setting for start in starts}}
+    tables = []
+    for start in starts:
+        ours = [one for one in wanted if start.recipe.key in {needed.key for needed in one.inputs.values()}]
+        tables.append(_outlook(start, ours, runner, past[start.recipe.setting]))
+    return tables
+
+
+def _outlook(start: Start, wanted: Sequence[Recipe], runner: Runner, past: Past) -> Table:
+    from deepunlearn_cli.studies.expectation import expected
+
     request = _request(past, start, runner)
     asked = {recipe.name: recipe for recipe in (*_controls(start), *wanted)}
     found = [expected(past, request, recipe) for recipe in asked.values()]
@@ -76,7 +85,7 @@ def _row(one: Expected, start: Start, retrained: Expected | None, past: Past) ->
         "shared": one.shared,
         "work": one.work,
         **{key: value for name, found in figures.items() for key, value in flat(name, found).items()},
-        "level": min((found["level"] for found in figures.values() if found), default=None),
+        "level": min((f["level"] for f in figures.values() if f and f["low"] < f["high"]), default=None),
         "advice": said,
     }
 
@@ -106,8 +115,8 @@ def _notes(rows: Sequence[Mapping[str, Any]], request: Request, past: Past, coun
     level = [row["level"] for row in rows if row["level"] is not None]
     if level:
         notes.append(
-            f"intervals are to hold {min(level):.0%} of such runs; from this store's own, of models of the "
-            "same training, each forecast without the runs on its forget set (`deepunlearn guide forecasts`)"
+            f"intervals are to hold {min(level):.0%} of such runs, by this store's own on models of the same "
+            "training; how often they do: `deepunlearn guide deletion-request`"
         )
     if unlike := [row["title"] for row in rows if row["runs"] and not row["alike"]]:
         notes.append(f"no past request of {', '.join(unlike)} is like this one: intervals may miss by far")

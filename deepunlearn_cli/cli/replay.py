@@ -125,7 +125,7 @@ MOST = 1024  # threads
     "deepunlearn replay 3f9c",
     "deepunlearn replay 3f9c --deep --json",
     "deepunlearn runs --method msg -q | deepunlearn replay -",
-    "deepunlearn replay 3f9c --method ./mine.py:Mine    # of a plug-in",
+    "deepunlearn replay 3f9c --threads 2 --scratch /tmp",
 )
 def replay(
     session: Session,
@@ -223,7 +223,7 @@ def _notes(answer: Replayed, *, deep: bool) -> list[str]:
 
     notes = [f"{one.run.id}: {note}" for one in answer.every for note in one.notes]
     notes += [
-        f"{one.run.id}: computed with another {explained(one.apart)}"
+        f"{one.run.id}: what computed it is another: {explained(one.apart)}"
         for one in answer.every
         if one.apart and one.state != EQUAL
     ]

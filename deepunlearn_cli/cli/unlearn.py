@@ -97,6 +97,7 @@ def unlearn(
 ) -> Result:
     """Remove the forget set from a trained model."""
     from deepunlearn_cli.checkpoints import control, following, refs
+    from deepunlearn_cli.cli.outlook import outlooks
 
     methods = read_methods(method)
     params = params_for(methods, read_params(steps.p))
@@ -132,17 +133,8 @@ def unlearn(
             runs = [runner.store.find(key) for key in result.ids or ()]
             result.notes = [*result.notes, *asked.unlearned(starts, runs, runner.store)]
         if making.dry_run:
-            result = _foreseen(result, starts, wanted, runner)
+            result = replace(result, tables=[*result.tables, *outlooks(starts, wanted, runner)])
         return result if len(wanted) == len(attempts) else replace(result, code=ExitCode.PARTLY_FAILED)
-
-
-def _foreseen(result: Result, starts: Sequence[Start], wanted: Sequence[Recipe], runner: Runner) -> Result:
-    """A plan with what the methods are likely to cost and to give, by original."""
-    from deepunlearn_cli.cli.outlook import outlook
-
-    of_each = [[one for one in wanted if one.root.key == start.recipe.key] for start in starts]
-    tables = [outlook(start, ours or wanted, runner) for start, ours in zip(starts, of_each, strict=True)]
-    return replace(result, tables=[*result.tables, *tables])
 
 
 def _ready(

@@ -35,7 +35,8 @@ MEANING = {
     ExitCode.AUDIT_INCONCLUSIVE: "the verdict is INCONCLUSIVE, or a PASS that doing nothing would get too",
     ExitCode.PARTLY_FAILED: "a run failed (diverged, its process died) or is unreadable, or a time limit "
     "ended it; the others are done",
-    ExitCode.STORE_CORRUPT: "the store does not match its manifest, or a model or picture its certificate",
+    ExitCode.STORE_CORRUPT: "the store does not match its manifest, a run its recipe, or a model or picture "
+    "its certificate",
     ExitCode.HUNG_UP: STOPPED,
     ExitCode.INTERRUPTED: STOPPED,
     ExitCode.TERMINATED: STOPPED,

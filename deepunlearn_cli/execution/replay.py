@@ -9,7 +9,7 @@ making it some times more, its weights and pictures moved by rounding: what diff
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,11 +23,12 @@ from deepunlearn_cli.execution.remaking import CPU, Remaking
 from deepunlearn_cli.execution.runner import Reporter, Runner
 from deepunlearn_cli.execution.sameness import DIFFERENT, DRAWS, EQUAL, STATES, UNITS, Part, bounded, compared
 from deepunlearn_cli.execution.scratch import Again, Scratch, check_room, scratch
-from deepunlearn_cli.store import Store
+from deepunlearn_cli.store import Store, manifest
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
 
+UNKNOWN = "not on record"
 Surroundings = Mapping[str, tuple[Any, Any]]
 SAME = (
     "device, threads and torch are those that it was made with, where the same recipe gives the same bits: "
@@ -83,8 +84,7 @@ def replay(what: Remaking, reporter: Reporter | None = None) -> Replayed:
     what.check()
     told, start = reporter or Reporter(), time.perf_counter()
     kept = {one.key: run for one in what.recipes if (run := what.store.get(one.key))}
-    for problem in what.store.verify(list(kept)):
-        raise StoreCorrupt(f"run {problem}", f"deepunlearn verify {problem.id}")
+    _check_sealed(kept.values())
     with scratch(what.store, what.place) as folder:
         again = _runner(what, folder / "again", told)
         _tell_size(what, again, folder, told)
@@ -99,6 +99,13 @@ def replay(what: Remaking, reporter: Reporter | None = None) -> Replayed:
     result = _tree(what.run.recipe, kept, parts, apart, what)
     count = len(what.recipes) * (1 + DRAWS if wanted else 1)
     return replace(result, made=count, seconds=time.perf_counter() - start)
+
+
+def _check_sealed(runs: Iterable[Run]) -> None:
+    for run in runs:
+        for problem in manifest.problems(run.path):
+            if not problem.unread:
+                raise StoreCorrupt(f"run {problem}", f"deepunlearn verify {run.id}")
 
 
 @contextmanager
@@ -164,7 +171,7 @@ def _all_apart(what: Remaking, kept: Mapping[str, Run], made: Mapping[str, Run])
 
 def _apart(then: Mapping[str, Any], now: Mapping[str, Any]) -> Surroundings:
     if "device" not in now:  # an attack on outputs notes none
-        pairs: dict[str, tuple[Any, Any]] = {"libraries": ("not on record", _libraries())}
+        pairs: dict[str, tuple[Any, Any]] = {"libraries": (UNKNOWN, _libraries())}
     else:
         names = [CPU.sub("", str(facts.get("device"))) for facts in (then, now)]
         pairs = {"device": (names[0], names[1])}
@@ -192,7 +199,8 @@ def _tree(
     inputs = [_tree(one, kept, parts, apart, what) for one in recipe.inputs.values() if one.key in kept]
     state = max((part.state for part in found), key=STATES.index)
     notes = _notes(recipe, run, found, apart[recipe.key], what)
-    return Replayed(run, state, found, apart[recipe.key], notes, inputs)
+    told = {name: pair for name, pair in apart[recipe.key].items() if state != EQUAL or pair[0] != UNKNOWN}
+    return Replayed(run, state, found, told, notes, inputs)
 
 
 def _notes(recipe: Recipe, run: Run, parts: Sequence[Part], apart: Surroundings, what: Remaking) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound
-from deepunlearn_cli.core.room import full, room_for
+from deepunlearn_cli.core.room import DiskFull, full, room_for
 from deepunlearn_cli.execution.runner import Reporter, Runner
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.store.leftovers import SCRATCH
@@ -156,7 +156,7 @@ def check_room(folder: Path, needed: int) -> None:
         DiskFull: with what it needs and what is free.
     """
     if shutil.disk_usage(folder).free < needed:
-        raise full(folder, needed)
+        raise DiskFull(full(folder, needed).message, "make room there, or --scratch DIR names another disk")
 
 
 def _held(home: Path) -> tuple[Path, int | None]:

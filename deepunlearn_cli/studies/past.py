@@ -58,7 +58,8 @@ class Past:
         rows = [row for row in store.rows() if row["setting"] == setting or row["kind"] == "attack"]
         self._rows = {row["id"]: row for row in rows}
         self._records = [one for one in records(rows, {}) if self._rows[one.id]["setting"] == setting]
-        self._difficulties: dict[tuple[str, str], Difficulty | None] = {}
+        self._difficulties: dict[tuple[str, int], Difficulty | None] = {}
+        self._said: dict[int, Any] = {}  # by originals, by seed
 
     @cached_property
     def cases(self) -> list[Case]:
@@ -100,9 +101,9 @@ class Past:
 
     def difficulty(self, forget: str, seed: int) -> Difficulty | None:
         """Of a forget set, by the original of a seed; None where one of them is not at hand."""
-        if (forget, str(seed)) not in self._difficulties:
-            self._difficulties[forget, str(seed)] = self._difficulty(forget, seed)
-        return self._difficulties[forget, str(seed)]
+        if (forget, seed) not in self._difficulties:
+            self._difficulties[forget, seed] = self._difficulty(forget, seed)
+        return self._difficulties[forget, seed]
 
     def _difficulty(self, forget: str, seed: int) -> Difficulty | None:
         with suppress(Failure, KeyError):
@@ -110,9 +111,9 @@ class Past:
         return None
 
     def _outputs(self, seed: int) -> Any:
-        row = self._originals[seed]
-        run = self.store.find(row["id"])
-        return run.outputs()
+        if seed not in self._said:
+            self._said[seed] = self.store.find(self._originals[seed]["id"]).outputs()
+        return self._said[seed]
 
     @cached_property
     def _originals(self) -> Mapping[int, IndexRow]:

@@ -111,6 +111,7 @@ def test_deep_makes_the_inputs_too(made: Runner) -> None:
     assert result.worst == "equal"
 
 
+@pytest.mark.slow
 def test_deep_finds_an_original_that_is_not_what_its_recipe_makes(copy: Runner) -> None:
     original = run_of(copy, "original")
     weights = {name: value.clone() for name, value in original.weights().items()}
@@ -171,6 +172,7 @@ def test_another_torch_excuses_no_other_weights(copy: Runner) -> None:
     assert states(result)["outputs"] == "equal"
 
 
+@pytest.mark.slow
 def test_another_seed_is_beyond_rounding(copy: Runner) -> None:
     other = replace(run_of(copy, "original").recipe, seed=1)
     run = run_of(copy, "original")
@@ -270,6 +272,7 @@ def test_what_a_killed_replay_left_is_swept(copy: Runner) -> None:
     assert not left.exists()
 
 
+@pytest.mark.slow
 def test_weights_that_differ_are_made_of_the_same_things(copy: Runner) -> None:
     run = run_of(copy, "ft")
     weights = load_file(run.path / "weights.safetensors")
