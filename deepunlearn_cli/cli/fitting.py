@@ -171,7 +171,9 @@ def _shared(layout: Layout) -> Layout:
     shared = [
         one
         for one in layout.strips
-        if not (one.lead or one.right or "\n" in one.cells[0]) and len(one.cells) > len(set(one.cells)) == 1
+        if not (one.lead or one.right)
+        and len(one.cells) > len(set(one.cells)) == 1
+        and "\n" not in one.cells[0]
     ]
     said = ", ".join(f"{one.header} {one.cells[0]}".strip() for one in shared if one.cells[0])
     kept = tuple(one for one in layout.strips if one not in shared)
