@@ -16,6 +16,7 @@ from rich.cells import cell_len
 
 from deepunlearn_cli.cli.wrapping import longest, wrapped
 from deepunlearn_cli.core.names import printable
+from deepunlearn_cli.reporting.table import SHARED
 
 if TYPE_CHECKING:
     from deepunlearn_cli.reporting.table import Table
@@ -72,18 +73,20 @@ def fitted(table: Table, width: int) -> tuple[list[list[str]], list[str]]:
     for layout, floor in _candidates(start):
         widths = _widths(layout.strips, width, floor)
         if widths and (floor not in (_tight, _spilling) or _height(layout.strips, widths) <= MOST_LINES):
-            return [_piece(layout.strips, widths, width)], [*layout.legends, *told.notes]
+            return [_piece(layout.strips, widths, width)], _notes(layout, told)
     layout = _lettered(_shared(_short(start)))
     pieces = _pieces(layout.strips, width)
     if pieces:
-        return pieces, [*layout.legends, *told.notes]
+        return pieces, _notes(layout, told)
     return [_records(start.strips, width)], list(told.notes)
 
 
-def natural(table: Table) -> int:
-    """The columns that a table takes where there is room."""
-    strips = _strips(table, table.told())
-    return sum(map(_full, strips)) + GUTTER * (len(strips) - 1)
+def _notes(layout: Layout, told: Table) -> list[str]:
+    """What is told below; what all rows share in one line."""
+    notes = [*layout.legends, *told.notes]
+    shared = ", ".join(note.removeprefix(SHARED) for note in notes if note.startswith(SHARED))
+    others = [note for note in notes if not note.startswith(SHARED)]
+    return [f"{SHARED}{shared}", *others] if shared else others
 
 
 def _strips(table: Table, told: Table) -> tuple[Strip, ...]:
@@ -168,11 +171,13 @@ def _shared(layout: Layout) -> Layout:
     shared = [
         one
         for one in layout.strips
-        if not (one.lead or one.right or "\n" in one.cells[0]) and len(one.cells) > len(set(one.cells)) == 1
+        if not (one.lead or one.right)
+        and len(one.cells) > len(set(one.cells)) == 1
+        and "\n" not in one.cells[0]
     ]
     said = ", ".join(f"{one.header} {one.cells[0]}".strip() for one in shared if one.cells[0])
     kept = tuple(one for one in layout.strips if one not in shared)
-    return Layout(kept, (*layout.legends, f"every row: {said}")) if said else Layout(kept, layout.legends)
+    return Layout(kept, (*layout.legends, f"{SHARED}{said}")) if said else Layout(kept, layout.legends)
 
 
 def _lettered(layout: Layout) -> Layout:

@@ -160,6 +160,7 @@ class Bars(Reporter):
 
 
 def _bars() -> Any:
+    """Bars with times that stay whole on a narrow terminal: descriptions give way."""
     from rich.progress import (
         BarColumn,
         Progress,
@@ -169,15 +170,25 @@ def _bars() -> Any:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
+
+    class Words(TextColumn):
+        def render(self, task: Any) -> Any:
+            text = super().render(task)
+            text.no_wrap, text.overflow = True, "ellipsis"
+            return text
+
+    def whole() -> Column:
+        return Column(no_wrap=True)
 
     return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
+        SpinnerColumn(table_column=whole()),
+        Words("{task.description}", markup=False, table_column=Column()),
         BarColumn(bar_width=20),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[detail]}", markup=False),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TaskProgressColumn(table_column=whole()),
+        Words("{task.fields[detail]}", markup=False, table_column=Column()),
+        TimeElapsedColumn(table_column=whole()),
+        TimeRemainingColumn(table_column=whole()),
         console=stderr(),
         transient=True,
     )

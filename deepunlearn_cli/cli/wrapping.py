@@ -9,7 +9,7 @@ from rich.cells import cell_len, chop_cells
 
 NUMBER = re.compile(r"[+\-±]?\.?\d[\d.,%±≈*–+\-]*[.,;:)]?")
 NAME = re.compile(r"[(@A-Za-z][A-Za-z_]{0,11}")  # what a number belongs to: `RA 99.1%`, `seed 3`
-COMMAND = re.compile(r"(`[^`\n]*`\S*)")  # to be copied
+COMMAND = re.compile(r"([^\s`]*`[^`\n]*`\S*)")  # to be copied
 ARGUMENT = re.compile(r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+")
 SETTING = re.compile(r"([A-Za-z_][\w.]*=)(\S+)")  # name and value, each whole where they have to be parted
 ON = " \\"  # at the end of a shell's line that goes on
@@ -74,7 +74,7 @@ def _broken(line: str, width: int) -> list[str]:
     """A line that is one unit and too long: between its words, behind its signs, or anywhere."""
     if cell_len(line) <= width:
         return [line]
-    if line.startswith("`"):
+    if " " in line and "`" in line:
         return _continued(ARGUMENT.findall(line), width)
     if " " in line:
         return [part for word in line.split(" ") for part in _broken(word, width)]

@@ -11,6 +11,7 @@ from typing import Any
 Row = Mapping[str, Any]
 Fields = dict[str, Any]  # of a row that is being made
 
+SHARED = "every row: "  # before what all rows have in common
 UNKNOWN = "\u2013"  # an en dash
 
 
@@ -86,10 +87,12 @@ class Table:
         varied = [key for key in self.keys if len(set(self._texts(key))) > 1]
         lone = [key for key in self.keys if key not in varied and self.rows]
         untold = {
-            key.header: text for key in lone if (text := self._texts(key)[0]) and text not in self.title
+            key.header: text
+            for key in lone
+            if (text := self._texts(key)[0]) and text.lower() not in self.title.lower()
         }
         said = ", ".join(f"{header} {text}" for header, text in untold.items())
-        notes = [*([f"every row: {said}"] if said else []), *self.notes]
+        notes = [*([f"{SHARED}{said}"] if said else []), *self.notes]
         return replace(
             self, columns=[*varied, *self.columns], notes=notes, keys=(), lead=len(varied) + self.lead
         )

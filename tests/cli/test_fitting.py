@@ -131,6 +131,13 @@ def test_what_does_not_fit_side_by_side_comes_in_pieces_that_repeat_the_first_co
     assert sum(line.startswith("msg") for line in lines) == 3
 
 
+@pytest.mark.parametrize("width", [1, 5, 20, 80])
+def test_a_table_without_rows_is_its_header(width):
+    table = Table("x/1", "", [_column("a"), _column("b")], [], (), [_column("c")])
+    assert faults(table, width) == []
+    assert "".join(lines_of(table, 80)).startswith("a  b")
+
+
 def test_numbers_stay_with_their_names():
     assert wrapped("RA 99.1% FA 98.0% VA 7.0%", 12) == ["RA 99.1%", "FA 98.0%", "VA 7.0%"]
 
