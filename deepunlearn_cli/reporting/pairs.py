@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from deepunlearn_cli.core.errors import Failure, NotFound
 from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
@@ -55,7 +56,9 @@ class Pair:
             return f"deepunlearn attack ulira --method {RETRAIN} {place}"
         if run.start and run.request != run.forget_label:
             starts = " ".join(sorted({one.start for one in self.runs() if one.seed not in self.retrained}))
-            return f"deepunlearn unlearn {starts or run.start} --method {RETRAIN} --forget {run.request}"
+            return (
+                f"deepunlearn unlearn {starts or run.start} --method {RETRAIN} --forget {quote(run.request)}"
+            )
         return f"deepunlearn train --role retrain {place} --forget {run.forget_label} --seeds {listed}"
 
 

@@ -59,7 +59,7 @@ def test_the_study_is_carried_out_once(place):
         (("requests = 2", "requests = 2\nat_once = [3]"), "not a number of requests, 1 to 2"),
         (("requests = 2", "requests = 2\nat_once = 2"), "not a list of numbers"),
         (("requests = 2", 'requests = "2"'), "not a whole number from 2"),
-        (("requests = 2", "times = 2"), "no key times"),
+        (("requests = 2", "times = 2"), "unknown key 'times'"),
         (("[params.ft]", 'tables = ["1"]\n[params.ft]'), "[repeated] takes the place of tables"),
         (('"random:0.05:{seed}"', '["random:0.1", "class:3"]'), "draws every request alike"),
         (("seeds", 'attacks = ["ks"]\nseeds'), "[repeated] takes the place of tables"),
