@@ -77,6 +77,7 @@ class Steps(Stepping, Tuned):
     app,
     "unlearn",
     "deepunlearn unlearn --method msg --ckpt orig.pt --out clean.pt",
+    "deepunlearn unlearn --method msg --ckpt clean.pt --forget class:5 --out v2.pt    # the next request",
     "deepunlearn unlearn 3f9c --method ft,ct --forget class:3 -p lr=0.005",
     "deepunlearn unlearn orig.pt --method msg --preset best",
     "deepunlearn unlearn --method ng+ --ckpt theirs.pth --forget class:3 --dataset cifar10 --model resnet18",

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_or
 
 from deepunlearn_cli.core.errors import Failure, UsageFailure
 
-DEEPEST = 24  # levels of lists and tables within each other: a recipe of recipes has fewer
+DEEPEST = 240  # levels of lists and tables within each other: of 100 requests in a row a recipe has 200
 LARGEST = 2**63 - 1  # a whole number from outside: the largest seed
 SHOWN = 40  # characters of a wrong value
 Test = Callable[[Any, str, int], None]  # a value, its key, how deep it lies; raises Mistyped

@@ -9,9 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
+from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import FORGOTTEN, Recipe
+
+LONGEST = 100  # requests in a row: a recipe holds those of all models that came before
+
+
+def check_length(start: Recipe, forget: str) -> None:
+    """Refuse one request more than a chain takes.
+
+    Args:
+        forget: the request's spec.
+
+    Raises:
+        UsageFailure: with what begins a new one.
+    """
+    if sum(1 for _ in steps(start)) >= LONGEST:
+        raise UsageFailure(
+            f"{start.key} is the end of {LONGEST} requests in a row, and no chain is longer",
+            f"a retrained model begins a new one: `deepunlearn unlearn {start.key} --method retrain --forget "
+            f"{quote(forget)}`",
+        )
 
 
 def behind(model: Recipe) -> tuple[str, ...]:

@@ -148,6 +148,7 @@ def unlearned(
     actor = METHODS.needed(method)
     if actor.from_scratch:
         return retrained(start, forget, params)
+    chains.check_length(start, forget.spec)
     _check_tracked(start, forget)
     _check_track(actor, start, forget, earlier)
     first = chains.trained(start)

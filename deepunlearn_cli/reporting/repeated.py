@@ -75,7 +75,7 @@ def repeated_tables(
 
 
 def _table(setup: str, lines: Lines, titles: Mapping[str, str], measure: Shown) -> Table:
-    counts = sorted({count for by_count in lines.values() for count in by_count})
+    counts = sorted(set.intersection(*(set(by_count) for by_count in lines.values())))
     rows = [_line(setup, line, by_count, titles, measure) for line, by_count in lines.items()]
     columns = [*_who(), *[_column(count, measure) for count in _chosen(counts)]]
     heading = f"{measure.heading}, after so many requests ({setup})"
@@ -174,8 +174,8 @@ def _reason(pairs: Sequence[tuple[Row, Row]], limits: Mapping[str, float]) -> st
 
 
 WHAT = {
-    "umia_all": "U-MIA on all less the retrained model's,",
-    "TA": "test accuracy less the retrained model's,",
+    "umia_all": "U-MIA on all less the retrained model's",
+    "TA": "test accuracy less the retrained model's",
 }
 
 

@@ -33,6 +33,9 @@ def repeated_figure(rows: Sequence[Row], titles: Mapping[str, str]) -> Figure:
         axis.tick_params(labelsize=7)
         if measure.name == "RetDev":
             axis.set_yscale("symlog", linthresh=0.1)
+            axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axis.set_ylim(bottom=0)
+        axis.set_xticks(sorted({row["requests"] for row in rows}))
         bare(axis, "top", "right")
     for axis in axes[-2:]:
         axis.set_xlabel("requests", fontsize=8)

@@ -110,7 +110,7 @@ class Plan:
         unrolling: of the study of Unrolling SGD, which takes the place of methods and attacks: lists of
             `lrs`, `gammas` (paper form) and `pretrain_epochs`. Empty for none.
         repeated: of the study of deletions in a row: how many `requests`, each as `forget` says, from what is
-            left. Empty for none.
+            left; and which numbers of them `at_once`, too (all unless said). Empty for none.
         timing: `seed` of the runs that are made again, one at a time, where others shared the machine: so
             that seconds can be compared after several jobs. Empty for none.
     """

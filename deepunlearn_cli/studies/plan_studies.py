@@ -11,7 +11,7 @@ from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.studies.plan import Plan
 
 UNROLLING = ("lrs", "gammas", "pretrain_epochs")
-REPEATED = ("requests",)
+REPEATED = ("requests", "at_once")
 MOST_REQUESTS = 100
 
 
@@ -40,12 +40,23 @@ def check_repeated(plan: Plan, name: str) -> None:
     """Refuse what the study of deletions in a row cannot be made of."""
     check_keys(plan.repeated, REPEATED, f"plan {name}: repeated")
     requests = plan.repeated.get("requests", 2)
+    if not isinstance(plan.repeated.get("at_once", []), list):
+        raise UsageFailure(f"plan {name}: repeated at_once is not a list of numbers", "at_once = [2, 10]")
+    if plan.repeated and "requests" not in plan.repeated:
+        raise UsageFailure(f"plan {name}: repeated does not say how many requests", "requests = 10")
     if not isinstance(requests, int) or not 2 <= requests <= MOST_REQUESTS:
         raise UsageFailure(
             f"plan {name}: repeated requests = {shortened(repr(requests))} is not a whole number from 2 to "
             f"{MOST_REQUESTS}",
             "requests = 10",
         )
+    for count in plan.repeated.get("at_once", ()):
+        if not isinstance(count, int) or not 1 <= count <= requests:
+            raise UsageFailure(
+                f"plan {name}: repeated at_once = {shortened(repr(count))} is not a number of requests, 1 to "
+                f"{requests}",
+                f"at_once = [1, {requests}]",
+            )
     if plan.repeated and len(plan.forget_specs) > 1:
         raise UsageFailure(f"plan {name}: [repeated] draws every request alike", 'forget = "random:0.03"')
 

@@ -114,7 +114,7 @@ def _of_seed(bench: Bench, setup: Setup, scene: Scene, seed: int) -> Iterator[Pl
             continue
         yield from cell.places(method, IN_A_ROW, _in_a_row(bench, start, method, sets))
         if METHODS.needed(method).changes_weights:
-            yield from cell.places(method, AT_ONCE, _at_once(bench, start, method, sets))
+            yield from cell.places(method, AT_ONCE, _at_once(bench, start, method, sets), _counts(bench))
 
 
 def _requests(bench: Bench, scene: Scene, seed: int) -> list[ForgetSet]:
@@ -137,9 +137,15 @@ def _in_a_row(bench: Bench, start: Recipe, method: str, sets: Sequence[ForgetSet
     return made
 
 
+def _counts(bench: Bench) -> list[int]:
+    """Numbers of requests that are carried out at once, too."""
+    repeated = bench.plan.repeated
+    return sorted(set(repeated.get("at_once", range(1, repeated["requests"] + 1))))
+
+
 def _at_once(bench: Bench, start: Recipe, method: str, sets: Sequence[ForgetSet]) -> list[Recipe]:
     params = bench.plan.params.get(method, {})
-    unions = [_union(bench, sets[:count]) for count in range(1, len(sets) + 1)]
+    unions = [_union(bench, sets[:count]) for count in _counts(bench)]
     return [bench.plan.steps.unlearned(start, method, union, params) for union in unions]
 
 
@@ -159,9 +165,11 @@ class _Cell:
     sets: Sequence[ForgetSet]
     references: Sequence[Recipe]
 
-    def places(self, method: str, way: str, made: Sequence[Recipe]) -> Iterator[Place]:
-        """The models after each number of requests."""
-        for count, model in enumerate(made, 1):
+    def places(
+        self, method: str, way: str, made: Sequence[Recipe], counts: Sequence[int] = ()
+    ) -> Iterator[Place]:
+        """The models after each number of requests, all of them unless `counts` says which."""
+        for count, model in zip(counts or range(1, len(made) + 1), made, strict=True):
             asked = self._asked(count)
             attacks = {what: recipes.attack(model, ATTACK, forget=one) for what, one in asked.items()}
             yield Place(
