@@ -93,7 +93,7 @@ def bench(
     sitting: Sitting,
 ) -> Result:
     """Train, search, unlearn, attack and rank as a plan says; what is in the store is not made again."""
-    from deepunlearn_cli.studies import plan_file
+    from deepunlearn_cli.studies import plan_checks, plan_file
     from deepunlearn_cli.studies.bench import Bench
     from deepunlearn_cli.studies.forecast import of_plan
 
@@ -106,6 +106,7 @@ def bench(
         session.console.warn(untold)
     _check_figure(chosen, figure)
     sitting.check(chosen, database)
+    plan_checks.check_tables(chosen)
     seconds = sitting.seconds
     precision = read_precision(chosen.precision, running.device)
     dry_run = running.dry_run
@@ -192,12 +193,8 @@ def _check_figure(plan: Plan, figure: Path | None) -> None:
 
 
 def _check_names(plan: Plan, database: str | None, *, there: bool) -> None:
-    """Refuse names that there are not, and tables that would have nothing to show.
-
-    A dataset's files must be there only to run the plan.
-    """
+    """Refuse names that there are not; a dataset's files must be there only to run the plan."""
     from deepunlearn_cli import data, models
-    from deepunlearn_cli.studies import plan_checks
     from deepunlearn_cli.sweep import check_address, check_sampler
 
     for setup in plan.setups:
@@ -206,7 +203,6 @@ def _check_names(plan: Plan, database: str | None, *, there: bool) -> None:
         models.check_name(setup.model)
     for name in plan.tables:
         check_table(name)
-    plan_checks.check_tables(plan)
     if "sampler" in plan.sweep:
         check_sampler(plan.sweep["sampler"])
     if address := database or plan.sweep.get("database"):

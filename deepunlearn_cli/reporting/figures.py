@@ -156,7 +156,7 @@ def group_map(rows: Sequence[Row], columns: Sequence[tuple[str, str, str]]) -> F
     axis.set_yticks(range(len(rows)), [printable(row["label"]) for row in rows])
     axis.set_xticks(
         [x + 0.5 for x in range(len(columns))],
-        [printable(title) for _, _, title in columns],
+        [printable(title, keep="\n") for _, _, title in columns],
         fontsize=7,
         rotation=0 if len(columns) <= UPRIGHT else 90,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from deepunlearn_cli.core.names import printable
@@ -66,3 +67,10 @@ def text(value: object) -> str:
 def listed(items: list[str]) -> str:
     """Texts as a list."""
     return f"<ul>{''.join(f'<li>{text(one)}</li>' for one in items)}</ul>" if items else ""
+
+
+def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table of texts."""
+    head = "".join(f"<th>{text(one)}</th>" for one in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in line)}</tr>" for line in lines)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -9,22 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from deepunlearn_cli.reporting.meaning import (
-    BEST,
-    FIGURES,
-    UNINFORMATIVE,
-    decided,
-    figure_of,
-    meant,
-    measured,
-    number,
-    settled_by,
-    side_of,
-)
-from deepunlearn_cli.reporting.page_style import listed, page, text
+from deepunlearn_cli.reporting.meaning import meant, measured
+from deepunlearn_cli.reporting.page_style import listed, page, table, text
+from deepunlearn_cli.reporting.request_audit import audit_section, who_would_pass
 from deepunlearn_cli.reporting.table import UNKNOWN, Row
 
-AT_BEST = ", each model's; the gap where two differ most"
 PARTS = {"RA": "kept pictures", "FA": "deleted pictures", "TA": "test pictures, never trained on"}
 LIMITATIONS = (
     "It measures and proves nothing: PASS means that this attack, on these pictures, with this seed, did not "
@@ -144,7 +133,7 @@ def _sections(facts: RequestFacts) -> list[str]:
     return [
         _asked(facts),
         _done(facts),
-        *(_audited(one) for one in facts.audits[:1]),
+        *(audit_section(one.title, one.at, one.row) for one in facts.audits[:1]),
         _more_audits(facts.audits[1:]),
         _accuracy(facts),
         f"<h2>What this does not show</h2>{listed(told)}",
@@ -161,7 +150,7 @@ def _banner(facts: RequestFacts) -> str:
     if not facts.audits:
         return _boxed("", "Not audited", _unaudited(facts))
     row = facts.audits[0].row
-    words = f"{meant(row)[0].upper()}{meant(row)[1:]}. {_bound(row)}"
+    words = f"{meant(row)[0].upper()}{meant(row)[1:]}. {who_would_pass(row)}"
     title = f"{row['verdict']}, uninformative" if row["uninformative"] else row["verdict"]
     return _boxed("" if row["uninformative"] else row["verdict"], title, words)
 
@@ -180,17 +169,6 @@ def _unaudited(facts: RequestFacts) -> str:
 
 def _boxed(kind: str, title: str, words: str) -> str:
     return f'<div class="verdict {kind}"><b>{text(title)}</b><br>{text(words)}</div>'
-
-
-def _bound(row: Row) -> str:
-    """Who would have passed: what the same rule says of the model before."""
-    if row["uninformative"]:
-        return f"But {UNINFORMATIVE}."
-    if row["do_nothing"] is None:
-        return "Whether the model before, unchanged, would have passed too is not known."
-    if row["do_nothing"] == "PASS":
-        return "The model before, unchanged, would have passed."
-    return f"The model before, unchanged, would not have passed: it gets {row['do_nothing']}."
 
 
 def _asked(facts: RequestFacts) -> str:
@@ -218,58 +196,6 @@ def _done(facts: RequestFacts) -> str:
     return f"<h2>What was done</h2>\n{_pairs(told)}"
 
 
-def _audited(audit: Audit) -> str:
-    row = audit.row
-    sizes = f"{row['n_forget']:,} deleted pictures against {row['n_unseen']:,} that the model never saw"
-    against = {
-        "retrained": "compared with a model of the same seed that was trained without them",
-        "holdout": "compared with guessing, for want of a retrained model",
-        "guessing": "compared with guessing, as was asked",
-    }[row["reference"]]
-    when = f", {audit.at}" if audit.at else ""
-    return "\n".join(
-        [
-            "<h2>What an attack finds</h2>",
-            f"<p>{text(f'{audit.title}{when}: {sizes}; {against}.')}</p>",
-            f'<div class="wide">{_figures(row)}</div>',
-            f"<p>{text(_reason(row))}</p>",
-            listed(_cures(row)),
-        ]
-    )
-
-
-def _reason(row: Row) -> str:
-    one = decided(row)
-    if one is None or one["gap_low"] is None or row["few"]:
-        return "There are too few pictures for an answer."
-    side = f" So {side_of(one['metric'], one['gap'])}." if row["verdict"] == "FAIL" else ""
-    claim = " A guarantee of the method was found broken." if (row["claim"] or {}).get("broken") else ""
-    return f"What decided: {measured(row, nothing='model before')}.{side}{claim}"
-
-
-def _cures(row: Row) -> list[str]:
-    return settled_by(row) if row["verdict"] == "INCONCLUSIVE" else []
-
-
-def _figures(row: Row) -> str:
-    """Every figure of the model, its control and the model before, the gap and what is allowed."""
-    control = "retrained" if row["reference"] == "retrained" else "guessing"
-    heads = ["figure", "this model", control, "model before", "gap (90 %)", "allowed", "answer"]
-    lines = []
-    for one in row["figures"]:
-        nothing = figure_of(row.get("do_nothing_figures") or (), one["metric"])
-        ends = (
-            UNKNOWN
-            if one["gap_low"] is None
-            else f"{one['gap']:+.3f} ({one['gap_low']:+.3f} to {one['gap_high']:+.3f})"
-        )
-        before = number(nothing["value"] if nothing else None)
-        name = FIGURES.get(one["metric"], one["metric"]) + (AT_BEST if one["metric"] == BEST else "")
-        told = [name, number(one["value"]), number(one["control"]), before, ends, f"±{one['limit']:g}"]
-        lines.append([*told, one["verdict"]])
-    return _table(heads, lines)
-
-
 def _more_audits(audits: Sequence[Audit]) -> str:
     if not audits:
         return ""
@@ -286,7 +212,7 @@ def _accuracy(facts: RequestFacts) -> str:
     lines = [
         [words, *(_percent(model.accuracies.get(part)) for model in models)] for part, words in PARTS.items()
     ]
-    return f'<h2>What it cost in accuracy</h2>\n<div class="wide">{_table(heads, lines)}</div>{_cost(facts)}'
+    return f'<h2>What it cost in accuracy</h2>\n<div class="wide">{table(heads, lines)}</div>{_cost(facts)}'
 
 
 def _cost(facts: RequestFacts) -> str:
@@ -320,9 +246,3 @@ def _signature() -> str:
 def _pairs(told: dict[str, str]) -> str:
     lines = "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in told.items() if value)
     return f"<dl>{lines}</dl>"
-
-
-def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{text(one)}</th>" for one in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in line)}</tr>" for line in lines)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -8,10 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from deepunlearn_cli.reporting.meaning import FIGURES, MEANING, decided, side_of
+from deepunlearn_cli.reporting.meaning import MEANING, decided, side_of
 from deepunlearn_cli.reporting.page_style import listed, text
 from deepunlearn_cli.reporting.table import UNKNOWN, Row
 
+SHORT = {  # figures, where there is little room
+    "accuracy": "accuracy, best",
+    "auc": "AUC",
+    "tpr_1": "TPR at 1 %, above",
+    "tpr_1_below": "TPR at 1 %, below",
+}
 WORDS = ("PASS", "INCONCLUSIVE", "FAIL")
 NONE = "No model here was attacked with its outputs at hand, so there are no verdicts: only figures follow."
 
@@ -79,7 +85,7 @@ def _bound(bound: Sequence[Row]) -> str:
 def _table(methods: dict[str, list[Row]], bound: Sequence[Row]) -> str:
     ordered = sorted(methods.items(), key=lambda one: (WORDS.index(overall(one[1])), one[0]))
     lines = [_line(name, its) for name, its in [*ordered, *([("Do nothing", bound)] if bound else [])]]
-    heads = ["method", "verdict", "seeds", "what decided", "gap (90 %)", "allowed", "that is"]
+    heads = ["method", "verdict", "seeds", "that is", "what decided", "gap (90 %)", "allowed"]
     head = "".join(f"<th>{one}</th>" for one in heads)
     body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
     return f'<div class="wide"><table>{body}</table></div>'
@@ -94,8 +100,8 @@ def _line(name: str, its: Sequence[Row]) -> str:
         gap = f"{one['gap']:+.3f} ({one['gap_low']:+.3f} to {one['gap_high']:+.3f})"
         allowed = f"±{one['limit']:g}"
     side = side_of(worst["metric"], worst["gap"]).partition(":")[2] if word == "FAIL" else ""
-    figure = FIGURES.get(worst["metric"], worst["metric"])
-    cells = [name, word, _counts(its), figure, gap, allowed, side.partition(",")[0].strip()]
+    figure = SHORT.get(worst["metric"], worst["metric"])
+    cells = [name, word, _counts(its), side.partition(",")[0].strip(), figure, gap, allowed]
     return f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in cells)}</tr>"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -312,3 +313,50 @@ def test_the_hint_to_a_bad_value_works_as_typed(scores, value):
     hint = said.err.splitlines()[-1]
     assert hint == "hint: --folds 10 is the default"
     assert of(scores, "clean", *hint.split()[1:3], "--tolerance", "0.1").code == 0
+
+
+def printed_tolerance(said) -> list[str]:
+    """The tolerances that an answer names."""
+    return re.findall(r"--tolerance (0\.\d\d)", said.err)
+
+
+def test_the_tolerance_that_would_settle_it_does(scores):
+    said = of(scores, "clean", "--tolerance", "0.02", control="retrained")
+    (wide,) = printed_tolerance(said)
+    assert (
+        of(scores, "clean", "--tolerance", "0.02", "--json", control="retrained").json[0]["verdict"] != "PASS"
+    )
+    assert (
+        of(scores, "clean", "--tolerance", wide, "--json", control="retrained").json[0]["verdict"] == "PASS"
+    )
+    narrow = f"{float(wide) - 0.01:.2f}"
+    assert (
+        of(scores, "clean", "--tolerance", narrow, "--json", control="retrained").json[0]["verdict"] != "PASS"
+    )
+
+
+def test_a_limit_of_the_rule_in_use_is_named(scores):
+    said = of(scores, "clean", "--fail-above", "0.51")
+    (wide,) = re.findall(r"--fail-above (0\.\d\d) would pass", said.err)
+    assert of(scores, "clean", "--fail-above", wide, "--json").json[0]["verdict"] == "PASS"
+
+
+def test_an_uninformative_pass_names_a_test_that_tells(scores):
+    words = ("--original", scores / "leaky.npz", scores / "leaky-test.npz")
+    blind = of(scores, "clean", "--tolerance", "0.49", *words, control="retrained")
+    if "PASS, uninformative" not in blind.err:
+        pytest.skip("the original fails at any tolerance")
+    for told in printed_tolerance(blind):
+        row = of(scores, "clean", "--tolerance", told, *words, "--json", control="retrained").json[0]
+        assert (row["verdict"], row["uninformative"]) == ("PASS", False)
+
+
+def test_the_answer_comes_first_and_says_side_size_and_controls(scores):
+    words = ("--original", scores / "leaky.npz", scores / "leaky-test.npz")
+    lines = of(scores, "leaky", *words, control="retrained").err.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("FAIL: "))
+    told = " ".join(lines[first:])
+    assert "tells the model from one that was trained without" in told
+    assert re.search(r"\d\.\d{3}, retrained 0\.\d{3}, doing nothing 0\.\d{3}: 0\.\d{3} above", told)
+    assert "too little is forgotten" in told
+    assert "next: a setting that forgets more" in told

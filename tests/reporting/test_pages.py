@@ -60,7 +60,7 @@ def test_it_has_every_table_and_figure(page):
     outline = Outline()
     outline.feed(page)
     assert [text.split(":")[0] for text in outline.headings] == [
-        "deepunlearn report", "Table 1", "Table 2", "Scores (accuracies) on 2 pairs", "U-LiRA",
+        "deepunlearn report", "Verdicts", "Table 1", "Table 2", "Scores (accuracies) on 2 pairs", "U-LiRA",
     ]  # fmt: skip
     # a trade-off and a bar chart per pair, bars of the average, a map of groups, the distributions
     assert page.count("<svg ") == 2 + 2 + 1 + 1 + 1
