@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import certify_app
-from deepunlearn_cli.cli.certificate_replay import replayed
 from deepunlearn_cli.cli.certified import Request, Salt, plain_table
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
@@ -176,7 +175,10 @@ def verify(
     checks += [checking.policy_file(read[-1], policy)] if policy else []
     checks += [checking.ledger(read[-1], _entries(ledger), ledger)] if ledger else []
     checks += [checking.proof(read[-1], proof, picture)] if proof else []
-    checks += replayed(session, read[-1], code, salt, deep=deep) if replay or deep else []
+    if replay or deep:
+        from deepunlearn_cli.cli.certificate_replay import replayed
+
+        checks += replayed(session, read[-1], code, salt, deep=deep)
     if not pub:
         session.console.warn("nobody said whose key it is: --pub KEY, from whoever you trust to have signed")
     return Result(tables=[_about(read[-1]), _checks(checks)])
