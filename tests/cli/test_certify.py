@@ -356,6 +356,7 @@ def test_the_salt_may_be_kept_elsewhere(place):
         place.refused("certify", "prove", gone[0], *REQUEST, "--salt", salt, code=2, says=("no salt",))
 
 
+@pytest.mark.slow
 def test_two_certificates_of_the_same_pictures_have_nothing_in_common(place):
     assert certify(place, "--force", "--out", place.home / "b.json").code == 0
     first, second = (payload(place.home / name)["predicate"] for name in ("cert.json", "b.json"))
@@ -464,6 +465,7 @@ def test_a_policy_that_has_expired_since_signs_nothing(place, monkeypatch):
     place.refused(*wanted(place, "--force"), code=2, says=("expired on 2099-12-31",))
 
 
+@pytest.mark.slow
 def test_figures_that_were_known_are_held_against_no_later_policy(place):
     stricter = place.home / "stricter.toml"
     stricter.write_text(POLICY.replace("0.45", "0.44"))
@@ -473,6 +475,7 @@ def test_figures_that_were_known_are_held_against_no_later_policy(place):
     place.refused(*wanted(place, "--policy", stricter, "--force"), code=2, says=("not the one in force",))
 
 
+@pytest.mark.slow
 def test_an_audit_by_another_rule_is_none(place):
     assert place("attack", "umia", place.ids["other"]).lines
     lines = place.refused(*wanted(place, ref=place.ids["other"]), code=2, says=("as the policy asks",))
@@ -481,6 +484,7 @@ def test_an_audit_by_another_rule_is_none(place):
     assert certify(place, ref=place.ids["other"]).code == 0
 
 
+@pytest.mark.slow
 def test_what_does_not_meet_the_policy_is_told_with_its_code(tmp_path):
     made, ids = base()
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
@@ -536,7 +540,13 @@ def die(module: str, name: str, times: int) -> None:
     setattr(holder, name, last)
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: f"{step[1]}-{step[2]}")
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(one, id=f"{one[1]}-{one[2]}", marks=() if one[1] == "flush" else pytest.mark.slow)
+        for one in STEPS
+    ],
+)
 def test_a_kill_loses_nothing_and_the_same_command_completes(step, place):
     kept = place.home / "k.json"
     (_, *words) = ("", *wanted(place, "--out", kept, "--store", place.store))
