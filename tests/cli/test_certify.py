@@ -559,3 +559,43 @@ def test_a_kill_loses_nothing_and_the_same_command_completes(step, place):
     given = [one.details["certificate"] for one in Ledger(place.store).entries() if one.event == "certified"]
     assert len(given) == 2, "one before, and one for this"
     assert all((place.store / "certificates" / f"{digest}.json").exists() for digest in given)
+
+
+@pytest.mark.slow
+def test_of_requests_that_follow_each_other_all_are_named_and_asked_about(place):
+    pytest.importorskip("deepunlearn_cli.checkpoints.following")
+    gone, _, _ = forgotten(place)
+    second = ("--ckpt", place.ids["ft"], "--forget", "random:0.3:9")
+    place.ok("unlearn", *second, "--method", "retrain", "-q")
+    (run,) = place.ok(
+        "unlearn", *second, "--method", "ft", "-p", "epochs=1", "--request", "DSR 8", "-q"
+    ).lines
+    own = place.store / "ledger.jsonl"
+    place.ok("attack", "umia", run, *RULE, "--forget", "random:0.3:9")
+    place.refused(*wanted(place, ref=run, request="DSR 8"), code=2, says=("umia/request 1",))
+    place("attack", "umia", run, *RULE)
+    assert (
+        place(
+            "certify",
+            run,
+            "--request",
+            "DSR 8",
+            "--key",
+            place.home / "officer.pem",
+            "--out",
+            place.home / "b.json",
+        ).code
+        == 0
+    )
+    predicate = payload(place.home / "b.json")["predicate"]
+    assert predicate["earlier"] == [{"number": 1, "requests": ["DSR 7"], "pictures": 77, "method": "ft"}]
+    assert sorted(predicate["audits"]) == ["umia", "umia/all requests"]
+    assert sorted(predicate["earlier_audits"]) == ["umia/request 1"]
+    assert predicate["with_earlier"]["size"] == 77 + predicate["commitment"]["size"]
+    both = (place.home / "cert.json", place.home / "b.json", "--ledger", own)
+    assert call("certify", "verify", *both, *pub(place)).code == 0
+    named, proof = ("--request", "DSR 8"), place.home / "proof.json"
+    place.refused("certify", "prove", gone[0], *named, code=3, says=("no proof can be made",))
+    place.ok("certify", "prove", gone[0], *named, "--all-requests", "--out", proof)
+    said = verify(place, *pub(place), "--proof", proof, cert="b.json")
+    assert (said.code, "this request and those before" in said.out) == (0, True)
