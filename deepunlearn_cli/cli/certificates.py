@@ -75,7 +75,7 @@ def policy(
     "prove",
     "deepunlearn certify prove cat/001.jpg --request DSR-2026-117 --out proof.json",
     "deepunlearn certify prove ~/inbox/photo.png --request DSR-2026-117 --out proof.json",
-    "deepunlearn certify prove 17 --request DSR-2026-117    # by number, of an array",
+    "deepunlearn certify prove 17 --request DSR-2026-117",
 )
 def prove(
     session: Session,
@@ -126,8 +126,8 @@ def prove(
     "deepunlearn certify verify cert.json --pub officer.pub.pem",
     "deepunlearn certify verify cert.json --pub officer.pub.pem --ckpt clean.pt --policy policy.toml",
     "deepunlearn certify verify cert.json --pub officer.pub.pem --proof proof.json --picture photo.png",
-    "deepunlearn certify verify first.json second.json --pub officer.pub.pem    # do they follow?",
-    "deepunlearn certify verify cert.json --pub officer.pub.pem --replay    # in the store of the runs",
+    "deepunlearn certify verify first.json second.json --pub officer.pub.pem",
+    "deepunlearn certify verify cert.json --pub officer.pub.pem --replay",
 )
 def verify(
     session: Session,
