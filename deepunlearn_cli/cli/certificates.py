@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli.app import certify_app
 from deepunlearn_cli.cli.certified import Request, Salt, plain_table
@@ -187,9 +187,7 @@ def verify(
 def _about(one: Read) -> Table:
     """What a certificate says, in short."""
     said = one.statement["predicate"]
-    audits = ", ".join(
-        f"{name} {row['verdict']} within {row['tolerance']:g}" for name, row in said["audits"].items()
-    )
+    audits = ", ".join(_found(name, row) for name, row in said["audits"].items())
     told = {
         "certificate": one.digest,
         "request": said["request"]["id"],
@@ -203,6 +201,11 @@ def _about(one: Read) -> Table:
     }
     rows = [{"what": name, "found": value} for name, value in told.items()]
     return plain_table("deepunlearn.certificate-says/1", rows, f"{one.path} says")
+
+
+def _found(name: str, row: Mapping[str, Any]) -> str:
+    blind = ", and doing nothing passes too" if row.get("uninformative") else ""
+    return f"{name} {row['verdict']} within {row['tolerance']:g}{blind}"
 
 
 def _checks(checks: Sequence[Check]) -> Table:
