@@ -12,6 +12,7 @@ import typer
 from docs_kit import ROOT, Page, pages
 
 from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.parameter import Family
 
 ROOT_COMMAND: Any = typer.main.get_command(app)
 HELP = {"--help", "-h"}
@@ -43,6 +44,8 @@ def check(words: list[str]) -> None:
     """Raises `AssertionError` for a command or an option that does not exist."""
     command, rest = ROOT_COMMAND, list(words)
     while rest and (below := getattr(command, "commands", {})) and not re.match(r"-|[A-Z]+$|\./", rest[0]):
+        if isinstance(command, Family) and rest[0] not in below:
+            break  # an argument of its own
         *others, last = rest.pop(0).split("|")  # a line of the table of commands names all of a group
         assert {*others, last} <= below.keys(), f"no command {[*others, last]}: {words}"
         command = below[last]

@@ -58,7 +58,7 @@ def facts_of(statement: Statement, made: Envelope) -> RequestFacts:
             "Versions": f"deepunlearn {tool['deepunlearn']}, torch {tool['torch']}",
             "Made on": str(tool["device"]),
         },
-        audits=[_audit(name, row) for name, row in said["audits"].items()],
+        audits=[_audit(*one) for one in {**said["audits"], **said.get("earlier_audits", {})}.items()],
         hashes={
             "Certificate": made.digest,
             "Signed by the key": said["signer"]["id"],
@@ -112,5 +112,7 @@ def _audit(name: str, row: Mapping[str, Any]) -> Audit:
     from deepunlearn_cli.attacks import ATTACKS
     from deepunlearn_cli.reporting.request_page import Audit
 
-    kind = ATTACKS.known(name)
-    return Audit(kind.title if kind else name, row)
+    attack, _, part = name.partition("/")
+    kind = ATTACKS.known(attack)
+    title = kind.title if kind else attack
+    return Audit(f"{title} of {part}" if part else title, row)

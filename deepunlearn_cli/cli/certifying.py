@@ -75,15 +75,17 @@ def _known(asked: Asked, standing: Standing, model: Certified, runner: Runner) -
             f"{committed.at}",
             "leave --policy out, or commit yours and unlearn and audit after it",
         )
+    asked_about = gathering.parts_of(model.recipe, store)
     chosen = {
-        name: _chosen(name, asks, audits, committed, standing, model.run)
+        f"{name}{part}": _chosen(Asking(name, part, forget, asks), audits, committed, standing, model.run)
         for name, asks in policy.attacks.items()
+        for part, forget in asked_about.items()
     }
     known = making.Known(
         standing,
         model,
         gathering.pictures_of(model.recipe, store),
-        {name: _row(run, policy.attacks[name], runner) for name, run in chosen.items()},
+        {name: _row(run, policy.attacks[name.partition("/")[0]], runner) for name, run in chosen.items()},
         {name: run.id for name, run in chosen.items()},
         policy,
         committed,
@@ -92,9 +94,22 @@ def _known(asked: Asked, standing: Standing, model: Certified, runner: Runner) -
         *gathering.chain_of(model.recipe, standing.entries, store),
     )
     for name, row in known.rows.items():
-        terms.check_audit(policy, name, row, exact=model.exact)
+        if gathering.EARLIER in name:
+            terms.check_earlier(name, row)
+        else:
+            terms.check_audit(policy, name, row, exact=model.exact)
     terms.check_accuracy(policy, known.accuracy["lost"])
     return known
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a policy asks: which attack, about which `part` of what was forgotten (digest `forget`)."""
+
+    name: str
+    part: str
+    forget: str
+    terms: Terms
 
 
 @dataclass(frozen=True)
@@ -108,10 +123,11 @@ class Audit:
         """Number of the ledger's last line when the attack was made."""
         return standings.made_after(self.attack.facts, standing.entries)
 
-    def is_by(self, asks: Terms) -> bool:
-        """Whether it is by the attack that a policy asks for, with its parameters."""
-        recipe = self.attack.recipe
-        return (recipe.name, dict(recipe.params)) == (asks.attack.name(), asks.attack.params())
+    def answers(self, asking: Asking) -> bool:
+        """Whether it is by the attack that a policy asks for, with its parameters, on these pictures."""
+        recipe, wanted = self.attack.recipe, asking.terms.attack
+        known = (recipe.name, dict(recipe.params), recipe.forget)
+        return known == (wanted.name(), wanted.params(), asking.forget)
 
 
 def _audits(standing: Standing, run: Run, store: Store) -> list[Audit]:
@@ -132,26 +148,26 @@ def _policy(standing: Standing, audits: list[Audit], run: Run) -> tuple[Entry, P
     return standings.policy_at(standing.entries, newest, f"the audit of run {run.id}")
 
 
-def _chosen(
-    name: str, asks: Terms, audits: list[Audit], committed: Entry, standing: Standing, run: Run
-) -> Run:
+def _chosen(asking: Asking, audits: list[Audit], committed: Entry, standing: Standing, run: Run) -> Run:
     """The newest attack that the policy asks for, made after it was committed and judged by its rule.
 
     Raises:
         UsageFailure: there is none.
     """
-    ours = [one for one in audits if one.is_by(asks)]
+    rule = asking.terms.rule
+    ours = [one for one in audits if one.answers(asking)]
     after = [one for one in ours if one.seen(standing) >= committed.number]
-    judged = [one for one in after if standings.by_rule(one.entry, asks.rule.tolerance, asks.rule.metrics)]
+    judged = [one for one in after if standings.by_rule(one.entry, rule.tolerance, rule.metrics)]
     if judged:
         return judged[-1].attack
+    name = f"{asking.name}{asking.part}"
     if ours and not after:
         raise UsageFailure(
             f"the audit of run {run.id} by {name} came before the policy of {committed.at}", standings.AGAIN
         )
     raise UsageFailure(
         f"request {standing.request!r}: run {run.id} was not audited by {name} as the policy asks",
-        _command(asks, run),
+        _command(asking.terms, run),
     )
 
 

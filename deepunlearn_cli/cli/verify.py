@@ -50,15 +50,17 @@ def verify(
     """Check every file of the store (or of the runs given) against its SHA-256; exit 7 if one differs.
 
     Of the whole store, decoded pictures and forget sets too, runs that are gone and inputs that are, and the
-    chain of the ledger of requests: lines that were changed, removed or put elsewhere. What you may not read
-    is listed, and is no proof of damage: exit 6.
+    chain of the ledger of requests: lines that were changed, removed or put elsewhere; and certificates that
+    were given. What you may not read is listed, and is no proof of damage: exit 6.
     """
     _check_heads(head or (), refs)
     store = session.store()
     ids = [store.find(ref).id for ref in read_refs(refs)] if refs else None
     with session.bars() as bars:
         problems = store.verify(ids, bars.progress)
-    problems += [] if refs else [*_of_data(store.data), *_of_ledger(store, head or ())]
+    problems += (
+        [] if refs else [*_of_data(store.data), *_of_ledger(store, head or ()), *_of_certificates(store)]
+    )
     notes = [f"{len(ids or store.ids())} runs checked, {len(problems)} problems"]
     notes += [] if refs else [*_lines(store), *_not_here(store), *_purged(store)]
     if left := store.leftovers():
@@ -101,6 +103,14 @@ def _of_data(home: Path) -> list[Problem]:
     from deepunlearn_cli.store import Problem
 
     return [Problem("data", *found) for found in differences(home)]
+
+
+def _of_certificates(store: Store) -> list[Problem]:
+    """What is wrong with the certificates that the store gave."""
+    from deepunlearn_cli.evidence.shelf import Shelf
+    from deepunlearn_cli.store import Problem
+
+    return [Problem("certificates", *found) for found in Shelf(store.root).problems()]
 
 
 def _not_here(store: Store) -> list[str]:

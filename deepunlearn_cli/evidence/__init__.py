@@ -4,6 +4,5 @@ The way of a certificate: a `policy` is committed to the store's ledger; `audits
 against it; `making` puts what is known into a `statement`, with a `commitment` to the pictures in it, and an
 `envelope` is signed with one of the `keys`. `checking` needs nothing but the certificate.
 
-May import: `core`, `system`, `store`, `data`, `models`, `evaluation`, `engine`, `methods`, `attacks`,
-`library`, `execution`, `checkpoints`, `sweep`, `reporting`, `studies`.
+May import: `core`, `system`, `store`, `data`, `attacks`, `methods`, `execution`, `checkpoints`.
 """

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.store import Run, Store
     from deepunlearn_cli.store.chain import Entry
 
+EARLIER = "/request "  # behind the name of an audit that asks about a request before
 ACCURACIES = ("RA", "FA", "VA", "TA")
 
 
@@ -138,6 +139,20 @@ def chain_of(
     every = data.union([data.load_forget(one.sha256, store.data) for one in behind])
     pictures = tuple(map(bytes.fromhex, data.claim_of(every, dataset)["pictures"]))
     return pictures, [_earlier(one, entries) for one in behind[:-1]]
+
+
+def parts_of(recipe: Recipe, store: Store) -> dict[str, str]:
+    """What a model is to be asked about, by what an audit's name has behind it: the forget sets' digests.
+
+    The newest request; where there were others before, each of them (`/request 1`) and all (`/all requests`).
+    """
+    behind = forgetting.chain(recipe, store.data)
+    found = {"": str(recipe.forget)}
+    for one in behind.requests[:-1]:
+        found[f"{EARLIER}{one.number}"] = one.sha256
+    if behind.union and len(behind.requests) > 1:
+        found["/all requests"] = behind.union
+    return found
 
 
 def _earlier(one: forgetting.Request, entries: Sequence[Entry]) -> dict[str, Any]:

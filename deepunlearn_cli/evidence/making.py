@@ -30,7 +30,8 @@ class Known:
     """All that a certificate is made from.
 
     Attributes:
-        rows: by attack, its audit as `deepunlearn attack NAME --json` prints it; `attacks` are their runs.
+        rows: by attack and what it asks about, its audit as `deepunlearn attack NAME --json` prints it;
+            `attacks` are their runs.
         before, retrained, nothing: the models beside; None where there are none.
         pictures: of this request; `union` those of all requests behind the model, where it is not the first.
         earlier: what is said of the requests before, the first first.
@@ -125,7 +126,7 @@ def _predicate(
         "tensors": TENSORS,
         "keyed": _keyed(known, salt),
         "commitment": _tree(commitment),
-        "audits": {attack: statement.answer_of(row) for attack, row in known.rows.items()},
+        "audits": _answers(known, earlier=False),
         "accuracy": known.accuracy,
         "policy": _policy_part(known),
         "ledger": {"number": entries[-1].number, "head": entries[-1].digest},
@@ -134,7 +135,13 @@ def _predicate(
     }
     if union:
         made["with_earlier"] = _tree(union)
+        made["earlier_audits"] = _answers(known, earlier=True)
     return made
+
+
+def _answers(known: Known, *, earlier: bool) -> dict[str, dict[str, Any]]:
+    rows = ((name, row) for name, row in known.rows.items() if (gathering.EARLIER in name) == earlier)
+    return {name: statement.answer_of(row) for name, row in rows}
 
 
 def _policy_part(known: Known) -> statement.Committed:

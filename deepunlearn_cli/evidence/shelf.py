@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
-from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
+from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.typed import Digest, Text, check
 from deepunlearn_cli.evidence import envelope, strict
 from deepunlearn_cli.evidence.commitment import Shown
@@ -83,6 +83,17 @@ class Shelf:
             ) from None
         if found.digest != digest:
             raise StoreCorrupt(f"{place} is not the certificate that was given", "put it back from a backup")
+        return found
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Files of certificates that hold something else than their names say, each with what is wrong."""
+        found = []
+        for place in sorted((self.root / FOLDER).glob("*.json")):
+            try:
+                if envelope.read(place.read_bytes(), place.name).digest != place.stem:
+                    found.append((place.name, "is another certificate"))
+            except Failure as failure:
+                found.append((place.name, failure.message.removeprefix(place.name).strip(": ")))
         return found
 
     def has(self, digest: str) -> bool:

@@ -117,7 +117,9 @@ class Predicate(TypedDict):
         earlier: requests that the same model carried out before, the first first.
         keyed: HMACs of what pictures could be guessed from: recipes' keys, the forget set, the data.
         commitment: to the pictures of this request; `with_earlier` to those of all requests.
-        audits: by attack, as `deepunlearn attack NAME --json` prints them.
+        audits: by attack, as `deepunlearn attack NAME --json` prints them: of this request and, where there
+            were others before, of all together; `earlier_audits` of each of those, which few pictures may
+            leave open.
         previous: digest of the certificate before this one in the ledger.
     """
 
@@ -134,6 +136,7 @@ class Predicate(TypedDict):
     commitment: Tree
     with_earlier: NotRequired[Tree]
     audits: Mapping[str, Mapping[str, Any]]
+    earlier_audits: NotRequired[Mapping[str, Mapping[str, Any]]]
     accuracy: Accuracies
     policy: Committed
     ledger: LedgerPart

@@ -39,6 +39,19 @@ def check_audit(policy: Policy, attack: str, row: Mapping[str, Any], *, exact: b
             raise NotSettled(f"{attack}: {found} {side} pictures, and the policy asks for {asked}", SMALL)
 
 
+def check_earlier(attack: str, row: Mapping[str, Any]) -> None:
+    """See that what an earlier request forgot stays forgotten, as far as an audit tells.
+
+    Raises:
+        DoesNotHold: its verdict is FAIL. Few pictures leave it open, and stop no later certificate.
+    """
+    if row["verdict"] == "FAIL":
+        raise DoesNotHold(
+            f"{attack}, within {row['tolerance']:g}: FAIL, of pictures that an earlier request forgot",
+            "another method, or retrain",
+        )
+
+
 def check_accuracy(policy: Policy, lost: Mapping[str, float]) -> None:
     """Hold what was lost of each accuracy against a policy.
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import atexit
 import base64
+import importlib
 import json
+import os
 import re
 import shutil
+import signal
 import stat
 import tempfile
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
@@ -17,10 +20,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cli_kit import Bench, call, files, ok, refused, small_npz
+from cli_kit import Bench, Child, call, files, ok, refused, small_npz
 
 from deepunlearn_cli import data
+from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import canonical
+from deepunlearn_cli.evidence import proving
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.store.ledger import Ledger
 
@@ -150,9 +155,10 @@ def test_it_is_checked_without_a_store(place):
     assert list(checks) == ["signature", "model", "policy", "ledger"]
     assert "the same file" in checks["model"]
     assert not (place.home / "nowhere").exists()
+    blind = payload(place.home / "cert.json")["predicate"]["audits"]["umia"]["uninformative"]
     said = verify(place)
+    assert ("doing nothing passes too" in said.out) == blind
     assert (said.code, "whose key" in said.err) == (0, True)
-    ok("export", place.ids["ft"], "--store", place.store, "--help")
     torch.save(torch.load(place.home / "clean.pt"), place.home / "again.pth")
     assert (
         "the same tensors, in another file"
@@ -270,6 +276,69 @@ def test_what_proofs_are_made_of_is_its_owner_s_alone(place):
     place.refused("certify", "prove", 1, *REQUEST, code=3, says=("not in this store",))
 
 
+def test_verify_knows_the_certificates_that_a_store_gave(place):
+    (kept,) = (place.store / "certificates").glob("*.json")
+    text = kept.read_bytes()
+    for wrong in (text[:99], text.replace(b"payloadType", b"payloadTypf"), signed_anew(place)):
+        kept.write_bytes(wrong)
+        said = place("verify", "--json")
+        assert (said.code, said.json[0]["file"]) == (7, kept.name)
+    kept.write_bytes(text)
+    assert place.clean()
+
+
+def signed_anew(place) -> bytes:
+    """Another sound certificate."""
+    assert certify(place, "--force", "--out", place.home / "anew.json").code == 0
+    (digest,) = [
+        p.stem
+        for p in (place.store / "certificates").glob("*.json")
+        if p.read_bytes() == (place.home / "anew.json").read_bytes()
+    ]
+    (place.store / "certificates" / f"{digest}.json").unlink()
+    return (place.home / "anew.json").read_bytes()
+
+
+def test_proofs_are_made_when_the_pictures_are_gone(place):
+    gone, kept, dataset = forgotten(place)
+    for name, index in (("mine", gone[0]), ("other", kept[0])):
+        np.save(place.home / f"{name}.npy", np.array(dataset.images[index]))
+    shutil.rmtree(place.store / "data")
+    proof = place.home / "proof.json"
+    place.ok("certify", "prove", place.home / "mine.npy", *REQUEST, "--out", proof)
+    assert verify(place, *pub(place), "--proof", proof, "--picture", place.home / "mine.npy").code == 0
+    place.refused("certify", "prove", place.home / "other.npy", *REQUEST, code=3, says=("no proof",))
+    place.refused("certify", "prove", gone[0], *REQUEST, code=3)
+
+
+def test_a_picture_file_is_decoded_as_the_data_were(tmp_path):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 60), ("test", 30)):
+        for number in range(count):
+            path = tmp_path / "pets" / split / f"{'ab'[number % 2]}" / f"{number:03}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 255, (12, 10, 3), dtype=np.uint8)).save(path)
+    store = tmp_path / "store"
+    dataset = data.open_dataset(f"folder:{tmp_path / 'pets'}", store, image_size=8, interpolation="bicubic")
+    shown = {"height": 8, "width": 8, "channels": 3, "interpolation": "bicubic"}
+    for index in (0, 30, 59):
+        file = tmp_path / "pets" / dataset.paths[index]
+        assert proving.digest_of_file(file, shown) == data.picture_digest(dataset.images[index])
+        assert data.index_of(dataset.paths[index], dataset) == index
+        assert proving.digest_of_file(file, shown | {"interpolation": "box"}) != data.picture_digest(
+            dataset.images[index]
+        )
+    for wrong in (tmp_path / "no.png", tmp_path / "no.npy"):
+        wrong.write_bytes(b"no picture")
+        with pytest.raises(UsageFailure, match="cannot use picture"):
+            proving.digest_of_file(wrong, shown)
+    np.save(tmp_path / "deep.npy", np.zeros((8, 8, 3)))
+    with pytest.raises(UsageFailure, match="uint8"):
+        proving.digest_of_file(tmp_path / "deep.npy", shown)
+
+
 def test_the_salt_may_be_kept_elsewhere(place):
     salt = place.home / "salt"
     salt.write_text("5a" * 32 + "\n")
@@ -289,6 +358,7 @@ def test_the_salt_may_be_kept_elsewhere(place):
         place.refused("certify", "prove", gone[0], *REQUEST, "--salt", salt, code=2, says=("no salt",))
 
 
+@pytest.mark.slow
 def test_two_certificates_of_the_same_pictures_have_nothing_in_common(place):
     assert certify(place, "--force", "--out", place.home / "b.json").code == 0
     first, second = (payload(place.home / name)["predicate"] for name in ("cert.json", "b.json"))
@@ -397,6 +467,7 @@ def test_a_policy_that_has_expired_since_signs_nothing(place, monkeypatch):
     place.refused(*wanted(place, "--force"), code=2, says=("expired on 2099-12-31",))
 
 
+@pytest.mark.slow
 def test_figures_that_were_known_are_held_against_no_later_policy(place):
     stricter = place.home / "stricter.toml"
     stricter.write_text(POLICY.replace("0.45", "0.44"))
@@ -406,6 +477,7 @@ def test_figures_that_were_known_are_held_against_no_later_policy(place):
     place.refused(*wanted(place, "--policy", stricter, "--force"), code=2, says=("not the one in force",))
 
 
+@pytest.mark.slow
 def test_an_audit_by_another_rule_is_none(place):
     assert place("attack", "umia", place.ids["other"]).lines
     lines = place.refused(*wanted(place, ref=place.ids["other"]), code=2, says=("as the policy asks",))
@@ -414,6 +486,7 @@ def test_an_audit_by_another_rule_is_none(place):
     assert certify(place, ref=place.ids["other"]).code == 0
 
 
+@pytest.mark.slow
 def test_what_does_not_meet_the_policy_is_told_with_its_code(tmp_path):
     made, ids = base()
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
@@ -447,43 +520,84 @@ def test_a_check_of_something_else_is_told_so(damage, place):
     refused("certify", "verify", cert, *more, code=code)
 
 
-def test_a_kill_at_any_step_loses_nothing_and_the_same_command_completes(place, monkeypatch):
-    """At every place where something was just written: the next call ends as if nothing had happened."""
-    from deepunlearn_cli.evidence import making, shelf
+STEPS = (
+    ("deepunlearn_cli.evidence.shelf", "_put", 1),
+    ("deepunlearn_cli.evidence.shelf", "_put", 2),
+    ("deepunlearn_cli.store.ledger", "flush", 1),
+    ("deepunlearn_cli.cli.certify", "write_whole", 0),
+)
 
+
+def die(module: str, name: str, times: int) -> None:
+    """Have this process killed right after so many calls of a function, or before the first."""
+    holder, done = importlib.import_module(module), []
+    work = getattr(holder, name)
+
+    def last(*given, **more):
+        done.append(work(*given, **more) if times else None)
+        if len(done) >= times:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done[-1]
+
+    setattr(holder, name, last)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(one, id=f"{one[1]}-{one[2]}", marks=() if one[1] == "flush" else pytest.mark.slow)
+        for one in STEPS
+    ],
+)
+def test_a_kill_loses_nothing_and_the_same_command_completes(step, place):
     kept = place.home / "k.json"
-    steps = ((shelf, "_put", 1), (shelf, "_put", 2), (making.Ledger, "append", 1), ("cli", "write_whole", 1))
-    for holder, name, times in steps:
-        holder = __import__("deepunlearn_cli.cli.certify", fromlist=["x"]) if holder == "cli" else holder
-        with monkeypatch.context() as patch:
-            patch.setattr(holder, name, killed(getattr(holder, name), times))
-            with pytest.raises(KeyboardInterrupt):
-                raise_interrupted(place, "--force", "--out", kept)
-        assert not kept.exists()
-        assert place.clean()
+    (_, *words) = ("", *wanted(place, "--out", kept, "--store", place.store))
+    child = Child(*words, cwd=place.home, work=partial(die, *step))
+    assert child.wait().code == -signal.SIGKILL
+    assert not kept.exists()
+    assert place.clean()
     assert certify(place, "--out", kept).code == 0
     assert verify(place, *pub(place), cert="k.json").code == 0
-    digests = [
-        one.details["certificate"] for one in Ledger(place.store).entries() if one.event == "certified"
-    ]
-    assert len(digests) == len(set(digests))
-    assert all((place.store / "certificates" / f"{digest}.json").exists() for digest in digests)
+    given = [one.details["certificate"] for one in Ledger(place.store).entries() if one.event == "certified"]
+    assert len(given) == 2, "one before, and one for this"
+    assert all((place.store / "certificates" / f"{digest}.json").exists() for digest in given)
 
 
-def killed(work, times: int):
-    done = []
-
-    def stop(*given, **more):
-        if len(done) + 1 < times:
-            done.append(work(*given, **more))
-            return done[-1]
-        if times == 1:
-            work(*given, **more)
-        raise KeyboardInterrupt
-
-    return stop
-
-
-def raise_interrupted(place: Bench, *more: object) -> None:
-    if certify(place, *more).code == 130:
-        raise KeyboardInterrupt
+@pytest.mark.slow
+def test_of_requests_that_follow_each_other_all_are_named_and_asked_about(place):
+    pytest.importorskip("deepunlearn_cli.checkpoints.following")
+    gone, _, _ = forgotten(place)
+    second = ("--ckpt", place.ids["ft"], "--forget", "random:0.3:9")
+    place.ok("unlearn", *second, "--method", "retrain", "-q")
+    (run,) = place.ok(
+        "unlearn", *second, "--method", "ft", "-p", "epochs=1", "--request", "DSR 8", "-q"
+    ).lines
+    own = place.store / "ledger.jsonl"
+    place.ok("attack", "umia", run, *RULE, "--forget", "random:0.3:9")
+    place.refused(*wanted(place, ref=run, request="DSR 8"), code=2, says=("umia/request 1",))
+    place("attack", "umia", run, *RULE)
+    assert (
+        place(
+            "certify",
+            run,
+            "--request",
+            "DSR 8",
+            "--key",
+            place.home / "officer.pem",
+            "--out",
+            place.home / "b.json",
+        ).code
+        == 0
+    )
+    predicate = payload(place.home / "b.json")["predicate"]
+    assert predicate["earlier"] == [{"number": 1, "requests": ["DSR 7"], "pictures": 77, "method": "ft"}]
+    assert sorted(predicate["audits"]) == ["umia", "umia/all requests"]
+    assert sorted(predicate["earlier_audits"]) == ["umia/request 1"]
+    assert predicate["with_earlier"]["size"] == 77 + predicate["commitment"]["size"]
+    both = (place.home / "cert.json", place.home / "b.json", "--ledger", own)
+    assert call("certify", "verify", *both, *pub(place)).code == 0
+    named, proof = ("--request", "DSR 8"), place.home / "proof.json"
+    place.refused("certify", "prove", gone[0], *named, code=3, says=("no proof can be made",))
+    place.ok("certify", "prove", gone[0], *named, "--all-requests", "--out", proof)
+    said = verify(place, *pub(place), "--proof", proof, cert="b.json")
+    assert (said.code, "this request and those before" in said.out) == (0, True)

@@ -126,11 +126,10 @@ def test_every_field_that_is_changed_is_caught(cert):
 def test_every_byte_that_is_changed_is_caught(cert):
     place, pub = cert
     text = place.read_bytes()
-    step = max(1, len(text) // 150)
-    ends = [*range(40), *range(len(text) - 230, len(text) - 1)]
+    step = max(1, len(text) // 60)
+    ends = [*range(30), *range(len(text) - 120, len(text) - 1)]
     for index in sorted({*range(0, len(text) - 1, step), *ends}):
-        for bit in (1, 32):
-            caught(text[:index] + bytes([text[index] ^ bit]) + text[index + 1 :], place, pub)
+        caught(text[:index] + bytes([text[index] ^ 1 + index % 2 * 31]) + text[index + 1 :], place, pub)
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
