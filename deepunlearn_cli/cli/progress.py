@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ class Bars(Reporter):
         self.begin: Callable[[str], None] = lambda _: None  # told the id of each run that is being made
         self._console, self._total, self._made = console, 0, 0
         self._reused, self._failed = 0, 0
+        self._begun, self._tallied, self._where = time.monotonic(), 0, ""
         self._warned: set[str] = set()
         self._bars: Any = None
         self._overall: Any = None
@@ -54,12 +56,18 @@ class Bars(Reporter):
     def planned(self, count: int) -> None:
         """Show a bar over all runs where there are several."""
         self._total = self._made + count
+        self._begun, self._tallied = time.monotonic(), 0
         if self._bars and count > 1:
             self._overall = self._bars.add_task("all runs", total=count, detail="")
 
     def carrying(self, jobs: int) -> None:
         """Say how many runs there are at a time."""
         self._console.note(f"{jobs} run{'s' * (jobs > 1)} at a time is what this machine carries")
+
+    def spread(self, where: str) -> None:
+        """Say which nodes and slots there are, now and beside the bar over all runs."""
+        self._where = where
+        self.told(where)
 
     def started(self, recipe: Recipe) -> None:
         """Show a bar for the run."""
@@ -89,7 +97,9 @@ class Bars(Reporter):
             self._tally()
         if made and run.recipe.kind != "trial":  # of those, `searched` tells more
             self._made += 1
-            self._say(f"{self._count()}{run.id} {describe(run.recipe)} {run.facts.get('seconds', 0.0):.1f} s")
+            took = f"{run.facts.get('seconds', 0.0):.1f} s"
+            where = f" on {run.facts['node']}" if "node" in run.facts else ""
+            self._say(f"{self._count()}{run.id} {describe(run.recipe)} {took}{where}")
         for warning in run.facts.get("warnings", ()):
             if run.id not in self._warned:
                 self._console.warn(f"{describe(run.recipe)} ({run.id}): {warning}")
@@ -142,6 +152,7 @@ class Bars(Reporter):
             self._bars.remove_task(self._tasks.pop(name))
 
     def _advance(self) -> None:
+        self._tallied += 1
         if self._overall is not None:
             self._bars.advance(self._overall)
             self._tally()
@@ -150,7 +161,13 @@ class Bars(Reporter):
         """Beside the bar over all runs: how many were there already, how many failed."""
         if self._overall is not None:
             counts = {"reused": self._reused, "failed": self._failed}
-            self._bars.update(self._overall, detail=", ".join(f"{n} {w}" for w, n in counts.items() if n))
+            texts = [f"{n} {w}" for w, n in counts.items() if n] + [self._rate()]
+            self._bars.update(self._overall, detail=", ".join(filter(None, texts)))
+
+    def _rate(self) -> str:
+        """Runs per minute since the batch began, and where, of a batch that a cluster makes."""
+        minutes = (time.monotonic() - self._begun) / 60
+        return f"{self._tallied / minutes:.1f} runs/min, {self._where}" if self._where and minutes else ""
 
     def _say(self, text: str) -> None:
         if not self._bars:
