@@ -40,6 +40,7 @@ class Bars(Reporter):
         self.follow: Callable[[str], None] = lambda _: None  # told the key of each study that went on
         self.begin: Callable[[str], None] = lambda _: None  # told the id of each run that is being made
         self._console, self._tally = console, Tally()
+        self._where = ""  # of a batch that a cluster makes
         self._warned: set[str] = set()
         self._bars: Any = None
         self._overall: Any = None
@@ -68,6 +69,11 @@ class Bars(Reporter):
         """Say how many runs there are at a time."""
         self._console.note(f"{jobs} run{'s' * (jobs > 1)} at a time is what this machine carries")
 
+    def spread(self, where: str) -> None:
+        """Say which nodes and slots there are, now and beside the bar over all runs."""
+        self._where = where
+        self.told(where)
+
     def started(self, recipe: Recipe) -> None:
         """Show a bar for the run."""
         self.begin(recipe.key)
@@ -94,8 +100,9 @@ class Bars(Reporter):
         (self._tally.end if made else self._tally.find)(run.id)
         self._advance()
         if made and run.recipe.kind != "trial":  # of those, `searched` tells more
-            seconds = run.facts.get("seconds", 0.0)
-            self._say(f"{self._tally.place}{run.id} {describe(run.recipe)}, {seconds:.1f} s")
+            took = f"{run.facts.get('seconds', 0.0):.1f} s"
+            where = f" on {run.facts['node']}" if "node" in run.facts else ""
+            self._say(f"{self._tally.place}{run.id} {describe(run.recipe)}, {took}{where}")
         for warning in run.facts.get("warnings", ()):
             if run.id not in self._warned:
                 self._console.warn(f"{describe(run.recipe)} ({run.id}): {warning}")
@@ -151,7 +158,8 @@ class Bars(Reporter):
         """The bar over all runs, and beside it how many were there already, how many failed."""
         if self._overall is not None:
             done, total = len(self._tally.ended), self._tally.total
-            said = ", ".join(filter(None, (f"{done} of {total}", self._tally.aside)))
+            where = f"{self._tally.rate:.1f} runs/min, {self._where}" if self._where else ""
+            said = ", ".join(filter(None, (f"{done} of {total}", self._tally.aside, where)))
             self._bars.update(self._overall, completed=done, total=total, detail=said)
 
     def _say(self, text: str) -> None:

@@ -61,6 +61,11 @@ class Tally:
         return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
     @property
+    def rate(self) -> float:
+        """Runs that ended, per minute."""
+        return 60 * len(self.ended) / max(self.clock() - self._start, 1e-9)
+
+    @property
     def aside(self) -> str:
         """What else there is to say."""
         counts = {"there already": len(self.there), "failed": len(self.failed)}

@@ -33,6 +33,7 @@ FACTS = {
         Fact("jobs", "how many processes of its command were at work at a time, this one included"),
         Fact("work", "cost in epochs of training, the same on every machine"),
         Fact("device", "what it ran on"),
+        Fact("node", "the node of a cluster that made it"),
         Fact("shared", "whether other runs shared the machine, so that its seconds say little"),
         Fact("classes", "number of classes of its data"),
         Fact("reads", "the parts of the data that the method saw"),

@@ -26,7 +26,7 @@ class IndexRow(TypedDict):
         scores: by name, shares (0..1) and whatever else an attack tells.
         seconds: wall time of the method; `work` in epochs of training; on what `device`, `shared` with other
             runs or not. `elapsed` is the wall time of the whole run, `jobs` the processes at work at a time,
-            `startup` what the first run of a process waited for.
+            `startup` what the first run of a process waited for; `node` of a cluster where it was made.
         reads: the parts of the data that its method saw.
         chosen: the study whose search made it, of what that search had chosen.
         approximate: whether its track did not meet the method's assumptions.
@@ -60,6 +60,7 @@ class IndexRow(TypedDict):
     approximate: NotRequired[bool | None]
     chosen: NotRequired[str | None]
     elapsed: NotRequired[float | None]
+    node: NotRequired[str | None]
     startup: NotRequired[float | None]
     jobs: NotRequired[int | None]
     earlier: NotRequired[str]

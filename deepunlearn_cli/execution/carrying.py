@@ -90,6 +90,9 @@ class Carrier:
         self._held = ExitStack()
 
     def __enter__(self) -> Carrier:
+        for lock in self._store.root.glob(".command-*.lock"):
+            if is_free(lock):  # of a command that was killed
+                lock.unlink(missing_ok=True)
         self._held.enter_context(hold(self.terms.lock))
         return self
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution.carrying import Carrier
+from deepunlearn_cli.execution.own import usable
 from deepunlearn_cli.execution.pool import PoolRunner
-from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner, usable
+from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner
 from deepunlearn_cli.system.actor_pool import ActorPool
 from deepunlearn_cli.system.cluster import Cluster, connected, describe
 
@@ -123,7 +124,7 @@ def on_cluster(
         NotFound: Ray is not installed, or there is no such cluster.
     """
     with connected(cluster), Carrier(store) as carrier:
-        reporter.told(describe(cluster, device))
+        reporter.spread(describe(cluster, device))
         yield ClusterRunner(store, device, reporter, jobs, cluster, carrier)
 
 

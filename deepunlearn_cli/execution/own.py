@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.errors import ExitCode, Failure, NotFound, RunFailed, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.room import is_full
+
+if TYPE_CHECKING:
+    from deepunlearn_cli.store import Run
 
 OWN = (UsageFailure, NotFound, StoreCorrupt)
 
@@ -57,3 +61,15 @@ def told(recipe: Recipe, error: Exception) -> RunFailed:
         failure = RunFailed(f"{run}: unexpected {type(error).__name__}: {error}", hint)
         failure.code = ExitCode.UNEXPECTED
     return failure
+
+
+def usable(run: Run) -> Run:
+    """The run itself.
+
+    Raises:
+        RunFailed: it is on record as failed.
+    """
+    if run.status == "failed":
+        name = f"{run.recipe.name} (run {run.id})"
+        raise RunFailed(f"{name} failed: {run.facts['reason']}", run.facts["hint"])
+    return run

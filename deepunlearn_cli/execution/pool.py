@@ -10,9 +10,9 @@ from typing import Any
 from deepunlearn_cli.core.errors import ExitCode, Failure, NotFound, RunFailed
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import capacity, code
-from deepunlearn_cli.execution.own import own_failure
+from deepunlearn_cli.execution.own import own_failure, usable
 from deepunlearn_cli.execution.queue import Queue
-from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner, Step, usable
+from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner, Step
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.system.processes import ProcessPool
 from deepunlearn_cli.system.protocol import Asked, Event, Link, Lost, Pool, Told

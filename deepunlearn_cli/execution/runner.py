@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from deepunlearn_cli.core.errors import RunFailed, StoreCorrupt
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import code, own
+from deepunlearn_cli.execution.own import usable
 from deepunlearn_cli.store import arriving
 from deepunlearn_cli.store.run import OUTPUTS
 
@@ -29,6 +30,9 @@ class Reporter:
 
     def carrying(self, jobs: int) -> None:
         """So many runs at a time are what the machine was found to carry."""
+
+    def spread(self, where: str) -> None:
+        """Runs are made on a cluster with these nodes and slots."""
 
     def started(self, recipe: Recipe) -> None:
         """A run is about to be made."""
@@ -288,15 +292,3 @@ class Runner:
 def _serves(run: Run, maker: Recipe) -> bool:
     """Whether a run has all that another is made of; U-LiRA takes no more than what travels of its models."""
     return run.whole or (maker.name == "ulira" and OUTPUTS in run.files)
-
-
-def usable(run: Run) -> Run:
-    """The run itself.
-
-    Raises:
-        RunFailed: it is on record as failed.
-    """
-    if run.status == "failed":
-        name = f"{run.recipe.name} (run {run.id})"
-        raise RunFailed(f"{name} failed: {run.facts['reason']}", run.facts["hint"])
-    return run

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from deepunlearn_cli.core.errors import ExitCode, Failure, NotFound, RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import code
+from deepunlearn_cli.execution.own import usable
 from deepunlearn_cli.execution.pool import PoolRunner, work
-from deepunlearn_cli.execution.runner import usable
 from deepunlearn_cli.store import Run
 from deepunlearn_cli.sweep.order import Order, Tell
 from deepunlearn_cli.sweep.study import STOPPED, Study

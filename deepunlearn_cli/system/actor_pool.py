@@ -7,24 +7,24 @@ which each node fetches once; what they made comes back with what they say, and 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from deepunlearn_cli.core import plugins
 from deepunlearn_cli.core.errors import Failure
-from deepunlearn_cli.system import cluster as ray_cluster
-from deepunlearn_cli.system.actors import Actor, Terms
-from deepunlearn_cli.system.cluster import Cluster
+from deepunlearn_cli.system.actors import Actor, Terms, Words
+from deepunlearn_cli.system.cluster import PULSE, Cluster, Pulse
 from deepunlearn_cli.system.processes import GRACE, Setting
 from deepunlearn_cli.system.protocol import Asked, Ended, Event, Lost, RemoteTraceback, Told, Work
 
 BREATH = 1.0  # seconds after which an actor that has nothing urgent to say says what it has
 CALLS = 100  # such calls a second, at most, however many actors there are
-PULSE = 2.0  # seconds between looks at the head
-MISSED = 4  # looks in a row that nobody answers before the cluster is taken for gone
+TAKERS = 8  # runs that are taken in at a time: most of that is waiting for the disk
+SOON = 0.005  # seconds between looks at what is being taken in
 NOTICE, PATIENCE = 15.0, 600.0  # seconds without any slot until that is said, and until it is given up
 CALLED = 4  # calls that an actor answers at a time: `listen`, and what comes in between
 KEPT = 64  # objects that stay at hand for nodes; more are put again when a node lacks them
@@ -50,10 +50,15 @@ class Baggage(Protocol):
 
 @dataclass
 class _Slot:
+    """An actor: the call that it is answering, what it said and nobody was told yet, what is taken in."""
+
     actor: Any
     call: Any = None
     asked: bool = False
-    calls: list[Any] = field(default_factory=list)
+    begun: Any = None
+    said: deque[Words] = field(default_factory=deque)
+    taking: Future[None] | None = None
+    message: Any = None  # what is told once that is taken in
 
 
 class ActorPool:
@@ -75,7 +80,8 @@ class ActorPool:
         self._slots: dict[int, _Slot] = {}
         self._owners: dict[Any, int] = {}  # worker by the call that it is answering
         self._objects: OrderedDict[str, Any] = OrderedDict()
-        self._started, self._pulse = 0, _Pulse()
+        self._takers = ThreadPoolExecutor(TAKERS)
+        self._started, self._pulse = 0, Pulse()
         self._since, self._noticed, self._heard = time.monotonic(), False, False
 
     def __enter__(self) -> ActorPool:
@@ -93,9 +99,7 @@ class ActorPool:
         actor = kind.options(**options, max_concurrency=CALLED, scheduling_strategy="SPREAD").remote()
         self._started += 1
         self._slots[self._started] = slot = _Slot(actor)
-        slot.calls = [
-            actor.begin.remote(work, arguments, plugins.grants(), self._setting, self._baggage.terms)
-        ]
+        slot.begun = actor.begin.remote(work, arguments, plugins.grants(), self._setting, self._baggage.terms)
         self._listen(self._started)
         return self._started
 
@@ -119,7 +123,9 @@ class ActorPool:
             for call in self._answered():
                 worker = self._owners.pop(call, None)
                 if worker is not None:
-                    yield from self._hear(worker, call)
+                    self._hear(worker, call)
+            for worker in list(self._slots):
+                yield from self._passed_on(worker)
             self._look()
 
     def run(self, work: Work, arguments: list[tuple[Any, ...]]) -> Iterator[Event]:
@@ -141,13 +147,18 @@ class ActorPool:
             for worker in list(self._slots):
                 self._drop(worker)
             self._objects.clear()
+            self._takers.shutdown(cancel_futures=True)
 
     def _answered(self) -> list[Any]:
         """Calls that were answered; none after a while."""
         import ray
 
         calls = list(self._owners)
-        ready, _ = ray.wait(calls, num_returns=1, timeout=PULSE)
+        if not calls:
+            time.sleep(SOON)
+            return []
+        taking = any(slot.taking for slot in self._slots.values())
+        ready, _ = ray.wait(calls, num_returns=1, timeout=SOON if taking else PULSE)
         if ready and len(calls) > 1:
             ready, _ = ray.wait(calls, num_returns=len(calls), timeout=0)
         return list(ready)
@@ -157,25 +168,46 @@ class ActorPool:
         slot.call = slot.actor.listen.remote(self._breath)
         self._owners[slot.call] = worker
 
-    def _hear(self, worker: int, call: Any) -> Iterator[Event]:
+    def _hear(self, worker: int, call: Any) -> None:
         import ray
         from ray.exceptions import RayError
 
+        slot = self._slots[worker]
         try:
             said = ray.get(call)
         except RayError as error:
-            self._drop(worker)
-            yield _lost(worker, error)
+            slot.call = None
+            slot.said.append(("lost", _lost(worker, error), None))
             return
         self._heard = True
+        slot.said.extend(said)
         self._listen(worker)
-        for kind, what, cargo in said:
-            if worker not in self._slots:
+
+    def _passed_on(self, worker: int) -> Iterator[Event]:
+        """What a worker said, in order; what came with it is taken in before it is told."""
+        slot = self._slots[worker]
+        if slot.taking:
+            if not slot.taking.done():
                 return
-            if event := self._event(worker, kind, what, cargo):
+            yield self._taken(worker, slot)
+        while slot.said and slot.taking is None and worker in self._slots:
+            kind, what, cargo = slot.said.popleft()
+            if cargo is not None:
+                slot.taking, slot.message = self._takers.submit(self._baggage.receive, cargo), what
+            elif event := self._event(worker, kind, what):
                 yield event
 
-    def _event(self, worker: int, kind: str, what: Any, cargo: Any) -> Event | None:
+    def _taken(self, worker: int, slot: _Slot) -> Event:
+        taking, slot.taking = slot.taking, None
+        assert taking
+        try:
+            taking.result()
+        except Spoilt as spoilt:
+            self._drop(worker)
+            return Lost(worker, str(spoilt))
+        return Told(worker, slot.message)
+
+    def _event(self, worker: int, kind: str, what: Any) -> Event | None:
         if kind == "lacks":
             self._slots[worker].actor.bring.remote({name: self._object(name) for name in what})
             return None
@@ -183,21 +215,14 @@ class ActorPool:
             self._slots[worker].asked = True
             return Asked(worker)
         if kind == "told":
-            return self._told(worker, what, cargo)
+            return Told(worker, what)
         self._drop(worker)
         if kind == "raised":
             error, text = what
             raise error from RemoteTraceback(text)
-        return Ended(worker, what) if kind == "ended" else Lost(worker, what)
-
-    def _told(self, worker: int, message: Any, cargo: Any) -> Event:
-        if cargo is not None:
-            try:
-                self._baggage.receive(cargo)
-            except Spoilt as spoilt:
-                self._drop(worker)
-                return Lost(worker, str(spoilt))
-        return Told(worker, message)
+        if kind == "ended":
+            return Ended(worker, what)
+        return what if isinstance(what, Lost) else Lost(worker, what)
 
     def _object(self, name: str) -> Any:
         """A reference to what is behind a name: put once, for whichever node lacks it."""
@@ -236,37 +261,6 @@ class ActorPool:
             raise Failure(
                 f"Ray gave no slot in {PATIENCE / 60:.0f} minutes; each takes {_words(self._needs)}",
                 "`ray status` shows what is free; --gpu-share and --cpus-per-job say what a slot takes",
-            )
-
-
-class _Pulse:
-    """Whether the head of the cluster answers."""
-
-    def __init__(self) -> None:
-        import ray
-
-        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
-        self._address, self._next, self._missed = (host, int(port)), 0.0, 0
-
-    @property
-    def beats(self) -> bool:
-        """Whether it did when last looked at."""
-        return self._missed == 0
-
-    def feel(self) -> None:
-        """Look again, now and then.
-
-        Raises:
-            Failure: it was silent for too long.
-        """
-        if time.monotonic() < self._next:
-            return
-        self._missed = 0 if ray_cluster.is_there(self._address, PULSE) else self._missed + 1
-        self._next = time.monotonic() + PULSE
-        if self._missed >= MISSED:
-            raise Failure(
-                f"the Ray cluster is gone: nobody answers at {self._address[0]}:{self._address[1]}",
-                "the same command goes on when it is back; --jobs 2 goes on here",
             )
 
 

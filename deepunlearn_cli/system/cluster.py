@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from deepunlearn_cli.system.signals import SIGNALS
 INSTALL = "pip install 'deepunlearn[ray]'"
 START = "`ray start --head` starts one here; --on ray:HOST:PORT names one elsewhere"
 STEP = 0.0001  # of a card: Ray counts no finer
+PULSE = 2.0  # seconds between looks at the head
+MISSED = 4  # looks in a row that nobody answers before the cluster is taken for gone
 ANSWERS = 5.0  # seconds in which a head that is there takes a connection
 
 
@@ -168,3 +171,34 @@ def is_there(address: tuple[str, int] | None, seconds: float) -> bool:
     with suppress(OSError), socket.create_connection(address, seconds):
         return True
     return False
+
+
+class Pulse:
+    """Whether the head of the cluster answers."""
+
+    def __init__(self) -> None:
+        import ray
+
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        self._address, self._next, self._missed = (host, int(port)), 0.0, 0
+
+    @property
+    def beats(self) -> bool:
+        """Whether it did when last looked at."""
+        return self._missed == 0
+
+    def feel(self) -> None:
+        """Look again, now and then.
+
+        Raises:
+            Failure: it was silent for too long.
+        """
+        if time.monotonic() < self._next:
+            return
+        self._missed = 0 if is_there(self._address, PULSE) else self._missed + 1
+        self._next = time.monotonic() + PULSE
+        if self._missed >= MISSED:
+            raise Failure(
+                f"the Ray cluster is gone: nobody answers at {self._address[0]}:{self._address[1]}",
+                "the same command goes on when it is back; --jobs 2 goes on here",
+            )
