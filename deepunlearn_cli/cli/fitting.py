@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from deepunlearn_cli.cli.stacking import GUTTER, Strip, below_it, stacked
 from deepunlearn_cli.cli.wrapping import longest, wrapped
 from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.reporting.table import SHARED
@@ -21,34 +22,9 @@ from deepunlearn_cli.reporting.table import SHARED
 if TYPE_CHECKING:
     from deepunlearn_cli.reporting.table import Table
 
-GUTTER = 2  # columns between two of a table
 ROOMY = 24  # columns that text in several lines gets, if it can
 SHORT_ID = 8  # digits of an id that are shown at least
 MOST_LINES = 6  # of a row, before the table is shown in pieces
-
-
-@dataclass(frozen=True)
-class Strip:
-    """A column as texts; `lead` ones name the row, of which `key` ones came from outside the columns."""
-
-    header: str
-    cells: tuple[str, ...]
-    right: bool = False
-    id: bool = False
-    spare: bool = False
-    lead: bool = False
-    key: bool = False
-    last: bool = False
-
-    @property
-    def body(self) -> int:
-        """The width of the widest line of a cell."""
-        return max((cell_len(part) for cell in self.cells for part in cell.split("\n")), default=0)
-
-    @property
-    def unit(self) -> int:
-        """The width of the longest piece that is not broken."""
-        return max(map(longest, (self.header, *self.cells)))
 
 
 @dataclass(frozen=True)
@@ -78,7 +54,7 @@ def fitted(table: Table, width: int) -> tuple[list[list[str]], list[str]]:
     pieces = _pieces(layout.strips, width)
     if pieces:
         return pieces, _notes(layout, told)
-    return [_records(start.strips, width)], list(told.notes)
+    return [stacked(start.strips, width)], list(told.notes)
 
 
 def _notes(layout: Layout, told: Table) -> list[str]:
@@ -249,12 +225,7 @@ def _spilt(strips: Sequence[Strip], widths: Sequence[int], texts: Sequence[str],
     *others, text = texts
     if longest(text) <= widths[-1]:
         return _line(strips, widths, texts)
-    return [*_line(strips, widths, [*others, ""]), *_below_it(text, width)]
-
-
-def _below_it(text: str, width: int) -> list[str]:
-    indent = GUTTER if longest(text) <= width - GUTTER else 0
-    return [" " * indent + part for part in wrapped(text, width - indent)]
+    return [*_line(strips, widths, [*others, ""]), *below_it(text, width)]
 
 
 def _line(strips: Sequence[Strip], widths: Sequence[int], texts: Sequence[str]) -> list[str]:
@@ -293,28 +264,3 @@ def _pieces(strips: Sequence[Strip], width: int) -> list[list[str]]:
     if any(_height(one, each) > MOST_LINES for one, each in zip(shown, widths, strict=True)):
         return []
     return [_piece(one, each, width) for one, each in zip(shown, widths, strict=True)]
-
-
-def _records(strips: Sequence[Strip], width: int) -> list[str]:
-    """Row by row, a line or more for each header."""
-    label = max(cell_len(_flat(one.header)) for one in strips)
-    lines = []
-    for number in range(len(strips[0].cells)):
-        lines += [""] if number else []
-        for one in strips:
-            lines += _entry(_flat(one.header), one.cells[number], label + GUTTER, width)
-    return ["", "", *lines]
-
-
-def _flat(header: str) -> str:
-    return " ".join(header.split())
-
-
-def _entry(header: str, text: str, indent: int, width: int) -> list[str]:
-    """A value beside its header, or below it where it would have to be broken."""
-    if not text:
-        return []
-    if header and longest(text) > width - indent:
-        return [*wrapped(header, width), *_below_it(text, width)]
-    parts = wrapped(text, width - indent)
-    return [f"{header if not number else '':{indent}}{part}".rstrip() for number, part in enumerate(parts)]

@@ -157,7 +157,7 @@ def _diff(
 
 def _page(source: Source) -> str:
     from deepunlearn_cli.cli.page_verdicts import verdicts
-    from deepunlearn_cli.cli.ulira import stored_rows
+    from deepunlearn_cli.cli.ulira_rows import stored_rows
     from deepunlearn_cli.reporting.pages import report_page
 
     if source.file:

@@ -14,7 +14,6 @@ from deepunlearn_cli.core import plugins
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.core.plugins import blamed
-from deepunlearn_cli.core.registry import Room
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 from deepunlearn_cli.data._binding import ClaimedForget, check_claim, claim_of, locate, name_of, twins
@@ -28,7 +27,6 @@ from deepunlearn_cli.data._family import (
     NOTHING,
     Asked,
     Family,
-    FamilyRow,
     FileFamily,
     Plan,
     hold_out,
@@ -54,6 +52,16 @@ from deepunlearn_cli.data._pictures import INTERPOLATIONS, array_filler, resized
 from deepunlearn_cli.data._purge import Erased, Erasure, erasures, places, purge, raw_planned, unfinished
 from deepunlearn_cli.data._raw import without_raw
 from deepunlearn_cli.data._record import read_record
+from deepunlearn_cli.data._specs import (
+    FAMILIES,
+    PATHS,
+    asks_to_import,
+    is_named,
+    kind_of,
+    list_families,
+    portable,
+    split_spec,
+)
 from deepunlearn_cli.data._splits import Split, split
 from deepunlearn_cli.data._traces import traces
 from deepunlearn_cli.data._travel import is_here, named_in, packed, unpack
@@ -124,9 +132,7 @@ __all__ = [
     "with_canaries",
 ]
 
-FAMILIES = Room(__name__, Family, "dataset", "deepunlearn datasets")  # type: ignore[type-abstract]
 SIZE_LIMIT = 4096  # pixels
-PATHS = ("PATH", "FILE")  # what a family takes that is a place on a disk
 SHOW_GUIDE = "deepunlearn guide your-method"
 
 
@@ -225,66 +231,12 @@ def check_spec(spec: str) -> None:
         raise NotFound(f"dataset {spec}: there is no {family.argument}", "check the path")
 
 
-def portable(spec: str) -> str:
-    """A spec that means the same from any working directory: paths made absolute."""
-    address = FAMILIES.address(spec)
-    if address is None:
-        name, colon, argument = spec.partition(":")
-        return f"{name}:{Path(argument).expanduser().absolute()}" if colon else spec
-    takes = FAMILIES.get(replace(address, rest="").place).takes
-    rest = str(Path(address.rest).expanduser().absolute()) if takes in PATHS else address.rest
-    return f"{address.place}:{rest}" if rest else address.place
-
-
-def kind_of(spec: str) -> tuple[str, type[Family]]:
-    """What a spec names, without what follows the colon, and its family.
-
-    Raises:
-        NotFound, UsageFailure: no such family; a plug-in that cannot be loaded.
-    """
-    name, _, _ = _split(spec)
-    return name, FAMILIES.get(name)
-
-
-def _split(spec: str) -> tuple[str, str, str]:
-    """A spec's family, the colon if there is one, and what follows it."""
-    address = FAMILIES.address(spec)
-    if address is None:
-        return spec.partition(":")
-    rest = f":{address.rest}" if address.rest else ""
-    return spec.removesuffix(rest), rest[:1], address.rest
-
-
-def _is_named(name: str) -> bool:
-    return name.lower() in FAMILIES.names() or FAMILIES.is_plugin(name)
-
-
-def asks_to_import(spec: str) -> bool:
-    """Whether a spec makes Python import code of the user's."""
-    return FAMILIES.is_plugin(_split(spec)[0])
-
-
-def list_families() -> list[FamilyRow]:
-    """The families as plain rows, by name."""
-    return [_row(name, kind) for name, kind in FAMILIES.residents().items()]
-
-
-def _row(name: str, kind: type[Family]) -> FamilyRow:
-    return {
-        "name": f"{name}:{kind.takes}" if kind.takes else name,
-        "summary": kind.summary,
-        "size": kind.size,
-        "classes": kind.classes,
-        "source": kind.source,
-    }
-
-
 def _family(spec: str, home: Path, image_size: int | None, offline: bool, asked: Asked = NOTHING) -> Family:
-    name, colon, argument = _split(spec)
+    name, colon, argument = split_spec(spec)
     if image_size is not None and not 1 <= image_size <= SIZE_LIMIT:
         raise UsageFailure(f"--image-size {image_size} is not from 1 to {SIZE_LIMIT}", "--image-size 32, say")
     _check_path(spec, argument)
-    if spec and not _is_named(name) and Path(spec).expanduser().exists():
+    if spec and not is_named(name) and Path(spec).expanduser().exists():
         table = "csv" if spec.lower().endswith(".csv") else "npz"
         form = table if Path(spec).expanduser().is_file() else "folder"
         raise NotFound(f"unknown dataset {spec!r}", f"--dataset {form}:{spec} takes it from disk")

@@ -19,12 +19,8 @@ if TYPE_CHECKING:
     from deepunlearn_cli.reporting.outputs import Reader
 
 APPROXIMATE = " (approximate)"  # behind the title of a method whose track did not meet its assumptions
-
-# setting (data, model, precision, training) and forget set, or how each seed draws its own
-# behind it those of earlier requests
-PairKey = tuple[str, str]
+PairKey = tuple[str, str]  # setting; forget set (or how each seed draws its own), behind it earlier ones
 Kind = tuple[str, str]  # of a U-MIA: what it is against, and the feature that it looks at
-
 DEFAULT = "default"  # stands for a hyperparameter that recipes leave out at its default
 CLASSES = 10  # assumed where the number is not known: at chance is what is at chance for so many
 PAPERS: Kind = ("test", "loss")  # the attack that ranks
@@ -35,11 +31,10 @@ class Record:
     """One model run with its scores and the attacks on it.
 
     Accuracies and attack results are shares (0..1) or None; `facts` are those that are declared
-    (`core.facts`). `method` is the public name, `config` tells several configurations of it in a pair apart,
-    `start` is the id of the run that it was made from. `umia` and its interval are the paper's
-    attack, the one that ranks; `umias` has the accuracy of every kind of U-MIA, that one too. `reader` gives
-    the outputs of runs to measures that look at them. `file` is the table that the figures come from, if
-    they are not of a run in a store.
+    (`core.facts`). `method` is the public name, `config` tells several configurations of it in a pair apart.
+    `start` is the id of the run that it was made from, `request` its newest forget set. `umia` and its
+    interval are the paper's attack, the one that ranks; `umias` has the accuracy of every kind of U-MIA.
+    `reader` gives the outputs of runs; `file` is the table that the figures come from, if not of a store.
     """
 
     id: str
@@ -67,8 +62,8 @@ class Record:
     facts: Mapping[str, Any] = field(default_factory=dict)
     reader: Reader | None = None
     file: str = ""
-    start: str = ""  # id of the model that it was made from
-    request: str = ""  # what it was asked to forget, without what was forgotten before
+    start: str = ""
+    request: str = ""
 
     @cached_property
     def fault(self) -> str:
@@ -79,9 +74,8 @@ class Record:
             return "no finite scores"
         if self.RA is None or not at_chance(self.RA, self.classes or CLASSES):
             return ""
-        return (
-            f"retain accuracy {self.RA:.1%}, at chance for {self.classes or f'{CLASSES} (assumed)'} classes"
-        )
+        count = self.classes or f"{CLASSES} (assumed)"
+        return f"retain accuracy {self.RA:.1%}, at chance for {count} classes"
 
     @property
     def scored(self) -> bool:
@@ -273,7 +267,7 @@ def _record(
 ) -> Record:
     scores = row["scores"]
     papers = attacks.get(PAPERS)
-    umia = papers["scores"] if papers else _NOTHING
+    umia: Mapping[str, Any] = papers["scores"] if papers else {}
     return Record(
         id=row["id"],
         pair_key=_pair_key(row),
@@ -302,6 +296,3 @@ def _record(
         start=row["target"],
         request=row["forget_label"] or "",
     )
-
-
-_NOTHING: Mapping[str, Any] = {}
