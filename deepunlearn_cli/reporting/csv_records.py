@@ -9,7 +9,8 @@ from typing import Any
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import CONTROLS, DO_NOTHING, RETRAIN
 from deepunlearn_cli.reporting.csv_rows import ACCURACIES, ATTACKS, NEEDED, Line, lines, shares
-from deepunlearn_cli.reporting.records import PAPERS, Record
+from deepunlearn_cli.reporting.quoted import PAPERS
+from deepunlearn_cli.reporting.records import Record
 
 # what the released benchmark's code calls the methods (arXiv 2410.01276)
 BENCHMARK = {

@@ -17,7 +17,8 @@ from deepunlearn_cli.evaluation import divergence, efficacy, metrics
 if TYPE_CHECKING:
     from deepunlearn_cli.core.shared import Outputs
     from deepunlearn_cli.evaluation.intervals import Interval
-    from deepunlearn_cli.reporting.records import Kind, Record
+    from deepunlearn_cli.reporting.quoted import Kind
+    from deepunlearn_cli.reporting.records import Record
 
 Figure = Callable[["Record", "Record"], float]  # of a run and the retrained model of its seed
 Reduced = TypeVar("Reduced")

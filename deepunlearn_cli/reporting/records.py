@@ -14,16 +14,15 @@ from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.specs import across_runs, following
 from deepunlearn_cli.evaluation.metrics import at_chance
+from deepunlearn_cli.reporting.quoted import PAPERS, Kind, quoted_attacks
 
 if TYPE_CHECKING:
     from deepunlearn_cli.reporting.outputs import Reader
 
 APPROXIMATE = " (approximate)"  # behind the title of a method whose track did not meet its assumptions
 PairKey = tuple[str, str]  # setting; forget set (or how each seed draws its own), behind it earlier ones
-Kind = tuple[str, str]  # of a U-MIA: what it is against, and the feature that it looks at
 DEFAULT = "default"  # stands for a hyperparameter that recipes leave out at its default
 CLASSES = 10  # assumed where the number is not known: at chance is what is at chance for so many
-PAPERS: Kind = ("test", "loss")  # the attack that ranks
 
 
 @dataclass  # not frozen: a table is made of up to 100,000, and frozen ones take four times as long to make
@@ -113,7 +112,7 @@ def records(
     current = _newest_attempts(rows)
     runs = [row for row in current if is_model(row)]
     newest = {row["id"]: row["forget"] for row in runs if row.get("forgotten")}
-    attacks = _attacks((row for row in current if row["kind"] == "attack"), newest)
+    attacks = quoted_attacks((row for row in current if row["kind"] == "attack"), newest)
     drawn = _drawn(runs)
     runs = [_named(row, drawn[key]) if (key := _pair_key(row)) in drawn else row for row in runs]
     configs = _configs(runs)
@@ -176,29 +175,6 @@ def _across(row: IndexRow) -> str | None:
     named = [across_runs(label, row["seed"]) for label in labels]
     newest, *earlier = [name or label for name, label in zip(named, labels, strict=True)]
     return following(newest, earlier) if any(named) else None
-
-
-def _attacks(rows: Iterable[IndexRow], newest: Mapping[str, str | None]) -> dict[str, dict[Kind, IndexRow]]:
-    """The U-MIA run to quote of each kind, by model run: k-fold before shuffle, then the newest.
-
-    `newest` has the forget set of models that carried out several requests: attacks on others are not quoted.
-    """
-    quoted: dict[str, dict[Kind, IndexRow]] = defaultdict(dict)
-    for row in rows:
-        asked = newest.get(row["target"], row["forget"])
-        if row["name"] == "umia" and row["status"] == "done" and row["forget"] == asked:
-            of_run, kind = quoted[row["target"]], _kind(row["params"])
-            of_run[kind] = max(of_run[kind], row, key=_preference) if kind in of_run else row
-    return quoted
-
-
-def _kind(params: Mapping[str, Any]) -> Kind:
-    """Figures of another feature, or against other samples, are another measure."""
-    return params.get("against", PAPERS[0]), params.get("feature", PAPERS[1])
-
-
-def _preference(row: IndexRow) -> tuple[bool, float, str]:
-    return row["params"].get("cv") == "kfold", row["created"] or 0.0, row["id"]
 
 
 def _configs(runs: Sequence[IndexRow]) -> dict[str, str]:

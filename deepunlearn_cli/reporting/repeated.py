@@ -10,13 +10,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from deepunlearn_cli.core.recipe import CONTROLS, RETRAIN
+from deepunlearn_cli.core.recipe import CONTROLS, DO_NOTHING, RETRAIN
 from deepunlearn_cli.evaluation.intervals import CONFIDENCE, mean, quantile
 from deepunlearn_cli.reporting.spreads import Spread, spread
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Fields, Row, Table
 
 COLUMNS = 6  # numbers of requests that a table shows
 IN_A_ROW = "in a row"
+EXPOSURE = "umia_all"  # the measure that says whether anything was forgotten
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,36 @@ def _due_table(setup: str, lines: Lines, titles: Mapping[str, str], limits: Mapp
         Column("retrain after", lambda row: str(row["after"] or "never here"), right=True),
         Column("because", lambda row: str(row["because"])),
     ]
-    return Table("deepunlearn.repeated-due/1", f"Where the curve says: retrain now ({setup})", columns, rows)
+    heading = f"Where the curve says: retrain now ({setup})"
+    notes = [*_blind(lines, anew, limits), *_lacking(lines, titles)]
+    return Table("deepunlearn.repeated-due/1", heading, columns, rows, notes)
+
+
+def _blind(lines: Lines, anew: Mapping[int, Sequence[Row]], limits: Mapping[str, float]) -> list[str]:
+    """Whether the attack sees at all that nothing was forgotten: if not, it clears nobody."""
+    nothing = next((by_count for (method, _), by_count in lines.items() if method == DO_NOTHING), {})
+    seen = due(nothing, anew, {name: limit for name, limit in limits.items() if name == EXPOSURE})
+    if not nothing or seen:
+        return []
+    return [
+        "U-MIA does not show here that doing nothing differs from training anew by more than its limit: that "
+        "it never says so of a method proves no forgetting"
+    ]
+
+
+def _lacking(lines: Lines, titles: Mapping[str, str]) -> list[str]:
+    """Lines that have fewer seeds than others: a failed request ends its row."""
+    every = len({row["seed"] for by_count in lines.values() for ours in by_count.values() for row in ours})
+    last = max(count for by_count in lines.values() for count in by_count)
+    notes = []
+    for (method, way), by_count in lines.items():
+        sizes = {count: len(ours) for count, ours in by_count.items() if len(ours) < every}
+        ended = [] if last in by_count else [f"none after {max(by_count)} requests"]
+        few = [f"{size} after {count}" for count, size in sizes.items()]
+        if said := [*few, *ended]:
+            name = titles.get(method, method)
+            notes.append(f"{name} {way}: of {every} seeds {', '.join(said)}; the others gave no usable model")
+    return notes
 
 
 def _due_row(

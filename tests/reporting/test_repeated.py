@@ -97,3 +97,19 @@ def test_tables_have_a_row_per_method_and_way_and_name_the_requests():
 def test_many_requests_are_shown_by_some():
     rows = [row(DO_NOTHING, "in a row", n, 0) for n in range(1, 11)]
     assert repeated_tables(rows, {}, LIMITS)[1].headers()[2:] == ["1", "3", "5", "6", "8", "10"]
+
+
+def test_an_attack_that_does_not_see_doing_nothing_clears_nobody():
+    blind = [row(DO_NOTHING, "in a row", n, s) for n in (1, 2, 3) for s in SEEDS]
+    seeing = [one | {"umia_all": 0.7 + 0.001 * one["seed"]} for one in blind]
+    told = [repeated_tables(study() + rows, TITLES, LIMITS)[0].notes for rows in (blind, seeing)]
+    assert [any("proves no forgetting" in note for note in notes) for notes in told] == [True, False]
+
+
+def test_seeds_that_failed_are_counted():
+    rows = [one for one in study() if (one["method"], one["seed"]) != ("ft", 3)]
+    rows = [one for one in rows if one["method"] != "ft" or one["requests"] < 3]
+    (note,) = repeated_tables(rows, TITLES, LIMITS)[0].notes
+    assert note == (
+        "FT in a row: of 5 seeds 4 after 1, 4 after 2, none after 2 requests; the others gave no usable model"
+    )
