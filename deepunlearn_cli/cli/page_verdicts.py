@@ -10,7 +10,7 @@ from deepunlearn_cli.cli.verdict import answer_row
 from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
 from deepunlearn_cli.reporting.pairs import identity, pairs
-from deepunlearn_cli.reporting.records import PAPERS
+from deepunlearn_cli.reporting.quoted import PAPERS
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.source import Source

@@ -35,4 +35,4 @@ def _kind(params: Mapping[str, Any]) -> Kind:
 
 
 def _preference(row: IndexRow) -> tuple[bool, float, str]:
-    return row["params"].get("cv") == "kfold", row["created"], row["id"]
+    return row["params"].get("cv") == "kfold", row["created"] or 0.0, row["id"]
