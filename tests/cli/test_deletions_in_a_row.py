@@ -234,6 +234,8 @@ def test_a_track_is_taken_back_once(place):
     for method in ("amnesiac", "singlegradient"):
         place.refused("unlearn", "--method", method, one, "--forget", SECOND, code=2, says=says)
     (two,) = place.ok(*UNLEARN, one, "--forget", SECOND).lines
+    judged = [row for row in place.ok("attack", "umia", two, "--json").json if row["verdict"]]
+    assert [row["do_nothing"] is None for row in judged] == [False] * 3
     earlier = ("--earlier", place.ids["original"], "--approximate")
     (three,) = place.ok("unlearn", "--method", "singlegradient", two, "--forget", "class:5", *earlier).lines
     assert (
