@@ -206,7 +206,7 @@ def _examples(name: str) -> list[str]:
         f"{attack} 3f9c",
         f"{attack} --ckpt clean.pt --tolerance 0.05    # exit 4 on FAIL",
         f"{attack} --ckpt clean.pt --gate --format junit --out umia.xml",
-        f"{attack} v3.pt    # of three requests in a row: each, and all together",
+        f"{attack} v3.pt    # of requests in a row: each, and all",
         f"{attack} 3f9c --by class --top 10 --samples exposed.csv",
         f"{attack} 3f9c --against class    # of a removed class",
         f"{attack} --scores forget.npz --against test.npz --fail-above 0.55",

@@ -51,7 +51,7 @@ def _plans(incomplete: str) -> list[str]:
     "deepunlearn bench forget-sizes      # 1 to 50 % of the pictures forgotten",
     "deepunlearn bench class-removal     # whole classes forgotten",
     "deepunlearn bench unrolling --jobs 2 --figure unrolling.svg",
-    "deepunlearn bench repeated-deletion --figure repeated.svg    # 10 requests, one by one or at once",
+    "deepunlearn bench repeated-deletion --figure repeated.svg    # ten requests",
     "deepunlearn bench mine.toml --store /data/deepunlearn",
 )
 def bench(

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     "deepunlearn report",
     "deepunlearn report 3f9c",
     "deepunlearn report 3f9c --control retrained.pth",
-    "deepunlearn report 3f9c --format html --out request.html    # one deletion, to file",
+    "deepunlearn report 3f9c --format html --out request.html    # to file",
     "deepunlearn report --table scores --dataset cifar10",
     "deepunlearn report --table sizes      # after `bench forget-sizes`",
     "deepunlearn report --table classes    # after `bench class-removal`",

@@ -62,6 +62,8 @@ def shown(
 
 def said(dataset: Dataset, parts: dict[str, NDArray[np.int64]]) -> list[str]:
     """What a person must know of a model that was shown less than its parts hold."""
+    if not len(dataset.purged):
+        return []
     counts = {name: int(among(index, dataset).sum()) for name, index in parts.items()}
     gone = [f"{count} of {len(parts[name])} {name} pictures" for name, count in counts.items() if count]
     return [f"{', '.join(gone)} were purged: nothing is said of them"] if gone else []

@@ -112,7 +112,7 @@ def test_all_and_one_of_yours(home):
         "--dry-run",
         "--json",
     )
-    names = [row["name"] for row in at.ok(*words).json if row["kind"] == "unlearn"]
+    names = [row["name"] for row in at.ok(*words).json if row.get("kind") == "unlearn"]
     assert {"msg", "ft"} < set(names)
     assert sum(name.startswith("Mine@") for name in names) == 1
     assert len(names) == len(set(names))

@@ -229,7 +229,7 @@ def test_what_was_sealed_while_nobody_looked_is_told(tmp_path, plan, monkeypatch
 
 
 def test_a_file_stays_readable_when_a_signal_comes_before_its_line(tmp_path, made, monkeypatch):
-    from deepunlearn_cli.cli.record import _taken
+    from deepunlearn_cli.cli.record import taken
     from deepunlearn_cli.store import Store
     from deepunlearn_cli.store.figures import Figures, FiguresFile
 
@@ -239,8 +239,8 @@ def test_a_file_stays_readable_when_a_signal_comes_before_its_line(tmp_path, mad
     with monkeypatch.context() as patched:
         patched.setattr(file, "_append_text", _interrupted)
         with pytest.raises(KeyboardInterrupt):
-            file.tell(run, _taken)
-    file.tell(run, _taken)
+            file.tell(run, taken)
+    file.tell(run, taken)
     assert set(Figures.of([file.path]).runs) == {run.id}
 
 

@@ -253,7 +253,7 @@ def test_a_run_made_with_a_preset_says_so_under_the_same_key(place):
     (made,) = place.ok(*SWEEP, "--ckpt", original, "--out", place.home / "ft.toml").lines
     kept = tomllib.loads((place.home / "ft.toml").read_text())
     name = f"{kept['provenance']['study']} of {kept['provenance']['created']} (confirmed "
-    shown = {name: value for _, name, value in (line.split("\t") for line in place.ok("show", made).lines)}
+    shown = {name: value for *_, name, value in (line.split("\t") for line in place.ok("show", made).lines)}
     assert shown["preset"].startswith(name)
     by_hand = [word for k, v in kept["params"].items() for word in ("-p", f"{k}={v}")]
     assert place.ok(*ft, *by_hand).lines == [made], "the same key"
