@@ -140,9 +140,7 @@ def ulira(
     if file:
         ulira_from.check_alone(setting, running, sitting)
         with ulira_from.opened(file, session, setting, asked, hyper) as (there, draws):
-            return showing.shown(
-                _analysed(there, attack, rule, draws, figure), ids=False
-            )  # of runs elsewhere
+            return showing.shown(_analysed(there, attack, rule, draws, figure), ids=False)
     read = setting.read(session)
     chosen = read_precision(precision, running.device)
     with (
