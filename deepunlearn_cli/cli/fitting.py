@@ -9,12 +9,15 @@ first columns, or in the end one row after the other as lines of `header value`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+<<<<<<< HEAD
 from deepunlearn_cli.cli.stacking import GUTTER, Strip, below_it, stacked
+=======
+from deepunlearn_cli.cli.narrowing import Layout, Strip, lettered, shared, short, spared
+>>>>>>> Q1
 from deepunlearn_cli.cli.wrapping import longest, wrapped
 from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.reporting.table import SHARED
@@ -23,10 +26,10 @@ if TYPE_CHECKING:
     from deepunlearn_cli.reporting.table import Table
 
 ROOMY = 24  # columns that text in several lines gets, if it can
-SHORT_ID = 8  # digits of an id that are shown at least
 MOST_LINES = 6  # of a row, before the table is shown in pieces
 
 
+<<<<<<< HEAD
 @dataclass(frozen=True)
 class Layout:
     """Columns and what is told below them in the place of others."""
@@ -35,6 +38,8 @@ class Layout:
     legends: tuple[str, ...] = ()
 
 
+=======
+>>>>>>> Q1
 Floor = Callable[[Strip], int]  # how narrow a column may be
 
 
@@ -50,7 +55,7 @@ def fitted(table: Table, width: int) -> tuple[list[list[str]], list[str]]:
         widths = _widths(layout.strips, width, floor)
         if widths and (floor not in (_tight, _spilling) or _height(layout.strips, widths) <= MOST_LINES):
             return [_piece(layout.strips, widths, width)], _notes(layout, told)
-    layout = _lettered(_shared(_short(start)))
+    layout = lettered(shared(short(start)))
     pieces = _pieces(layout.strips, width)
     if pieces:
         return pieces, _notes(layout, told)
@@ -87,13 +92,13 @@ def _candidates(layout: Layout) -> Iterator[tuple[Layout, Floor]]:
     """Narrower and narrower."""
     yield layout, _full
     yield layout, _below
-    for step in (_short, _same, _shared, _lettered):
+    for step in (short, _same, shared, lettered):
         layout = step(layout)
         yield layout, _roomy
-    for fewer in _spared(layout):
+    for fewer in spared(layout):
         yield fewer, _roomy
     yield layout, _tight
-    for fewer in _spared(layout):
+    for fewer in spared(layout):
         yield fewer, _tight
     yield layout, _spilling
 
@@ -124,65 +129,6 @@ def _spilling(strip: Strip) -> int:
 
 def _same(layout: Layout) -> Layout:
     return layout
-
-
-def _short(layout: Layout) -> Layout:
-    """Ids by as many digits as tell those of the table apart."""
-    ids = {word for strip in layout.strips if strip.id for cell in strip.cells for word in cell.split()}
-    most = max(map(len, ids), default=0)
-    enough = next((n for n in range(SHORT_ID, most) if len({one[:n] for one in ids}) == len(ids)), most)
-    return replace(
-        layout,
-        strips=tuple(
-            replace(one, cells=tuple(" ".join(word[:enough] for word in cell.split()) for cell in one.cells))
-            if one.id
-            else one
-            for one in layout.strips
-        ),
-    )
-
-
-def _shared(layout: Layout) -> Layout:
-    """Columns of text in which every row has the same, told once."""
-    shared = [
-        one
-        for one in layout.strips
-        if not (one.lead or one.right)
-        and len(one.cells) > len(set(one.cells)) == 1
-        and "\n" not in one.cells[0]
-    ]
-    said = ", ".join(f"{one.header} {one.cells[0]}".strip() for one in shared if one.cells[0])
-    kept = tuple(one for one in layout.strips if one not in shared)
-    return Layout(kept, (*layout.legends, f"{SHARED}{said}")) if said else Layout(kept, layout.legends)
-
-
-def _lettered(layout: Layout) -> Layout:
-    """Keys as letters before the first column, which a legend explains."""
-    keys = [one for one in layout.strips if one.key]
-    if not keys:
-        return layout
-    whole = [" ".join(filter(None, texts)) for texts in zip(*(one.cells for one in keys), strict=True)]
-    letters = {text: _letter(place) for place, text in enumerate(dict.fromkeys(whole))}
-    first, *others = (one for one in layout.strips if not one.key)
-    cells = (f"{letters[text]} {cell}" for text, cell in zip(whole, first.cells, strict=True))
-    strip = replace(first, cells=tuple(cells), id=False)
-    said = (f"{letter}: {text}" for text, letter in letters.items())
-    return Layout((strip, *others), (*layout.legends, *said))
-
-
-def _letter(place: int) -> str:
-    return chr(ord("A") + place) if place < 26 else str(place + 1)
-
-
-def _spared(layout: Layout) -> Iterator[Layout]:
-    """Without one after the other of what can be spared, the last first."""
-    strips, gone = layout.strips, list[str]()
-    for one in reversed(layout.strips):
-        if one.spare:
-            strips = tuple(kept for kept in strips if kept is not one)
-            gone.insert(0, one.header.replace("\n", " "))
-            more = f"not shown here: {', '.join(gone)}; a wider terminal or --json has more"
-            yield Layout(strips, (*layout.legends, more))
 
 
 def _widths(strips: Sequence[Strip], width: int, floor: Floor) -> list[int] | None:

@@ -192,7 +192,7 @@ def _bars() -> Any:
     return Progress(
         SpinnerColumn(table_column=whole()),
         Words("{task.description}", markup=False, table_column=Column()),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=10),
         TaskProgressColumn(table_column=whole()),
         Words("{task.fields[detail]}", markup=False, table_column=Column()),
         TimeElapsedColumn(table_column=whole()),

@@ -36,14 +36,14 @@ class Showing(Bundle):
         """
         chosen_format(self.format, self.out)
 
-    def shown(self, result: Result) -> Result:
-        """The result with its tables as asked for.
+    def shown(self, result: Result, *, ids: bool = True) -> Result:
+        """The result with its tables as asked for; without `ids` a pipe gets the tables.
 
         Raises:
             UsageFailure: no such format, or the file cannot be written.
         """
         if chosen_format(self.format, self.out) is None:
-            return result
+            return result if ids else replace(result, ids=None)
         made = printed(result.tables, self.format, self.out)
         return replace(made, code=result.code, notes=[*result.notes, *made.notes])
 

@@ -131,13 +131,11 @@ def ulira(
     params_for(asked, settings_asked if asked else {})
     attack = ULiRA.build(params)
     hyper = attack.params()
-    showing.check()
-    _check_figure(figure)
+    _check_shown(showing, figure)
     if file:
         ulira_from.check_alone(setting, running, sitting)
         with ulira_from.opened(file, session, setting, asked, hyper) as (there, draws):
-            said = _analysed(there, attack, rule, draws, figure)
-            return showing.shown(replace(said, ids=None))  # of runs elsewhere
+            return showing.shown(_analysed(there, attack, rule, draws, figure), ids=False)
     read = setting.read(session)
     chosen = read_precision(precision, running.device)
     with (
@@ -178,8 +176,10 @@ def _recorded(
     return replace(result, notes=[*result.notes, *told])
 
 
-def _check_figure(figure: Path | None) -> None:
+def _check_shown(showing: Showing, figure: Path | None) -> None:
     from deepunlearn_cli.reporting import figures
+
+    showing.check()
 
     if figure:
         figures.check(figure)
