@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-<<<<<<< HEAD
-from deepunlearn_cli.cli.stacking import GUTTER, Strip, below_it, stacked
-=======
 from deepunlearn_cli.cli.narrowing import Layout, Strip, lettered, shared, short, spared
->>>>>>> Q1
 from deepunlearn_cli.cli.wrapping import longest, wrapped
 from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.reporting.table import SHARED
@@ -25,21 +21,11 @@ from deepunlearn_cli.reporting.table import SHARED
 if TYPE_CHECKING:
     from deepunlearn_cli.reporting.table import Table
 
+GUTTER = 2  # columns between two of a table
 ROOMY = 24  # columns that text in several lines gets, if it can
 MOST_LINES = 6  # of a row, before the table is shown in pieces
 
 
-<<<<<<< HEAD
-@dataclass(frozen=True)
-class Layout:
-    """Columns and what is told below them in the place of others."""
-
-    strips: tuple[Strip, ...]
-    legends: tuple[str, ...] = ()
-
-
-=======
->>>>>>> Q1
 Floor = Callable[[Strip], int]  # how narrow a column may be
 
 
@@ -59,7 +45,7 @@ def fitted(table: Table, width: int) -> tuple[list[list[str]], list[str]]:
     pieces = _pieces(layout.strips, width)
     if pieces:
         return pieces, _notes(layout, told)
-    return [stacked(start.strips, width)], list(told.notes)
+    return [_records(start.strips, width)], list(told.notes)
 
 
 def _notes(layout: Layout, told: Table) -> list[str]:
@@ -171,7 +157,12 @@ def _spilt(strips: Sequence[Strip], widths: Sequence[int], texts: Sequence[str],
     *others, text = texts
     if longest(text) <= widths[-1]:
         return _line(strips, widths, texts)
-    return [*_line(strips, widths, [*others, ""]), *below_it(text, width)]
+    return [*_line(strips, widths, [*others, ""]), *_below_it(text, width)]
+
+
+def _below_it(text: str, width: int) -> list[str]:
+    indent = GUTTER if longest(text) <= width - GUTTER else 0
+    return [" " * indent + part for part in wrapped(text, width - indent)]
 
 
 def _line(strips: Sequence[Strip], widths: Sequence[int], texts: Sequence[str]) -> list[str]:
@@ -210,3 +201,28 @@ def _pieces(strips: Sequence[Strip], width: int) -> list[list[str]]:
     if any(_height(one, each) > MOST_LINES for one, each in zip(shown, widths, strict=True)):
         return []
     return [_piece(one, each, width) for one, each in zip(shown, widths, strict=True)]
+
+
+def _records(strips: Sequence[Strip], width: int) -> list[str]:
+    """Row by row, a line or more for each header."""
+    label = max(cell_len(_flat(one.header)) for one in strips)
+    lines = []
+    for number in range(len(strips[0].cells)):
+        lines += [""] if number else []
+        for one in strips:
+            lines += _entry(_flat(one.header), one.cells[number], label + GUTTER, width)
+    return ["", "", *lines]
+
+
+def _flat(header: str) -> str:
+    return " ".join(header.split())
+
+
+def _entry(header: str, text: str, indent: int, width: int) -> list[str]:
+    """A value beside its header, or below it where it would have to be broken."""
+    if not text:
+        return []
+    if header and longest(text) > width - indent:
+        return [*wrapped(header, width), *_below_it(text, width)]
+    parts = wrapped(text, width - indent)
+    return [f"{header if not number else '':{indent}}{part}".rstrip() for number, part in enumerate(parts)]
