@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli import places
 from deepunlearn_cli.cli.foreign import Foreign, Preparing
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import read_jobs, read_refs, set_values
@@ -150,9 +151,9 @@ class Running(Bundle):
 
     device: o.Device = "auto"
     jobs: o.Jobs = None
-    on: o.On = None
-    gpu_share: o.GpuShare = None
-    cpus_per_job: o.CpusPerJob = 1
+    on: places.On = None
+    gpu_share: places.GpuShare = None
+    cpus_per_job: places.CpusPerJob = 1
     dry_run: o.DryRun = False
 
     def runner(self, session: Session, *, create: bool = True) -> AbstractContextManager[Runner]:
