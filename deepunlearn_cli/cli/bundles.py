@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from deepunlearn_cli.cli import cluster_options as c
 from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli import places
 from deepunlearn_cli.cli.foreign import Foreign, Preparing
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import read_jobs, read_refs, set_values
@@ -151,9 +151,9 @@ class Running(Bundle):
 
     device: o.Device = "auto"
     jobs: o.Jobs = None
-    on: c.On = None
-    gpu_share: c.GpuShare = None
-    cpus_per_job: c.CpusPerJob = 1
+    on: places.On = None
+    gpu_share: places.GpuShare = None
+    cpus_per_job: places.CpusPerJob = 1
     dry_run: o.DryRun = False
 
     def runner(self, session: Session, *, create: bool = True) -> AbstractContextManager[Runner]:

@@ -18,7 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from deepunlearn_cli.execution.carrying import Carrier, files_of
 from deepunlearn_cli.execution.pool import PoolRunner, _Batch
 from deepunlearn_cli.execution.runner import Step
 from deepunlearn_cli.store import Store
+from deepunlearn_cli.system.actor_pool import TAKERS
 from deepunlearn_cli.system.protocol import Asked, Ended, Event, Told
 
 SLOTS = 64
@@ -80,17 +83,22 @@ class Idle:
     def run(self, work: Any, arguments: list[tuple[Any, ...]]) -> Iterator[Event]:
         for worker in range(len(arguments)):
             yield Asked(worker)
-        left = len(arguments)
-        while left:
-            worker, key = self.given.pop(0)
-            if not key:
-                left -= 1
-                yield Ended(worker, None)
-                continue
-            yield Told(worker, ("started",))
-            self.carrier.receive((key, self.cargo[key]))
-            yield Told(worker, ("ended", True))
-            yield Asked(worker)
+        left, taking = len(arguments), deque[tuple[int, Future[None]]]()
+        with ThreadPoolExecutor(TAKERS) as takers:  # as the pool of actors takes runs in
+            while left:
+                while self.given:
+                    worker, key = self.given.pop(0)
+                    if key:
+                        yield Told(worker, ("started",))
+                        taking.append((worker, takers.submit(self.carrier.receive, (key, self.cargo[key]))))
+                    else:
+                        left -= 1
+                        yield Ended(worker, None)
+                if taking:
+                    worker, taken = taking.popleft()
+                    taken.result()
+                    yield Told(worker, ("ended", True))
+                    yield Asked(worker)
 
 
 def sealed(every: list[Recipe], folder: Path, size: int = 0) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Options that say on which machines runs are made."""
+"""Options that say where runs are made, and what each is given there."""
 
 from __future__ import annotations
 
