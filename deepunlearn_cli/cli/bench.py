@@ -48,7 +48,7 @@ def _plans(incomplete: str) -> list[str]:
     "deepunlearn bench paper --dry-run",
     "deepunlearn bench cifar10-short --dry-run --throughput 300000",
     "deepunlearn bench quick --jobs 2    # sooner, but without clean seconds",
-    "deepunlearn bench forget-sizes      # 1 to 50 % of the pictures forgotten",
+    "deepunlearn bench forget-sizes      # 3 to 50 % of the pictures forgotten",
     "deepunlearn bench class-removal     # whole classes forgotten",
     "deepunlearn bench unrolling --jobs 2 --figure unrolling.svg",
     "deepunlearn bench repeated-deletion --figure repeated.svg    # ten requests",

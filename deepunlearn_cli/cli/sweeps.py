@@ -62,7 +62,7 @@ def list_studies(
         for row in _catalogue(session, database).listed()
         if all(value in (None, cast("Row", row)[name]) for name, value in wanted.items())
     ]
-    notes = [f"{len(rows)} studies"]
+    notes = [f"{len(rows)} {'study' if len(rows) == 1 else 'studies'}"]
     return Result(tables=[studies_table(rows)], ids=[row["study"] for row in rows], notes=notes)
 
 
