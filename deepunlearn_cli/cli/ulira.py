@@ -129,8 +129,7 @@ def ulira(
     recipes.TRAINER.build(training_asked)
     preset.check()
     params_for(asked, settings_asked if asked else {})
-    attack = ULiRA.build(params)
-    hyper = attack.params()
+    hyper = (attack := ULiRA.build(params)).params()
     _check_shown(showing, figure)
     if file:
         ulira_from.check_alone(setting, running, sitting)
@@ -160,8 +159,8 @@ def ulira(
         record.wanted, draws = shadows.wanted(analyses), (plan.share, plan.forget_sets)
         found, whole = shadows.within(sitting.seconds, runner, analyses)
         if not whole:
-            said = _analysed(found, attack, rule, draws, None) if found else Result()
-            return sitting.cut_off(record, said.tables)
+            said = _analysed(found, attack, rule, draws, None).tables if found else []
+            return sitting.cut_off(record, said)
         result = _analysed(found, attack, rule, draws, figure)
         return showing.shown(_recorded(result, read, setting, runner, rule))
 

@@ -28,7 +28,7 @@ def check_tables(plan: Plan) -> None:
     Raises:
         UsageFailure: naming the table, and what it takes.
     """
-    shares = {share for spec in plan.forget_specs if (share := random_share(_unseeded(spec))) is not None}
+    shares = {_share(spec) for spec in plan.forget_specs if spec.startswith("random:")}
     if SIZES in plan.tables and len(shares) < LEAST:
         raise UsageFailure(
             f'table "{SIZES}" compares fractions to forget, and forget = {plan.forget!r} has {len(shares)}',
@@ -40,6 +40,17 @@ def check_tables(plan: Plan) -> None:
             'forget = ["class:3"], or leave the table out',
         )
     _check_validation(plan)
+
+
+def _share(spec: str) -> float:
+    """The fraction of a forget set that is drawn.
+
+    Raises:
+        UsageFailure: it is none.
+    """
+    if (share := random_share(_unseeded(spec))) is None:
+        raise UsageFailure(f"forget = {spec!r} is not a fraction between 0 and 1", 'forget = "random:0.1"')
+    return share
 
 
 def _check_validation(plan: Plan) -> None:

@@ -92,6 +92,7 @@ def test_a_model_whose_outputs_cannot_be_read_stops_no_other_audit(store):
         path.write_bytes(sound)
 
 
+@pytest.mark.slow
 def test_a_study_that_cannot_be_opened_stops_no_other_search(tmp_path):
     place = bench(tmp_path)
     words = ("sweep", "--method", "ft,ga", "--trials", "1", "--ckpt", place.ids["original"])

@@ -45,6 +45,7 @@ def test_canaries_are_found_in_the_original_and_not_in_the_retrained_model(store
     assert alone["needed"] > alone["n"] == 62
 
 
+@pytest.mark.slow
 def test_canaries_are_kept_through_unlearning(store):
     place, ids = store
     (ga,) = ok("unlearn", "--method", "ga", "--ckpt", ids["planted"], "-p", "lr=1e-5", *place).lines

@@ -143,6 +143,7 @@ LEFT = (
 
 
 @pytest.mark.parametrize("name", LEFT)
+@pytest.mark.slow
 def test_whatever_a_killed_process_leaves_is_known(tmp_path, name):
     store = Store.open(tmp_path / "store", create=True)
     path = store.root / name

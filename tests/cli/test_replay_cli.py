@@ -51,6 +51,7 @@ def test_what_is_not_what_its_recipe_makes_ends_in_7(at: Bench) -> None:
     assert "same recipe gives the same bits" in said.err
 
 
+@pytest.mark.slow
 def test_deep_lists_the_inputs(at: Bench) -> None:
     said = at.ok("replay", at.ids["umia"], "--deep", "--json")
     assert [one["name"] for one in said.json] == ["original", "ft", "umia"]
@@ -73,6 +74,7 @@ def test_a_plan_makes_nothing(at: Bench) -> None:
     assert not list(at.store.glob(".replay-*"))
 
 
+@pytest.mark.slow
 def test_weights_from_elsewhere_stop_no_other_run(at: Bench) -> None:
     """A bare copy of the weights knows nothing of its making."""
     import torch
@@ -154,6 +156,7 @@ def test_a_plan_of_unlearning_says_what_to_expect(at: Bench) -> None:
     assert "–" in said.out
 
 
+@pytest.mark.slow
 def test_with_a_past_there_is_an_interval(at: Bench) -> None:
     specs = ("random:0.1:1", "random:0.12:2", "random:0.1:3")
     for spec in specs:

@@ -70,6 +70,7 @@ def test_from_search_to_preset_to_unlearning(place):
     assert place.clean()
 
 
+@pytest.mark.slow
 def test_tables_take_what_somebody_asked_for_and_not_what_searches_chose(place):
     original = place.ids["original"]
     chosen = set()
@@ -263,6 +264,7 @@ def test_a_run_made_with_a_preset_says_so_under_the_same_key(place):
     assert told.endswith(", by hand lr=0.09")
 
 
+@pytest.mark.slow
 def test_trials_step_as_was_asked_and_so_does_what_is_made_of_them(place):
     (made,) = place.ok(*SWEEP, "--ckpt", place.ids["original"], "--no-augment").lines
     trials = place.ok("runs", "--kind", "trial").lines

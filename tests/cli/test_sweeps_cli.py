@@ -72,6 +72,7 @@ def test_a_terminal_sees_tables(place):
         assert all(text in out for text in says), out
 
 
+@pytest.mark.slow
 def test_a_search_with_an_early_end_and_cost_is_a_study_of_its_own(place):
     words = ("sweep", "--method", "ft", "--ckpt", place.ids["original"], "--trials", "2", "--confirm", "0")
     place.ok(*words, "--sampler", "random")

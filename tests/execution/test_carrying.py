@@ -17,7 +17,7 @@ from deepunlearn_cli.execution import carrying, recipes
 from deepunlearn_cli.execution.carrying import Carrier, NodePorter, files_of, joined
 from deepunlearn_cli.execution.forgetting import forget_for
 from deepunlearn_cli.execution.runner import Runner
-from deepunlearn_cli.store import Run, Store
+from deepunlearn_cli.store import Run, Store, manifest
 from deepunlearn_cli.system.actor_pool import Spoilt
 from deepunlearn_cli.system.locks import hold
 
@@ -177,7 +177,8 @@ def test_a_run_whose_figures_alone_are_here_gives_way(home, tmp_path) -> None:
     other = Store.open(tmp_path / "other", create=True)
     files = files_of(store, start)
     carrying.write(files, other.place(start))
-    (other.place(start) / ELSEWHERE).write_text('{"left": []}')
+    (other.place(start) / ELSEWHERE).write_text('{"left": ["weights"]}')
+    manifest.write(other.place(start), manifest.row_of(store.place(start)))
     assert not Run(start, other.place(start)).whole
     with Carrier(other) as carrier:
         carrier.receive((start, files))

@@ -181,7 +181,7 @@ def test_seeds_without_a_retrained_model_are_named():
     ft = next(row for row in table.rows if row["label"] == "FT")
     assert (ft["n"], ft["retdev_n"], ft["retdev_F"]) == (4, 2, 0)
     [note] = [note for note in table.notes if note.startswith("the ranking leaves out seed 2, 3")]
-    assert note.endswith("deepunlearn unlearn original-2 original-3 --method retrain --forget random:0.1")
+    assert note.endswith("`deepunlearn unlearn original-2 original-3 --method retrain --forget random:0.1`")
     assert not any("leaves out" in note for note in rank(joined(pair())).notes)
 
 

@@ -130,7 +130,9 @@ def made(
     facts = Guarantee(epsilon, 1e-5).facts() if epsilon else {}
     parts = {"forget": said["forget"], unseen: said["test"], **about.pop("parts", {})}
     recipe = SimpleNamespace(labels=labels, data=about.pop("data", {}))
-    return SimpleNamespace(facts={**facts, **about}, outputs=lambda: parts, recipe=recipe, whole=True)
+    return SimpleNamespace(
+        facts={**facts, **about}, outputs=lambda: parts, recipe=recipe, whole=True, elsewhere={}
+    )
 
 
 def test_many_models_are_held_against_one_guarantee_together() -> None:

@@ -202,7 +202,7 @@ def test_a_file_of_several_tables_has_one_header_line():
     (table,) = stacked(size_tables(joined(study())))
     lines = render(table, "csv").splitlines()
     assert len(lines) == 1 + 3 * len(NAMES)
-    assert lines[0].startswith("pair,measure,label")
+    assert lines[0].startswith("pair,measure,dataset,model,label")
 
 
 def test_the_page_draws_every_measure_against_the_size():

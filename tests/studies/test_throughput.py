@@ -154,8 +154,8 @@ def test_whole_seeds_come_first(tmp_path):
     ]
     batch = _Batch(runner, wanted, runner.plan(wanted))  # type: ignore[arg-type]
     made = []
-    while (one := batch._next()) is not None:
-        batch.settled[batch.todo.pop(one.key).key] = None  # type: ignore[assignment]
+    while (one := batch.queue.pop()) is not None:
+        batch.queue.settle(one.key)
         made.append((one.root.seed, one.kind))
     models = [one for one in made if one[1] != "attack"]
     assert models[:4] == [(0, "train"), (0, "train"), (1, "train"), (1, "train")]

@@ -52,7 +52,7 @@ def test_a_search_ends_when_every_setting_was_tried(tmp_path, sampler):
     assert len(runner.asked) == SIZE
     [row] = summaries(at.studies)
     assert (row["trials"], row["failed"], row["points"]) == (SIZE - 2, 2, SIZE)
-    assert sweep_table([row]).cells()[0][3] == "16 (all)"
+    assert "16 (all)" in sweep_table([row]).cells()[0]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -63,7 +63,7 @@ def test_fewer_trials_are_as_many_different_settings(tmp_path, sampler):
     [study] = order(at, asked).open(Presence(None), {})
     assert not study.exhausted()
     [row] = summaries(at.studies)
-    assert sweep_table([row]).cells()[0][3] == "12"
+    assert "12" in sweep_table([row]).cells()[0]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -26,8 +26,11 @@ def states(study) -> list[str]:
 
 
 def opened(at, asked, **more):
-    [study] = order(at, asked, **more).open(Presence(None), {})
-    return study
+    barred = {}
+    studies = order(at, asked, **more).open(Presence(None), barred)
+    for failure in barred.values():
+        raise failure
+    return studies[0]
 
 
 def test_a_search_reaches_a_number_and_goes_on_to_the_next(tmp_path):

@@ -184,7 +184,7 @@ ROW = {
 def test_the_sweep_table_shows_what_was_tuned():
     [cells] = sweep_table([ROW]).cells()
     assert cells == [
-        "digits resnet-tiny random:0.1", "msg", "tpe 0", "30", "2", "0.0100", "0.0200±0.0050", "–",
+        "msg", "tpe 0", "30", "2", "0.0100", "0.0200±0.0050", "–",
         "epochs=3 lr=0.0123", "lr 80% epochs 15% a 4%", "2",
     ]  # fmt: skip
 
