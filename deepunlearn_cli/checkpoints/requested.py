@@ -72,8 +72,11 @@ class Asked:
             if run.recipe.name != DO_NOTHING:
                 self._unlearned(run, starts, ledger)
                 done.append(run.id)
-        audit = f"`deepunlearn attack umia {' '.join(done)} --gate` audits it"
-        return [f"request {self.id}: unlearned, says the ledger; {audit}"] if done else []
+        return [self._told(done, requests_of(ledger.entries())[self.id].state)] if done else []
+
+    def _told(self, done: Sequence[str], state: str) -> str:
+        audit = f"; `deepunlearn attack umia {' '.join(done)} --gate` audits it" if state == UNLEARNED else ""
+        return f"request {self.id}: {state}, says the ledger{audit}"
 
     def _admit(self, told: Mapping[str, Any], entries: Sequence[Entry]) -> None:
         check_about(requests_of(entries).get(self.id), told, self.received)

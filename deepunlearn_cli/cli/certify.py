@@ -96,7 +96,8 @@ def certify(
         )
     _deliver(made, out, force=force)
     said = "certified before, and nothing came of it since: the same certificate" if again else "signed"
-    return Result(tables=[certificate_table([made])], ids=[made.digest], notes=[f"{said}; wrote {out}"])
+    wrote = " and ".join(str(file) for file in (out, html) if file)
+    return Result(tables=[certificate_table([made])], ids=[made.digest], notes=[f"{said}; wrote {wrote}"])
 
 
 def _deliver(made: Envelope, out: Path, *, force: bool) -> None:

@@ -16,6 +16,9 @@ OUTPUTS = ("out", "samples", "figure", "html")  # options that name a file to wr
 STORE = "store.json"  # what tells a store's folder
 OWN = (
     "runs",
+    "sealed",
+    "ledger.jsonl",
+    "ledger.head",
     "studies",
     "data",
     "asked",

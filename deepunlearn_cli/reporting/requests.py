@@ -66,7 +66,7 @@ def _verdict(run: Mapping[str, Any]) -> str:
 
 
 def _what(row: Row) -> str:
-    told = {"received": _received, "unlearned": _unlearned, "audited": _audited}.get(row["event"], _plain)
+    told = TOLD.get(row["event"], _plain)
     details = row["details"]
     note = f"\n\u201c{details['note']}\u201d" if details.get("note") else ""
     told_of = " (with all earlier requests)" if row["together"] else ""
@@ -98,10 +98,29 @@ def _audited(details: Row) -> str:
     return f"{details['run']} by {details['attack']}: {details['verdict']} ({rule}{figure}){nothing}"
 
 
+def _certified(details: Row) -> str:
+    named = (f"{name} {details[name][:SHOWN]}" for name in ("certificate", "key", "policy"))
+    return f"{details['run']}: {', '.join(named)}"
+
+
+def _purged(details: Row) -> str:
+    pictures = ", ".join(f"{count} pictures of {name[:SHOWN]}" for name, count in details["pictures"].items())
+    return f"{pictures}{', and the models that knew them' * bool(details['models'])}"
+
+
 def _gap(details: Row) -> str:
     ends = [details.get(name) for name in ("gap", "gap_low", "gap_high")]
     gap, low, high = (UNKNOWN if one is None else f"{one:+.3f}" for one in ends)
     return f"{gap} [{low}, {high}]"
+
+
+TOLD = {
+    "received": _received,
+    "unlearned": _unlearned,
+    "audited": _audited,
+    "certified": _certified,
+    "purged": _purged,
+}
 
 
 def _plain(details: Row) -> str:

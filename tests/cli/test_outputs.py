@@ -27,6 +27,12 @@ def runs():
     return ok("runs", "-q", "--store", "store").lines
 
 
+@pytest.mark.parametrize("name", ["ledger.jsonl", "ledger.head", "sealed", "purposes/of.pt"])
+def test_what_a_store_records_is_never_an_output(place, name):
+    said = unlearned("--out", f"store/{name}", "--force")
+    assert (said.code, "belongs to the store" in said.err) == (2, True)
+
+
 def test_an_input_is_never_written_over(place):
     (place / "link.pt").symlink_to("orig.pt")
     os.link("orig.pt", "hard.pt")
