@@ -152,7 +152,12 @@ class Facts:
             "--out, --samples, --export",
             "a checkpoint names what it forgot, by digest",
         )
-        yield line(BEYOND, "copies", "backups, snapshots", "other stores and what was merged, too")
+        yield line(
+            BEYOND,
+            "copies",
+            "backups, snapshots",
+            "other stores, nodes of a cluster, and what was merged, too",
+        )
         yield line(
             BEYOND, "disk", "free blocks", "bytes were overwritten, but an SSD or a snapshot keeps old ones"
         )

@@ -44,11 +44,11 @@ def junit(tables: Sequence[Table]) -> str:
     """A suite per table with findings, a test per finding, with the figures of its row.
 
     Raises:
-        UsageFailure: none of the tables says whether anything holds: a report without a test passes for none.
+        UsageFailure: no row of the tables says whether anything holds: a report without a test passes for none.
     """
-    if not any(table.judge for table in tables):
-        raise UsageFailure("--format junit: there is nothing to pass or fail here", "--format json, say")
     suites = [_suite_of(table) for table in tables if findings(table)]
+    if not suites:
+        raise UsageFailure("--format junit: there is nothing to pass or fail here", "--format json, say")
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>", *suites, "</testsuites>"])
 
 

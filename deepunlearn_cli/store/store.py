@@ -7,7 +7,7 @@
     ROOT/purposes/                         what originals were trained for (see `purposes.py`)
     ROOT/sealed                            ids of the runs that are to be there (see `sealed.py`)
     ROOT/asked/                            runs of searches that somebody asked for (see `asked.py`)
-    ROOT/ledger.jsonl                      what was done about requests (see `ledger.py`)
+    ROOT/ledger.jsonl, ledger.head         what was done about requests (see `ledger.py`)
     ROOT/index.sqlite                      derived (see `index.py`); may be deleted at any time
 
 Nothing is ever edited.
