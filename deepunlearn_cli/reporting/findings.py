@@ -44,7 +44,7 @@ def junit(tables: Sequence[Table]) -> str:
     """A suite per table with findings, a test per finding, with the figures of its row.
 
     Raises:
-        UsageFailure: no row of the tables says whether anything holds: a report without a test passes for none.
+        UsageFailure: no row says whether anything holds: a report without a test passes for none.
     """
     suites = [_suite_of(table) for table in tables if findings(table)]
     if not suites:
