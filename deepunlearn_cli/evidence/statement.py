@@ -27,8 +27,8 @@ SAYS = (
 LIMITATIONS = (
     "Verification of unlearning is fragile (arXiv 2408.00929) and can be forged (arXiv 2509.05865); audits "
     "themselves expose something of what they audit (arXiv 2606.14518).",
-    "PASS speaks of these attacks within these tolerances, on these pictures, for this training and its seed. "
-    "A stronger attack may find more, and another training may come out otherwise.",
+    "PASS speaks of these attacks within these tolerances, on these pictures, for this training and its "
+    "seed. A stronger attack may find more, and another training may come out otherwise.",
     "What an attack finds on average says little about each single person. Nothing here says that the model "
     "is anonymous.",
     "It speaks of one model. Pictures, copies, backups, other models and whatever else was made with them "
