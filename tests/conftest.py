@@ -1,4 +1,4 @@
-"""Settings of all tests: one thread, because tiny models only lose by more, and no user's environment."""
+"""Settings of all tests: one thread each, for all cores are at work, and no user's environment."""
 
 from __future__ import annotations
 
