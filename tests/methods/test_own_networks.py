@@ -101,7 +101,7 @@ def test_double_precision_models_work(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["rni", "euk", "kde"])
-@pytest.mark.parametrize("kind", own_nets.HEADS.keys() - {"Double", "Unsteady"})
+@pytest.mark.parametrize("kind", sorted(own_nets.HEADS.keys() - {"Double", "Unsteady"}))
 def test_resets_reach_the_head_and_training_does(name: str, kind: str) -> None:
     """With a learning rate of next to nothing, what was reset is what a new network has there."""
     model, fresh = network(kind), type(network(kind))
