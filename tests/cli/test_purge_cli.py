@@ -402,3 +402,24 @@ def test_a_damaged_run_is_not_passed_over(scene):
     assert said.code == 0, said.err
     assert [row["runs"] for row in rows(said, "remains", "damaged")] == [[made["original"]]]
     assert set(rows(said, "removed", "models")[0]["runs"]) == {made["do-nothing"]}
+
+
+def test_requests_in_a_row_are_purged_one_after_the_other(served, tmp_path):
+    store, made = served[0].parent / "row", served[1]
+    shutil.copytree(served[0], store)
+    where = ("--store", str(store), "-q")
+    ft = ("--method", "ft", "-p", "epochs=1", "--request")
+    (first,) = call("unlearn", made["original"], *ft, "A", *where).lines
+    (second,) = call("unlearn", first, *ft, "B", "--forget", "random:0.2:9", *where).lines
+    dataset = dataset_of(store, first)
+    of_first, of_second = forgotten(store, first), forgotten(store, second)
+    pictures = {name: dataset.images[index].copy() for name, index in (("A", of_first), ("B", of_second))}
+    del dataset
+    assert purge(store, "--request", "A", "--yes", "--force").code == 0
+    assert holding(store, pictures["A"]) == []
+    assert holding(store, pictures["B"])
+    assert purge(store, "--request", "B", "--yes", "--force").code == 0
+    assert holding(store, [*pictures["A"], *pictures["B"]]) == []
+    assert call("verify", *where[:2]).code == 0
+    states = {row["request"]: row["state"] for row in call("requests", "--json", *where[:2]).json}
+    assert states == {"A": "purged", "B": "purged"}
