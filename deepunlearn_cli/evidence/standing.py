@@ -52,8 +52,11 @@ class Standing:
         return [{"event": entry.event, "at": entry.at} for entry in self.own]
 
     def audits_of(self, run: str) -> list[Entry]:
-        """The entries of audits of the request's run, the newest last."""
-        return [entry for entry in self.of(AUDITED) if entry.details.get("run") == run]
+        """The entries of audits of the request's run, the newest last.
+
+        An audit of an earlier request's pictures on this run stands with that request.
+        """
+        return [one for one in self.entries if one.event == AUDITED and one.details.get("run") == run]
 
 
 def entries_in(content: bytes, name: str) -> list[Entry]:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -89,7 +90,8 @@ def killed(place: cli_kit.Bench, words: Sequence[object], moment: random.Random)
     child = cli_kit.Child(*words, cwd=place.home, work=how)
     if how is None:
         time.sleep(moment.uniform(0.0, WITHIN))
-        child.send(signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it was sooner
+            child.send(signal.SIGKILL)
     assert child.wait().code in (-signal.SIGKILL, 0)  # where the ledger says it already, nothing is written
 
 
