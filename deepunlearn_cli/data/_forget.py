@@ -120,7 +120,7 @@ def retain_of(split: Split, forget: ForgetSet) -> Indices:
 
 def save_forget(forget: ForgetSet, home: Path) -> Path:
     """Keep a forget set as `<home>/forget/<sha256>.npz`; does nothing if it is there."""
-    path = _place(home, forget.sha256)
+    path = forget_place(home, forget.sha256)
     if not path.exists():
         content = io.BytesIO()
         np.savez_compressed(content, indices=forget.indices, spec=np.array(forget.spec))
@@ -135,7 +135,7 @@ def load_forget(sha256: str, home: Path) -> ForgetSet:
         NotFound: it is not there.
         StoreCorrupt: the file is damaged.
     """
-    path = _place(home, sha256)
+    path = forget_place(home, sha256)
     if not path.is_file():
         raise NotFound(f"no forget set {sha256[:16]} in {path.parent}", "give it again with --forget")
     try:
@@ -150,7 +150,8 @@ def load_forget(sha256: str, home: Path) -> ForgetSet:
     return forget
 
 
-def _place(home: Path, sha256: str) -> Path:
+def forget_place(home: Path, sha256: str) -> Path:
+    """Where the forget set of a digest is kept, whether it is there or not."""
     return home / "forget" / f"{sha256}.npz"
 
 

@@ -134,6 +134,22 @@ def test_data_that_is_not_what_was_sent_is_refused(home, carrier, node, which) -
     content[name][-100] ^= 1
     with pytest.raises(StoreCorrupt):
         node.bring(f"data/{sha256}", content)
+    assert not data.is_here(sha256, node.store.data), "who shares this node would take it for sound"
+
+
+def test_a_dataset_travels_with_what_was_purged_of_it(home, carrier, node, tmp_path) -> None:
+    """Its digest is that of pictures that are gone: a node that knew nothing of it would refuse the rest."""
+    store = Store.open(tmp_path / "store", create=True)
+    digits = data.open_dataset("digits", store.data)
+    planned = data.erasures(store.data, digits.fingerprint, [3, 5])
+    about = {"request": "4711", "at": "2026-01-01T00:00:00Z"}
+    data.purge(store.data, planned, data.FAMILIES.residents(), about)
+    with Carrier(store) as theirs:
+        node.bring(f"data/{digits.fingerprint}", theirs.content(f"data/{digits.fingerprint}"))
+    there = data.load_dataset(digits.fingerprint, node.store.data)
+    assert there.purged.tolist() == [3, 5]
+    assert not there.images[[3, 5]].any()
+    assert node.store.verify() == []
 
 
 def test_what_there_is_not_is_asked_for_once(home, carrier, node) -> None:
