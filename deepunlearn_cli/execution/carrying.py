@@ -28,7 +28,7 @@ from deepunlearn_cli import __version__, data
 from deepunlearn_cli.core.errors import StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe, canonical
 from deepunlearn_cli.execution.pool import work
-from deepunlearn_cli.store import Store, arriving, marker
+from deepunlearn_cli.store import Store, arriving, manifest, marker
 from deepunlearn_cli.store.run import Run
 from deepunlearn_cli.system.actor_pool import Spoilt
 from deepunlearn_cli.system.actors import node_name
@@ -112,11 +112,16 @@ class Carrier:
             Spoilt: it is not what its manifest says.
         """
         key, files = cargo
-        if self._store.has(key) and Run(key, self._store.place(key)).whole:
+        if _is_whole(self._store, key):
             return
-        arriving.make_way(key, self._store)
-        if problems := self._store.adopt(key, partial(write, files)):
+        if problems := self._store.adopt(key, partial(self._write, files, key)):
             raise Spoilt(f"refused: {problems[0]}")
+
+    def _write(self, files: Files, key: str, folder: Path) -> None:
+        """Write a run; one without all its files makes way for it if it is sound."""
+        write(files, folder)
+        if self._store.has(key) and not any(manifest.problems(folder)):
+            arriving.make_way(key, self._store)
 
 
 class NodePorter:
@@ -200,18 +205,18 @@ def joined(root: Path) -> Iterator[None]:
     place = root.parent
     door = place.parent / ".door"
     mine = place / f".worker-{os.getpid()}.lock"
-    with hold(door):
-        _sweep(place.parent)
-        make_folder(place)
-        Store.open(root, create=True)
-        guard = hold(mine)
-        guard.__enter__()
-    try:
-        yield
-    finally:
+    with ExitStack() as guard:
         with hold(door):
-            guard.__exit__(None, None, None)
             _sweep(place.parent)
+            make_folder(place)
+            Store.open(root, create=True)
+            guard.enter_context(hold(mine))
+        try:
+            yield
+        finally:
+            with hold(door):
+                guard.close()
+                _sweep(place.parent)
 
 
 def _sweep(base: Path) -> None:

@@ -196,7 +196,11 @@ def test_a_run_whose_figures_alone_are_here_gives_way(home, tmp_path) -> None:
     (other.place(start) / ELSEWHERE).write_text('{"left": ["weights"]}')
     manifest.write(other.place(start), manifest.row_of(store.place(start)))
     assert not Run(start, other.place(start)).whole
+    spoilt = files | {"scores.json": files["scores.json"][:-1]}
     with Carrier(other) as carrier:
+        with pytest.raises(Spoilt):
+            carrier.receive((start, spoilt))
+        assert other.has(start), "the figures are gone for something that is no run"
         carrier.receive((start, files))
     assert Run(start, other.place(start)).whole
     assert other.verify() == []
