@@ -81,6 +81,7 @@ class _Batch:
     """Where a batch stands.
 
     Attributes:
+        asked: by key, the recipes that were asked for, as often as they were.
         queue: what no worker has begun.
         running: by worker, what it is making; `idle`: workers that wait, in the order of their asking.
         seen: workers that have asked at least once; `unseen`: how many died before, since one last asked.
@@ -92,7 +93,9 @@ class _Batch:
         self.store, self.reporter, self.device = runner.store, runner.reporter, runner.device
         self.recipes = recipes
         self.queue = Queue(step.recipe for step in steps if step.state == "make")
-        self.asked = Counter(recipe.key for recipe in recipes)
+        self.asked: dict[str, list[Recipe]] = {}
+        for recipe in recipes:
+            self.asked.setdefault(recipe.key, []).append(recipe)
         self.running: dict[int, Recipe] = {}
         self.idle: dict[int, None] = {}
         self.seen, self.unseen = set[int](), 0
@@ -180,10 +183,9 @@ class _Batch:
         self._fail(recipe.key, RunFailed(why, "the same command tries again; fewer --jobs need less memory"))
 
     def _stillborn(self, lost: Lost, pool: Pool) -> None:
-        if lost.worker not in self.seen:
-            self.unseen += 1
+        self.unseen += lost.worker not in self.seen
         if self.unseen > pool.stillborn:
-            raise Failure(f"a worker process was {lost.reason} before it began", "--jobs 1 does without them")
+            raise Failure(f"a worker process was {lost.reason} before it began", pool.without)
 
     def _settle(self, recipe: Recipe, made: bool = False) -> None:
         """Take up what the store has."""
@@ -207,7 +209,7 @@ class _Batch:
     def _fail(self, key: str, failure: RunFailed) -> None:
         """A run failed, and with it every run that would start from it."""
         self.settled[key] = failure
-        for recipe in (one for one in self.recipes if one.key == key) if self.asked[key] else ():
+        for recipe in self.asked.get(key, ()):
             self.reporter.failed(recipe, failure)
         for recipe in self.queue.fail(key):
             self._fail(recipe.key, failure)

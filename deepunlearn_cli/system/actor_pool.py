@@ -6,6 +6,7 @@ which each node fetches once; what they made comes back with what they say, and 
 
 from __future__ import annotations
 
+import re
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.system.actors import Actor, Terms, Words
 from deepunlearn_cli.system.cluster import PULSE, Cluster, Pulse
 from deepunlearn_cli.system.processes import GRACE, Setting
-from deepunlearn_cli.system.protocol import Asked, Ended, Event, Lost, RemoteTraceback, Told, Work
+from deepunlearn_cli.system.protocol import Event, Lost, Pool, Told, Work, heard
 
 BREATH = 1.0  # seconds after which an actor that has nothing urgent to say says what it has
 CALLS = 100  # such calls a second, at most, however many actors there are
@@ -27,6 +28,8 @@ TAKERS = 8  # runs that are taken in at a time: most of that is waiting for the 
 SOON = 0.005  # seconds between looks at what is being taken in
 NOTICE, PATIENCE = 15.0, 600.0  # seconds without any slot until that is said, and until it is given up
 CALLED = 4  # calls that an actor answers at a time: `listen`, and what comes in between
+# As Ray says it; of a worker that it killed, too, it says something about a node ("running low on memory").
+NODE_GONE = re.compile(r"\bnode\b[^.]{0,24}\b(was (terminated|preempted)|died|is dead)\b")
 KEPT = 64  # objects that stay at hand for nodes; more are put again when a node lacks them
 
 
@@ -61,7 +64,7 @@ class _Slot:
     message: Any = None  # what is told once that is taken in
 
 
-class ActorPool:
+class ActorPool(Pool):
     """Up to `size` actors at a time.
 
     Args:
@@ -69,11 +72,12 @@ class ActorPool:
     """
 
     lives, stillborn = 3, 10
+    without = "without --on, runs are made on this machine"
 
     def __init__(
         self, cluster: Cluster, device: str, size: int, baggage: Baggage, tell: Callable[[str], None]
     ) -> None:
-        self.size, self._cluster, self._baggage, self._tell = size, cluster, baggage, tell
+        self._cluster, self._baggage, self._tell = cluster, baggage, tell
         self._needs = cluster.resources(device)
         self._setting = _setting(cluster, device, size, self._needs)
         self._breath = max(BREATH, size / CALLS)
@@ -83,12 +87,6 @@ class ActorPool:
         self._takers = ThreadPoolExecutor(TAKERS)
         self._started, self._pulse = 0, Pulse()
         self._since, self._noticed, self._heard = time.monotonic(), False, False
-
-    def __enter__(self) -> ActorPool:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop()
 
     def start(self, work: Work, *arguments: Any) -> int:
         """Ask for an actor that calls `work(link, *arguments)`; gives its number at once."""
@@ -127,12 +125,6 @@ class ActorPool:
             for worker in list(self._slots):
                 yield from self._passed_on(worker)
             self._look()
-
-    def run(self, work: Work, arguments: list[tuple[Any, ...]]) -> Iterator[Event]:
-        """Start a worker for each tuple of arguments, and give their events."""
-        for one in arguments:
-            self.start(work, *one)
-        yield from self.events()
 
     def stop(self) -> None:
         """End every worker that is left: asked first, killed if it does not come to an end."""
@@ -211,18 +203,10 @@ class ActorPool:
         if kind == "lacks":
             self._slots[worker].actor.bring.remote({name: self._object(name) for name in what})
             return None
-        if kind == "asked":
-            self._slots[worker].asked = True
-            return Asked(worker)
-        if kind == "told":
-            return Told(worker, what)
-        self._drop(worker)
-        if kind == "raised":
-            error, text = what
-            raise error from RemoteTraceback(text)
-        if kind == "ended":
-            return Ended(worker, what)
-        return what if isinstance(what, Lost) else Lost(worker, what)
+        self._slots[worker].asked |= kind == "asked"
+        if kind not in ("asked", "told"):
+            self._drop(worker)
+        return what if isinstance(what, Lost) else heard(worker, kind, what)
 
     def _object(self, name: str) -> Any:
         """A reference to what is behind a name: put once, for whichever node lacks it."""
@@ -283,7 +267,7 @@ def _lost(worker: int, error: Exception) -> Lost:
         raise Failure(
             "a node of the Ray cluster has no deepunlearn", "pip install 'deepunlearn[ray]' on every node"
         )
-    if "node" in text and "died" in text:
+    if NODE_GONE.search(text):
         return Lost(worker, "lost with its node", own=False)
     return Lost(worker, "killed, or lost its connection to Ray")
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core import plugins
 from deepunlearn_cli.system import machine, streams
-from deepunlearn_cli.system.protocol import Asked, Ended, Event, Lost, RemoteTraceback, Told, Work
+from deepunlearn_cli.system.protocol import Event, Pool, Work, heard
 from deepunlearn_cli.system.stopping import Stopped
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class PipeLink:
             yield item
 
 
-class ProcessPool:
+class ProcessPool(Pool):
     """Up to `size` worker processes at a time, each with its share of the machine's threads.
 
     Args:
@@ -80,17 +80,12 @@ class ProcessPool:
     """
 
     lives, stillborn = 1, 4
+    without = "--jobs 1 does without them"
 
     def __init__(self, size: int, setting: Setting | None = None) -> None:
         self.setting = setting or Setting(size, machine.share(size))
         self._workers: dict[int, tuple[SpawnProcess, Connection]] = {}
         self._started = 0
-
-    def __enter__(self) -> ProcessPool:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop()
 
     def start(self, work: Work, *arguments: Any) -> int:
         """Start a process that calls `work(link, *arguments)`; gives its number."""
@@ -123,12 +118,6 @@ class ProcessPool:
                 if line in ready or process.sentinel in ready:
                     yield self._hear(worker)
 
-    def run(self, work: Work, arguments: list[tuple[Any, ...]]) -> Iterator[Event]:
-        """Start a worker for each tuple of arguments, and give their events."""
-        for one in arguments:
-            self.start(work, *one)
-        yield from self.events()
-
     def pid(self, worker: int) -> int | None:
         """Process id of a worker that is still there."""
         return self._workers[worker][0].pid
@@ -159,23 +148,20 @@ class ProcessPool:
             kind, what = line.recv() if line.poll() else ("lost", None)
         except (EOFError, OSError):  # nobody at the other end, perhaps in the middle of a word
             kind, what = "lost", None
-        if kind == "asked":
-            return Asked(worker)
-        if kind == "told":
-            return Told(worker, what)
-        return self._last(worker, kind, what)
+        if kind not in ("asked", "told"):
+            code = self._left(worker)
+            what = _reason(code) if kind == "lost" else what
+        return heard(worker, kind, what)
 
-    def _last(self, worker: int, kind: str, what: Any) -> Event:
+    def _left(self, worker: int) -> int | None:
+        """See a worker out; its exit code."""
         process, line = self._workers.pop(worker)
         line.close()
         process.join(GRACE)
         if process.exitcode is None:  # it said its last word and hangs in a library's clean-up
             process.kill()
             process.join()
-        if kind == "raised":
-            error, text = what
-            raise error from RemoteTraceback(text)
-        return Ended(worker, what) if kind == "ended" else Lost(worker, _reason(process.exitcode))
+        return process.exitcode
 
 
 def _reason(code: int | None) -> str:

@@ -17,6 +17,7 @@ Arguments, items, messages and results are plain data (a recipe as JSON, the sto
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -80,30 +81,38 @@ class Link(Protocol):
         """Ask for an item, yield it, ask for the next, until the owner dismisses this worker."""
 
 
-class Pool(Protocol):
-    """Workers, as who owns them sees them.
+class Pool(ABC):
+    """Workers, as who owns them sees them; a context manager that ends them.
 
     Attributes:
         lives: how many of its workers may die of an item before that is the item's own failure.
         stillborn: how many workers in a row may die before they asked for anything.
+        without: a hint, how to do without such workers.
     """
 
     lives: int
     stillborn: int
+    without: str
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
-    def __exit__(self, *error: object) -> None: ...
+    def __exit__(self, *error: object) -> None:
+        self.stop()
 
+    @abstractmethod
     def start(self, work: Work, *arguments: Any) -> int:
         """Start a worker that calls `work(link, *arguments)`; gives its number, which is never used again."""
 
+    @abstractmethod
     def give(self, worker: int, item: Any) -> None:
         """The item that an idle worker asked for. If it has just died, `Lost` follows."""
 
+    @abstractmethod
     def dismiss(self, worker: int) -> None:
         """Tell an idle worker that there is no more to do."""
 
+    @abstractmethod
     def events(self) -> Iterator[Event]:
         """What the workers do, as it happens, until none is left; workers may be started in between.
 
@@ -113,7 +122,11 @@ class Pool(Protocol):
 
     def run(self, work: Work, arguments: list[tuple[Any, ...]]) -> Iterator[Event]:
         """Start a worker for each tuple of arguments, and give their events."""
+        for one in arguments:
+            self.start(work, *one)
+        yield from self.events()
 
+    @abstractmethod
     def stop(self) -> None:
         """End every worker that is left."""
 
@@ -123,3 +136,18 @@ class RemoteTraceback(Exception):
 
     def __str__(self) -> str:
         return f"in a worker process:\n{self.args[0]}"
+
+
+def heard(worker: int, kind: str, what: Any) -> Event:
+    """What a worker's word means; raises what its function raised."""
+    match kind:
+        case "asked":
+            return Asked(worker)
+        case "told":
+            return Told(worker, what)
+        case "ended":
+            return Ended(worker, what)
+        case "raised":
+            error, text = what
+            raise error from RemoteTraceback(text)
+    return Lost(worker, what)
