@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cli_kit import until
 from ray.cluster_utils import Cluster
 
 STORE = 100 * 2**20  # bytes of objects on a node
 PLACE = "DEEPUNLEARN_NODE_STORE"
+LIMIT = 10.0  # seconds in which nobody works for a dead command any more
 
 
 @contextmanager
@@ -56,6 +58,11 @@ def below(parent: int, *names: str) -> list[int]:
         if fields[0] != "Z":
             parents[int(stat.parent.name)] = int(fields[1])
     return [pid for pid in parents if _is_below(pid, parent, parents) and any(n in lines[pid] for n in names)]
+
+
+def nobody_is_left(*names: str, seconds: float = LIMIT) -> None:
+    """Wait until no worker of ours is there, nor any actor; of these names where some are given."""
+    until(lambda: not below(os.getpid(), *(names or ("spawn_main", "ray::Actor"))), seconds)
 
 
 def _is_below(pid: int, ancestor: int, parents: dict[int, int]) -> bool:

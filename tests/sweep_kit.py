@@ -89,5 +89,5 @@ def store(root: Path) -> Store:
 
 
 def order(at: Store, *questions: Question, wanted: int = 10, **more: Any) -> Order:
-    settings = {"address": None, "device": "cpu", "deadline": None, "patience": 3} | more
+    settings = {"address": None, "deadline": None, "patience": 3} | more
     return Order(questions, str(at.root), wanted=wanted, **settings)

@@ -113,5 +113,5 @@ class Searching(Bundle):
         from deepunlearn_cli import sweep as sweeps
 
         deadline = time.time() + seconds if seconds else None
-        place = str(runner.store.root), self.database, runner.device
+        place = str(runner.store.root), self.database
         return sweeps.Order(tuple(questions), *place, self.trials, deadline, self.max_failures)

@@ -185,7 +185,7 @@ class Bench:
         from deepunlearn_cli import sweep
 
         deadline = time.time() + tuning.seconds if tuning.seconds else None
-        place = str(self.runner.store.root), self.address, self.runner.device
+        place = str(self.runner.store.root), self.address
         return sweep.Order(tuple(questions), *place, tuning.trials, deadline, tuning.max_failures)
 
     def _specs(self, seed: int) -> list[str]:

@@ -39,7 +39,6 @@ class Order:
     questions: tuple[Question, ...]
     store: str
     address: str | None
-    device: str
     wanted: int
     deadline: float | None
     patience: int

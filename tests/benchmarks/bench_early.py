@@ -55,7 +55,7 @@ def main(
         start = original(runner, dataset, model, int(epochs))
         for method in methods.split(","):
             asked = questions(runner, [start], Search("random", early_stop=NEVER), {method: {}}, Steps())
-            order = Order(tuple(asked), str(runner.store.root), None, "auto", int(trials), None, 30)
+            order = Order(tuple(asked), str(runner.store.root), None, int(trials), None, 30)
             search(order, 1, runner, lambda _: None)
             rows = trials_of(Catalogue(runner.store.studies).find(asked[0].key))
             report(method, [looked(row, runner.store) for row in rows if row["state"] == "COMPLETE"])

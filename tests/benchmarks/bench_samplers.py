@@ -46,7 +46,7 @@ def main(words: Sequence[str]) -> None:
         store = Store.open(Path(options.store or folder), create=True)
         runner = PoolRunner(store, "auto", None, options.jobs) if options.jobs > 1 else Runner(store)
         asked = [one for seed in range(options.seeds) for one in ask(runner, options, seed)]
-        order = Order(tuple(asked), str(store.root), None, "auto", options.trials, None, 100)
+        order = Order(tuple(asked), str(store.root), None, options.trials, None, 100)
         began = time.perf_counter()
         for failure in search(order, options.jobs, runner, Progress()):
             print(failure.message, file=sys.stderr)

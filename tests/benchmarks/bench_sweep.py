@@ -55,7 +55,7 @@ def original(runner: Runner, spec: str, model: str, epochs: int) -> Start:
 def order(runner: Runner, start: Start, method: str, trials: int, seed: int, label: str) -> Order:
     """A search of random points; seeds differ, so that no trial is in the store yet."""
     asked = questions(runner, [start], Search("random", seed, label), {method: {}}, Steps())
-    return Order(tuple(asked), str(runner.store.root), None, "auto", trials, None, 10)
+    return Order(tuple(asked), str(runner.store.root), None, trials, None, 10)
 
 
 def overhead(runner: Runner, start: Start, method: str, trials: int) -> None:

@@ -82,7 +82,7 @@ def tune(runner: Runner, options: argparse.Namespace, starts: Sequence[Start]) -
     """Every method's preset."""
     names = tunable() if options.methods == "all" else options.methods.split(",")
     asked = questions(runner, starts, Search(options.sampler), {name: {} for name in names}, Steps())
-    order = Order(tuple(asked), str(runner.store.root), None, "auto", options.trials, None, 20)
+    order = Order(tuple(asked), str(runner.store.root), None, options.trials, None, 20)
     failures = search(order, options.jobs, runner, lambda _: None)
     tuned, missing = conclude(order, runner, options.confirm, lambda _: None)
     for failure in (*failures, *missing):

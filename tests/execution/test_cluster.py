@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +12,11 @@ import tiny
 from cli_kit import call, ok, running, until
 
 pytest.importorskip("ray")
-from ray_kit import below, two_nodes
+from ray_kit import below, nobody_is_left, two_nodes
 
 from deepunlearn_cli.store import Store
 
 TRAIN = ("train", "--dataset", "digits", "--model", "resnet-tiny", "--forget", "random:0.1", "-q")
-SECONDS = 10.0  # in which a cluster stops the work of a command that was killed
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +39,7 @@ def test_a_cluster_makes_the_runs_of_this_machine_whoever_dies(
         until(lambda: Store(there).ids())
         child.send(signal.SIGKILL)
         child.process.join()
-        end = time.monotonic() + SECONDS
-        while below(os.getpid(), "spawn_main", "ray::Actor"):
-            assert time.monotonic() < end, "the cluster works on for a command that is dead"
-            time.sleep(0.05)
+        nobody_is_left()
     assert call("verify", "--store", there).code == 0
     with running(*words, *place, cwd=tmp_path) as child:
         until(lambda: below(os.getpid(), "spawn_main"))

@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,11 @@ import tiny
 from cli_kit import Child, call, ok, running, until
 
 pytest.importorskip("ray")
-from ray_kit import add_node, below, two_nodes
+from ray_kit import add_node, below, nobody_is_left, two_nodes
 
 from deepunlearn_cli.store import Store
 
 KILLS, DRIVERS = 10, 3
-LIMIT = 10.0  # seconds in which nobody works for a dead command any more
 PLAN = """datasets = ["digits"]
 models = ["resnet-tiny"]
 methods = ["ft", "ga", "scrub", "msg", "do-nothing", "retrain"]
@@ -63,9 +63,9 @@ class Killer:
     def kill(self, number: int) -> None:
         kind = self.kinds[number % len(self.kinds)]
         if kind in ("worker", "actor"):
-            until(lambda: below(os.getpid(), "spawn_main" if kind == "worker" else "ray::Actor"))
-            found = below(os.getpid(), "spawn_main" if kind == "worker" else "ray::Actor")
-            os.kill(self.rng.choice(found), signal.SIGKILL)
+            name = "spawn_main" if kind == "worker" else "ray::Actor"
+            until(lambda: below(os.getpid(), name))
+            os.kill(self.rng.choice(below(os.getpid(), name)), signal.SIGKILL)
         else:
             self.nodes.remove_node(self.second, allow_graceful=kind != "node")
             self.second = add_node(self.nodes)
@@ -84,13 +84,13 @@ def test_a_bench_survives_whoever_dies(tmp_path: Path, bench: tuple[str, ...], s
                 kills = _disturbed(child, killer, kills, there, before + 6)
                 child.send(signal.SIGKILL)
                 child.process.join()
-                _nobody_is_left()
+                nobody_is_left()
         with running(*words, cwd=tmp_path) as child:
             while kills < KILLS and child.process.is_alive():
                 kills = _disturbed(child, killer, kills, there, len(Store(there).ids()) + 2)
             said = child.wait(900)
         assert said.code == 0, said
-        _nobody_is_left()
+        nobody_is_left()
     assert call("verify", "--store", there).code == 0
     expected = ok(*bench, "--jobs", "2", "--store", here)
     untimed = ("seconds", "rte", "peak", "incomparable")  # what was measured, not made
@@ -114,45 +114,35 @@ def _figures(line: dict[str, Any], without: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name, value in line.items() if not name.startswith(without)}
 
 
-def _nobody_is_left() -> Iterator[None] | None:
-    end = time.monotonic() + LIMIT
-    while left := below(os.getpid(), "spawn_main", "ray::Actor"):
-        assert time.monotonic() < end, left
-        time.sleep(0.05)
-    return None
+@contextmanager
+def training(folder: Path) -> Iterator[tuple[Child, Path]]:
+    """A command whose two long runs are being made, one on each node, and its store."""
+    words = ("train", "--dataset", "digits", "--model", "resnet-tiny", "--seeds", "0-1", "-p", "epochs=3000")
+    store = folder / "store"
+    with (
+        two_nodes(folder) as nodes,
+        running(*words, "--on", f"ray:{nodes.address}", "--store", store, cwd=folder) as child,
+    ):
+        until(lambda: len(list(store.glob("runs/*/.*.lock"))) == 2)
+        yield child, store
 
 
 def test_ctrl_c_leaves_the_store_clean(tmp_path: Path) -> None:
-    words = ("train", "--dataset", "digits", "--model", "resnet-tiny", "--seeds", "0-3", "-p", "epochs=3000")
-    store = tmp_path / "store"
-    with (
-        two_nodes(tmp_path) as nodes,
-        running(*words, "--on", f"ray:{nodes.address}", "--store", store, cwd=tmp_path) as child,
-    ):
-        until(lambda: len(list(store.glob("runs/*/.*.lock"))) == 2)
+    with training(tmp_path) as (child, store):
         child.send(signal.SIGINT)
         said = child.wait()
         assert said.code == 130, said
         assert said.out == ""
-        _nobody_is_left()
+        nobody_is_left()
     assert not list(store.glob("runs/*/.*")), "something was left behind"
 
 
 def test_the_head_dies(tmp_path: Path) -> None:
-    words = ("train", "--dataset", "digits", "--model", "resnet-tiny", "--seeds", "0-1", "-p", "epochs=3000")
-    store = tmp_path / "store"
-    with (
-        two_nodes(tmp_path) as nodes,
-        running(*words, "--on", f"ray:{nodes.address}", "--store", store, cwd=tmp_path) as child,
-    ):
-        until(lambda: len(list(store.glob("runs/*/.*.lock"))) == 2)
+    with training(tmp_path) as (child, store):
         os.kill(below(os.getpid(), "gcs_server")[0], signal.SIGKILL)
         said = child.wait(60)
         assert said.code == 1, said
         assert "the Ray cluster is gone" in said.err
         assert said.out == ""
-        end = time.monotonic() + 90
-        while below(os.getpid(), "spawn_main"):
-            assert time.monotonic() < end
-            time.sleep(0.2)
+        nobody_is_left("spawn_main", seconds=90)
     assert call("verify", "--store", store).code == 0
