@@ -41,7 +41,7 @@ class Bars(Reporter):
         self.begin: Callable[[str], None] = lambda _: None  # told the id of each run that is being made
         self._console, self._tally = console, Tally()
         self._where = ""  # of a batch that a cluster makes
-        self._warned: set[str] = set()
+        self._said: set[str] = set()
         self._bars: Any = None
         self._overall: Any = None
         self._tasks: dict[str, Any] = {}  # bars by run id or study; one under "" for work that is neither
@@ -103,19 +103,16 @@ class Bars(Reporter):
             took = f"{run.facts.get('seconds', 0.0):.1f} s"
             where = f" on {run.facts['node']}" if "node" in run.facts else ""
             self._say(f"{self._tally.place}{run.id} {describe(run.recipe)}, {took}{where}")
-        for warning in run.facts.get("warnings", ()):
-            if run.id not in self._warned:
-                self._console.warn(f"{describe(run.recipe)} ({run.id}): {warning}")
-        self._warned.add(run.id)
+        for warning in run.facts.get("warnings", ()) if self._is_new(run.id) else ():
+            self._console.warn(f"{describe(run.recipe)} ({run.id}): {warning}")
 
     def failed(self, recipe: Recipe, failure: RunFailed) -> None:
         """Say which run failed and why."""
         self.keep(recipe.key)
         self._tally.fail(recipe.key)
         self._advance()
-        if failure.message not in self._warned:  # an attack on a failed model fails for the same reason
+        if self._is_new(failure.message):  # an attack on a failed model fails for the same reason
             self._console.warn(f"{failure.message} ({describe(recipe)}); {failure.hint}")
-        self._warned.add(failure.message)
 
     def searched(self, of: StudyProgress) -> None:
         """Show how far a search is."""
@@ -132,19 +129,23 @@ class Bars(Reporter):
 
     def told(self, text: str) -> None:
         """Say it once."""
-        if text not in self._warned:
+        if self._is_new(text):
             self._console.note(text)
-        self._warned.add(text)
 
     def warned(self, text: str) -> None:
         """Warn of it once."""
-        if text not in self._warned:
+        if self._is_new(text):
             self._console.warn(text)
-        self._warned.add(text)
 
     def waiting(self, recipe: Recipe) -> None:
         """Say that another process is at work."""
         self._console.note(f"waiting for another process that makes {describe(recipe)}")
+
+    def _is_new(self, what: str) -> bool:
+        """Whether a text, or of a run its id, was not said yet; from now on it was."""
+        new = what not in self._said
+        self._said.add(what)
+        return new
 
     def _begin(self, name: str, text: str) -> None:
         if self._bars:

@@ -18,7 +18,7 @@ from deepunlearn_cli.system.processes import ProcessPool
 from deepunlearn_cli.system.protocol import Asked, Event, Link, Lost, Pool, Told
 
 PROGRESS_SECONDS = 0.1  # between two words of a worker on the same run
-NODES_BORNE = 20  # machines of a cluster that may die under a run: mostly somebody's will
+NODES_BORNE = 20  # machines of a cluster that may die under a run or trial: mostly somebody's will
 
 
 class PoolRunner(Runner):

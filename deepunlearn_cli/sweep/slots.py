@@ -17,7 +17,7 @@ from deepunlearn_cli.core.errors import ExitCode, Failure, NotFound, RunFailed, 
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import code
 from deepunlearn_cli.execution.own import usable
-from deepunlearn_cli.execution.pool import PoolRunner, work
+from deepunlearn_cli.execution.pool import NODES_BORNE, PoolRunner, work
 from deepunlearn_cli.store import Run
 from deepunlearn_cli.sweep.order import Order, Tell
 from deepunlearn_cli.sweep.study import STOPPED, Study
@@ -58,7 +58,7 @@ class Slots:
         self._hands: dict[int, _Hand] = {}  # by worker
         self._orphans: list[_Hand] = []  # whose worker died
         self._alive: list[_Hand] = []
-        self._deaths: Counter[tuple[str, int]] = Counter()  # by study and number of the trial
+        self._deaths: Counter[tuple[str, int, bool]] = Counter()  # by study, trial, and whether by its own
         self._borne = 0
 
     def work(self) -> None:
@@ -191,10 +191,11 @@ class Slots:
         hand = self._hands.pop(lost.worker, None)
         if hand is None:
             return
-        name = (hand.study.question.key, hand.trial.number)
-        self._deaths[name] += int(lost.own)
-        if self._deaths[name] > DEATHS_BORNE:
-            self._fail(hand, f"its worker died {self._deaths[name]} times (out of memory?)")
+        name = (hand.study.question.key, hand.trial.number, lost.own)
+        self._deaths[name] += 1
+        borne, whose = (DEATHS_BORNE, "worker") if lost.own else (NODES_BORNE, "worker's machine")
+        if self._deaths[name] > borne:
+            self._fail(hand, f"its {whose} died {self._deaths[name]} times (out of memory?)")
         else:
             self._orphans.append(hand)
 

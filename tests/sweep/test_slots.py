@@ -12,7 +12,7 @@ from sweep_kit import Formula, order, question, scores_of, store
 
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
-from deepunlearn_cli.execution.pool import PoolRunner
+from deepunlearn_cli.execution.pool import NODES_BORNE, PoolRunner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep.order import Order
 from deepunlearn_cli.sweep.workers import search
@@ -82,6 +82,9 @@ class Workers:
         if words is None:
             self._events.append(Lost(worker, "killed"))
             return
+        if words == ("gone",):
+            self._events.append(Lost(worker, "lost with its node", own=False))
+            return
         if words[0] == "ended" and self.at.get(recipe.key) is None:
             facts = {"status": "done", "seconds": 0.5, "work": 2.0}
             self.at.put(recipe, scores=scores_of(dict(recipe.params)), facts=facts)
@@ -147,6 +150,19 @@ def test_a_trial_that_kills_its_workers_is_not_tried_for_ever(tmp_path: Path) ->
     [failed] = [one for one in study.optuna.get_trials(deepcopy=False) if one.state.name == "FAIL"]
     assert failed.user_attrs["reason"] == "its worker died 3 times (out of memory?)"
     assert runner.workers.times[deadly[0]] == 3
+
+
+def test_a_trial_that_takes_every_machine_down_fails_in_the_end(tmp_path: Path) -> None:
+    at, asked, deadly = store(tmp_path), question("ft", sampler="random"), list[str]()
+
+    def fate(recipe: Recipe, times: int) -> tuple[Any, ...]:
+        deadly.append(recipe.key)
+        return ("gone",) if recipe.key == deadly[0] else ("ended", True)
+
+    runner = Several(at, fate)
+    assert search(order(at, asked, wanted=70), 3, runner, lambda _: None) == []
+    assert [state for _, state, _ in trials(order(at, asked))].count("FAIL") == 1
+    assert runner.workers.times[deadly[0]] == NODES_BORNE + 1
 
 
 def test_a_worker_that_dies_costs_no_trial(tmp_path: Path) -> None:
