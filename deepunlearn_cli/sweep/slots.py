@@ -147,9 +147,8 @@ class Slots:
                 hand.left.clear()
         if hand.left:
             return True
-        of = hand.study.question.losses([run.scores for run in hand.runs])
+        hand.study.finish(hand.trial, hand.runs)
         self._end(hand)
-        hand.study.complete(hand.trial, of, [run.facts for run in hand.runs])
         self.tell(hand.study.standing(self.order.wanted))
         return False
 

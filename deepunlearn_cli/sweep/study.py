@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
     from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.store import Run
     from deepunlearn_cli.sweep.question import Question
 
 STOPPED = "stopped"  # attribute of a trial
@@ -159,6 +160,11 @@ class Study:
         with perhaps_too_late():
             trial.set_user_attr("runs", [recipe.key for recipe in recipes])
         return recipes
+
+    def finish(self, trial: Trial, runs: Sequence[Run]) -> None:
+        """`complete` with what the runs of a trial came to."""
+        of = self.question.losses([run.scores for run in runs])
+        self.complete(trial, of, [run.facts for run in runs])
 
     def complete(self, trial: Trial, of: Losses, facts: Sequence[Mapping[str, Any]] = ()) -> None:
         """Tell the losses of a trial; in vain if others have given us up for dead.

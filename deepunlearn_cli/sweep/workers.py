@@ -86,8 +86,7 @@ class _Worker:
             study.claims.put_back(trial)
             raise
         else:
-            of = study.question.losses([run.scores for run in runs])
-            study.complete(trial, of, [run.facts for run in runs])
+            study.finish(trial, runs)
 
     def _runs(self, recipes: Sequence[Recipe]) -> Iterator[Run]:
         """A run on each original; one that fails or is hopeless spares the others."""

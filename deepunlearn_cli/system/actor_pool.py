@@ -72,7 +72,7 @@ class ActorPool(Pool):
     """
 
     lives, stillborn = 3, 10
-    without = "without --on, runs are made on this machine"
+    without = "--on here makes the runs on this machine"
 
     def __init__(
         self, cluster: Cluster, device: str, size: int, baggage: Baggage, tell: Callable[[str], None]

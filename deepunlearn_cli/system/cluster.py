@@ -200,5 +200,5 @@ class Pulse:
         if self._missed >= MISSED:
             raise Failure(
                 f"the Ray cluster is gone: nobody answers at {self._address[0]}:{self._address[1]}",
-                "the same command goes on when it is back; --jobs 2 goes on here",
+                "the same command goes on when it is back; --on here goes on without it",
             )

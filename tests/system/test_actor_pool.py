@@ -46,4 +46,4 @@ def test_a_node_without_this_tool_is_said_so() -> None:
 
 def test_a_hint_is_of_the_place_where_the_workers_are() -> None:
     assert "--jobs 1" in ProcessPool.without
-    assert "--on" in ActorPool.without, "a cluster has workers with --jobs 1 too"
+    assert "--on here" in ActorPool.without, "a cluster has workers with --jobs 1 too"
