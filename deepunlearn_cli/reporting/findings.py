@@ -7,7 +7,7 @@ take, in which `error` is a test that came to no answer, `failure` one that was 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from xml.sax.saxutils import escape, quoteattr
+from html import escape  # for XML as well; xml.sax would load urllib, http and email at every start
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.names import printable
@@ -68,7 +68,7 @@ def _case(table: Table, row: Row, one: Finding) -> Iterator[str]:
         tag = "failure" if one.outcome == FAILED else "error"
         yield f"<{tag} message={_quoted(one.text)}></{tag}>"
     told = [f"{' '.join(column.header.split())}: {column.text(row)}" for column in table.columns]
-    yield f"<system-out>{escape(printable('; '.join([one.text, *told])))}</system-out>"
+    yield f"<system-out>{escape(printable('; '.join([one.text, *told])), quote=False)}</system-out>"
     yield "</testcase>"
 
 
@@ -78,7 +78,7 @@ def _suite(table: Table) -> str:
 
 
 def _quoted(text: str) -> str:
-    return quoteattr(printable(text))
+    return f'"{escape(printable(text))}"'
 
 
 def _encoded(text: str, signs: dict[str, str]) -> str:
