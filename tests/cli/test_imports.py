@@ -45,3 +45,12 @@ def test_what_the_store_holds_needs_no_torch(tmp_path: Path):
 
 def test_no_cuda_is_certain():
     assert machine.may_have_cuda() or not torch.cuda.is_available()
+
+
+def test_no_command_loads_at_its_start_what_only_some_need(tmp_path: Path):
+    """`--help` and completion wait for all of it."""
+    unneeded = (*SLOW, "numpy", "sqlite3", "ssl", "email", "http.client", "pickle", "ray")
+    code = (
+        f"import sys, deepunlearn_cli.cli.app; print(*[name for name in {unneeded!r} if name in sys.modules])"
+    )
+    assert python(code, cwd=tmp_path).split() == []
