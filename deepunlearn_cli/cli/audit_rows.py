@@ -12,7 +12,6 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.per_sample import Judged, PerSample
 from deepunlearn_cli.cli.verdict import AnswerRow, answer_row, code_of
 from deepunlearn_cli.core.recipe import RETRAIN
-from deepunlearn_cli.execution import chains
 from deepunlearn_cli.reporting import audits
 from deepunlearn_cli.reporting.answers import answers
 
@@ -57,6 +56,8 @@ def place_of(runs: Sequence[Run]) -> dict[str, str]:
 
 def about(attack: Run) -> dict[str, Any]:
     """Which model an attack is on."""
+    from deepunlearn_cli.execution import chains
+
     recipe, target = attack.recipe, attack.recipe.inputs["target"]
     return {
         "id": attack.id,

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.pairs import Pair
 from deepunlearn_cli.reporting.spreads import Spread
-from deepunlearn_cli.reporting.table import OPEN, PASSED, UNKNOWN, Column, Fields, Finding, Row
-
-PLACE = ("dataset", "model", "forget")  # of a pair, and of a row that is about one
+from deepunlearn_cli.reporting.table import OPEN, PASSED, PLACE, UNKNOWN, Column, Fields, Finding, Row
 
 
 def method_column() -> Column:

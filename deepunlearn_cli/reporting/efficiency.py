@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 
 from deepunlearn_cli.core.facts import FACTS, Fact
 from deepunlearn_cli.reporting.columns import (
-    PLACE,
     method_column,
     place_columns,
     place_of,
@@ -32,7 +31,7 @@ from deepunlearn_cli.reporting.pairs import (
 )
 from deepunlearn_cli.reporting.records import Record
 from deepunlearn_cli.reporting.spreads import NO_SPREAD, Spread, measured, spread
-from deepunlearn_cli.reporting.table import UNKNOWN, Column, Fields, Row, Table
+from deepunlearn_cli.reporting.table import PLACE, UNKNOWN, Column, Fields, Row, Table
 
 AVERAGE = "average over pairs"
 RTE, RTE_WORK = MEASURES["RTE"], MEASURES["RTE_work"]

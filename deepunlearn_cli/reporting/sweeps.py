@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deepunlearn_cli.reporting.columns import PLACE
-from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
+from deepunlearn_cli.reporting.table import PLACE, UNKNOWN, Column, Row, Table
 
 FLATTERED = "read the validation pictures that trials are judged on, which flatters dVA and discernibility"
 SHOWN = 3  # hyperparameters, of those that mattered most

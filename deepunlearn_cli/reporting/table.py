@@ -12,6 +12,7 @@ Row = Mapping[str, Any]
 Fields = dict[str, Any]  # of a row that is being made
 
 SHARED = "every row: "  # before what all rows have in common
+PLACE = ("dataset", "model", "forget")  # of a pair, and of a row that is about one
 UNKNOWN = "\u2013"  # an en dash
 
 
