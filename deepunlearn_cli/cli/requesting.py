@@ -11,7 +11,6 @@ from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING
-from deepunlearn_cli.store.requests import read_id, read_note, read_received
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.requested import Asked
@@ -71,6 +70,7 @@ class Requesting(Bundle):
                 but doing nothing.
         """
         from deepunlearn_cli.checkpoints.requested import Asked
+        from deepunlearn_cli.store.requests import read_id, read_note, read_received
 
         if self.request is None:
             for name in ("received", "note"):

@@ -12,9 +12,9 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.requesting import complete_requests
 from deepunlearn_cli.core.errors import Failure, UsageFailure, unknown
+from deepunlearn_cli.core.events import AUDITED, CERTIFIED, PURGED, STATES, UNLEARNED
 from deepunlearn_cli.reporting.requests import entry_table, picture_table, request_table
 from deepunlearn_cli.reporting.table import Table
-from deepunlearn_cli.store.ledger import AUDITED, CERTIFIED, PURGED, STATES, UNLEARNED
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Store

@@ -8,9 +8,10 @@ from shlex import quote
 from typing import Any
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
+from deepunlearn_cli.core.events import AUDITED, CERTIFIED, POLICY, RECEIVED, UNLEARNED
 from deepunlearn_cli.evidence import policy as policies
 from deepunlearn_cli.evidence.policy import Policy
-from deepunlearn_cli.store.chain import AUDITED, CERTIFIED, POLICY, RECEIVED, UNLEARNED, Entry, parsed
+from deepunlearn_cli.store.chain import Entry, parsed
 from deepunlearn_cli.store.ledger import FACT
 
 COMMIT = "deepunlearn certify policy FILE commits one; audits come after it"

@@ -9,13 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypedDict
 
+from deepunlearn_cli.core.events import EVENTS
 from deepunlearn_cli.core.typed import Count, Digest, Mistyped, check
 
-POLICY = "policy"  # the one event that belongs to no request
-RECEIVED, UNLEARNED, AUDITED, CERTIFIED, PURGED = STATES = (
-    "received", "unlearned", "audited", "certified", "purged",
-)  # fmt: skip
-EVENTS = (POLICY, *STATES)
 NOTHING = "0" * 64  # what the first line is chained to
 ORIGINS = "origins"  # among the details of an entry that came from another store's ledger: where it stood
 
