@@ -45,3 +45,16 @@ def test_what_the_store_holds_needs_no_torch(tmp_path: Path):
 
 def test_no_cuda_is_certain():
     assert machine.may_have_cuda() or not torch.cuda.is_available()
+
+
+def test_help_loads_no_store(tmp_path: Path):
+    code = """
+import sys
+from deepunlearn_cli.cli.app import app
+try:
+    app(["unlearn", "--help"], prog_name="deepunlearn")
+except SystemExit as end:
+    assert end.code == 0, end.code
+print([name for name in sys.modules if name.startswith("deepunlearn_cli.store")])
+"""
+    assert python(code, cwd=tmp_path).splitlines()[-1] == "[]"
