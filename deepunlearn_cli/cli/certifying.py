@@ -194,8 +194,8 @@ def _row(attack: Run, asks: Terms, runner: Runner) -> dict[str, Any]:
 
 def _beside(attack: Run, runner: Runner) -> tuple[Run | None, Run | None]:
     """The retrained model, and what doing nothing leaves, as far as they are in the store."""
-    from deepunlearn_cli.studies.audit import on_nothing, on_retrained
+    from deepunlearn_cli.studies.audit import beside
 
-    wanted = on_retrained(attack.recipe, runner), on_nothing(attack.recipe, runner)
+    wanted = beside(attack.recipe, runner)
     retrained, nothing = (runner.store.get(one.inputs["target"].key) if one else None for one in wanted)
     return retrained, nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +59,8 @@ def _request(past: Past, start: Start, runner: Runner) -> Request:
     from deepunlearn_cli.studies.forecast import sizes_of
 
     run, hard = runner.store.get(start.recipe.key), None
-    try:
+    with suppress(Failure, KeyError):  # its figures alone came here
         hard = difficulty(run.outputs(), start.forget) if run else None
-    except (Failure, KeyError):  # its figures alone came here
-        hard = None
     device = str(runner.materials.facts()["device"])
     return Request(past.setting, start.forget.sha256, hard, sizes_of(start), device)
 

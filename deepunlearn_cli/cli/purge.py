@@ -14,6 +14,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.options import complete_refs
 from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import UsageFailure
 
 if TYPE_CHECKING:
@@ -22,6 +23,57 @@ if TYPE_CHECKING:
     from deepunlearn_cli.data import Erased
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.reporting.purges import PurgeRow
+
+
+class Scope(Bundle):
+    """What is to go: whose pictures, and what beside their bytes."""
+
+    request: Annotated[
+        str, option("--request", metavar="ID", help="The pictures of a request of the ledger.")
+    ] = ""
+    forget: Annotated[
+        str,
+        option(
+            "--forget",
+            metavar="REF",
+            help="The pictures that a model has forgotten: a run id or a file.",
+            autocompletion=complete_refs,
+        ),
+    ] = ""
+    models: Annotated[
+        bool, option("--models", help="Also models that know them, and what any model said of them.")
+    ] = False
+    with_duplicates: Annotated[
+        bool, option("--with-duplicates", help="Also pictures that equal one of them, byte for byte.")
+    ] = False
+    lines_of: Annotated[
+        list[Path] | None,
+        option(
+            "--lines-of", metavar="FILE", help="Also their lines in a file of `attack --samples`. Repeatable."
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Refuse pictures named in two ways, and what goes with pictures that nobody named.
+
+        Raises:
+            UsageFailure: they are.
+        """
+        if self.request and self.forget:
+            raise UsageFailure("--request and --forget were both given", "give one of them")
+        if not (self.request or self.forget) and (self.models or self.lines_of):
+            raise UsageFailure("whose pictures?", "--request ID or --forget REF")
+
+    def facts(self, runner: Runner, wanted: Wanted) -> Facts:
+        """All that it has to do with in a store, as that is now."""
+        from deepunlearn_cli.cli import purgeable
+        from deepunlearn_cli.cli.purge_facts import Facts
+        from deepunlearn_cli.cli.purge_lines import lines_of
+
+        planned = purgeable.planned(runner.store, wanted, with_duplicates=self.with_duplicates)
+        found = purgeable.touched(runner, planned)
+        lines = lines_of(runner.store, self.lines_of or (), planned)
+        return Facts(runner.store, planned, found, lines, self.models)
 
 
 @register(
@@ -34,30 +86,7 @@ if TYPE_CHECKING:
 )
 def purge(
     session: Session,
-    request: Annotated[
-        str, option("--request", metavar="ID", help="The pictures of a request of the ledger.")
-    ] = "",
-    forget: Annotated[
-        str,
-        option(
-            "--forget",
-            metavar="REF",
-            help="The pictures that a model has forgotten: a run id or a file.",
-            autocompletion=complete_refs,
-        ),
-    ] = "",
-    models: Annotated[
-        bool, option("--models", help="Also models that know them, and what any model said of them.")
-    ] = False,
-    with_duplicates: Annotated[
-        bool, option("--with-duplicates", help="Also pictures that equal one of them, byte for byte.")
-    ] = False,
-    lines_of: Annotated[
-        list[Path] | None,
-        option(
-            "--lines-of", metavar="FILE", help="Also their lines in a file of `attack --samples`. Repeatable."
-        ),
-    ] = None,
+    scope: Scope,
     dry_run: Annotated[bool, option("--dry-run", help="Say what would go, remove nothing.")] = False,
     yes: Annotated[bool, option("--yes", help="Do not ask.")] = False,
     force: Annotated[bool, option("--force", help="Though nobody audited the result.")] = False,
@@ -72,32 +101,17 @@ def purge(
     from deepunlearn_cli.cli.purge_facts import carry_out
     from deepunlearn_cli.store import stripping
 
-    if request and forget:
-        raise UsageFailure("--request and --forget were both given", "give one of them")
-    if not (request or forget) and (models or lines_of):
-        raise UsageFailure("whose pictures?", "--request ID or --forget REF")
+    scope.check()
     store = session.store()
     with session.runner("cpu", create=False) as runner:
-        wanted = purgeable.wanted(store, request, forget, force=force)
-        facts = _facts(runner, wanted, lines_of or (), models=models, with_duplicates=with_duplicates)
+        wanted = purgeable.wanted(store, scope.request, scope.forget, force=force)
+        facts = scope.facts(runner, wanted)
         if dry_run or not _agreed(wanted, facts, yes):
             return _told(facts.rows(None), ["nothing was removed"])
         if stripping.mend(store):
-            facts = _facts(runner, wanted, lines_of or (), models=models, with_duplicates=with_duplicates)
+            facts = scope.facts(runner, wanted)
         erased = carry_out(facts, wanted)
     return _told(facts.rows(erased), _notes(facts, erased))
-
-
-def _facts(
-    runner: Runner, wanted: Wanted, files: Sequence[Path], *, models: bool, with_duplicates: bool
-) -> Facts:
-    from deepunlearn_cli.cli import purgeable
-    from deepunlearn_cli.cli.purge_facts import Facts
-    from deepunlearn_cli.cli.purge_lines import lines_of
-
-    planned = purgeable.planned(runner.store, wanted, with_duplicates=with_duplicates)
-    found = purgeable.touched(runner, planned)
-    return Facts(runner.store, planned, found, lines_of(runner.store, files, planned), models)
 
 
 def _told(rows: Sequence[PurgeRow], notes: Sequence[str]) -> Result:

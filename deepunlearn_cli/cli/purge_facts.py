@@ -173,7 +173,7 @@ def carry_out(facts: Facts, wanted: Wanted) -> Erased:
     if facts.models:
         for touched in facts.found.touched:
             _strip(touched, facts)
-        (facts.store.root / "index.sqlite").unlink(missing_ok=True)  # its free pages; it is derived
+        facts.store.index.path.unlink(missing_ok=True)  # its free pages; it is derived
     for one in facts.lines:
         write_whole(one.path, one.text)
     if wanted.request:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.store import requests
 from deepunlearn_cli.store.ledger import AUDITED, UNLEARNED, Entry, Ledger
 
 if TYPE_CHECKING:
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.purging import Found
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Store
-
-FORGOTTEN = "forgotten"  # in the data of a recipe that follows other requests: their forget sets
 
 
 @dataclass(frozen=True)
@@ -42,43 +42,39 @@ def wanted(store: Store, request: str, ref: str, *, force: bool) -> Wanted:
         NotFound: no such request, run, file or forget set.
         UsageFailure: nothing was unlearned for it, or nobody audited the result and `force` is false.
     """
-    entries = Ledger(store.root).entries()
     if request:
-        return _of_request(store, request, entries, force=force)
-    return _of_ref(store, ref, entries, force=force) if ref else Wanted()
+        return _of_request(store, request, force=force)
+    return _of_ref(store, ref, Ledger(store.root).entries(), force=force) if ref else Wanted()
 
 
-def _of_request(store: Store, request: str, entries: Sequence[Entry], *, force: bool) -> Wanted:
-    ours = [entry for entry in entries if entry.request == request]
-    if not ours:
-        raise unknown("request", request, {e.request for e in entries}, "`deepunlearn requests` lists them")
-    made = [entry for entry in ours if entry.event == UNLEARNED]
-    if not made:
+def _of_request(store: Store, name: str, *, force: bool) -> Wanted:
+    request = requests.find(Ledger(store.root), name)
+    if not request.runs:
         raise UsageFailure(
-            f"nothing was unlearned for request {request} yet",
-            f"deepunlearn unlearn --request {request} --method msg --ckpt REF",
+            f"nothing was unlearned for request {request.id} yet",
+            f"deepunlearn unlearn --request {quote(request.id)} --method msg --ckpt REF",
         )
-    if not force and not any(entry.event == AUDITED for entry in ours):
-        raise _unaudited(f"request {request}", str(made[-1].details["runs"][0]))
+    if not force and not request.when(AUDITED):
+        raise _unaudited(f"request {request.id}", [*request.runs][-1])
     pictures: dict[str, set[int]] = {}
-    for entry in made:
-        for key in entry.details["runs"]:
-            if run := store.get(key):
-                _add(pictures, store, run.recipe, str(entry.details["forget"]["sha256"]))
+    for key, entry in request.runs.items():
+        if run := store.get(key):
+            _add(pictures, store, run.recipe, str(entry.details["forget"]["sha256"]))
     if not pictures:
         raise NotFound(
-            f"no run of request {request} is in this store", "--store names the one that carried it out"
+            f"no run of request {request.id} is in this store", "--store names the one that carried it out"
         )
-    return Wanted(f"request {request}", request, pictures)
+    return Wanted(f"request {request.id}", request.id, pictures)
 
 
 def _of_ref(store: Store, ref: str, entries: Sequence[Entry], *, force: bool) -> Wanted:
     from deepunlearn_cli.checkpoints.file import looks_like_file
+    from deepunlearn_cli.execution import chains
 
     if looks_like_file(ref):
         return _of_file(store, ref, entries, force=force)
     run = store.find(ref)
-    sets = forgotten(run.recipe)
+    sets = chains.behind(run.recipe.inputs.get("target", run.recipe))
     if not sets:
         raise UsageFailure(
             f"run {run.id} has forgotten nothing",
@@ -111,18 +107,11 @@ def _of_file(store: Store, ref: str, entries: Sequence[Entry], *, force: bool) -
             "purge the run: deepunlearn runs --kind unlearn",
         )
     pictures = {fingerprint: set(located.indices)}
-    for sha256 in forgotten(recipe):
+    for sha256 in recipe.forgotten:
         _add(pictures, store, recipe, sha256)
     return _checked(
         Wanted(ref, _request_of(recipe.key, entries), pictures), recipe.key, store, entries, force
     )
-
-
-def forgotten(recipe: Recipe) -> list[str]:
-    """SHA-256 of every forget set that a model has behind it, the newest first."""
-    start = recipe.inputs.get("target") or recipe.inputs.get("original")
-    own = [*([recipe.forget] if recipe.forget else []), *recipe.data.get(FORGOTTEN, ())]
-    return list(dict.fromkeys([*own, *(forgotten(start) if start else ())]))
 
 
 def _add(pictures: dict[str, set[int]], store: Store, recipe: Recipe, sha256: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.remaking import Remaking
     from deepunlearn_cli.execution.replay import Replayed
     from deepunlearn_cli.execution.runner import Reporter
+    from deepunlearn_cli.execution.sameness import Part
     from deepunlearn_cli.store import Run, Store
 
 SCHEMA = "deepunlearn.replay/1"
+MOST = 1024  # threads
 PARTS = ("weights", "outputs", "scores")
 Row = dict[str, Any]
 
@@ -114,9 +117,6 @@ class Place(Bundle):
         """
         if self.threads is not None and not 1 <= self.threads <= MOST:
             raise UsageFailure(f"--threads {self.threads} is not from 1 to {MOST}", "--threads 2, say")
-
-
-MOST = 1024  # threads
 
 
 @register(
@@ -233,16 +233,10 @@ def _notes(answer: Replayed, *, deep: bool) -> list[str]:
 
 
 def _row(one: Replayed, whole: Replayed) -> Row:
-    recipe = one.run.recipe
     parts = {part.name: _part(part) for part in one.parts}
     return {
-        "id": one.run.id,
+        **_about(one.run),
         "asked": one is whole,
-        "kind": recipe.kind,
-        "name": recipe.name,
-        "dataset": recipe.labels.get("dataset", ""),
-        "model": recipe.model,
-        "seed": recipe.seed,
         "state": one.state,
         "parts": parts,
         "apart": {name: {"then": then, "now": now} for name, (then, now) in one.apart.items()},
@@ -252,23 +246,19 @@ def _row(one: Replayed, whole: Replayed) -> Row:
     }
 
 
-def _part(part: Any) -> Row:
-    return {
-        "state": part.state,
-        "largest": part.largest,
-        "where": part.where,
-        "bound": part.bound,
-        "coarse": part.coarse,
-    }
-
-
 def _failed(run: Run, failure: Failure) -> Row:
-    recipe = run.recipe
-    known = {"kind": recipe.kind, "name": recipe.name, "seed": recipe.seed, "model": recipe.model}
-    label = recipe.labels.get("dataset", "")
     nothing: Row = {"parts": {}, "apart": {}, "made": None, "seconds": None}
-    said = {"state": "not made", "notes": [failure.message], "asked": True}
-    return {"id": run.id, **known, "dataset": label, **said, **nothing}
+    return {**_about(run), "asked": True, "state": "not made", "notes": [failure.message], **nothing}
+
+
+def _about(run: Run) -> Row:
+    recipe = run.recipe
+    named = {name: getattr(recipe, name) for name in ("kind", "name", "model", "seed")}
+    return {"id": run.id, "dataset": recipe.labels.get("dataset", ""), **named}
+
+
+def _part(part: Part) -> Row:
+    return {name: value for name, value in asdict(part).items() if name != "name"}
 
 
 def _table(rows: Sequence[Row]) -> Table:

@@ -1,4 +1,4 @@
-"""What may befall a request, as ledgers name it; in their order, the states that a request goes through."""
+"""What a store's ledger tells of: the events of deletion requests, and the policies that they are held to."""
 
 from __future__ import annotations
 

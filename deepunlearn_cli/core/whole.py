@@ -1,4 +1,4 @@
-"""Files that people asked for: they appear whole or not at all, and a kill leaves nothing beside them."""
+"""Files that appear whole or not at all, without anything beside them after a kill; and that stay."""
 
 from __future__ import annotations
 
@@ -27,6 +27,17 @@ def write_whole(path: Path, content: bytes) -> None:
                 draft.replace(place)
             finally:
                 draft.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Have the disk keep a file or folder before anything that comes after."""
+    if os.name == "nt" and path.is_dir():  # Windows opens no folders, and needs none flushed
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _nameless(place: Path, content: bytes) -> bool:

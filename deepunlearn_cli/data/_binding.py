@@ -13,7 +13,7 @@ from deepunlearn_cli.core.typed import Digest, Mistyped, Seed, Text
 from deepunlearn_cli.data._dataset import Dataset
 from deepunlearn_cli.data._digests import GONE, digest_of, digests_of
 from deepunlearn_cli.data._forget import ForgetSet
-from deepunlearn_cli.data._record import purged_of, read_record
+from deepunlearn_cli.data._record import read_record
 
 
 class ClaimedForget(TypedDict):
@@ -112,9 +112,10 @@ def _purged(wanted: list[bytes], dataset: Dataset) -> dict[bytes, list[int]]:
     """Where pictures were, by digest, that were purged since: their places are kept."""
     file = getattr(dataset.images, "filename", None)
     home = Path(file).parent.parent if file and len(dataset.purged) else None
-    record, purged = (read_record(home), purged_of(home, dataset.fingerprint)) if home else (None, None)
-    if record is None or purged is None:
+    record = read_record(home) if home else None
+    if record is None:
         return {}
+    purged = record.datasets[dataset.fingerprint]
     places: dict[str, list[int]] = {}
     for mark, index in zip(purged.pictures, purged.indices, strict=True):
         places.setdefault(mark, []).append(index)

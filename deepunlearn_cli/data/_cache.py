@@ -11,7 +11,6 @@ import json
 import shutil
 import warnings
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from deepunlearn_cli.data._dataset import (
 from deepunlearn_cli.data._entry import entry_of, sealed
 from deepunlearn_cli.data._family import Plan
 from deepunlearn_cli.data._record import LOCK, purged_of
+from deepunlearn_cli.data._sources import entries
 from deepunlearn_cli.data._staging import publish, staging, write_atomically
 from deepunlearn_cli.data._withheld import masked_about, withheld
 from deepunlearn_cli.system.locks import hold
@@ -94,13 +94,7 @@ def load_dataset(fingerprint: str, home: Path) -> Dataset:
 
 def decoded_from(home: Path, place: str) -> set[str]:
     """Fingerprints of all that files of the user's at this place were ever decoded to."""
-    found = set()
-    for path in (home / "sources").glob("*.json"):
-        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            entry = entry_of(path)
-            if entry.get("place") == place:
-                found.add(entry["fingerprint"])
-    return found
+    return {entry["fingerprint"] for _, entry in entries(home) if entry.get("place") == place}
 
 
 def keep(home: Path, plan: Plan, keys: Iterable[str], progress: Progress, place: str = "") -> Dataset:

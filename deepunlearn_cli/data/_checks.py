@@ -10,11 +10,10 @@ from deepunlearn_cli.data._cache import load_whole
 from deepunlearn_cli.data._digests import are_those
 from deepunlearn_cli.data._entry import entry_of
 from deepunlearn_cli.data._forget import load_forget
-from deepunlearn_cli.data._purge import unfinished
+from deepunlearn_cli.data._purge import HEX, unfinished
 from deepunlearn_cli.data._record import RECORD
 
 Difference = tuple[str, str, bool]  # path below the folder of the data, what is wrong, whether only unread
-HEX = "[0-9a-f]" * 64
 
 
 def differences(home: Path) -> Iterator[Difference]:

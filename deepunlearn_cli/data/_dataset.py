@@ -105,7 +105,7 @@ def fingerprint(head: dict[str, Any], images: Pixels, labels: Indices, blank: In
     The pictures `blank` count as zeros, whatever they hold.
     """
     digest = hashlib.sha256(encoded(canonical(head)))
-    for start, part in _placed(images):
+    for start, part in placed(images):
         digest.update(_blanked(part, start, blank).data)
     digest.update(labels.astype("<i8").tobytes())
     return digest.hexdigest()
@@ -113,12 +113,12 @@ def fingerprint(head: dict[str, Any], images: Pixels, labels: Indices, blank: In
 
 def chunks(images: Pixels) -> Iterator[Pixels]:
     """`images` in contiguous pieces of about `CHUNK` bytes."""
-    for _, part in _placed(images):
+    for _, part in placed(images):
         yield part
 
 
-def _placed(images: Pixels) -> Iterator[tuple[int, Pixels]]:
-    """The same pieces, each with the index of its first picture."""
+def placed(images: Pixels) -> Iterator[tuple[int, Pixels]]:
+    """`images` in contiguous pieces of about `CHUNK` bytes, each with the index of its first picture."""
     rows = max(1, CHUNK // max(1, images[:1].nbytes))
     for start in range(0, len(images), rows):
         yield start, np.ascontiguousarray(images[start : start + rows])

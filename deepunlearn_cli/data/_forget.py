@@ -198,13 +198,12 @@ def parts_of(split: Split, forget: ForgetSet, earlier: Sequence[ForgetSet] = ())
     return parts | ({"forgotten": split.train[np.isin(split.train, before)]} if len(before) else {})
 
 
-def _random(argument: str, _dataset: Dataset, split: Split, left: Split, seed: int) -> Indices:
+def _random(argument: str, _dataset: Dataset, _split: Split, left: Split, seed: int) -> Indices:
     share, colon, named = argument.partition(":")
     if colon and not named.isdecimal():
         raise UsageFailure(
             f"--forget random:{argument}: {named!r} is not a seed", "write random:FRACTION:SEED"
         )
-    del split
     return set_apart(left.train, _fraction(share, f"random:{argument}"), int(named) if colon else seed)[1]
 
 

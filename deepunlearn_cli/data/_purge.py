@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from deepunlearn_cli.core.errors import StoreCorrupt
+from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.data import _readers, _seal
 from deepunlearn_cli.data._cache import head_of, load_dataset, load_whole
 from deepunlearn_cli.data._dataset import Dataset
@@ -26,7 +27,7 @@ from deepunlearn_cli.data._family import Family
 from deepunlearn_cli.data._raw import raw_files, raw_of
 from deepunlearn_cli.data._record import LOCK, Purged, Record, masked, read_record, write_record
 from deepunlearn_cli.data._sources import called, entries, marked, sources_of
-from deepunlearn_cli.data._staging import flushed, remove_left, write_atomically
+from deepunlearn_cli.data._staging import remove_left, write_atomically
 from deepunlearn_cli.data._withheld import described
 from deepunlearn_cli.system.locks import hold
 
@@ -106,9 +107,10 @@ def erasures(
     for folder in sorted(home.glob(HEX)):
         if folder.name != fingerprint:
             other = load_dataset(folder.name, home)
-            same = _same(other, contents, names, dataset.image_shape, called(other, sources))
+            theirs, sized = digests_of(other), other.image_shape == dataset.image_shape
+            same = _same(theirs, contents, names, called(other, sources), sized=sized)
             if same:
-                found.append(_erasure(other, digests_of(other), contents, same, with_duplicates))
+                found.append(_erasure(other, theirs, contents, same, with_duplicates))
     return found
 
 
@@ -174,7 +176,7 @@ def _finish(home: Path, record: Record, families: Mapping[str, type[Family]], er
         known = record.datasets.get(entry["fingerprint"])
         paths = list(masked(entry["paths"], known.indices if known else ()))
         if paths != entry["paths"]:
-            write_atomically(path, json.dumps(sealed({**entry, "paths": paths})).encode(), flush=True)
+            write_atomically(path, json.dumps(sealed({**entry, "paths": paths})).encode(), lasting=True)
     for path in raw_files(home, record, families):
         path.unlink(missing_ok=True)
         erased.files.append(path)
@@ -192,12 +194,12 @@ def _zeroed(folder: Path, purged: Purged) -> int:
     for index in left:
         images[index] = 0
     images.flush()
-    flushed(path)
+    flush(path)
     meta = entry_of(folder / "meta.json")
     paths = list(masked(meta["paths"], purged.indices))
     if paths != meta["paths"]:
         text = json.dumps(sealed({**meta, "paths": paths})).encode()
-        write_atomically(folder / "meta.json", text, flush=True)
+        write_atomically(folder / "meta.json", text, lasting=True)
     labels = np.load(folder / "labels.npy", allow_pickle=False)
     if not _seal.is_sound(folder, meta["header"], images, labels, purged):
         raise StoreCorrupt(f"the decoded dataset in {folder} is damaged", "deepunlearn verify lists what")
@@ -245,19 +247,19 @@ def _names_left(entry: Mapping[str, Any], datasets: Mapping[str, Purged]) -> boo
 
 
 def _same(
-    other: Dataset,
-    contents: set[bytes],
-    names: set[str],
-    shape: tuple[int, ...],
-    named: Sequence[set[str]],
+    digests: Sequence[bytes], contents: set[bytes], names: set[str], named: Sequence[set[str]], *, sized: bool
 ) -> set[int]:
-    """Which pictures of another decoding are those with these digests and names."""
-    digests = digests_of(other)
+    """Which pictures of another decoding are those with these digests and names.
+
+    Args:
+        digests, named: of its pictures.
+        sized: whether they have the same size, so that equal pictures have equal digests.
+    """
     alike = {index for index, digest in enumerate(digests) if digest in contents}
     ours = {index for index in alike if named[index] & names}
     known = {digests[index] for index in ours}
     same = ours | {index for index in alike if digests[index] not in known}
-    if other.image_shape != shape:
+    if not sized:
         same |= {index for index, mine in enumerate(named) if mine & names}
     return same
 

@@ -154,7 +154,7 @@ def write_record(home: Path, record: Record) -> None:
     """Keep a record for good: on the disk before anything that comes after."""
     datasets = {name: asdict(purged) for name, purged in record.datasets.items()}
     entry = sealed({"schema": 1, "salt": record.salt, "datasets": datasets})
-    write_atomically(home / RECORD, json.dumps(entry).encode(), flush=True)
+    write_atomically(home / RECORD, json.dumps(entry).encode(), lasting=True)
 
 
 def purged_of(home: Path, fingerprint: str) -> Purged | None:

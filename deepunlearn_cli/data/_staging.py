@@ -8,11 +8,12 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from deepunlearn_cli.core.room import room_for
-from deepunlearn_cli.system.locks import hold_folder, is_free
+from deepunlearn_cli.core.whole import flush
+from deepunlearn_cli.system.locks import is_free, own_folder
 from deepunlearn_cli.system.rights import follow, make_folder
 
 PREFIX = ".staging-"
@@ -28,16 +29,12 @@ def staging(home: Path) -> Iterator[Path]:
     Raises:
         DiskFull: there is no room for it.
     """
-    with room_for(home, 0):
-        make_folder(home)
-        _sweep(home)
-        folder, lock = _held(home)
-    try:
+    with ExitStack() as stack:
+        with room_for(home, 0):
+            make_folder(home)
+            _sweep(home)
+            folder = stack.enter_context(own_folder(home, PREFIX))
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
 
 
 def publish(folder: Path, place: Path, intact: Callable[[Path], bool]) -> None:
@@ -60,30 +57,19 @@ def publish(folder: Path, place: Path, intact: Callable[[Path], bool]) -> None:
             return
 
 
-def write_atomically(path: Path, content: bytes, *, flush: bool = False) -> None:
-    """Write a file so that readers see all of it or nothing; with `flush`, also after the power fails."""
+def write_atomically(path: Path, content: bytes, *, lasting: bool = False) -> None:
+    """Write a file so that readers see all of it or nothing; a `lasting` one after the power fails, too."""
     make_folder(path.parent)
     with staging(path.parent) as folder:
         draft = folder / path.name
         with room_for(path, len(content)):
             draft.write_bytes(content)
-        if flush:
-            flushed(draft)
+        if lasting:
+            flush(draft)
         draft.replace(path)
         follow(path)
-        if flush:
-            flushed(path.parent)
-
-
-def flushed(path: Path) -> None:
-    """Have the disk keep a file or folder before anything that comes after."""
-    if os.name == "nt" and path.is_dir():  # Windows opens no folders, and needs none flushed
-        return
-    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        if lasting:
+            flush(path.parent)
 
 
 def remove_left(home: Path) -> list[Path]:
@@ -102,20 +88,6 @@ def _set_aside(place: Path) -> None:
     grave = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place.parent))
     place.rename(grave / place.name)
     shutil.rmtree(grave, ignore_errors=True)
-
-
-def _held(home: Path) -> tuple[Path, int | None]:
-    """A new folder and the lock on it; another one where somebody took the first for a leftover."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
-        try:
-            lock = hold_folder(folder)
-        except FileNotFoundError:
-            continue
-        if folder.exists():
-            return folder, lock
-        if lock is not None:
-            os.close(lock)
 
 
 def _sweep(home: Path) -> list[Path]:

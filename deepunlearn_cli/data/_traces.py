@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepunlearn_cli.data._cache import load_dataset
-from deepunlearn_cli.data._dataset import Pixels, chunks
+from deepunlearn_cli.data._dataset import Pixels, placed
 from deepunlearn_cli.data._purge import HEX, Erasure
 from deepunlearn_cli.data._staging import PREFIX
 
@@ -37,12 +37,10 @@ def traces(root: Path, home: Path, planned: Sequence[Erasure]) -> list[Path]:
     """
     blocks = {one.fingerprint: _of(home, one) for one in planned if one.count}
     search = Search({block for each in blocks.values() for block in each})
-    found = []
-    for path in _strange(root, home) if search.blocks else ():
-        held = search.in_file(path)
-        if held and held - _common(home, planned, held):
-            found.append(path)
-    return found
+    files = _strange(root, home) if search.blocks else ()
+    held = {path: found for path in files if (found := search.in_file(path))}
+    common = _common(home, planned, set().union(*held.values())) if held else set()
+    return [path for path, found in held.items() if found - common]
 
 
 def _strange(root: Path, home: Path) -> Iterator[Path]:
@@ -76,7 +74,10 @@ def blocks_of(images: Pixels, chosen: Collection[int]) -> set[bytes]:
 def held_by(images: Pixels, others: NDArray[np.bool_], blocks: set[bytes]) -> set[bytes]:
     """Which of these blocks some pictures of a dataset hold, given by a mask (N,)."""
     search = Search(blocks)
-    return {one for part in chunks(images[others]) for one in search.within(part.reshape(-1))}
+    found: set[bytes] = set()
+    for start, part in placed(images):
+        found |= search.within(part[others[start : start + len(part)]].reshape(-1))
+    return found
 
 
 class Search:
@@ -85,8 +86,9 @@ class Search:
     def __init__(self, blocks: set[bytes]) -> None:
         self.blocks = blocks
         self.table = np.zeros(1 << BITS, dtype=bool)
-        for block in blocks:
-            self.table[_short(_rolled(np.frombuffer(block, np.uint8)))] = True
+        if blocks:
+            every = np.frombuffer(b"".join(blocks), np.uint8)
+            self.table[_short(_rolled(every)[::BLOCK])] = True
 
     def in_file(self, path: Path) -> set[bytes]:
         """The blocks that a file holds."""

@@ -34,14 +34,15 @@ def withheld(
     record = read_record(home)
     if record is None:
         return None
-    known, names = record.datasets.get(name), names_of({"place": place, **plan.about}, record, len(images))
-    gone = list(known.indices) if known else _seen_before(record, images, names)
-    if not gone:
-        return None
+    known = record.datasets.get(name)
     if known is None:
+        names = names_of({"place": place, **plan.about}, record, len(images))
+        gone = record.known_in([digest_of(picture) for picture in images], images.shape[1:], names)
+        if not gone:
+            return None
         known = described(record, head, images, plan.labels, gone, names)
         write_record(home, record.with_(name, known))
-    images[gone] = 0
+    images[known.index] = 0
     images.flush()  # type: ignore[attr-defined]
     return known
 
@@ -80,7 +81,3 @@ def names_of(source: Mapping[str, Any], record: Record, count: int) -> Names:
 def masked_about(about: dict[str, Any], purged: Purged | None) -> dict[str, Any]:
     """What is known of a source, less the paths of what was purged."""
     return about | {"paths": masked(about["paths"], purged.indices if purged else ())}
-
-
-def _seen_before(record: Record, images: Pixels, names: Names) -> list[int]:
-    return record.known_in([digest_of(picture) for picture in images], images.shape[1:], names)

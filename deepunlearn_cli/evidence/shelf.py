@@ -18,10 +18,10 @@ from typing import NotRequired, TypedDict
 
 from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.typed import Digest, Text, check
+from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.evidence import envelope, strict
 from deepunlearn_cli.evidence.commitment import Shown
 from deepunlearn_cli.evidence.envelope import Envelope
-from deepunlearn_cli.store.manifest import flush
 from deepunlearn_cli.system.rights import PRIVATE, follow, make_folder
 
 FOLDER = "certificates"

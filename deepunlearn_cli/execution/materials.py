@@ -21,7 +21,7 @@ from deepunlearn_cli.engine.pictures import RESIDENT_SHARE, Pictures, Pixels
 from deepunlearn_cli.engine.predict import outputs_of, predict
 from deepunlearn_cli.engine.task import Task
 from deepunlearn_cli.execution import blank
-from deepunlearn_cli.execution.parts import Indices, drawn
+from deepunlearn_cli.execution.parts import TRAINED, Indices, drawn
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
@@ -60,7 +60,7 @@ class Materials:
     def training_size(self, recipe: Recipe) -> int:
         """Pictures in the training split, forgotten ones too: the unit of work is one epoch over them."""
         parts = self.indices(recipe)
-        return sum(len(parts.get(name, ())) for name in ("retain", "forget", "forgotten"))
+        return sum(len(parts.get(name, ())) for name in TRAINED)
 
     def fresh(self, recipe: Recipe, stream: str) -> nn.Module:
         """A newly initialised model on the device, from a named stream of the recipe's seed.

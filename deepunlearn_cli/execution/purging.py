@@ -62,11 +62,14 @@ def search(
     Args:
         purged: the pictures by fingerprint of their dataset.
     """
+    import numpy as np
+
+    wanted = {name: np.array(sorted(indices), dtype=np.int64) for name, indices in purged.items()}
     found = Found()
     for done, run in enumerate(runs, start=1):
         try:
-            gone = purged.get(str(run.recipe.data.get("fingerprint")))
-            one = _touched(run, gone, materials) if gone else None
+            gone = wanted.get(str(run.recipe.data.get("fingerprint")))
+            one = None if gone is None else _touched(run, gone, materials)
         except (Failure, KeyError, ValueError, TypeError, OSError):
             found.unread.append(run.id)
             continue
@@ -76,7 +79,7 @@ def search(
     return found
 
 
-def _touched(run: Run, gone: Collection[int], materials: Materials) -> Touched:
+def _touched(run: Run, gone: NDArray[np.int64], materials: Materials) -> Touched:
     recipe = run.recipe
     parts = materials.indices(recipe)
     files = set(run.files)
@@ -93,10 +96,10 @@ def _touched(run: Run, gone: Collection[int], materials: Materials) -> Touched:
     )
 
 
-def _held(index: NDArray[np.int64], gone: Collection[int]) -> int:
+def _held(index: NDArray[np.int64], gone: NDArray[np.int64]) -> int:
     import numpy as np
 
-    return int(np.isin(index, list(gone)).sum())
+    return int(np.isin(index, gone).sum())
 
 
 def _read(recipe: Recipe, parts: Parts) -> Collection[str]:

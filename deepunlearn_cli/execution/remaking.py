@@ -49,6 +49,11 @@ class Remaking:
         return list({one.key: one for one in self._again(self.run.recipe)}.values())
 
     @cached_property
+    def kept(self) -> dict[str, Run]:
+        """What the store has of these, by key."""
+        return {one.key: run for one in self.recipes if (run := self.store.get(one.key))}
+
+    @cached_property
     def elsewhere(self) -> list[Recipe]:
         """Weights from elsewhere that these start from: they are taken as they are."""
         every = [one for recipe in self.recipes for one in recipe.inputs.values() if one.kind == CHECKPOINT]
@@ -68,8 +73,8 @@ class Remaking:
         return {key: int(count) for key, count in known.items() if count}
 
     def facts(self, key: str) -> Mapping[str, Any]:
-        """What the store notes of a run; nothing of one that it has not."""
-        run = self.store.get(key)
+        """What the store notes of one of these runs; nothing of one that it has not."""
+        run = self.kept.get(key)
         return run.facts if run else {}
 
     def check(self) -> None:
@@ -88,7 +93,7 @@ class Remaking:
             )
         for recipe in self.recipes:
             self._check_code(recipe)
-            self._check_data(recipe)
+        self._check_data()
         for start in self.elsewhere:
             self._check_there(start)
 
@@ -114,12 +119,13 @@ class Remaking:
                 f"replay it with the deepunlearn that made it, {version}",
             )
 
-    def _check_data(self, recipe: Recipe) -> None:
-        if recipe.kind == "attack" and not issubclass(ATTACKS.needed(recipe.name), Probe):
-            return  # it reads what models said, and no picture
+    def _check_data(self) -> None:
+        reading = [one for one in self.recipes if _reads_data(one)]
+        forgot = [each for one in reading for each in (one.forget, one.data.get("tracked"), *one.forgotten)]
         try:
-            data.load_dataset(recipe.data["fingerprint"], self.store.data)
-            for forget in filter(None, (recipe.forget, recipe.data.get("tracked"))):
+            for fingerprint in dict.fromkeys(one.data["fingerprint"] for one in reading):
+                data.load_dataset(fingerprint, self.store.data)
+            for forget in filter(None, dict.fromkeys(forgot)):
                 data.load_forget(forget, self.store.data)
         except Failure as failure:
             what = f"run {self.run.id} cannot be made again: {failure.message}"
@@ -133,3 +139,11 @@ class Remaking:
                 "not in this store",
                 f"`deepunlearn unlearn {file} --method do-nothing` takes them up again",
             )
+
+
+def _reads_data(recipe: Recipe) -> bool:
+    """Whether making a run reads pictures or forget sets: an attack on outputs only to cut them anew."""
+    if recipe.kind != "attack" or issubclass(ATTACKS.needed(recipe.name), Probe):
+        return True
+    target = recipe.inputs.get("target")
+    return target is not None and recipe.forget not in (None, target.forget)

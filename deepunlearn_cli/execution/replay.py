@@ -19,7 +19,7 @@ from deepunlearn_cli import __version__
 from deepunlearn_cli.core.errors import RunFailed, StoreCorrupt
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import code
-from deepunlearn_cli.execution.remaking import CPU, Remaking
+from deepunlearn_cli.execution.remaking import CHECKPOINT, CPU, Remaking
 from deepunlearn_cli.execution.runner import Reporter, Runner
 from deepunlearn_cli.execution.sameness import DIFFERENT, DRAWS, EQUAL, STATES, UNITS, Part, bounded, compared
 from deepunlearn_cli.execution.scratch import Again, Scratch, check_room, scratch
@@ -83,7 +83,7 @@ def replay(what: Remaking, reporter: Reporter | None = None) -> Replayed:
     """
     what.check()
     told, start = reporter or Reporter(), time.perf_counter()
-    kept = {one.key: run for one in what.recipes if (run := what.store.get(one.key))}
+    kept = what.kept
     _check_sealed(kept.values())
     with scratch(what.store, what.place) as folder:
         again = _runner(what, folder / "again", told)
@@ -204,7 +204,8 @@ def _tree(
 
 
 def _notes(recipe: Recipe, run: Run, parts: Sequence[Part], apart: Surroundings, what: Remaking) -> list[str]:
-    notes = [f"{one.key} came from elsewhere and was taken as it is" for one in what.elsewhere]
+    elsewhere = [one for one in recipe.inputs.values() if one.kind == CHECKPOINT]
+    notes = [f"{one.key} came from elsewhere and was taken as it is" for one in elsewhere]
     gone = [one.key for one in recipe.inputs.values() if what.store.get(one.key) is None]
     notes += [f"input {key} is not in the store: made again, with nothing to compare" for key in gone]
     if not run.whole:

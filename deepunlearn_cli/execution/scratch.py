@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,7 @@ from deepunlearn_cli.core.room import DiskFull, full, room_for
 from deepunlearn_cli.execution.runner import Reporter, Runner
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.store.leftovers import SCRATCH
-from deepunlearn_cli.system.locks import hold_folder, is_free
+from deepunlearn_cli.system.locks import is_free, own_folder
 from deepunlearn_cli.system.rights import may_write
 
 if TYPE_CHECKING:
@@ -139,14 +138,10 @@ def scratch(store: Store, place: Path | None = None) -> Iterator[Path]:
     if not home.is_dir():
         raise NotFound(f"--scratch {home} is no folder", f"mkdir -p {home}")
     _sweep(home)
-    with room_for(home, 0):
-        folder, lock = _held(home)
-    try:
+    with ExitStack() as stack:
+        with room_for(home, 0):
+            folder = stack.enter_context(own_folder(home, SCRATCH))
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
 
 
 def check_room(folder: Path, needed: int) -> None:
@@ -157,16 +152,6 @@ def check_room(folder: Path, needed: int) -> None:
     """
     if shutil.disk_usage(folder).free < needed:
         raise DiskFull(full(folder, needed).message, "make room there, or --scratch DIR names another disk")
-
-
-def _held(home: Path) -> tuple[Path, int | None]:
-    """A new folder and the lock on it; another one where somebody took the first for a leftover."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=home))
-        try:
-            return folder, hold_folder(folder)
-        except FileNotFoundError:
-            continue
 
 
 def _sweep(home: Path) -> None:

@@ -35,8 +35,8 @@ from deepunlearn_cli.core.events import (
 )  # fmt: skip
 from deepunlearn_cli.core.room import full, is_full
 from deepunlearn_cli.core.typed import check
+from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.store.chain import NOTHING, ORIGINS, Entry, Head, Read, against, end_of, parsed
-from deepunlearn_cli.store.manifest import flush
 from deepunlearn_cli.store.run import plain
 from deepunlearn_cli.system.locks import hold
 from deepunlearn_cli.system.rights import follow, forbidden

@@ -14,6 +14,7 @@ from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.recipe import Recipe, canonical
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.typed import check
+from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.system.rights import follow
 
 MANIFEST = "manifest.json"
@@ -89,17 +90,6 @@ def row_of(folder: Path) -> IndexRow:
 def file_names(folder: Path) -> list[str]:
     """Every file of a run but the manifest, in alphabetical order."""
     return sorted(entry.name for entry in os.scandir(folder) if entry.name != MANIFEST)
-
-
-def flush(path: Path) -> None:
-    """Have the disk keep a file or folder before anything that comes after."""
-    if os.name == "nt" and path.is_dir():  # Windows opens no folders, and needs none flushed
-        return
-    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def flush_files(folder: Path) -> None:

@@ -31,6 +31,7 @@ from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.room import room_for
 from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.core.shared import Outputs, Progress
+from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.store import ancestry, manifest, marker
 from deepunlearn_cli.store.asked import AskedFor
 from deepunlearn_cli.store.checking import verified
@@ -287,8 +288,8 @@ class Store:
                 raise
             shutil.rmtree(staging, ignore_errors=True)
             return winner
-        manifest.flush(place.parent)
-        manifest.flush(self.runs)
+        flush(place.parent)
+        flush(self.runs)
         self.sealed.add(key)
         self.index.refresh(key[:2])
         return Run(key, place)

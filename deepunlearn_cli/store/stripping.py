@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from deepunlearn_cli.core.shared import Outputs
+from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.index import row
 from deepunlearn_cli.store.leftovers import erase
@@ -135,9 +136,9 @@ def _digest(content: bytes) -> str:
 def _seal(run: Run, store: Store) -> None:
     """Have the manifest say what is there now."""
     told = row(run.recipe, run.scores, run.facts)
-    manifest.flush(run.path)
+    flush(run.path)
     _put(run, store, manifest.MANIFEST, manifest.text(run.path, told))
-    manifest.flush(run.path)
+    flush(run.path)
     store.index.refresh(run.id[:2])
 
 
@@ -145,7 +146,7 @@ def _put(run: Run, store: Store, name: str, content: bytes) -> None:
     draft = _beside(run, store)
     try:
         draft.write_bytes(content)
-        manifest.flush(draft)
+        flush(draft)
         follow(draft.replace(run.path / name))
     finally:
         draft.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -119,7 +119,8 @@ def audit(runner: Runner, attacks: Sequence[Recipe], rule: Rule) -> tuple[list[A
     audits = []
     for run in outcome.runs:
         with _told(run.recipe, runner, outcome):
-            audits.append(_audited(runner, run, rule, controls, read))
+            there = [controls.get(one.key) if one else None for one in beside(run.recipe, runner)]
+            audits.append(_audited(run, rule, there, read))
     attacked = {run.id for run in outcome.runs}
     rest = [run for key, run in controls.items() if key not in attacked]
     for run in rest:
@@ -149,10 +150,8 @@ def recalled(
         read: what was read of other models.
         planned: whether to say how many pictures would settle it, which takes longest.
     """
-    wanted = on_retrained(attack.recipe, runner), on_nothing(attack.recipe, runner)
-    there = [runner.store.get(one.key) for one in wanted if one]
-    controls = {run.id: run for run in there if run}
-    return _audited(runner, attack, rule, controls, read or Evidences(runner), planned=planned)
+    there = [runner.store.get(one.key) if one else None for one in beside(attack.recipe, runner)]
+    return _audited(attack, rule, there, read or Evidences(runner), planned=planned)
 
 
 class Evidences:
@@ -186,20 +185,13 @@ def built(attack: Recipe) -> OneModel:
 
 
 def _audited(
-    runner: Runner,
-    run: Run,
-    rule: Rule,
-    controls: Mapping[str, Run],
-    read: Evidences,
-    *,
-    planned: bool = True,
+    run: Run, rule: Rule, there: Sequence[Run | None], read: Evidences, *, planned: bool = True
 ) -> Audited:
+    """An attack with its answer; `there` are its controls, as in `beside`, as far as they were run."""
     ours = read.of(run.recipe)
-    wanted = on_retrained(run.recipe, runner), on_nothing(run.recipe, runner)
-    there = [controls.get(one.key) if one else None for one in wanted]
-    beside = Beside(*(read.of(one.recipe) if one else None for one in there))
+    held = Beside(*(read.of(one.recipe) if one else None for one in there))
     attack = built(run.recipe)
-    answer = judge(rule, attack, ours, beside, planned=planned)
+    answer = judge(rule, attack, ours, held, planned=planned)
     answer = replace(answer, claim=_claimed(run, attack, read))
     control = findings_of(there[0]) if there[0] else None
     return Audited(run, findings_of(run), ours, control, answer)
@@ -213,13 +205,13 @@ def _claimed(run: Run, attack: OneModel, read: Evidences) -> Claim | None:
 
 def controls_of(runner: Runner, attacked: Sequence[Run]) -> dict[str, Run]:
     """The same attack on each target's retrained model, where the store has it, and on doing nothing."""
-    wanted = {
-        control.key: control
-        for run in attacked
-        for control in (on_retrained(run.recipe, runner), on_nothing(run.recipe, runner))
-        if control
-    }
+    wanted = {control.key: control for run in attacked for control in beside(run.recipe, runner) if control}
     return {run.id: run for run in runner.one_by_one(list(wanted.values())).runs}
+
+
+def beside(attack: Recipe, runner: Runner) -> tuple[Recipe | None, Recipe | None]:
+    """The same attack on the retrained model and on doing nothing, each where that can be."""
+    return on_retrained(attack, runner), on_nothing(attack, runner)
 
 
 def on_retrained(attack: Recipe, runner: Runner) -> Recipe | None:

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 10
 ALIKE = (0.4, 0.15, 0.25)  # a size of 2.5 times, memory, company
-MOST_ASKED, MOST_AROUND = (
-    500,
-    5000,
-)  # pictures that are looked at, and among which: drawn where there are more
+MOST_ASKED, MOST_AROUND = 500, 5000  # pictures looked at, and among which: drawn where there are more
 
 
 @dataclass(frozen=True)
@@ -73,5 +70,6 @@ def _mixed(logits: NDArray[np.floating], labels: NDArray[np.integer], asked: NDA
     around = draw.permutation(np.flatnonzero(~asked))[:MOST_AROUND]
     ours, theirs = logits[few].astype(np.float64), logits[around].astype(np.float64)
     far = (ours**2).sum(1)[:, None] - 2 * ours @ theirs.T + (theirs**2).sum(1)[None]
-    nearest = np.argsort(far, axis=1, kind="stable")[:, :NEIGHBOURS]
+    count = min(NEIGHBOURS, len(around))
+    nearest = np.argpartition(far, count - 1, axis=1)[:, :count]
     return float((labels[around][nearest] != labels[few][:, None]).mean())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -43,17 +45,32 @@ def is_free(path: Path) -> bool:
         os.close(descriptor)
 
 
-def hold_folder(path: Path) -> int | None:
-    """Lock a folder that is this process's own until the descriptor is closed; None where nothing locks.
+@contextmanager
+def own_folder(home: Path, prefix: str) -> Iterator[Path]:
+    """A new folder in `home` that is gone afterwards; while its process lives it is not free (`is_free`)."""
+    folder, lock = _locked_folder(home, prefix)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
-    Raises:
-        FileNotFoundError: it is gone.
-    """
-    if fcntl is None:
-        return None
-    descriptor = os.open(path, os.O_RDONLY)
-    _flock(descriptor)
-    return descriptor
+
+def _locked_folder(home: Path, prefix: str) -> tuple[Path, int | None]:
+    """A new folder and the lock on it; another one where somebody took the first for a leftover."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=home))
+        if fcntl is None:
+            return folder, None
+        try:
+            lock = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        _flock(lock)
+        if folder.exists():
+            return folder, lock
+        os.close(lock)
 
 
 @contextmanager

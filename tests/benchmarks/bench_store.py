@@ -16,7 +16,8 @@ from pathlib import Path
 from statistics import median
 
 from deepunlearn_cli.core.recipe import Recipe
-from deepunlearn_cli.store import Store, index, manifest
+from deepunlearn_cli.core.whole import flush
+from deepunlearn_cli.store import Store, index
 
 SCORES = ("ra", "fa", "va", "ta", "rr", "fr", "tr", "retdev", "umia", "indisc")
 MODEL_FLOATS = 11_250_000  # 45 MB, a ResNet18
@@ -93,7 +94,7 @@ def bench_model(store: Store) -> None:
         return path
 
     saved = seconds(save, 5)
-    flushed = seconds(lambda: manifest.flush(save()), 5)
+    flushed = seconds(lambda: flush(save()), 5)
     path = save()
     recipes = iter([Recipe("train", "original", seed=-1000 - number) for number in range(5)])
     put = seconds(lambda: kept.append(store.put(next(recipes), weights=weights, scores={}, facts={})), 5)

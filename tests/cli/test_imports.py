@@ -49,7 +49,17 @@ def test_no_cuda_is_certain():
 
 def test_no_command_loads_at_its_start_what_only_some_need(tmp_path: Path):
     """`--help` and completion wait for all of it."""
-    unneeded = (*SLOW, "numpy", "sqlite3", "ssl", "email", "http.client", "pickle", "ray")
+    unneeded = (
+        *SLOW,
+        "numpy",
+        "sqlite3",
+        "ssl",
+        "email",
+        "http.client",
+        "pickle",
+        "ray",
+        "deepunlearn_cli.store",
+    )
     code = (
         f"import sys, deepunlearn_cli.cli.app; print(*[name for name in {unneeded!r} if name in sys.modules])"
     )

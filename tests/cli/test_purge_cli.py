@@ -275,6 +275,27 @@ def test_a_file_names_what_it_has_forgotten(scene, tmp_path):
     assert rows(again, "removed", "pictures")[0]["pictures"] == 0
 
 
+def test_a_file_from_a_store_whose_forget_sets_are_not_here(scene, tmp_path):
+    store, made = scene
+    out, gone = tmp_path / "clean.pt", forgotten(store, made["ft"])
+    ft = ("--method", "ft", "-p", "epochs=1", "--out", str(out), "-q", "--store", str(store))
+    assert call("unlearn", made["original"], *ft).code == 0
+    for kept in (store / "data" / "forget").glob("*.npz"):
+        kept.unlink()
+    done = purge(store, "--forget", str(out), "--yes")
+    assert done.code == 0, done.err
+    assert dataset_of(store, made["ft"]).purged.tolist() == gone.tolist()
+
+
+def test_a_request_is_found_however_its_id_was_typed(scene):
+    store, made = scene
+    asked = ("--method", "ft", "-p", "epochs=1", "--request", "caf\u00e9 7", "-q", "--store", str(store))
+    assert call("unlearn", made["original"], *asked).code == 0
+    found = purge(store, "--request", "cafe\u0301 7", "--force", "--dry-run", "--json")
+    assert found.code == 0, found.err
+    assert rows(found, "to remove", "pictures")
+
+
 @pytest.mark.parametrize("name", ["samples.csv", "samples.jsonl"])
 def test_lines_of_samples_go(scene, tmp_path, name):
     store, made = scene

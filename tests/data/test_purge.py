@@ -205,7 +205,7 @@ def test_a_claim_still_finds_the_places_of_what_was_purged(home, tmp_path):
     assert data.twins(forget, data.load_dataset(before.fingerprint, home)) == []
 
 
-STEPS = ("write_record", "_zeroed", "flushed", "write_atomically", "raw_files", "remove_left")
+STEPS = ("write_record", "_zeroed", "flush", "write_atomically", "raw_files", "remove_left")
 
 
 @pytest.mark.parametrize("step", STEPS)

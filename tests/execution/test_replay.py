@@ -16,6 +16,7 @@ from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFa
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.room import DiskFull
 from deepunlearn_cli.execution import recipes, scratch
+from deepunlearn_cli.execution.forgetting import forget_for
 from deepunlearn_cli.execution.remaking import Remaking
 from deepunlearn_cli.execution.replay import replay
 from deepunlearn_cli.execution.runner import Runner
@@ -280,3 +281,12 @@ def test_weights_that_differ_are_made_of_the_same_things(copy: Runner) -> None:
     told(copy.store, run, weights=weights, facts={"torch": "1.0"})
     result = replay(Remaking(run_of(copy, "ft"), copy.store))
     assert states(result)["weights"] == "different"
+
+
+def test_forget_sets_of_earlier_requests_are_missed_before_anything_is_made(copy: Runner) -> None:
+    ft = run_of(copy, "ft")
+    later = forget_for(ft.recipe.data, copy.materials.dataset(ft.recipe), "random:0.2", copy)
+    second = copy.ensure(recipes.unlearned(ft.recipe, "ft", later, ONE))
+    (copy.store.data / "forget" / f"{ft.recipe.forget}.npz").unlink()
+    with pytest.raises(NotFound, match=f"run {second.id} cannot be made again: no forget set"):
+        replay(Remaking(second, copy.store))
