@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +13,9 @@ from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING
 from deepunlearn_cli.execution.recipes import training_of
 from deepunlearn_cli.execution.references import CHECKPOINT
-from deepunlearn_cli.store.ledger import AUDITED, RECEIVED, UNLEARNED, Entry, Ledger, moment
+from deepunlearn_cli.store.ledger import AUDITED, ORIGINS, RECEIVED, UNLEARNED, Entry, Ledger, kept, moment
 from deepunlearn_cli.store.requests import check_about, of_audit, requests_of
-from deepunlearn_cli.store.run import WEIGHTS, plain
+from deepunlearn_cli.store.run import WEIGHTS
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Ref, Start, Wanted
@@ -144,7 +143,7 @@ def _made_from(run: str, store: Store) -> list[str]:
 
 def _recorded(request: str, details: Mapping[str, Any], ledger: Ledger) -> str:
     try:
-        ledger.append(request, AUDITED, details, unless=partial(_same, details))
+        ledger.append(request, AUDITED, details, unless=partial(_same, kept(details)))
     except UsageFailure as failure:
         return f"request {request}: the verdict is not recorded: {failure.message}"
     see = f"`deepunlearn requests {quote(request)}`"
@@ -216,8 +215,8 @@ def _is_control(one: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
 
 
 def _same(details: Mapping[str, Any], entry: Entry) -> bool:
-    """Whether an entry says the same: floats as they stand in the file."""
-    return bool(entry.details == json.loads(json.dumps(plain(details))))
+    """Whether an entry says the same, in whichever store it was written."""
+    return details == {name: value for name, value in entry.details.items() if name != ORIGINS}
 
 
 def _forget(start: Start) -> dict[str, Any]:

@@ -52,6 +52,7 @@ def _is_hash(text: str) -> bool:
 
 Digest = Annotated[str, Rule("a SHA-256 (64 hex digits)", _is_hash)]
 Seed = Annotated[int, Rule("a whole number from 0 up", lambda value: value >= 0)]
+Number = Annotated[int, Rule("a whole number from 1 up", lambda value: value >= 1)]
 Count = Annotated[int, Rule("a whole number from 1 to 100000", lambda value: 1 <= value <= 100_000)]
 Fraction = Annotated[float, Rule("a fraction from 0 to below 1", lambda value: 0 <= value < 1)]
 Time = Annotated[float, Rule("seconds since 1970", lambda value: 0 <= value < 1e11)]  # what calendars hold

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypedDict
 
-from deepunlearn_cli.core.typed import Count, Digest, Mistyped, check
+from deepunlearn_cli.core.typed import Digest, Mistyped, Number, check
 
 POLICY = "policy"  # the one event that belongs to no request
 RECEIVED, UNLEARNED, AUDITED, CERTIFIED, PURGED = STATES = (
@@ -21,7 +21,7 @@ ORIGINS = "origins"  # among the details of an entry that came from another stor
 
 
 class _Written(TypedDict):
-    number: Count
+    number: Number
     at: str
     request: str
     event: str
@@ -32,7 +32,7 @@ class _Written(TypedDict):
 class Head(TypedDict):
     """The last line that was written."""
 
-    number: Count
+    number: Number
     sha256: Digest
 
 
@@ -90,6 +90,18 @@ class Read:
 def end_of(entries: Sequence[Entry]) -> str:
     """What the next line is chained to."""
     return entries[-1].digest if entries else NOTHING
+
+
+def lacking(there: Sequence[Entry], here: Sequence[Entry]) -> list[Entry]:
+    """The entries of one ledger that another has not, whatever their digests are in which store."""
+    known = {digest for one in here for digest in one.digests}
+    return [one for one in there if not known & {*one.digests}]
+
+
+def brought(one: Entry) -> dict[str, Any]:
+    """The details of an entry in another ledger than its own: with where it stood."""
+    origin = {"at": one.at, "number": one.number, "sha256": one.digest}
+    return {**one.details, ORIGINS: [*one.origins, origin]}
 
 
 def parsed(content: bytes) -> Read:

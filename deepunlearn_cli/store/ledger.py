@@ -16,8 +16,8 @@ import errno
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,9 @@ from deepunlearn_cli.store.chain import (
     Head,
     Read,
     against,
+    brought,
     end_of,
+    lacking,
     parsed,
 )  # fmt: skip
 from deepunlearn_cli.store.manifest import flush
@@ -111,42 +113,48 @@ class Ledger:
         """
         if event not in EVENTS or bool(request) == (event == POLICY):
             raise ValueError(f"{event} of {request!r}")
-        try:
-            with hold(self.root / LOCK):
-                found = self._sound()
-                if admit:
-                    admit(found.entries)
-                for entry in found.entries if unless else ():
-                    if (entry.request, entry.event) == (request, event) and unless and unless(entry):
-                        return entry
-                told = json.loads(json.dumps(plain(details)))
-                made = Entry(len(found.entries) + 1, now(), request, event, told, end_of(found.entries))
-                self._write(made, found.size)
-                return made
-        except OSError as error:
-            raise self._unwritable(error) from error
+        with self._writing() as found:
+            if admit:
+                admit(found.entries)
+            alike = (one for one in found.entries if (one.request, one.event) == (request, event))
+            if unless and (known := next(filter(unless, alike), None)):
+                return known
+            return self._add(found, [(request, event, details)])[0]
 
-    def problems(self) -> list[str]:
-        """What does not hold, in words; what this user may not read raises `UsageFailure`."""
+    def bring(self, entries: Sequence[Entry]) -> None:
+        """Add entries of another store's ledger, each with where it stood; those that are here are left.
+
+        Raises:
+            StoreCorrupt, UsageFailure, DiskFull: as `append`.
+        """
+        with self._writing() as found:
+            self._add(found, [(o.request, o.event, brought(o)) for o in lacking(entries, found.entries)])
+
+    def read(self) -> Read:
+        """What can be read of it, sound or not, and what does not hold: for who has damage to mend.
+
+        Raises:
+            UsageFailure: this user may not read it.
+            StoreCorrupt: its file cannot be read at all.
+        """
         found = self._read()
         # A writer may have come between the two files.
-        return self._read().problems if found.problems else []
-
-    def readable(self) -> list[Entry]:
-        """The entries as far as they can be read, sound or not: for who has damage to mend."""
-        return self._read().entries
-
-    def digests(self) -> set[str]:
-        """Of every entry, as far as the lines can be read, those that they had in other stores too."""
-        return {digest for entry in self._read().entries for digest in entry.digests}
+        return self._read() if found.problems else found
 
     def _sound(self) -> Read:
-        found = self._read()
-        if found.problems:
-            found = self._read()
+        found = self.read()
         if found.problems:
             raise StoreCorrupt(f"the ledger {self.path} was changed: {found.problems[0]}", CURE)
         return found
+
+    @contextmanager
+    def _writing(self) -> Iterator[Read]:
+        """The sound ledger, while nobody else can add to it."""
+        try:
+            with hold(self.root / LOCK):
+                yield self._sound()
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _read(self) -> Read:
         """The head first: what is added in the meantime is then only more than it says."""
@@ -177,11 +185,21 @@ class Ledger:
             return None, f"{HEAD} is not what was written"
         return head, ""
 
-    def _write(self, entry: Entry, size: int) -> None:
+    def _add(self, found: Read, told: Iterable[tuple[str, str, Mapping[str, Any]]]) -> list[Entry]:
+        """Entries of these requests, events and details, all in one write."""
+        made: list[Entry] = []
+        for number, (request, event, details) in enumerate(told, len(found.entries) + 1):
+            before = end_of(made or found.entries)
+            made.append(Entry(number, now(), request, event, kept(details), before))
+        if made:
+            self._write(made, found.size)
+        return made
+
+    def _write(self, entries: Sequence[Entry], size: int) -> None:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             os.ftruncate(descriptor, size)  # what a killed writer left of a line
-            _all(descriptor, entry.line + b"\n", size)
+            _all(descriptor, b"".join(one.line + b"\n" for one in entries), size)
             os.fsync(descriptor)
         except BaseException:
             with suppress(OSError):
@@ -191,7 +209,7 @@ class Ledger:
             os.close(descriptor)
         follow(self.path)
         flush(self.root)
-        self._keep_head(entry)
+        self._keep_head(entries[-1])
 
     def _keep_head(self, entry: Entry) -> None:
         draft = self.root / f".{HEAD}-{os.getpid()}-{os.urandom(4).hex()}"
@@ -227,6 +245,12 @@ def marked(root: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
 def unmarked(facts: Mapping[str, Any]) -> dict[str, Any]:
     """A run's facts without what it saw of another store's ledger."""
     return {name: value for name, value in facts.items() if name != FACT}
+
+
+def kept(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Details as an entry has them: plain data, floats as they stand in the file."""
+    told: dict[str, Any] = json.loads(json.dumps(plain(details)))
+    return told
 
 
 def now() -> str:
