@@ -54,14 +54,14 @@ def policy(
     from datetime import UTC, datetime
 
     from deepunlearn_cli.evidence import policy as policies
-    from deepunlearn_cli.evidence.standing import in_force
+    from deepunlearn_cli.evidence.standing import Seen, in_force
     from deepunlearn_cli.store.ledger import POLICY, Ledger
 
     read = policies.read(file)
     read.check_day(datetime.now(UTC).date())
     ledger = Ledger(session.store(create=True).root)
     entries = ledger.entries()
-    known = in_force(entries, len(entries))
+    known = in_force(entries, Seen(len(entries)))
     same = known is not None and known.details.get("sha256") == read.digest
     entry = known if known and same else ledger.append("", POLICY, policies.committed(read))
     row = {"policy": read.digest, "name": read.name, "expires": str(read.expires)}
@@ -103,12 +103,13 @@ def prove(
     from deepunlearn_cli.evidence.making import last_of
     from deepunlearn_cli.evidence.shelf import Shelf
     from deepunlearn_cli.store.ledger import Ledger
+    from deepunlearn_cli.store.requests import find, requests_of
 
     store = session.store()
-    digest = envelope.read(_bytes(cert), str(cert)).digest if cert else ""
-    digest = digest or last_of(Ledger(store.root).entries(), request)
+    asked = find(requests_of(Ledger(store.root).entries()), request)
+    digest = envelope.read(_bytes(cert), str(cert)).digest if cert else last_of(asked)
     secret = Shelf(store.root).secret(digest)
-    salted = proving.salt_of(secret, salt, request)
+    salted = proving.salt_of(secret, salt, asked.id)
     made = proving.prove(
         picture, proving.picture_of(picture, secret, store), secret, salted, union=all_requests
     )

@@ -19,7 +19,6 @@ from deepunlearn_cli.evidence.failures import DoesNotMatch
 from deepunlearn_cli.evidence.standing import Standing
 from deepunlearn_cli.evidence.statement import Subject
 from deepunlearn_cli.execution import forgetting
-from deepunlearn_cli.store.ledger import UNLEARNED
 from deepunlearn_cli.store.requests import of_audit
 from deepunlearn_cli.store.run import WEIGHTS
 
@@ -77,7 +76,7 @@ def certified(ref: str, standing: Standing, store: Store) -> Certified:
     run = store.find(ref)
     if run.id not in standing.runs:
         raise UsageFailure(
-            f"run {run.id} did not carry out request {standing.request!r}",
+            f"run {run.id} did not carry out request {standing.request.id!r}",
             f"these did: {', '.join(standing.runs)}",
         )
     _check_usable(run)
@@ -92,7 +91,7 @@ def _of_file(path: Path, standing: Standing, store: Store) -> Certified:
         if run and run.status == "done" and digests.of_tensors(run.weights()) == tensors:
             return Certified(run, _subject(path.name, digests.of_file(path), tensors))
     raise DoesNotMatch(
-        f"{path} holds none of the models that carried out request {standing.request!r}",
+        f"{path} holds none of the models that carried out request {standing.request.id!r}",
         f"these runs did: {', '.join(standing.runs)}",
     )
 
@@ -166,10 +165,8 @@ def before_of(certified: Certified, standing: Standing, store: Store) -> Run | N
     start = certified.recipe.inputs.get("original")
     if start is not None:
         return store.get(start.key)
-    for entry in reversed(standing.of(UNLEARNED)):
-        if certified.run.id in entry.details.get("runs", ()):
-            return _found(str(entry.details.get("ckpt", "")), store)
-    return None
+    entry = standing.request.runs.get(certified.run.id)
+    return _found(str(entry.details.get("ckpt", "")), store) if entry else None
 
 
 def _found(ref: str, store: Store) -> Run | None:
