@@ -61,7 +61,7 @@ def read(path: Path, public: Path | None) -> Read:
         DoesNotHold: it was changed, or another key signed it.
     """
     key = keys.read_public(public) if public else None
-    found = envelope.read(_content(path), str(path))
+    found = envelope_of(path)
     if key:
         keys.check_signature(found, key, str(path))
     said = statement.read(found, str(path))
@@ -69,7 +69,7 @@ def read(path: Path, public: Path | None) -> Read:
     own = key or _own_key(signer["public_key"], path)
     keys.check_signature(found, own, str(path))
     if signer != {"id": keys.key_id(own), "public_key": keys.public_pem(own)}:
-        raise DoesNotHold(f"{path} names another signer than its signature's", statement.CURE)
+        raise DoesNotHold(f"{path} names another signer than its signature's", envelope.AGAIN)
     statement.check_verdicts(said, str(path))
     return Read(path, found, said, key is not None)
 
@@ -78,17 +78,23 @@ def _own_key(pem: str, path: Path) -> Ed25519PublicKey:
     try:
         return keys.from_pem(pem.encode(), str(path))
     except UsageFailure:
-        raise DoesNotHold(f"{path}: the key that it names is none", statement.CURE) from None
+        raise DoesNotHold(f"{path}: the key that it names is none", envelope.AGAIN) from None
 
 
-def _content(path: Path) -> bytes:
+def envelope_of(path: Path) -> Envelope:
+    """What a certificate's file holds; its signature is not checked here.
+
+    Raises:
+        NotFound, UsageFailure, DoesNotHold: no such file; no certificate; it was changed.
+    """
     try:
         with path.expanduser().open("rb") as file:
-            return file.read(LARGEST)
+            content = file.read(LARGEST)
     except FileNotFoundError:
         raise NotFound(
             f"no certificate {path}", "deepunlearn certify REF --request ID --key KEY.pem"
         ) from None
+    return envelope.read(content, str(path))
 
 
 def signature(one: Read) -> Check:

@@ -16,6 +16,7 @@ from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.evidence import digests
 from deepunlearn_cli.evidence.commitment import Shown
 from deepunlearn_cli.evidence.failures import DoesNotMatch
+from deepunlearn_cli.evidence.policy import ACCURACIES
 from deepunlearn_cli.evidence.standing import Standing
 from deepunlearn_cli.evidence.statement import Subject
 from deepunlearn_cli.execution import forgetting
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from deepunlearn_cli.store.chain import Entry
 
 EARLIER = "/request "  # behind the name of an audit that asks about a request before
-ACCURACIES = ("RA", "FA", "VA", "TA")
 
 
 @dataclass(frozen=True)
