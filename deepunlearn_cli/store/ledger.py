@@ -97,13 +97,13 @@ class Ledger:
         event: str,
         details: Mapping[str, Any],
         *,
-        unless: Callable[[Entry], bool] | None = None,
+        known: Callable[[Sequence[Entry]], Entry | None] | None = None,
         admit: Callable[[Sequence[Entry]], None] | None = None,
     ) -> Entry:
         """Add an entry for good; it is on the disk when this returns.
 
         Args:
-            unless: an entry of this request and event that says the same already: it is returned instead.
+            known: finds among the request's entries one that says the same already: it is returned instead.
             admit: looks at all entries while nobody else can add one; what it raises is raised.
 
         Raises:
@@ -116,9 +116,9 @@ class Ledger:
         with self._writing() as found:
             if admit:
                 admit(found.entries)
-            alike = (one for one in found.entries if (one.request, one.event) == (request, event))
-            if unless and (known := next(filter(unless, alike), None)):
-                return known
+            own = [one for one in found.entries if one.request == request]
+            if known and (same := known(own)):
+                return same
             return self._add(found, [(request, event, details)])[0]
 
     def bring(self, entries: Sequence[Entry]) -> None:
