@@ -69,13 +69,7 @@ def _known(asked: Asked, standing: Standing, model: Certified, runner: Runner) -
     store = runner.store
     audits = _audits(standing, model.run, store)
     committed, policy = _policy(standing, audits, model.run)
-    policy.check_day(datetime.now(UTC).date())
-    if asked.policy and asked.policy.digest != policy.digest:
-        raise UsageFailure(
-            f"--policy is not the one in force when the audit was made: that is {policy.name!r} of "
-            f"{at(committed)}",
-            "leave --policy out, or commit yours and unlearn and audit after it",
-        )
+    _check_policy(asked, policy, committed)
     asked_about = gathering.parts_of(model.recipe, store)
     chosen = {
         f"{name}{part}": _chosen(Asking(name, part, forget, asks), audits, committed, standing, model.run)
@@ -94,13 +88,29 @@ def _known(asked: Asked, standing: Standing, model: Certified, runner: Runner) -
         *_beside(next(iter(chosen.values())), runner),
         *gathering.chain_of(model.recipe, standing.entries, store),
     )
+    _check_audits(known)
+    return known
+
+
+def _check_policy(asked: Asked, policy: Policy, committed: Entry) -> None:
+    """See that the policy still holds, and is the one that somebody named."""
+    policy.check_day(datetime.now(UTC).date())
+    if asked.policy and asked.policy.digest != policy.digest:
+        raise UsageFailure(
+            f"--policy is not the one in force when the audit was made: that is {policy.name!r} of "
+            f"{at(committed)}",
+            "leave --policy out, or commit yours and unlearn and audit after it",
+        )
+
+
+def _check_audits(known: Known) -> None:
+    """Hold what was found against the policy."""
     for name, row in known.rows.items():
         if gathering.EARLIER in name:
             terms.check_earlier(name, row)
         else:
-            terms.check_audit(policy, name, row, exact=model.exact)
-    terms.check_accuracy(policy, known.accuracy["lost"])
-    return known
+            terms.check_audit(known.policy, name, row, exact=known.model.exact)
+    terms.check_accuracy(known.policy, known.accuracy["lost"])
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from deepunlearn_cli.evidence import digests, envelope, keys, policy, proving, s
 from deepunlearn_cli.evidence.envelope import Envelope
 from deepunlearn_cli.evidence.failures import DoesNotHold, DoesNotMatch
 from deepunlearn_cli.evidence.statement import Statement
+from deepunlearn_cli.store.manifest import sha256_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -119,7 +120,7 @@ def model(one: Read, path: Path) -> Check:
             f"{path} is not the model that {one.path} is of: its tensors are others",
             "check the file; a certificate is of one model, bit for bit",
         )
-    same = digests.of_file(path) in signed.values()
+    same = sha256_of(path.expanduser()) in signed.values()
     return Check("model", f"{path}: the same {'file' if same else 'tensors, in another file'}")
 
 

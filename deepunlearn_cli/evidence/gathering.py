@@ -20,6 +20,7 @@ from deepunlearn_cli.evidence.policy import ACCURACIES
 from deepunlearn_cli.evidence.standing import Standing
 from deepunlearn_cli.evidence.statement import Subject
 from deepunlearn_cli.execution import forgetting
+from deepunlearn_cli.store.manifest import sha256_of
 from deepunlearn_cli.store.requests import of_audit
 from deepunlearn_cli.store.run import WEIGHTS
 
@@ -81,7 +82,7 @@ def certified(ref: str, standing: Standing, store: Store) -> Certified:
         )
     _check_usable(run)
     tensors = digests.of_tensors(run.weights())
-    return Certified(run, _subject(WEIGHTS, digests.of_file(run.path / WEIGHTS), tensors))
+    return Certified(run, _subject(WEIGHTS, sha256_of(run.path / WEIGHTS), tensors))
 
 
 def _of_file(path: Path, standing: Standing, store: Store) -> Certified:
@@ -89,7 +90,7 @@ def _of_file(path: Path, standing: Standing, store: Store) -> Certified:
     for key in standing.runs:
         run = store.get(key)
         if run and run.status == "done" and digests.of_tensors(run.weights()) == tensors:
-            return Certified(run, _subject(path.name, digests.of_file(path), tensors))
+            return Certified(run, _subject(path.name, sha256_of(path.expanduser()), tensors))
     raise DoesNotMatch(
         f"{path} holds none of the models that carried out request {standing.request.id!r}",
         f"these runs did: {', '.join(standing.runs)}",

@@ -80,10 +80,6 @@ class Ledger:
         """
         return self._sound().entries
 
-    def of(self, request: str) -> list[Entry]:
-        """The entries of one request; `entries` says what it raises."""
-        return [entry for entry in self.entries() if entry.request == request]
-
     def head(self) -> str:
         """SHA-256 of the last line, `NOTHING` where there is none; `entries` says what it raises.
 

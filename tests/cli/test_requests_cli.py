@@ -134,7 +134,7 @@ def test_verdicts_are_recorded_once_each_by_the_attacks_themselves(asked):
     assert f"request {ID}: audited" in said.err
     asked("attack", "umia", asked.ids["ft"], "-q")
     assert entries(asked)[2:] == [(ID, "audited")]
-    details = Ledger(asked.store).of(ID)[-1].details
+    details = requests_of(Ledger(asked.store).entries())[ID].entries[-1].details
     assert details["run"] == asked.ids["ft"]
     assert details["attacks"][0] == asked.ids["umia"]
     assert len(details["attacks"]) == 3  # the retrained model, and doing nothing

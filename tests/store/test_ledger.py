@@ -18,6 +18,7 @@ from deepunlearn_cli.core.errors import StoreCorrupt
 from deepunlearn_cli.core.room import DiskFull
 from deepunlearn_cli.store import Store, chain, ledger
 from deepunlearn_cli.store.ledger import HEAD, LOCK, NOTHING, Entry, Ledger
+from deepunlearn_cli.store.requests import requests_of
 from deepunlearn_cli.system.locks import hold
 
 FIELDS = {"number", "at", "request", "event", "details", "previous"}
@@ -55,7 +56,7 @@ def test_lines_are_canonical_json_chained_by_their_bytes(book):
         assert line == (json.dumps(data, sort_keys=True, separators=(",", ":")) + "\n").encode("ascii")
         before = hashlib.sha256(line.rstrip(b"\n")).hexdigest()
     assert book.head() == before
-    assert [entry.details["count"] for entry in book.of("r1")] == [1, 3]
+    assert [entry.details["count"] for entry in requests_of(book.entries())["r1"].entries] == [1, 3]
     assert book.read().problems == []
 
 
