@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +13,9 @@ from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING
 from deepunlearn_cli.execution.recipes import training_of
 from deepunlearn_cli.execution.references import CHECKPOINT
-from deepunlearn_cli.store.ledger import AUDITED, RECEIVED, UNLEARNED, Entry, Ledger, moment
-from deepunlearn_cli.store.requests import check_about, of_audit, requests_of
-from deepunlearn_cli.store.run import WEIGHTS, plain
+from deepunlearn_cli.store.ledger import AUDITED, ORIGINS, RECEIVED, UNLEARNED, Entry, Ledger, kept, moment
+from deepunlearn_cli.store.requests import RULE, check_about, of_audit, requests_of
+from deepunlearn_cli.store.run import WEIGHTS
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Ref, Start, Wanted
@@ -59,7 +58,7 @@ class Asked:
             self._admit(told, entries)
 
         details = {**told, "received": self.received, "note": self.note}
-        Ledger(store.root).append(self.id, RECEIVED, details, unless=lambda _: True, admit=admit)
+        Ledger(store.root).append(self.id, RECEIVED, details, known=_received, admit=admit)
 
     def unlearned(self, starts: Sequence[Start], runs: Sequence[Run], store: Store) -> list[str]:
         """Record the models that unlearned for it, each once.
@@ -94,10 +93,11 @@ class Asked:
             "note": self.note,
         }
 
-        def known(entry: Entry) -> bool:
-            return run.id in entry.details["runs"] and self.note in (None, entry.details.get("note"))
+        def known(own: Sequence[Entry]) -> Entry | None:
+            made = (one for one in own if one.event == UNLEARNED and run.id in one.details["runs"])
+            return next((one for one in made if self.note in (None, one.details.get("note"))), None)
 
-        ledger.append(self.id, UNLEARNED, details, unless=known)
+        ledger.append(self.id, UNLEARNED, details, known=known)
 
 
 def about(starts: Sequence[Start]) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _made_from(run: str, store: Store) -> list[str]:
 
 def _recorded(request: str, details: Mapping[str, Any], ledger: Ledger) -> str:
     try:
-        ledger.append(request, AUDITED, details, unless=partial(_same, details))
+        ledger.append(request, AUDITED, details, known=partial(_same, kept(details)))
     except UsageFailure as failure:
         return f"request {request}: the verdict is not recorded: {failure.message}"
     see = f"`deepunlearn requests {quote(request)}`"
@@ -215,9 +215,19 @@ def _is_control(one: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     return one.get("verdict") is None and one["id"] and all(one.get(name) == row.get(name) for name in alike)
 
 
-def _same(details: Mapping[str, Any], entry: Entry) -> bool:
-    """Whether an entry says the same: floats as they stand in the file."""
-    return bool(entry.details == json.loads(json.dumps(plain(details))))
+def _received(own: Sequence[Entry]) -> Entry | None:
+    return next((one for one in own if one.event == RECEIVED), None)
+
+
+def _same(details: Mapping[str, Any], own: Sequence[Entry]) -> Entry | None:
+    """The audit that says the same, in whichever store; None where it is not what the ledger says last."""
+    for one in reversed(own):
+        if one.event == UNLEARNED and details["run"] in one.details["runs"]:
+            return None
+        if one.event == AUDITED and all(one.details.get(name) == details[name] for name in ("run", *RULE)):
+            told = {name: value for name, value in one.details.items() if name != ORIGINS}
+            return one if told == details else None
+    return None
 
 
 def _forget(start: Start) -> dict[str, Any]:

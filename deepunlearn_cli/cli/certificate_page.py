@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from deepunlearn_cli.cli import outputs
-from deepunlearn_cli.core.whole import write_whole
 
 if TYPE_CHECKING:
     from deepunlearn_cli.evidence.envelope import Envelope
@@ -17,19 +13,12 @@ if TYPE_CHECKING:
 PARTS = ("RA", "FA", "TA")
 
 
-def write_page(made: Envelope, name: Path, html: Path, *, force: bool) -> None:
-    """Write the page of a certificate, over another file only with somebody's consent.
-
-    Args:
-        name: of the certificate's file, for messages.
-    """
+def page(made: Envelope, name: str) -> str:
+    """The page of a certificate; `name` is that of its file, for messages."""
     from deepunlearn_cli.evidence import statement
     from deepunlearn_cli.reporting.request_page import request_page
 
-    content = request_page(facts_of(statement.read(made, str(name)), made)).encode()
-    if outputs.check("html", html, [str(name)]) and html.expanduser().read_bytes() != content:
-        outputs.agree("html", html, force=force)
-    write_whole(html, content)
+    return request_page(facts_of(statement.read(made, name), made))
 
 
 def facts_of(statement: Statement, made: Envelope) -> RequestFacts:

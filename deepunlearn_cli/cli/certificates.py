@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli.app import certify_app
-from deepunlearn_cli.cli.certified import Request, Salt, plain_table
+from deepunlearn_cli.cli.certified import Again, Beside, KnownSalt, Request, plain_table
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.replay import Code
-from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.core.whole import write_whole
 
 if TYPE_CHECKING:
     from deepunlearn_cli.evidence.checking import Check, Read
     from deepunlearn_cli.reporting.table import Table
-    from deepunlearn_cli.store.ledger import Entry
 
 
 @register(certify_app, "keygen", "deepunlearn certify keygen --out officer.pem", keeps=True)
@@ -54,14 +52,14 @@ def policy(
     from datetime import UTC, datetime
 
     from deepunlearn_cli.evidence import policy as policies
-    from deepunlearn_cli.evidence.standing import in_force
+    from deepunlearn_cli.evidence.standing import Seen, in_force
     from deepunlearn_cli.store.ledger import POLICY, Ledger
 
     read = policies.read(file)
     read.check_day(datetime.now(UTC).date())
     ledger = Ledger(session.store(create=True).root)
     entries = ledger.entries()
-    known = in_force(entries, len(entries))
+    known = in_force(entries, Seen(len(entries)))
     same = known is not None and known.details.get("sha256") == read.digest
     entry = known if known and same else ledger.append("", POLICY, policies.committed(read))
     row = {"policy": read.digest, "name": read.name, "expires": str(read.expires)}
@@ -92,23 +90,24 @@ def prove(
         bool,
         option("--all-requests", help="That it was forgotten by this request or one before it."),
     ] = False,
-    salt: Salt = None,
+    salt: KnownSalt = None,
 ) -> Result:
     """Prove to one person that their picture is among those that a certificate is of.
 
     The proof opens their leaf of the commitment and says nothing of any other picture. Give it to them with
     the certificate: whoever has both and the picture can check that it was forgotten.
     """
-    from deepunlearn_cli.evidence import envelope, proving
+    from deepunlearn_cli.evidence import checking, proving
     from deepunlearn_cli.evidence.making import last_of
     from deepunlearn_cli.evidence.shelf import Shelf
     from deepunlearn_cli.store.ledger import Ledger
+    from deepunlearn_cli.store.requests import find, requests_of
 
     store = session.store()
-    digest = envelope.read(_bytes(cert), str(cert)).digest if cert else ""
-    digest = digest or last_of(Ledger(store.root).entries(), request)
+    asked = find(requests_of(Ledger(store.root).entries()), request)
+    digest = checking.envelope_of(cert).digest if cert else last_of(asked)
     secret = Shelf(store.root).secret(digest)
-    salted = proving.salt_of(secret, salt, request)
+    salted = proving.salt_of(secret, salt, asked.id)
     made = proving.prove(
         picture, proving.picture_of(picture, secret, store), secret, salted, union=all_requests
     )
@@ -134,30 +133,8 @@ def verify(
     certs: Annotated[
         list[Path], argument(metavar="CERT", help="Certificates; of several each must follow the one before.")
     ],
-    ckpt: Annotated[
-        Path | None, option(metavar="FILE", help="The model that it is to be of: a checkpoint file.")
-    ] = None,
-    pub: Annotated[
-        Path | None, option(metavar="KEY", help="The public key of whoever is to have signed it.")
-    ] = None,
-    policy: Annotated[Path | None, option(metavar="FILE", help="The policy that it is to be under.")] = None,
-    ledger: Annotated[
-        Path | None, option(metavar="FILE", help="A ledger.jsonl that is to be the one behind it.")
-    ] = None,
-    proof: Annotated[Path | None, option(metavar="FILE", help="A proof that one picture is in it.")] = None,
-    picture: Annotated[
-        Path | None, option(metavar="FILE", help="The picture that the proof is to be of.")
-    ] = None,
-    replay: Annotated[
-        bool,
-        option(
-            "--replay",
-            help="Make its model and audits again, in the store that it was made in, and compare bits.",
-        ),
-    ] = False,
-    deep: Annotated[bool, option("--deep", help="With --replay: all that they were made from, too.")] = False,
-    salt: Salt = None,
-    *,
+    beside: Beside,
+    again: Again,
     code: Code,
 ) -> Result:
     """Check a certificate, without a store or a network: signature, digests, and what it says.
@@ -168,18 +145,10 @@ def verify(
     from deepunlearn_cli.evidence import checking, keys
 
     keys.available()
-    checking.check_together(picture, proof)
-    read = [checking.read(path, pub) for path in certs]
-    checks = [checking.signature(read[-1]), *checking.chain(read)]
-    checks += [checking.model(read[-1], ckpt)] if ckpt else []
-    checks += [checking.policy_file(read[-1], policy)] if policy else []
-    checks += [checking.ledger(read[-1], _entries(ledger), ledger)] if ledger else []
-    checks += [checking.proof(read[-1], proof, picture)] if proof else []
-    if replay or deep:
-        from deepunlearn_cli.cli.certificate_replay import replayed
-
-        checks += replayed(session, read[-1], code, salt, deep=deep)
-    if not pub:
+    checking.check_together(beside.picture, beside.proof)
+    read = [checking.read(path, beside.pub) for path in certs]
+    checks = [*beside.checks(read), *again.checks(session, read[-1], code)]
+    if not beside.pub:
         session.console.warn("nobody said whose key it is: --pub KEY, from whoever you trust to have signed")
     return Result(tables=[_about(read[-1]), _checks(checks)])
 
@@ -210,20 +179,3 @@ def _found(name: str, row: Mapping[str, Any]) -> str:
 
 def _checks(checks: Sequence[Check]) -> Table:
     return plain_table("deepunlearn.certificate-check/1", [vars(one) for one in checks], "and it holds")
-
-
-def _entries(path: Path) -> list[Entry]:
-    """The entries of a ledger's file, its chain sound."""
-    from deepunlearn_cli.evidence.standing import entries_in
-
-    try:
-        return entries_in(path.expanduser().read_bytes(), str(path))
-    except FileNotFoundError:
-        raise NotFound(f"no ledger {path}", "--ledger FILE: the ledger.jsonl of a store, or a copy") from None
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.expanduser().read_bytes()
-    except FileNotFoundError:
-        raise NotFound(f"no certificate {path}", "--request ID takes the store's own") from None

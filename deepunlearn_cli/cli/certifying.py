@@ -14,6 +14,7 @@ from deepunlearn_cli.evidence import standing as standings
 from deepunlearn_cli.evidence.commitment import keyed, new_salt
 from deepunlearn_cli.evidence.shelf import Shelf
 from deepunlearn_cli.store.ledger import Ledger
+from deepunlearn_cli.store.requests import at
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.evidence.gathering import Certified
     from deepunlearn_cli.evidence.making import Known
     from deepunlearn_cli.evidence.policy import Policy, Terms
-    from deepunlearn_cli.evidence.standing import Standing
+    from deepunlearn_cli.evidence.standing import Seen, Standing
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Run, Store
     from deepunlearn_cli.store.ledger import Entry
@@ -60,7 +61,7 @@ def certificate(session: Session, asked: Asked) -> tuple[Envelope, bool]:
         return made, True
     with session.runner("cpu", create=False) as runner:
         known = _known(asked, standing, model, runner)
-    salt = bytes.fromhex(keyed(asked.salt, "request", standing.request)) if asked.salt else new_salt()
+    salt = bytes.fromhex(keyed(asked.salt, "request", standing.request.id)) if asked.salt else new_salt()
     return making.make(known, asked.key, salt, ledger, elsewhere=asked.salt is not None), False
 
 
@@ -68,13 +69,7 @@ def _known(asked: Asked, standing: Standing, model: Certified, runner: Runner) -
     store = runner.store
     audits = _audits(standing, model.run, store)
     committed, policy = _policy(standing, audits, model.run)
-    policy.check_day(datetime.now(UTC).date())
-    if asked.policy and asked.policy.digest != policy.digest:
-        raise UsageFailure(
-            f"--policy is not the one in force when the audit was made: that is {policy.name!r} of "
-            f"{committed.at}",
-            "leave --policy out, or commit yours and unlearn and audit after it",
-        )
+    _check_policy(asked, policy, committed)
     asked_about = gathering.parts_of(model.recipe, store)
     chosen = {
         f"{name}{part}": _chosen(Asking(name, part, forget, asks), audits, committed, standing, model.run)
@@ -93,13 +88,29 @@ def _known(asked: Asked, standing: Standing, model: Certified, runner: Runner) -
         *_beside(next(iter(chosen.values())), runner),
         *gathering.chain_of(model.recipe, standing.entries, store),
     )
+    _check_audits(known)
+    return known
+
+
+def _check_policy(asked: Asked, policy: Policy, committed: Entry) -> None:
+    """See that the policy still holds, and is the one that somebody named."""
+    policy.check_day(datetime.now(UTC).date())
+    if asked.policy and asked.policy.digest != policy.digest:
+        raise UsageFailure(
+            f"--policy is not the one in force when the audit was made: that is {policy.name!r} of "
+            f"{at(committed)}",
+            "leave --policy out, or commit yours and unlearn and audit after it",
+        )
+
+
+def _check_audits(known: Known) -> None:
+    """Hold what was found against the policy."""
     for name, row in known.rows.items():
         if gathering.EARLIER in name:
             terms.check_earlier(name, row)
         else:
-            terms.check_audit(policy, name, row, exact=model.exact)
-    terms.check_accuracy(policy, known.accuracy["lost"])
-    return known
+            terms.check_audit(known.policy, name, row, exact=known.model.exact)
+    terms.check_accuracy(known.policy, known.accuracy["lost"])
 
 
 @dataclass(frozen=True)
@@ -119,8 +130,8 @@ class Audit:
     entry: Entry
     attack: Run
 
-    def seen(self, standing: Standing) -> int:
-        """Number of the ledger's last line when the attack was made."""
+    def seen(self, standing: Standing) -> Seen:
+        """The end of the ledger when the attack was made."""
         return standings.made_after(self.attack.facts, standing.entries)
 
     def answers(self, asking: Asking) -> bool:
@@ -136,15 +147,15 @@ def _audits(standing: Standing, run: Run, store: Store) -> list[Audit]:
     found = [Audit(one, attack) for one in entries if (attack := store.get(standings.attack_of(one)))]
     if not found:
         raise UsageFailure(
-            f"request {standing.request!r}: run {run.id} was not audited",
-            f"deepunlearn attack umia {run.id} --gate, after `deepunlearn certify policy FILE`",
+            f"request {standing.request.id!r}: run {run.id} was not audited",
+            f"`deepunlearn attack umia {run.id} --gate`, after `deepunlearn certify policy FILE`",
         )
     return found
 
 
 def _policy(standing: Standing, audits: list[Audit], run: Run) -> tuple[Entry, Policy]:
     """The policy that was in force when the newest of the audits was made."""
-    newest = max(audit.seen(standing) for audit in audits)
+    newest = max((audit.seen(standing) for audit in audits), key=lambda seen: seen.number)
     return standings.policy_at(standing.entries, newest, f"the audit of run {run.id}")
 
 
@@ -156,17 +167,17 @@ def _chosen(asking: Asking, audits: list[Audit], committed: Entry, standing: Sta
     """
     rule = asking.terms.rule
     ours = [one for one in audits if one.answers(asking)]
-    after = [one for one in ours if one.seen(standing) >= committed.number]
+    after = [one for one in ours if one.seen(standing).has(committed)]
     judged = [one for one in after if standings.by_rule(one.entry, rule.tolerance, rule.metrics)]
     if judged:
         return judged[-1].attack
     name = f"{asking.name}{asking.part}"
     if ours and not after:
         raise UsageFailure(
-            f"the audit of run {run.id} by {name} came before the policy of {committed.at}", standings.AGAIN
+            f"the audit of run {run.id} by {name} came before the policy of {at(committed)}", standings.AGAIN
         )
     raise UsageFailure(
-        f"request {standing.request!r}: run {run.id} was not audited by {name} as the policy asks",
+        f"request {standing.request.id!r}: run {run.id} was not audited by {name} as the policy asks",
         _command(asking.terms, run),
     )
 

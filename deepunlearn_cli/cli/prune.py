@@ -116,7 +116,7 @@ def _check_requests(store: Store, ids: list[str]) -> None:
     from deepunlearn_cli.store.ledger import PURGED, Ledger
     from deepunlearn_cli.store.requests import requests_of
 
-    for request in requests_of(Ledger(store.root).readable()).values() if ids else ():
+    for request in requests_of(Ledger(store.root).read().entries).values() if ids else ():
         named = [key for key in ids if key in request.evidence]
         if named and request.state != PURGED:
             raise UsageFailure(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.data import Erased, Erasure
     from deepunlearn_cli.execution.purging import Found, Touched
     from deepunlearn_cli.store import Store
+    from deepunlearn_cli.store.ledger import Entry
 
 SHORT = 16  # digits of a fingerprint that name a folder for people
 
@@ -199,9 +200,11 @@ def _record(facts: Facts, wanted: Wanted) -> None:
     """Tell the ledger, once."""
     counts = {one.fingerprint: len(one.indices) for one in facts.planned}
     details = {"pictures": counts, "models": facts.models}
-    Ledger(facts.store.root).append(
-        wanted.request, PURGED, details, unless=lambda entry: dict(entry.details) == details
-    )
+
+    def known(own: Sequence[Entry]) -> Entry | None:
+        return next((one for one in own if one.event == PURGED and dict(one.details) == details), None)
+
+    Ledger(facts.store.root).append(wanted.request, PURGED, details, known=known)
 
 
 def _of_runs(state: str, what: str, touched: Sequence[Touched], why: str, pictures: int) -> PurgeRow:

@@ -48,7 +48,7 @@ def wanted(store: Store, request: str, ref: str, *, force: bool) -> Wanted:
 
 
 def _of_request(store: Store, name: str, *, force: bool) -> Wanted:
-    request = requests.find(Ledger(store.root), name)
+    request = requests.find(requests.requests_of(Ledger(store.root).entries()), name)
     if not request.runs:
         raise UsageFailure(
             f"nothing was unlearned for request {request.id} yet",

@@ -18,7 +18,7 @@ from deepunlearn_cli.reporting.table import Table
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Store
-    from deepunlearn_cli.store.ledger import Entry, Ledger
+    from deepunlearn_cli.store.ledger import Entry
     from deepunlearn_cli.store.requests import Request
 
 
@@ -66,25 +66,28 @@ def requests(
 
     _check(ids, state, older_than, names=names, head=head)
     store = session.store()
-    ledger = Ledger(store.root)
+    entries = Ledger(store.root).entries()
     if head:
-        return _head(session, ledger)
+        return _head(session, entries)
+    known = requests_of(entries)
     if ids:
         return Result(tables=[
-            table for one in _read_ids(ids) for table in _whole(store, find(ledger, one), names=names)
+            table for one in _read_ids(ids) for table in _whole(store, find(known, one), names=names)
         ])  # fmt: skip
-    every = list(requests_of(ledger.entries()).values())
-    kept = [one for one in every if _is_kept(one, _states(state), older_than)]
+    every, states = list(known.values()), _states(state)
+    kept = [one for one in every if _is_kept(one, states, older_than)]
     rows = [request_row(one) for one in kept]
     return Result(tables=[request_table(rows)], ids=[one.id for one in kept], notes=_notes(every, kept))
 
 
-def _head(session: Session, ledger: Ledger) -> Result:
-    entries = ledger.entries()
+def _head(session: Session, entries: Sequence[Entry]) -> Result:
+    from deepunlearn_cli.store.chain import end_of
+
+    digest = end_of(entries)
     if session.console.json:
-        row = {"lines": len(entries), "sha256": ledger.head()}
+        row = {"lines": len(entries), "sha256": digest}
         return Result(tables=[Table("deepunlearn.ledger-head/1", "", [], [row])])
-    return Result(text=ledger.head(), notes=[f"of line {len(entries)}"])
+    return Result(text=digest, notes=[f"of line {len(entries)}"])
 
 
 def _read_ids(given: Sequence[str]) -> list[str]:

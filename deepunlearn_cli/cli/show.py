@@ -19,7 +19,7 @@ from deepunlearn_cli.core.recipe import FORGOTTEN, Recipe
 from deepunlearn_cli.reporting.table import Column, Table
 
 if TYPE_CHECKING:
-    from deepunlearn_cli.store import Run
+    from deepunlearn_cli.store import Run, Store
 
 SHOWN = 20  # classes
 
@@ -41,7 +41,8 @@ def show(
     """Show a run: its recipe, scores, facts, inputs, training log and files."""
     store = session.store()
     runs = [store.find(ref) for ref in read_refs(refs)]
-    return Result(tables=[_shown(session, run) for run in runs], notes=_unread(runs))
+    asked = _requests(store, runs)
+    return Result(tables=[_shown(session, run, asked[run.id]) for run in runs], notes=_unread(runs))
 
 
 def _unread(runs: Sequence[Run]) -> list[str]:
@@ -56,14 +57,14 @@ def _unread(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def _shown(session: Session, run: Run) -> Table:
+def _shown(session: Session, run: Run, requests: Sequence[str]) -> Table:
     whole = {
         "id": run.id,
         "recipe": run.recipe.to_json(),
         "inputs": {name: recipe.key for name, recipe in run.recipe.inputs.items()},
         "setting": run.recipe.setting,
         "classes": classes_of(session, run.recipe),
-        "requests": _requests(session, run),
+        "requests": requests,
         "trained_for": [one.spec for one in session.store().purposes.of(run.id)],
         "scores": run.scores,
         "weights": _weights(session, run) if run.recipe.kind == "unlearn" else {},
@@ -86,15 +87,20 @@ def _weights(session: Session, run: Run) -> Mapping[str, float]:
         return of_run(run, runner)
 
 
-def _requests(session: Session, run: Run) -> list[str]:
-    """IDs of the requests that it answers, or audited, says the ledger; of a broken one as far as it goes."""
+def _requests(store: Store, runs: Sequence[Run]) -> dict[str, list[str]]:
+    """By run the IDs of the requests that it answers, or audited, says the ledger.
+
+    Of a broken ledger as far as it goes.
+    """
     from deepunlearn_cli.store.ledger import Ledger
     from deepunlearn_cli.store.requests import requests_of
 
+    found: dict[str, list[str]] = {run.id: [] for run in runs}
     with suppress(Failure):
-        every = requests_of(Ledger(session.store().root).readable())
-        return [name for name, one in every.items() if run.id in one.evidence]
-    return []
+        for name, request in requests_of(Ledger(store.root).read().entries).items():
+            for key in found.keys() & request.evidence:
+                found[key].append(name)
+    return found
 
 
 def _sheet(whole: Mapping[str, Any], recipe: Recipe) -> Table:

@@ -85,7 +85,7 @@ def merge(
         return Result(
             tables=[row_table([rows[key] for key in lacking if key in rows])], ids=lacking, notes=notes
         )
-    requests.bring(Ledger(ours.root), lines)  # first: its runs know them
+    Ledger(ours.root).bring(lines)  # first: its runs know them
     with session.bars() as bars:
         merged = merging.take(ours, theirs, lacking, bars.progress)
     notes = [f"{len(merged.taken)} runs copied, {len(every) - len(lacking)} were here"]
@@ -142,14 +142,13 @@ def _searches(ours: Store, theirs: Store) -> list[str]:
 
 def _ledgers(ours: Store, theirs: Store) -> list[str]:
     """In how many lines two ledgers differ."""
+    from deepunlearn_cli.store.chain import lacking
     from deepunlearn_cli.store.ledger import Ledger
 
     here, there = (Ledger(one.root).entries() for one in (ours, theirs))
-    known, others = ({d for one in each for d in one.digests} for each in (here, there))
-    only_here = sum(not others & {*one.digests} for one in here)
-    only_there = sum(not known & {*one.digests} for one in there)
     if not here and not there:
         return []
+    only_here, only_there = len(lacking(here, there)), len(lacking(there, here))
     both = len(there) - only_there
     return [f"lines of the ledger: {both} in both, {only_here} only here, {only_there} only there"]
 

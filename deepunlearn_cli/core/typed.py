@@ -15,8 +15,6 @@ from dataclasses import dataclass, is_dataclass
 from functools import cache, partial
 from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints
 
-from deepunlearn_cli.core.errors import Failure, UsageFailure
-
 DEEPEST = 240  # levels of lists and tables within each other: of 100 requests in a row a recipe has 200
 LARGEST = 2**63 - 1  # a whole number from outside: the largest seed
 SHOWN = 40  # characters of a wrong value
@@ -52,6 +50,7 @@ def _is_hash(text: str) -> bool:
 
 Digest = Annotated[str, Rule("a SHA-256 (64 hex digits)", _is_hash)]
 Seed = Annotated[int, Rule("a whole number from 0 up", lambda value: value >= 0)]
+Number = Annotated[int, Rule("a whole number from 1 up", lambda value: value >= 1)]
 Count = Annotated[int, Rule("a whole number from 1 to 100000", lambda value: 1 <= value <= 100_000)]
 Fraction = Annotated[float, Rule("a fraction from 0 to below 1", lambda value: 0 <= value < 1)]
 Time = Annotated[float, Rule("seconds since 1970", lambda value: 0 <= value < 1e11)]  # what calendars hold
@@ -68,11 +67,6 @@ def check(value: object, kind: Any, key: str = "") -> None:
         Mistyped: at the first place where it is another.
     """
     _test(kind)(value, key, 0)
-
-
-def refused(path: object, error: Mistyped, hint: str) -> Failure:
-    """The failure that names the file, the key and what is wanted."""
-    return UsageFailure(f"{path}: {error}", hint)
 
 
 def brief(value: object) -> str:

@@ -13,6 +13,7 @@ from deepunlearn_cli.evidence import digests, envelope, keys, policy, proving, s
 from deepunlearn_cli.evidence.envelope import Envelope
 from deepunlearn_cli.evidence.failures import DoesNotHold, DoesNotMatch
 from deepunlearn_cli.evidence.statement import Statement
+from deepunlearn_cli.store.manifest import sha256_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -61,7 +62,7 @@ def read(path: Path, public: Path | None) -> Read:
         DoesNotHold: it was changed, or another key signed it.
     """
     key = keys.read_public(public) if public else None
-    found = envelope.read(_content(path), str(path))
+    found = envelope_of(path)
     if key:
         keys.check_signature(found, key, str(path))
     said = statement.read(found, str(path))
@@ -69,7 +70,7 @@ def read(path: Path, public: Path | None) -> Read:
     own = key or _own_key(signer["public_key"], path)
     keys.check_signature(found, own, str(path))
     if signer != {"id": keys.key_id(own), "public_key": keys.public_pem(own)}:
-        raise DoesNotHold(f"{path} names another signer than its signature's", statement.CURE)
+        raise DoesNotHold(f"{path} names another signer than its signature's", envelope.AGAIN)
     statement.check_verdicts(said, str(path))
     return Read(path, found, said, key is not None)
 
@@ -78,17 +79,23 @@ def _own_key(pem: str, path: Path) -> Ed25519PublicKey:
     try:
         return keys.from_pem(pem.encode(), str(path))
     except UsageFailure:
-        raise DoesNotHold(f"{path}: the key that it names is none", statement.CURE) from None
+        raise DoesNotHold(f"{path}: the key that it names is none", envelope.AGAIN) from None
 
 
-def _content(path: Path) -> bytes:
+def envelope_of(path: Path) -> Envelope:
+    """What a certificate's file holds; its signature is not checked here.
+
+    Raises:
+        NotFound, UsageFailure, DoesNotHold: no such file; no certificate; it was changed.
+    """
     try:
         with path.expanduser().open("rb") as file:
-            return file.read(LARGEST)
+            content = file.read(LARGEST)
     except FileNotFoundError:
         raise NotFound(
             f"no certificate {path}", "deepunlearn certify REF --request ID --key KEY.pem"
         ) from None
+    return envelope.read(content, str(path))
 
 
 def signature(one: Read) -> Check:
@@ -113,7 +120,7 @@ def model(one: Read, path: Path) -> Check:
             f"{path} is not the model that {one.path} is of: its tensors are others",
             "check the file; a certificate is of one model, bit for bit",
         )
-    same = digests.of_file(path) in signed.values()
+    same = sha256_of(path.expanduser()) in signed.values()
     return Check("model", f"{path}: the same {'file' if same else 'tensors, in another file'}")
 
 

@@ -15,9 +15,9 @@ import secrets
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypedDict
+from typing import TypedDict
 
-from deepunlearn_cli.core.typed import Count, Digest, Rule, Seed, Text
+from deepunlearn_cli.core.typed import Count, Digest, Number, Seed, Text
 from deepunlearn_cli.evidence import merkle
 
 SALT_BYTES = 32
@@ -26,8 +26,6 @@ SCHEME = (
     "RFC 6962 Merkle tree with SHA-256; a leaf is HMAC-SHA256 under a key of its own over the SHA-256 of the "
     "decoded picture; keys are derived from a salt that the operator keeps; leaves are sorted"
 )
-
-Size = Annotated[int, Rule("a whole number from 1 up", lambda value: value >= 1)]
 
 
 class Shown(TypedDict):
@@ -45,7 +43,7 @@ class ProofFile(TypedDict):
     schema: Text
     certificate: Digest
     index: Seed
-    size: Size
+    size: Number
     path: list[Digest]
     key: Digest
     picture: Digest

@@ -1,10 +1,9 @@
-"""What a model is known by: the SHA-256 of its file, and that of its tensors, whatever file they are in."""
+"""What a model is known by beside its file: the SHA-256 of its tensors, whatever file they are in."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.names import encoded
@@ -33,9 +32,3 @@ def of_tensors(weights: Mapping[str, Tensor]) -> str:
         digest.update(encoded(f"{canonical(head)}\n"))
         digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def of_file(path: Path) -> str:
-    """SHA-256 (hex) of a file, as `sha256sum` gives it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

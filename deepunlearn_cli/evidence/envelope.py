@@ -14,7 +14,7 @@ from typing import TypedDict
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import canonical
-from deepunlearn_cli.core.typed import Digest, Mistyped, Text, check
+from deepunlearn_cli.core.typed import Digest, Text
 from deepunlearn_cli.evidence import strict
 from deepunlearn_cli.evidence.failures import DoesNotHold
 
@@ -75,11 +75,9 @@ def read(text: bytes, name: str) -> Envelope:
         DoesNotHold: what it holds was changed: another payload type, base64 of two meanings.
     """
     try:
-        whole = strict.load(text)
-        check(whole, _Written)
-    except (Mistyped, ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, Mistyped) else "torn, or no JSON"
-        raise UsageFailure(f"{name} is no certificate: {why}", AGAIN) from None
+        whole: _Written = strict.load(text, _Written)
+    except ValueError as error:
+        raise UsageFailure(f"{name} is no certificate: {error}", AGAIN) from None
     signatures = whole["signatures"]
     if len(signatures) != 1 or whole.keys() != _Written.__annotations__.keys():
         raise UsageFailure(f"{name} is no certificate: it has more or less than one signature", AGAIN)

@@ -16,10 +16,11 @@ from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.evidence import digests
 from deepunlearn_cli.evidence.commitment import Shown
 from deepunlearn_cli.evidence.failures import DoesNotMatch
+from deepunlearn_cli.evidence.policy import ACCURACIES
 from deepunlearn_cli.evidence.standing import Standing
 from deepunlearn_cli.evidence.statement import Subject
 from deepunlearn_cli.execution import forgetting
-from deepunlearn_cli.store.ledger import UNLEARNED
+from deepunlearn_cli.store.manifest import sha256_of
 from deepunlearn_cli.store.requests import of_audit
 from deepunlearn_cli.store.run import WEIGHTS
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from deepunlearn_cli.store.chain import Entry
 
 EARLIER = "/request "  # behind the name of an audit that asks about a request before
-ACCURACIES = ("RA", "FA", "VA", "TA")
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ def certified(ref: str, standing: Standing, store: Store) -> Certified:
     run = store.find(ref)
     if run.id not in standing.runs:
         raise UsageFailure(
-            f"run {run.id} did not carry out request {standing.request!r}",
+            f"run {run.id} did not carry out request {standing.request.id!r}",
             f"these did: {', '.join(standing.runs)}",
         )
     _check_usable(run)
     tensors = digests.of_tensors(run.weights())
-    return Certified(run, _subject(WEIGHTS, digests.of_file(run.path / WEIGHTS), tensors))
+    return Certified(run, _subject(WEIGHTS, sha256_of(run.path / WEIGHTS), tensors))
 
 
 def _of_file(path: Path, standing: Standing, store: Store) -> Certified:
@@ -90,9 +90,9 @@ def _of_file(path: Path, standing: Standing, store: Store) -> Certified:
     for key in standing.runs:
         run = store.get(key)
         if run and run.status == "done" and digests.of_tensors(run.weights()) == tensors:
-            return Certified(run, _subject(path.name, digests.of_file(path), tensors))
+            return Certified(run, _subject(path.name, sha256_of(path.expanduser()), tensors))
     raise DoesNotMatch(
-        f"{path} holds none of the models that carried out request {standing.request!r}",
+        f"{path} holds none of the models that carried out request {standing.request.id!r}",
         f"these runs did: {', '.join(standing.runs)}",
     )
 
@@ -166,10 +166,8 @@ def before_of(certified: Certified, standing: Standing, store: Store) -> Run | N
     start = certified.recipe.inputs.get("original")
     if start is not None:
         return store.get(start.key)
-    for entry in reversed(standing.of(UNLEARNED)):
-        if certified.run.id in entry.details.get("runs", ()):
-            return _found(str(entry.details.get("ckpt", "")), store)
-    return None
+    entry = standing.request.runs.get(certified.run.id)
+    return _found(str(entry.details.get("ckpt", "")), store) if entry else None
 
 
 def _found(ref: str, store: Store) -> Run | None:

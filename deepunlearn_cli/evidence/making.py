@@ -14,6 +14,7 @@ from deepunlearn_cli.evidence.gathering import Certified, Pictures
 from deepunlearn_cli.evidence.shelf import Secret, Shelf
 from deepunlearn_cli.evidence.standing import Standing, previous, standing
 from deepunlearn_cli.store.ledger import AUDITED, CERTIFIED, UNLEARNED, Entry, Ledger, now
+from deepunlearn_cli.store.requests import Request, at
 from deepunlearn_cli.system.locks import hold
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Known:
 
 def given_before(known: Standing, model: Certified, key: str, shelf: Shelf) -> Envelope | None:
     """The certificate that the same key gave for the same model, where nothing came of the request since."""
-    for entry in reversed(known.own):
+    for entry in reversed(known.request.entries):
         if entry.event in (AUDITED, UNLEARNED):
             return None
         if entry.event == CERTIFIED and entry.details.get("key") == key:
@@ -90,7 +91,7 @@ def make(known: Known, key: Ed25519PrivateKey, salt: bytes, ledger: Ledger, *, e
         said = _predicate(known, key, salt, commitment, union, ledger.entries())
         made = keys.sign(statement.stated(known.model.subject, said), key)
         shelf.keep(made, _secret(known, commitment, union, None if elsewhere else salt))
-        ledger.append(known.standing.request, CERTIFIED, _entered(known, made))
+        ledger.append(known.standing.request.id, CERTIFIED, _entered(known, made))
     return made
 
 
@@ -112,12 +113,12 @@ def _predicate(
     union: Commitment | None,
     entries: Sequence[Entry],
 ) -> Predicate:
-    asked = standing(entries, known.standing.request)
+    asked = standing(entries, known.standing.request.id)
     public = key.public_key()
     made: Predicate = {
         "says": statement.SAYS,
         "issued": now(),
-        "request": {"id": asked.request, "received": asked.received, "events": asked.events},
+        "request": {"id": asked.request.id, "received": asked.request.received, "events": asked.events},
         "signer": {"id": keys.key_id(public), "public_key": keys.public_pem(public)},
         "tool": gathering.tool_part(known.model.run),
         "before": gathering.before_part(known.before),
@@ -151,7 +152,7 @@ def _policy_part(known: Known) -> statement.Committed:
         "name": policy.name,
         "expires": policy.expires.isoformat(),
         "number": entry.number,
-        "at": entry.at,
+        "at": at(entry),
     }
 
 
@@ -182,13 +183,15 @@ def _secret(known: Known, commitment: Commitment, union: Commitment | None, salt
     return made
 
 
-def last_of(entries: Sequence[Entry], request: str) -> str:
+def last_of(request: Request) -> str:
     """Digest of the last certificate that was given for a request.
 
     Raises:
         NotFound: none was.
     """
-    for entry in reversed(entries):
-        if (entry.request, entry.event) == (request, CERTIFIED):
+    for entry in reversed(request.entries):
+        if entry.event == CERTIFIED:
             return str(entry.details.get("certificate"))
-    raise NotFound(f"no certificate was given for request {request!r}", "deepunlearn requests lists states")
+    raise NotFound(
+        f"no certificate was given for request {request.id!r}", "`deepunlearn requests` lists states"
+    )

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure, unknown
-from deepunlearn_cli.core.typed import Count, Fraction, Mistyped, Text, check, shortened
+from deepunlearn_cli.core.typed import Fraction, Mistyped, Number, Text, check, shortened
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import OneModel, Rule
@@ -41,8 +41,8 @@ LARGEST = 1 << 20  # bytes
 
 
 class _Sizes(TypedDict, total=False):
-    forget: Count
-    unseen: Count
+    forget: Number
+    unseen: Number
 
 
 class _Written(TypedDict):

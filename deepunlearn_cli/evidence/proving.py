@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import canonical
-from deepunlearn_cli.core.typed import Mistyped, check
 from deepunlearn_cli.evidence import strict
 from deepunlearn_cli.evidence.commitment import PROOF, SALT_BYTES, Commitment, Proof, ProofFile, Shown, keyed
 from deepunlearn_cli.evidence.failures import DoesNotMatch
@@ -113,13 +112,11 @@ def read(path: Path) -> Given:
         UsageFailure: it is torn, or no proof.
     """
     try:
-        table: ProofFile = strict.load(path.expanduser().read_bytes())
-        check(table, ProofFile)
+        table: ProofFile = strict.load(path.expanduser().read_bytes(), ProofFile)
     except (FileNotFoundError, IsADirectoryError):
         raise NotFound(f"no proof file {path}", AGAIN) from None
-    except (Mistyped, ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, Mistyped) else "torn, or no JSON"
-        raise UsageFailure(f"{path} is no proof: {why}", AGAIN) from None
+    except ValueError as error:
+        raise UsageFailure(f"{path} is no proof: {error}", AGAIN) from None
     nodes = tuple(map(bytes.fromhex, table["path"]))
     key, picture = bytes.fromhex(table["key"]), bytes.fromhex(table["picture"])
     proof = Proof(table["index"], table["size"], nodes, key, picture)

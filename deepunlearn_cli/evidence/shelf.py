@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFailure
-from deepunlearn_cli.core.typed import Digest, Text, check
+from deepunlearn_cli.core.typed import Digest, Text
 from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.evidence import envelope, strict
 from deepunlearn_cli.evidence.commitment import Shown
@@ -110,8 +110,7 @@ class Shelf:
         """
         place = self._private(digest)
         try:
-            found: Secret = strict.load(place.read_bytes())
-            check(found, Secret)
+            found: Secret = strict.load(place.read_bytes(), Secret)
         except FileNotFoundError:
             raise NotFound(
                 f"what proofs of certificate {digest[:16]} are made of is not in this store",
@@ -121,7 +120,7 @@ class Shelf:
             raise UsageFailure(
                 f"{place} is for its owner alone", "whoever certified makes the proofs"
             ) from None
-        except (ValueError, RecursionError):
+        except ValueError:
             raise StoreCorrupt(f"{place} is not what was written", "put it back from a backup") from None
         return found
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
-from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
-from deepunlearn_cli.core.events import AUDITED, CERTIFIED, POLICY, RECEIVED, UNLEARNED
+from deepunlearn_cli.core.errors import StoreCorrupt, UsageFailure
+from deepunlearn_cli.core.events import AUDITED, CERTIFIED, POLICY
 from deepunlearn_cli.evidence import policy as policies
 from deepunlearn_cli.evidence.policy import Policy
 from deepunlearn_cli.store.chain import Entry, parsed
 from deepunlearn_cli.store.ledger import FACT
+from deepunlearn_cli.store.requests import Request, at, find, requests_of
 
 COMMIT = "deepunlearn certify policy FILE commits one; audits come after it"
 AGAIN = "unlearn again (--force) and audit that: figures that were known cannot be what a policy is set for"
@@ -20,37 +21,20 @@ AGAIN = "unlearn again (--force) and audit that: figures that were known cannot 
 
 @dataclass(frozen=True)
 class Standing:
-    """What the ledger has of one request, and of all policies.
+    """What the ledger has of one request, and of all policies; `entries` are the whole ledger."""
 
-    Attributes:
-        entries: the whole ledger.
-        own: those of the request.
-    """
-
-    request: str
+    request: Request
     entries: Sequence[Entry]
-    own: Sequence[Entry]
-
-    def of(self, event: str) -> list[Entry]:
-        """The request's entries of one kind."""
-        return [entry for entry in self.own if entry.event == event]
-
-    @property
-    def received(self) -> str | None:
-        """When the request came in: as somebody said, else when it was written down."""
-        for entry in self.of(RECEIVED):
-            return str(entry.details.get("received") or entry.at)
-        return None
 
     @property
     def runs(self) -> list[str]:
         """Ids of the runs that carried it out."""
-        return [str(run) for entry in self.of(UNLEARNED) for run in entry.details.get("runs", ())]
+        return list(self.request.runs)
 
     @property
     def events(self) -> list[Mapping[str, str]]:
         """What happened when."""
-        return [{"event": entry.event, "at": entry.at} for entry in self.own]
+        return [{"event": entry.event, "at": at(entry)} for entry in self.request.entries]
 
     def audits_of(self, run: str) -> list[Entry]:
         """The entries of audits of the request's run, the newest last.
@@ -58,6 +42,24 @@ class Standing:
         An audit of an earlier request's pictures on this run stands with that request.
         """
         return [one for one in self.entries if one.event == AUDITED and one.details.get("run") == run]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The end of the ledger when a run was made.
+
+    Attributes:
+        number: of its last line; 0 where there was no ledger.
+        at: when that was written, of a run that another store's ledger came with: policies that were here
+            already then stand before its lines, and it saw none of them.
+    """
+
+    number: int
+    at: str | None = None
+
+    def has(self, entry: Entry) -> bool:
+        """Whether an entry had been written by then."""
+        return entry.number <= self.number and (self.at is None or at(entry) <= self.at)
 
 
 def entries_in(content: bytes, name: str) -> list[Entry]:
@@ -72,23 +74,20 @@ def entries_in(content: bytes, name: str) -> list[Entry]:
     return found.entries
 
 
-def standing(entries: Sequence[Entry], request: str) -> Standing:
-    """What a ledger has of a request.
+def standing(entries: Sequence[Entry], name: str) -> Standing:
+    """What a ledger has of a request, whose ID was typed.
 
     Raises:
         NotFound: nothing.
-        UsageFailure: nothing was unlearned for it.
+        UsageFailure: nothing was unlearned for it; no ID.
     """
-    own = [entry for entry in entries if entry.request == request]
-    if not own:
-        raise NotFound(f"the ledger has no request {request!r}", "deepunlearn requests lists them")
-    found = Standing(request, entries, own)
-    if not found.runs:
+    request = find(requests_of(entries), name)
+    if not request.runs:
         raise UsageFailure(
-            f"nothing was unlearned for request {request!r}",
-            f"deepunlearn unlearn --method retrain --ckpt REF --request {quote(request)}",
+            f"nothing was unlearned for request {request.id!r}",
+            f"deepunlearn unlearn --method retrain --ckpt REF --request {quote(request.id)}",
         )
-    return found
+    return Standing(request, entries)
 
 
 def attack_of(audit: Entry) -> str:
@@ -103,35 +102,39 @@ def by_rule(audit: Entry, tolerance: float, metrics: Sequence[str]) -> bool:
     return alike and told.get("tolerance") == tolerance
 
 
-def made_after(facts: Mapping[str, Any], entries: Sequence[Entry]) -> int:
-    """Number of the ledger's last entry when a run was made; 0 of one that was made before the ledger.
+def made_after(facts: Mapping[str, Any], entries: Sequence[Entry]) -> Seen:
+    """What a run saw of the ledger when it was made; nothing, of one that was made before there was one.
 
-    A run knows the digest of the last line that it saw, so this goes by no clock.
+    A run knows the digest of the last line that it saw, so this goes by no clock, but where stores were
+    merged.
     """
     seen = facts.get(FACT) or {}
     digest = seen.get("sha256") if isinstance(seen, Mapping) else None
-    return next((entry.number for entry in entries if digest in entry.digests), 0)
+    for entry in entries:
+        if digest in entry.digests:
+            elsewhere = [str(one["at"]) for one in entry.origins if one["sha256"] == digest]
+            return Seen(entry.number, *elsewhere)
+    return Seen(0)
 
 
-def in_force(entries: Sequence[Entry], number: int) -> Entry | None:
-    """The policy that held when the ledger ended with this entry."""
-    found = [entry for entry in entries if entry.event == POLICY and entry.number <= number]
-    return found[-1] if found else None
+def in_force(entries: Sequence[Entry], seen: Seen) -> Entry | None:
+    """The last policy that had been committed by then."""
+    return next((one for one in reversed(entries) if one.event == POLICY and seen.has(one)), None)
 
 
-def policy_at(entries: Sequence[Entry], number: int, what: str) -> tuple[Entry, Policy]:
+def policy_at(entries: Sequence[Entry], seen: Seen, what: str) -> tuple[Entry, Policy]:
     """The policy under which something was made, read.
 
     Args:
-        number: of the last entry at that time.
+        seen: the ledger at that time.
         what: was made, for people.
 
     Raises:
         UsageFailure: none was committed then.
     """
-    entry = in_force(entries, number)
+    entry = in_force(entries, seen)
     if entry is None:
-        known = in_force(entries, len(entries))
+        known = in_force(entries, Seen(len(entries)))
         raise UsageFailure(f"no policy had been committed when {what} was made", AGAIN if known else COMMIT)
     return entry, policies.parsed(str(entry.details["text"]).encode(), f"the policy of {entry.at}")
 

@@ -12,10 +12,9 @@ from typing import Any, NotRequired, TypedDict
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import canonical
-from deepunlearn_cli.core.typed import Digest, Mistyped, Text, check
+from deepunlearn_cli.core.typed import Digest, Mistyped, Number, Text, check
 from deepunlearn_cli.evidence import strict
-from deepunlearn_cli.evidence.commitment import Size
-from deepunlearn_cli.evidence.envelope import Envelope
+from deepunlearn_cli.evidence.envelope import AGAIN, Envelope
 from deepunlearn_cli.evidence.failures import DoesNotHold
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -41,7 +40,6 @@ LIMITATIONS = (
     "Of a model that was made elsewhere the record starts with its weights' digest.",
 )
 DIGITS = 4  # of figures, behind the point
-CURE = "get it again from whoever signed it"
 ANSWER = (  # of an audit's row as `deepunlearn attack NAME --json` prints it, what a certificate takes
     "verdict", "by_figures", "claim", "do_nothing", "do_nothing_figures", "uninformative", "reference",
     "metric", "tolerance", "fail_above", "limit", "gap", "gap_low", "gap_high", "needed", "few", "figures",
@@ -77,7 +75,7 @@ class Tree(TypedDict):
 
     scheme: Text
     root: Digest
-    size: Size
+    size: Number
 
 
 class Committed(TypedDict):
@@ -86,14 +84,14 @@ class Committed(TypedDict):
     sha256: Digest
     name: Text
     expires: Text
-    number: Size
+    number: Number
     at: Text
 
 
 class LedgerPart(TypedDict):
     """The end of the ledger when the certificate was made: number and SHA-256 of its last line."""
 
-    number: Size
+    number: Number
     head: Digest
 
 
@@ -144,12 +142,15 @@ class Predicate(TypedDict):
     limitations: list[Text]
 
 
-class Statement(TypedDict):
+class _Kind(TypedDict):
+    _type: Text
+    predicateType: Text
+
+
+class Statement(_Kind):
     """The whole payload."""
 
-    _type: Text
     subject: list[Subject]
-    predicateType: Text
     predicate: Predicate
 
 
@@ -167,16 +168,15 @@ def read(envelope: Envelope, name: str) -> Statement:
         DoesNotHold: it is not of the declared form.
     """
     try:
-        whole: Statement = strict.load(envelope.payload)
-        check({"_type": whole["_type"], "predicateType": whole["predicateType"]}, dict[str, Text])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise DoesNotHold(f"{name}: its payload is no in-toto statement", CURE) from None
+        whole: Statement = strict.load(envelope.payload, _Kind)
+    except ValueError:
+        raise DoesNotHold(f"{name}: its payload is no in-toto statement", AGAIN) from None
     if (whole["_type"], whole["predicateType"]) != (STATEMENT, PREDICATE):
-        raise UsageFailure(f"{name} is a statement of another kind: {whole['predicateType']}", CURE)
+        raise UsageFailure(f"{name} is a statement of another kind: {whole['predicateType']}", AGAIN)
     try:
         check(whole, Statement)
     except Mistyped as error:
-        raise DoesNotHold(f"{name}: {error}", CURE) from None
+        raise DoesNotHold(f"{name}: {error}", AGAIN) from None
     return whole
 
 
@@ -193,7 +193,7 @@ def check_verdicts(statement: Statement, name: str) -> None:
         if row.get("verdict") != "PASS"
     ]
     if wrong or not audits:
-        raise DoesNotHold(f"{name}: {', '.join(wrong) or 'it has no audit'}", CURE)
+        raise DoesNotHold(f"{name}: {', '.join(wrong) or 'it has no audit'}", AGAIN)
 
 
 def answer_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,15 +6,22 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from deepunlearn_cli.core.typed import check
 
-def load(text: bytes) -> Any:
-    """The value of a JSON text in UTF-8.
+
+def load(text: bytes, kind: Any) -> Any:
+    """The value of a JSON text in UTF-8, of a declared type.
 
     Raises:
-        ValueError: it is none, it names a key twice, or it holds NaN or an infinity.
-        RecursionError: it is nested too deeply.
+        ValueError: saying why: it is none, names a key twice, holds NaN or an infinity, is nested too deeply,
+            or is of another type.
     """
-    return json.loads(text.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+    try:
+        value = json.loads(text.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise ValueError("torn, or no JSON") from None
+    check(value, kind)
+    return value
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Row, Table
 
@@ -61,16 +60,16 @@ def _verdicts(row: Row) -> str:
     return "\n".join(_verdict(run) for run in row["runs"]) if any(r["verdict"] for r in row["runs"]) else ""
 
 
-def _verdict(run: Mapping[str, Any]) -> str:
+def _verdict(run: Row) -> str:
     return f"{run['verdict']} (*)" if run["uninformative"] else run["verdict"] or UNKNOWN
 
 
 def _what(row: Row) -> str:
-    told = TOLD.get(row["event"], _plain)
     details = row["details"]
     note = f"\n\u201c{details['note']}\u201d" if details.get("note") else ""
-    told_of = " (with all earlier requests)" if row["together"] else ""
-    return told(details) + told_of + note + "".join(_origin(one) for one in details.get("origins", ()))
+    together = " (with all earlier requests)" if row["together"] else ""
+    origins = "".join(_origin(one) for one in details.get("origins", ()))
+    return TOLD[row["event"]](details) + together + note + origins
 
 
 def _received(details: Row) -> str:
@@ -121,17 +120,6 @@ TOLD = {
     "certified": _certified,
     "purged": _purged,
 }
-
-
-def _plain(details: Row) -> str:
-    told = [(name, value) for name, value in details.items() if name not in ("note", "origins", "content")]
-    return " ".join(f"{name}={_short(value)}" for name, value in told if value not in (None, [], ""))
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{" + " ".join(f"{name}={_short(one)}" for name, one in value.items()) + "}"
-    return ",".join(map(_short, value)) if isinstance(value, list) else str(value)
 
 
 def _origin(one: Row) -> str:

@@ -10,14 +10,14 @@ from functools import cached_property
 from typing import Any, TypedDict
 
 from deepunlearn_cli.core.events import EVENTS
-from deepunlearn_cli.core.typed import Count, Digest, Mistyped, check
+from deepunlearn_cli.core.typed import Digest, Mistyped, Number, check
 
 NOTHING = "0" * 64  # what the first line is chained to
 ORIGINS = "origins"  # among the details of an entry that came from another store's ledger: where it stood
 
 
 class _Written(TypedDict):
-    number: Count
+    number: Number
     at: str
     request: str
     event: str
@@ -28,7 +28,7 @@ class _Written(TypedDict):
 class Head(TypedDict):
     """The last line that was written."""
 
-    number: Count
+    number: Number
     sha256: Digest
 
 
@@ -86,6 +86,18 @@ class Read:
 def end_of(entries: Sequence[Entry]) -> str:
     """What the next line is chained to."""
     return entries[-1].digest if entries else NOTHING
+
+
+def lacking(there: Sequence[Entry], here: Sequence[Entry]) -> list[Entry]:
+    """The entries of one ledger that another has not, whatever their digests are in which store."""
+    known = {digest for one in here for digest in one.digests}
+    return [one for one in there if not known & {*one.digests}]
+
+
+def brought(one: Entry) -> dict[str, Any]:
+    """The details of an entry in another ledger than its own: with where it stood."""
+    origin = {"at": one.at, "number": one.number, "sha256": one.digest}
+    return {**one.details, ORIGINS: [*one.origins, origin]}
 
 
 def parsed(content: bytes) -> Read:

@@ -46,17 +46,17 @@ def problems_of(key: str, place: Callable[[str], Path]) -> Iterator[Problem]:
 def of_ledger(root: Path, runs: Iterable[Run], heads: Iterable[str] = ()) -> Iterator[Problem]:
     """What is wrong with the ledger: its chain, what runs saw of it, heads that somebody kept elsewhere."""
     seen = [(run.id, *head) for run in runs if (head := _seen(run))]  # first: it may grow in the meantime
-    ledger = Ledger(root)
     try:
-        for what in ledger.problems():
-            yield Problem("ledger", LEDGER, what)
-        known = ledger.digests()
+        found = Ledger(root).read()
     except UsageFailure:
         yield manifest.not_readable("ledger", LEDGER)
         return
     except StoreCorrupt as failure:
         yield Problem("ledger", LEDGER, failure.message)
         return
+    for what in found.problems:
+        yield Problem("ledger", LEDGER, what)
+    known = {digest for entry in found.entries for digest in entry.digests}
     for key, number, digest in seen:
         if digest not in known:
             yield Problem(key, FACTS, f"saw line {number} of the ledger ({digest[:16]}), which is not there")

@@ -16,8 +16,8 @@ import errno
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,18 @@ from deepunlearn_cli.core.events import (
 from deepunlearn_cli.core.room import full, is_full
 from deepunlearn_cli.core.typed import check
 from deepunlearn_cli.core.whole import flush
-from deepunlearn_cli.store.chain import NOTHING, ORIGINS, Entry, Head, Read, against, end_of, parsed
+from deepunlearn_cli.store.chain import (
+    NOTHING,
+    ORIGINS,
+    Entry,
+    Head,
+    Read,
+    against,
+    brought,
+    end_of,
+    lacking,
+    parsed,
+)
 from deepunlearn_cli.store.run import plain
 from deepunlearn_cli.system.locks import hold
 from deepunlearn_cli.system.rights import follow, forbidden
@@ -71,10 +82,6 @@ class Ledger:
         """
         return self._sound().entries
 
-    def of(self, request: str) -> list[Entry]:
-        """The entries of one request; `entries` says what it raises."""
-        return [entry for entry in self.entries() if entry.request == request]
-
     def head(self) -> str:
         """SHA-256 of the last line, `NOTHING` where there is none; `entries` says what it raises.
 
@@ -88,13 +95,13 @@ class Ledger:
         event: str,
         details: Mapping[str, Any],
         *,
-        unless: Callable[[Entry], bool] | None = None,
+        known: Callable[[Sequence[Entry]], Entry | None] | None = None,
         admit: Callable[[Sequence[Entry]], None] | None = None,
     ) -> Entry:
         """Add an entry for good; it is on the disk when this returns.
 
         Args:
-            unless: an entry of this request and event that says the same already: it is returned instead.
+            known: finds among the request's entries one that says the same already: it is returned instead.
             admit: looks at all entries while nobody else can add one; what it raises is raised.
 
         Raises:
@@ -104,42 +111,48 @@ class Ledger:
         """
         if event not in EVENTS or bool(request) == (event == POLICY):
             raise ValueError(f"{event} of {request!r}")
-        try:
-            with hold(self.root / LOCK):
-                found = self._sound()
-                if admit:
-                    admit(found.entries)
-                for entry in found.entries if unless else ():
-                    if (entry.request, entry.event) == (request, event) and unless and unless(entry):
-                        return entry
-                told = json.loads(json.dumps(plain(details)))
-                made = Entry(len(found.entries) + 1, now(), request, event, told, end_of(found.entries))
-                self._write(made, found.size)
-                return made
-        except OSError as error:
-            raise self._unwritable(error) from error
+        with self._writing() as found:
+            if admit:
+                admit(found.entries)
+            own = [one for one in found.entries if one.request == request]
+            if known and (same := known(own)):
+                return same
+            return self._add(found, [(request, event, details)])[0]
 
-    def problems(self) -> list[str]:
-        """What does not hold, in words; what this user may not read raises `UsageFailure`."""
+    def bring(self, entries: Sequence[Entry]) -> None:
+        """Add entries of another store's ledger, each with where it stood; those that are here are left.
+
+        Raises:
+            StoreCorrupt, UsageFailure, DiskFull: as `append`.
+        """
+        with self._writing() as found:
+            self._add(found, [(o.request, o.event, brought(o)) for o in lacking(entries, found.entries)])
+
+    def read(self) -> Read:
+        """What can be read of it, sound or not, and what does not hold: for who has damage to mend.
+
+        Raises:
+            UsageFailure: this user may not read it.
+            StoreCorrupt: its file cannot be read at all.
+        """
         found = self._read()
         # A writer may have come between the two files.
-        return self._read().problems if found.problems else []
-
-    def readable(self) -> list[Entry]:
-        """The entries as far as they can be read, sound or not: for who has damage to mend."""
-        return self._read().entries
-
-    def digests(self) -> set[str]:
-        """Of every entry, as far as the lines can be read, those that they had in other stores too."""
-        return {digest for entry in self._read().entries for digest in entry.digests}
+        return self._read() if found.problems else found
 
     def _sound(self) -> Read:
-        found = self._read()
-        if found.problems:
-            found = self._read()
+        found = self.read()
         if found.problems:
             raise StoreCorrupt(f"the ledger {self.path} was changed: {found.problems[0]}", CURE)
         return found
+
+    @contextmanager
+    def _writing(self) -> Iterator[Read]:
+        """The sound ledger, while nobody else can add to it."""
+        try:
+            with hold(self.root / LOCK):
+                yield self._sound()
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _read(self) -> Read:
         """The head first: what is added in the meantime is then only more than it says."""
@@ -170,11 +183,21 @@ class Ledger:
             return None, f"{HEAD} is not what was written"
         return head, ""
 
-    def _write(self, entry: Entry, size: int) -> None:
+    def _add(self, found: Read, told: Iterable[tuple[str, str, Mapping[str, Any]]]) -> list[Entry]:
+        """Entries of these requests, events and details, all in one write."""
+        made: list[Entry] = []
+        for number, (request, event, details) in enumerate(told, len(found.entries) + 1):
+            before = end_of(made or found.entries)
+            made.append(Entry(number, now(), request, event, kept(details), before))
+        if made:
+            self._write(made, found.size)
+        return made
+
+    def _write(self, entries: Sequence[Entry], size: int) -> None:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             os.ftruncate(descriptor, size)  # what a killed writer left of a line
-            _all(descriptor, entry.line + b"\n", size)
+            _all(descriptor, b"".join(one.line + b"\n" for one in entries), size)
             os.fsync(descriptor)
         except BaseException:
             with suppress(OSError):
@@ -184,7 +207,7 @@ class Ledger:
             os.close(descriptor)
         follow(self.path)
         flush(self.root)
-        self._keep_head(entry)
+        self._keep_head(entries[-1])
 
     def _keep_head(self, entry: Entry) -> None:
         draft = self.root / f".{HEAD}-{os.getpid()}-{os.urandom(4).hex()}"
@@ -220,6 +243,12 @@ def marked(root: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
 def unmarked(facts: Mapping[str, Any]) -> dict[str, Any]:
     """A run's facts without what it saw of another store's ledger."""
     return {name: value for name, value in facts.items() if name != FACT}
+
+
+def kept(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Details as an entry has them: plain data, floats as they stand in the file."""
+    told: dict[str, Any] = json.loads(json.dumps(plain(details)))
+    return told
 
 
 def now() -> str:

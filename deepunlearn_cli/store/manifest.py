@@ -128,10 +128,11 @@ def _row_problem(folder: Path) -> str:
 
 def _describe(path: Path) -> dict[str, Any]:
     flush(path)
-    return {"sha256": _sha256(path), "size": path.stat().st_size}
+    return {"sha256": sha256_of(path), "size": path.stat().st_size}
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file, as `sha256sum` gives it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -167,7 +168,7 @@ def _difference(path: Path, expected: Mapping[str, Any]) -> str:
     try:
         if (size := path.stat().st_size) != expected["size"]:
             return f"has {size} bytes instead of {expected['size']}"
-        return "" if _sha256(path) == expected["sha256"] else "differs from its SHA-256"
+        return "" if sha256_of(path) == expected["sha256"] else "differs from its SHA-256"
     except PermissionError:
         raise
     except UNREADABLE as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from shlex import quote
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.room import full, is_full
@@ -89,7 +90,7 @@ def _check_schema(marker: Path) -> None:
     except PermissionError as error:
         raise forbidden(error, marker) from None
     except (OSError, ValueError, KeyError, TypeError):
-        hint = f"restore it: echo '{json.dumps({'schema': SCHEMA})}' > {marker}"
+        hint = f"restore it: echo '{json.dumps({'schema': SCHEMA})}' > {quote(str(marker))}"
         raise StoreCorrupt(f"the store's marker {marker} cannot be read", hint) from None
     if schema > SCHEMA:
         hint = "pip install --upgrade deepunlearn"

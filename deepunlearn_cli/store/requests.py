@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from shlex import quote
 from typing import Any
 from unicodedata import normalize
@@ -13,19 +13,14 @@ from unicodedata import normalize
 from deepunlearn_cli.core.errors import UsageFailure, unknown
 from deepunlearn_cli.core.names import printable
 from deepunlearn_cli.core.typed import shortened
-from deepunlearn_cli.store.ledger import AUDITED, ORIGINS, RECEIVED, STATES, UNLEARNED, Entry, Ledger
+from deepunlearn_cli.store import chain
+from deepunlearn_cli.store.ledger import AUDITED, RECEIVED, STATES, UNLEARNED, Entry, Ledger
 
 LONGEST = 100  # characters of an ID
 LONGEST_NOTE = 1000
 EARLIEST = date(1970, 1, 1)
 WORST = ("FAIL", "INCONCLUSIVE", "PASS")  # verdicts, the worst first
-RULE = (
-    "attack",
-    "forget",
-    "tolerance",
-    "fail_above",
-    "metrics",
-)  # what a later verdict shares
+RULE = ("attack", "forget", "tolerance", "fail_above", "metrics")  # what a later verdict shares
 ABOUT = ("forget", "models")  # what a request is about, for good
 
 
@@ -104,15 +99,13 @@ def requests_of(entries: Sequence[Entry]) -> dict[str, Request]:
     return {name: Request(name, its) for name, its in found.items()}
 
 
-def find(ledger: Ledger, name: str) -> Request:
-    """The request with this ID.
+def find(known: Mapping[str, Request], name: str) -> Request:
+    """The request with this ID, as it was typed.
 
     Raises:
-        NotFound: the ledger has none.
+        NotFound: there is none.
         UsageFailure: no ID.
-        StoreCorrupt: the ledger does not hold.
     """
-    known = requests_of(ledger.entries())
     if (wanted := read_id(name)) not in known:
         raise unknown("request", wanted, known, "`deepunlearn requests` lists them")
     return known[wanted]
@@ -231,7 +224,7 @@ def lacking(ours: Ledger, theirs: Ledger) -> list[Entry]:
         StoreCorrupt: one of the two does not hold.
     """
     here, there = ours.entries(), theirs.entries()
-    known, requests = {digest for one in here for digest in one.digests}, requests_of(here)
+    requests = requests_of(here)
     for name, request in requests_of(there).items():
         mine = requests[name].about if name in requests else {}
         if mine and request.about and any(mine[key] != request.about[key] for key in ABOUT):
@@ -240,19 +233,7 @@ def lacking(ours: Ledger, theirs: Ledger) -> list[Entry]:
                 f"`deepunlearn requests {quote(name)} --store {quote(str(theirs.root))}` shows it there; "
                 "an ID stands for one request",
             )
-    return [one for one in there if not known & {*one.digests}]
-
-
-def bring(ours: Ledger, entries: Sequence[Entry]) -> None:
-    """Add entries of another store's ledger to ours, each with where it stood; those we have are left."""
-    for one in entries:
-        origin = {"at": one.at, "number": one.number, "sha256": one.digest}
-        told = {**one.details, ORIGINS: [*one.origins, origin]}
-        ours.append(one.request, one.event, told, unless=partial(_is, one))
-
-
-def _is(there: Entry, here: Entry) -> bool:
-    return there.digest in here.digests
+    return chain.lacking(there, here)
 
 
 def _few(models: Sequence[str]) -> str:

@@ -52,7 +52,7 @@ class Sealed:
         """Why no run that is there has an id that starts with `ref`: none ever had, or it is gone."""
         if gone := self.gone(ref, has):
             return StoreCorrupt(
-                f"run {gone[0]} was sealed here and is gone", f"deepunlearn prune {gone[0]} if it is to be"
+                f"run {gone[0]} was sealed here and is gone", f"`deepunlearn prune {gone[0]}` if it is to be"
             )
         return NotFound(f"no run has an id that starts with {ref}", "deepunlearn runs lists them all")
 

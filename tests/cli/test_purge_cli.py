@@ -19,6 +19,7 @@ from store_kit import FORK
 from deepunlearn_cli.data import erasures, load_dataset, load_forget, open_dataset, read_record, traces
 from deepunlearn_cli.store import Store, stripping
 from deepunlearn_cli.store.ledger import Ledger
+from deepunlearn_cli.store.requests import requests_of
 
 MODEL = ("--model", "resnet-tiny", "-p", "epochs=1", "-q")
 RNG = np.random.default_rng(5)
@@ -357,11 +358,17 @@ def test_a_request_is_purged_once_it_was_audited_and_the_ledger_says_so(scene):
     assert (unknown.code, "did you mean 4711" in unknown.err) == (3, True)
     for _ in range(2):
         assert purge(store, "--request", "4711", "--yes").code == 0
-    entries = [entry for entry in Ledger(store).of("4711") if entry.event == "purged"]
+    entries = [
+        entry for entry in requests_of(Ledger(store).entries())["4711"].entries if entry.event == "purged"
+    ]
     gone = forgotten(store, made["ft"])
     assert [list(entry.details["pictures"].values()) for entry in entries] == [[len(gone)]]
     assert purge(store, "--request", "4711", "--models", "--yes").code == 0
-    said = [entry.details["models"] for entry in Ledger(store).of("4711") if entry.event == "purged"]
+    said = [
+        entry.details["models"]
+        for entry in requests_of(Ledger(store).entries())["4711"].entries
+        if entry.event == "purged"
+    ]
     assert said == [False, True]
     assert call("verify", "--store", str(store)).code == 0
     requests = dataset_of(store, made["ft"]), Store(store).data

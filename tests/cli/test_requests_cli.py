@@ -8,7 +8,9 @@ from pathlib import Path
 import cli_kit
 import pytest
 
+from deepunlearn_cli.checkpoints import requested
 from deepunlearn_cli.cli.requests import request_row
+from deepunlearn_cli.store import Store
 from deepunlearn_cli.store.ledger import HEAD, Ledger
 from deepunlearn_cli.store.requests import of_audit, requests_of
 
@@ -132,7 +134,7 @@ def test_verdicts_are_recorded_once_each_by_the_attacks_themselves(asked):
     assert f"request {ID}: audited" in said.err
     asked("attack", "umia", asked.ids["ft"], "-q")
     assert entries(asked)[2:] == [(ID, "audited")]
-    details = Ledger(asked.store).of(ID)[-1].details
+    details = requests_of(Ledger(asked.store).entries())[ID].entries[-1].details
     assert details["run"] == asked.ids["ft"]
     assert details["attacks"][0] == asked.ids["umia"]
     assert len(details["attacks"]) == 3  # the retrained model, and doing nothing
@@ -153,6 +155,25 @@ def test_a_wider_tolerance_does_not_take_a_fail_away(asked):
     verdicts = [one["verdict"] for one in run["audits"]]
     assert len(verdicts) == 2
     assert run["verdict"] == min(verdicts, key=["FAIL", "INCONCLUSIVE", "PASS"].index)
+
+
+def test_an_audit_is_recorded_again_where_the_ledger_says_something_else_last(tmp_path):
+    store, said = Store.open(tmp_path / "store", create=True), []
+    book = Ledger(store.root)
+    entry(book, "a", "received")
+    entry(book, "a", "unlearned", runs=["f" * 16])
+
+    def audit(verdict: str) -> int:
+        row = {"id": "e" * 16, "target": "f" * 16, "method": "ft", "forget": "a" * 64, "verdict": verdict,
+               "tolerance": 0.05}  # fmt: skip
+        said.extend(requested.audited(store, "umia", ["auc"], [row]))
+        return len(book.entries())
+
+    assert [audit(one) for one in ("PASS", "PASS", "FAIL", "PASS", "PASS")] == [3, 3, 4, 5, 5]
+    entry(book, "a", "unlearned", runs=["f" * 16], note="second thoughts")
+    assert audit("PASS") == 7
+    assert requests_of(book.entries())["a"].state == "audited"
+    assert len(said) == 6
 
 
 def test_requests_lists_and_shows(asked):

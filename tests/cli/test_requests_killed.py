@@ -103,7 +103,7 @@ def ten(folder: Path, count: int, *, chained: bool, kills: int) -> list[tuple[ob
         words = request(place, number, ckpt)
         for _ in range(moment.randint(0, kills)):
             killed(place, words, moment)
-            assert Ledger(place.store).problems() == []
+            assert Ledger(place.store).read().problems == []
         done = cli_kit.Child(*words, cwd=place.home).wait()
         assert done.code == 0, done
         ckpt = place.home / f"clean-{number}.pt" if chained else place.orig

@@ -9,6 +9,7 @@ from evidence_kit import row
 
 from deepunlearn_cli.core.errors import ExitCode, Failure, NotFound, UsageFailure
 from deepunlearn_cli.evidence import policy, standing, terms
+from deepunlearn_cli.evidence.standing import Seen
 from deepunlearn_cli.store.ledger import AUDITED, CERTIFIED, POLICY, RECEIVED, UNLEARNED, Ledger
 
 TEXT = """
@@ -174,12 +175,12 @@ def test_the_policy_in_force_is_the_last_one_that_an_audit_saw(ledger):
     between = ledger.append("R", UNLEARNED, {"runs": ["a"]})
     second = ledger.append("", POLICY, policy.committed(of(TEXT + "\n")))
     entries = ledger.entries()
-    known = [standing.in_force(entries, one.number) for one in (received, first, between, second)]
+    known = [standing.in_force(entries, Seen(one.number)) for one in (received, first, between, second)]
     assert known == [None, first, first, second]
-    assert standing.policy_at(entries, 3, "it")[1].digest == of(TEXT).digest
+    assert standing.policy_at(entries, Seen(3), "it")[1].digest == of(TEXT).digest
     for number in (0, 1):
         with pytest.raises(UsageFailure, match="no policy had been committed when it was made") as error:
-            standing.policy_at(entries, number, "it")
+            standing.policy_at(entries, Seen(number), "it")
         assert "unlearn again" in error.value.hint
 
 
@@ -188,9 +189,42 @@ def test_when_a_run_was_made_goes_by_the_ledger_and_by_no_clock(ledger):
     second = ledger.append("R", RECEIVED, {})
     entries = ledger.entries()
     for seen, number in ((first.digest, 1), (second.digest, 2), ("0" * 64, 0)):
-        assert standing.made_after({"ledger": {"number": 7, "sha256": seen}}, entries) == number
+        assert standing.made_after({"ledger": {"number": 7, "sha256": seen}}, entries) == Seen(number)
     for facts in ({}, {"ledger": None}, {"ledger": "x"}, {"ledger": {}}):
-        assert standing.made_after(facts, entries) == 0
+        assert standing.made_after(facts, entries) == Seen(0)
+
+
+def test_a_policy_was_not_in_force_in_a_store_that_had_none_before_a_merge(ledger, tmp_path, monkeypatch):
+    moments = iter(f"2026-11-{day:02}T10:00:00Z" for day in range(1, 20))
+    monkeypatch.setattr("deepunlearn_cli.store.ledger.now", lambda: next(moments))
+    theirs = Ledger(tmp_path / "theirs")
+    theirs.root.mkdir()
+    asked = theirs.append("R", RECEIVED, {"received": None})  # then it is audited
+    late = ledger.append("", POLICY, policy.committed(of(TEXT)))
+    ledger.bring(theirs.entries())
+    entries = ledger.entries()
+    seen = standing.made_after({"ledger": {"number": 1, "sha256": asked.digest}}, entries)
+    assert standing.in_force(entries, seen) is None
+    own = standing.made_after({"ledger": {"number": 2, "sha256": entries[-1].digest}}, entries)
+    assert standing.in_force(entries, own) == late
+    known = theirs.append("", POLICY, policy.committed(of(TEXT)))
+    ledger.bring(theirs.entries())
+    entries = ledger.entries()
+    after = standing.made_after({"ledger": {"number": 2, "sha256": known.digest}}, entries)
+    assert standing.in_force(entries, after) == entries[-1]
+
+
+def test_a_request_came_and_was_carried_out_when_its_own_store_says(ledger, tmp_path, monkeypatch):
+    theirs = Ledger(tmp_path / "theirs")
+    theirs.root.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr("deepunlearn_cli.store.ledger.now", lambda: "2025-02-03T10:00:00Z")
+        theirs.append("\u00e9", RECEIVED, {"received": None})
+        theirs.append("\u00e9", UNLEARNED, {"runs": ["a"]})
+    ledger.bring(theirs.entries())
+    found = standing.standing(ledger.entries(), "e\u0301")  # as another keyboard writes it
+    assert found.request.received == "2025-02-03T10:00:00Z"
+    assert {one["at"] for one in found.events} == {"2025-02-03T10:00:00Z"}
 
 
 def test_what_the_ledger_has_of_a_request(ledger):
@@ -202,9 +236,9 @@ def test_what_the_ledger_has_of_a_request(ledger):
     ledger.append("R", AUDITED, {"run": "b", "attacks": ["y", "control"]})
     ledger.append("Q", CERTIFIED, {"certificate": "c" * 64})
     found = standing.standing(ledger.entries(), "R")
-    assert (found.received, found.runs) == ("2026-11-01", ["a", "b"])
+    assert (found.request.received, found.runs) == ("2026-11-01", ["a", "b"])
     assert [standing.attack_of(one) for one in found.audits_of("a")] == ["x"]
     assert [one["event"] for one in found.events] == [RECEIVED, UNLEARNED, AUDITED, AUDITED]
     assert standing.previous(found.entries) == "c" * 64
-    with pytest.raises(NotFound, match="no request 'S'"):
+    with pytest.raises(NotFound, match="unknown request 'S'"):
         standing.standing(ledger.entries(), "S")

@@ -16,8 +16,9 @@ from store_kit import in_processes, put
 
 from deepunlearn_cli.core.errors import StoreCorrupt
 from deepunlearn_cli.core.room import DiskFull
-from deepunlearn_cli.store import Store, ledger
-from deepunlearn_cli.store.ledger import HEAD, LOCK, NOTHING, Ledger
+from deepunlearn_cli.store import Store, chain, ledger
+from deepunlearn_cli.store.ledger import HEAD, LOCK, NOTHING, Entry, Ledger
+from deepunlearn_cli.store.requests import requests_of
 from deepunlearn_cli.system.locks import hold
 
 FIELDS = {"number", "at", "request", "event", "details", "previous"}
@@ -55,13 +56,13 @@ def test_lines_are_canonical_json_chained_by_their_bytes(book):
         assert line == (json.dumps(data, sort_keys=True, separators=(",", ":")) + "\n").encode("ascii")
         before = hashlib.sha256(line.rstrip(b"\n")).hexdigest()
     assert book.head() == before
-    assert [entry.details["count"] for entry in book.of("r1")] == [1, 3]
-    assert book.problems() == []
+    assert [entry.details["count"] for entry in requests_of(book.entries())["r1"].entries] == [1, 3]
+    assert book.read().problems == []
 
 
 def test_an_empty_ledger_has_no_entries_and_makes_no_file(store):
     book = Ledger(store.root)
-    assert (book.entries(), book.head(), book.problems()) == ([], NOTHING, [])
+    assert (book.entries(), book.head(), book.read().problems) == ([], NOTHING, [])
     assert not book.path.exists()
 
 
@@ -80,10 +81,11 @@ def test_foreign_events_are_refused(store, request_, event):
 
 
 def test_what_is_known_already_is_not_added(book):
-    again = book.append("r1", "received", {"count": 9}, unless=lambda entry: entry.details["count"] == 3)
-    assert again.number == 4
-    other = book.append("r0", "received", {"count": 9}, unless=lambda entry: entry.details["count"] == 3)
-    assert other.number == 6
+    def known(own):
+        return next((one for one in own if one.details["count"] == 3), None)
+
+    assert book.append("r1", "received", {"count": 9}, known=known).number == 4
+    assert book.append("r0", "received", {"count": 9}, known=known).number == 6
 
 
 def test_who_admits_sees_all_and_may_refuse(book):
@@ -121,7 +123,7 @@ EDITS = {
 def test_whatever_was_changed_is_found_and_nothing_is_added_to_it(book, edit):
     write(book, EDITS[edit](lines(book)))
     content = book.path.read_bytes()
-    assert book.problems()
+    assert book.read().problems
     with pytest.raises(StoreCorrupt, match=r"ledger\.jsonl") as failure:
         book.entries()
     assert failure.value.hint
@@ -135,22 +137,22 @@ def test_a_flipped_bit_anywhere_is_found(book, at):
     content = bytearray(book.path.read_bytes())
     content[at] ^= 4
     book.path.write_bytes(content)
-    assert book.problems()
+    assert book.read().problems
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"number":9,"sha256":"%s"}' % (b"0" * 64)])
 def test_a_damaged_head_is_found(book, content):
     (book.root / HEAD).write_bytes(content)
-    assert book.problems()
+    assert book.read().problems
 
 
 def test_a_removed_head_and_a_removed_ledger_are_found(book):
     (book.root / HEAD).unlink()
-    assert book.problems() == ["its head is gone"]
+    assert book.read().problems == ["its head is gone"]
     other = Ledger(book.root.parent)
     other.append("r", "received", {})
     other.path.unlink()
-    assert "the others are gone" in other.problems()[0]
+    assert "the others are gone" in other.read().problems[0]
 
 
 def test_a_writer_killed_at_any_byte_leaves_a_sound_ledger(book):
@@ -164,9 +166,9 @@ def test_a_writer_killed_at_any_byte_leaves_a_sound_ledger(book):
         there = book.entries()
         assert there[:5] == fifth
         assert len(there) == 5 + (end == len(whole))
-        book.append("r9", "unlearned", {"runs": []}, unless=lambda entry: True)
+        book.append("r9", "unlearned", {"runs": []}, known=lambda own: next(iter(own), None))
         assert [entry.request for entry in book.entries()] == [*(e.request for e in fifth), "r9"]
-        assert book.problems() == []
+        assert book.read().problems == []
 
 
 WRITER = """
@@ -241,3 +243,25 @@ def test_a_run_knows_the_head_that_it_saw(store):
     assert put(store, seed=1).facts["ledger"] == {"number": 1, "sha256": entry.digest}
     (store.root / HEAD).write_bytes(b"\xff")
     assert "ledger" not in put(store, seed=2).facts  # a damaged ledger stops no run
+
+
+def test_a_ledger_has_no_last_number(book):
+    line = Entry(100_001, "2026-11-27T10:00:00Z", "r", "received", {}, NOTHING).line
+    assert chain.parsed(line + b"\n").problems == [
+        "line 1 has entry 100001: lines are gone, or in another order"
+    ]
+    (book.root / HEAD).write_text(json.dumps({"number": 100_001, "sha256": "a" * 64}))
+    assert "100001 were written" in book.read().problems[0]
+
+
+def test_entries_of_another_store_are_brought_once_in_one_write(book, tmp_path, monkeypatch):
+    ours, writes = Ledger(tmp_path / "ours"), []
+    ours.root.mkdir()
+    ours.append("mine", "received", {})
+    monkeypatch.setattr(ledger, "_all", lambda *told, write=ledger._all: (writes.append(1), write(*told)))
+    theirs = book.entries()
+    ours.bring(theirs)
+    ours.bring(theirs)
+    assert (len(writes), len(ours.entries())) == (1, 1 + len(theirs))
+    assert [entry.digests[-1] for entry in ours.entries()[1:]] == [entry.digest for entry in theirs]
+    assert chain.lacking(theirs, ours.entries()) == []
