@@ -42,6 +42,29 @@ def _plans(incomplete: str) -> list[str]:
     return [name for name in built_in() if name.startswith(incomplete)]
 
 
+PlanName = Annotated[
+    str,
+    argument(
+        metavar="PLAN",
+        help="quick, cifar10, cifar10-short, cifar10-defaults, paper, forget-sizes, class-removal, "
+        "unrolling, repeated-deletion; or a TOML file.",
+        autocompletion=_plans,
+    ),
+]
+Dataset = Annotated[
+    str | None,
+    option(
+        metavar="NAME",
+        help="Instead of the plan's one dataset, as folder:PATH. (default: what the plan says)",
+        autocompletion=o.complete_datasets,
+    ),
+]
+Figure = Annotated[
+    Path | None,
+    option(metavar="FILE", help="Of unrolling and repeated-deletion: draw to this .svg, .png or .pdf."),
+]
+
+
 class Hours(Bundle):
     """What the hours of a dry run go by."""
 
@@ -96,30 +119,12 @@ class Hours(Bundle):
 )
 def bench(
     session: Session,
-    plan: Annotated[
-        str,
-        argument(
-            metavar="PLAN",
-            help="quick, cifar10, cifar10-short, cifar10-defaults, paper, forget-sizes, class-removal, "
-            "unrolling, repeated-deletion; or a TOML file.",
-            autocompletion=_plans,
-        ),
-    ],
-    dataset: Annotated[
-        str | None,
-        option(
-            metavar="NAME",
-            help="Instead of the plan's one dataset, as folder:PATH. (default: what the plan says)",
-            autocompletion=o.complete_datasets,
-        ),
-    ] = None,
+    plan: PlanName,
+    dataset: Dataset = None,
     *,
     hours: Hours,
     database: o.Database = None,
-    figure: Annotated[
-        Path | None,
-        option(metavar="FILE", help="Of unrolling and repeated-deletion: draw to this .svg, .png or .pdf."),
-    ] = None,
+    figure: Figure = None,
     running: Running,
     sitting: Sitting,
 ) -> Result:
