@@ -13,6 +13,7 @@ from deepunlearn_cli.evaluation.equivalence import LEAST
 from deepunlearn_cli.reporting.meaning import (
     FIGURES,
     REMEMBERED,
+    headed,
     informative,
     meant,
     measured,
@@ -58,11 +59,6 @@ def answer(row: Row, who: str, figures: Mapping[str, str] = FIGURES) -> str:
     few = f"fewer than {LEAST} samples on a side show nothing either way"
     reason = few if row["few"] else measured(row, figures)
     return f"{headed(row)}: {who}: {reason}{_others(row)}; {informative(row)}"
-
-
-def headed(row: Row) -> str:
-    """The word that a person looks for."""
-    return f"{row['verdict']}, uninformative" if row["uninformative"] else str(row["verdict"])
 
 
 def _whole(row: Row) -> list[str]:

@@ -41,6 +41,11 @@ MOST = 0.5  # a limit that is none: guessing and certainty lie so far apart
 UNINFORMATIVE = "doing nothing passes too, so this test could not have seen a difference"
 
 
+def headed(row: Row) -> str:
+    """The word that a person looks for."""
+    return f"{row['verdict']}, uninformative" if row["uninformative"] else str(row["verdict"])
+
+
 def meant(row: Row) -> str:
     """What the word says, in a sentence."""
     return (ALONE if row["reference"] in GUESSING else MEANING)[row["verdict"]]
