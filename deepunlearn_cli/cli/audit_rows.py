@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.per_sample import Judged, PerSample
 from deepunlearn_cli.cli.verdict import AnswerRow, answer_row, code_of
-from deepunlearn_cli.core.recipe import RETRAIN
 from deepunlearn_cli.reporting import audits
-from deepunlearn_cli.reporting.answers import answers
+from deepunlearn_cli.reporting.answers import answers, retraining
 
 if TYPE_CHECKING:
     from deepunlearn_cli.attacks import Evidence, Findings, OneModel, Rule
@@ -127,9 +125,5 @@ class _OnFiles:
 
 def advice(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What to make where there is nothing to compare with."""
-    wanted = {
-        f"`deepunlearn unlearn {row['original']} --method retrain --forget {quote(row['requests'][-1])}`"
-        for row in rows
-        if row["reference"] == "holdout" and row["method"] != RETRAIN and row["original"]
-    }
-    return [f"no retrained model to compare with; make one: {command}" for command in sorted(wanted)]
+    wanted = {retraining(row) for row in rows if row["reference"] == "holdout"} - {""}
+    return [f"no retrained model to compare with; make one: `{command}`" for command in sorted(wanted)]

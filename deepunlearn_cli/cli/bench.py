@@ -18,6 +18,7 @@ from deepunlearn_cli.cli.reading import read_precision
 from deepunlearn_cli.cli.sitting import Sitting
 from deepunlearn_cli.cli.source import Source
 from deepunlearn_cli.cli.tables import TABLES, check_table, unshown
+from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.specs import read_seeds
 from deepunlearn_cli.reporting.plan_size import plan_sizes
@@ -41,6 +42,68 @@ def _plans(incomplete: str) -> list[str]:
     return [name for name in built_in() if name.startswith(incomplete)]
 
 
+PlanName = Annotated[
+    str,
+    argument(
+        metavar="PLAN",
+        help="quick, cifar10, cifar10-short, cifar10-defaults, paper, forget-sizes, class-removal, "
+        "unrolling, repeated-deletion; or a TOML file.",
+        autocompletion=_plans,
+    ),
+]
+Dataset = Annotated[
+    str | None,
+    option(
+        metavar="NAME",
+        help="Instead of the plan's one dataset, as folder:PATH. (default: what the plan says)",
+        autocompletion=o.complete_datasets,
+    ),
+]
+Figure = Annotated[
+    Path | None,
+    option(metavar="FILE", help="Of unrolling and repeated-deletion: draw to this .svg, .png or .pdf."),
+]
+
+
+class Hours(Bundle):
+    """What the hours of a dry run go by."""
+
+    throughput: Annotated[
+        str | None,
+        option(
+            metavar="N|MODEL=N,...",
+            help="With --dry-run: pictures per second of training, for hours to go.",
+        ),
+    ] = None
+    cards: Annotated[
+        int, option(metavar="N", min=1, help="With --throughput: hours on so many such machines, too.")
+    ] = 1
+
+    def speed(self, plan: Plan, *, dry_run: bool) -> Throughput | None:
+        """The pace that was given; None for none.
+
+        Raises:
+            UsageFailure: there is no dry run; no such figures, or one of a model that the plan has not.
+        """
+        from deepunlearn_cli.studies import throughput
+
+        if self.throughput is None and self.cards == 1:
+            return None
+        if self.throughput is None or not dry_run or plan.study:
+            raise UsageFailure(
+                "--throughput and --cards are for the hours of a plan's --dry-run",
+                "deepunlearn bench paper --dry-run --throughput 300000 --cards 8",
+            )
+        speed, models = throughput.read(self.throughput), sorted({setup.model for setup in plan.setups})
+        known = {*models, *(f"{one.dataset}/{one.model}" for one in plan.setups), throughput.ANY}
+        if strange := sorted(set(speed.by_model) - known):
+            raise UsageFailure(
+                f"--throughput names {strange[0]}, and the plan's models are: {', '.join(models)}",
+                f"--throughput {models[0]}=300000",
+            )
+        return speed
+
+
 @register(
     app,
     "bench",
@@ -56,67 +119,36 @@ def _plans(incomplete: str) -> list[str]:
 )
 def bench(
     session: Session,
-    plan: Annotated[
-        str,
-        argument(
-            metavar="PLAN",
-            help="quick, cifar10, cifar10-short, cifar10-defaults, paper, forget-sizes, class-removal, "
-            "unrolling, repeated-deletion; or a TOML file.",
-            autocompletion=_plans,
-        ),
-    ],
-    dataset: Annotated[
-        str | None,
-        option(
-            metavar="NAME",
-            help="Instead of the plan's one dataset, as folder:PATH. (default: what the plan says)",
-            autocompletion=o.complete_datasets,
-        ),
-    ] = None,
-    throughput: Annotated[
-        str | None,
-        option(
-            metavar="N|MODEL=N,...",
-            help="With --dry-run: pictures per second of training, for hours to go.",
-        ),
-    ] = None,
-    cards: Annotated[
-        int, option(metavar="N", min=1, help="With --throughput: hours on so many such machines, too.")
-    ] = 1,
-    database: o.Database = None,
-    figure: Annotated[
-        Path | None,
-        option(metavar="FILE", help="Of unrolling and repeated-deletion: draw to this .svg, .png or .pdf."),
-    ] = None,
+    plan: PlanName,
+    dataset: Dataset = None,
     *,
+    hours: Hours,
+    database: o.Database = None,
+    figure: Figure = None,
     running: Running,
     sitting: Sitting,
 ) -> Result:
     """Train, search, unlearn, attack and rank as a plan says; what is in the store is not made again."""
-    from deepunlearn_cli.studies import plan_checks, plan_file
+    from deepunlearn_cli.studies import plan_file
     from deepunlearn_cli.studies.bench import Bench
     from deepunlearn_cli.studies.forecast import of_plan
 
     chosen = plan_file.load(plan)
     chosen = chosen.on(dataset) if dataset else chosen
-    speed = _speed(throughput, cards, chosen, dry_run=running.dry_run)
-    seeds = read_seeds(chosen.seeds)
-    _check_names(chosen, database, there=not running.dry_run)
+    dry_run, seconds, seeds = running.dry_run, sitting.seconds, read_seeds(chosen.seeds)
+    speed = hours.speed(chosen, dry_run=dry_run)
+    _check(chosen, database, figure, there=not dry_run)
+    sitting.check(chosen, database)
     for untold in unshown(chosen):
         session.console.warn(untold)
-    _check_figure(chosen, figure)
-    sitting.check(chosen, database)
-    plan_checks.check_tables(chosen)
-    seconds = sitting.seconds
     precision = read_precision(chosen.precision, running.device)
-    dry_run = running.dry_run
     with (
         running.runner(session) as runner,
         sitting.held(runner, session.console, dry_run=dry_run) as record,
     ):
         bench = Bench(chosen, runner, seeds, precision, database, record.follow)
         if dry_run and not chosen.study:
-            sizes = plan_sizes(of_plan(bench, speed), runner.width([]), throughput, cards)
+            sizes = plan_sizes(of_plan(bench, speed), runner.width([]), hours.throughput, hours.cards)
             return Result(tables=sizes)
         try:
             with time_limit(seconds):
@@ -155,29 +187,13 @@ def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe],
     return judged, ExitCode.PARTLY_FAILED if outcome.failures or failures else ExitCode.OK
 
 
-def _speed(text: str | None, cards: int, plan: Plan, *, dry_run: bool) -> Throughput | None:
-    """What a dry run goes by.
+def _check(plan: Plan, database: str | None, figure: Path | None, *, there: bool) -> None:
+    """Refuse what could not end well, before anything is made."""
+    from deepunlearn_cli.studies import plan_checks
 
-    Raises:
-        UsageFailure: there is no dry run; no such figures, or one of a model that the plan has not.
-    """
-    from deepunlearn_cli.studies import throughput
-
-    if text is None and cards == 1:
-        return None
-    if text is None or not dry_run or plan.study:
-        raise UsageFailure(
-            "--throughput and --cards are for the hours of a plan's --dry-run",
-            "deepunlearn bench paper --dry-run --throughput 300000 --cards 8",
-        )
-    speed, models = throughput.read(text), sorted({setup.model for setup in plan.setups})
-    known = {*models, *(f"{one.dataset}/{one.model}" for one in plan.setups), throughput.ANY}
-    if strange := sorted(set(speed.by_model) - known):
-        raise UsageFailure(
-            f"--throughput names {strange[0]}, and the plan's models are: {', '.join(models)}",
-            f"--throughput {models[0]}=300000",
-        )
-    return speed
+    _check_names(plan, database, there=there)
+    _check_figure(plan, figure)
+    plan_checks.check_tables(plan)
 
 
 def _check_figure(plan: Plan, figure: Path | None) -> None:
@@ -186,7 +202,7 @@ def _check_figure(plan: Plan, figure: Path | None) -> None:
     if figure and not plan.study:
         raise UsageFailure(
             "--figure is drawn of plans with a table [unrolling] or [repeated]",
-            "bench unrolling --figure ...",
+            "deepunlearn bench unrolling --figure unrolling.svg",
         )
     if figure:
         figures.check(figure)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.only import Only
+from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.source import Source
-from deepunlearn_cli.core.errors import Failure, UsageFailure
+from deepunlearn_cli.cli.unfold import Bundle
+from deepunlearn_cli.core.errors import ExitCode, Failure, UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
@@ -19,6 +22,41 @@ if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
 
 PARTS = {"RA": "retain", "FA": "forget", "TA": "test"}
+
+
+class Comparing(Bundle):
+    """Two that are held against each other."""
+
+    diff: Annotated[
+        tuple[str, str] | None,
+        option(
+            metavar="OLD NEW",
+            help="Two runs, two files of `bench --export` or two stores: which figures moved beyond their "
+            "intervals.",
+        ),
+    ] = None
+    fail_on_regression: Annotated[
+        bool, option("--fail-on-regression", help="With --diff: exit 4 where a figure got worse.")
+    ] = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is anything to compare."""
+        return bool(self.diff or self.fail_on_regression)
+
+    def result(self, session: Session, only: Only) -> Result:
+        """What moved from one to the other; with a gate exit 4 where something got worse.
+
+        Raises:
+            UsageFailure, NotFound: as `compared`; two are not named.
+        """
+        from deepunlearn_cli.reporting.diff import regressed
+
+        if self.diff is None:
+            raise UsageFailure("--fail-on-regression compares two", "deepunlearn report --diff OLD NEW")
+        table = compared(session, *self.diff, only)
+        worse = self.fail_on_regression and regressed(table)
+        return Result(tables=[table], code=ExitCode.AUDIT_FAIL if worse else ExitCode.OK)
 
 
 def compared(session: Session, old: str, new: str, only: Only) -> Table:
@@ -72,16 +110,12 @@ def _of_runs(session: Session, old: str, new: str) -> Table:
 
 def _gaps(old: Run, new: Run) -> dict[str, Estimate]:
     """Differences of accuracies, over the same pictures; none where outputs are gone or of others."""
-    import numpy as np
-
-    from deepunlearn_cli.evaluation.intervals import Estimate, matched_gap, quantile
+    from deepunlearn_cli.evaluation.intervals import CONFIDENCE, Estimate, accuracy_gap, quantile
 
     found: dict[str, Estimate] = {}
     for measure, part in PARTS.items():
         with suppress(Failure, KeyError):
-            sides = [run.outputs()[part] for run in (old, new)]
-            if np.array_equal(sides[0]["index"], sides[1]["index"]):
-                right = [side["logits"].argmax(axis=1) == side["labels"] for side in sides]
-                gap, low, high = matched_gap(right[0], right[1])
-                found[measure] = Estimate(gap, (high - low) / (2 * quantile(0.975)))
+            if known := accuracy_gap(old.outputs()[part], new.outputs()[part]):
+                gap, low, high = known
+                found[measure] = Estimate(gap, (high - low) / (2 * quantile((1 + CONFIDENCE) / 2)))
     return found

@@ -61,11 +61,8 @@ def _strips(table: Table, told: Table) -> tuple[Strip, ...]:
     texts = [[printable(cell, keep="\n") for cell in row] for row in told.cells()]
     return tuple(
         Strip(
-            printable(column.header, keep="\n"),
+            column,
             tuple(row[place] for row in texts),
-            column.right,
-            column.id,
-            column.spare,
             lead=place < told.lead,
             key=place < keys,
             last=place == len(told.columns) - 1,
@@ -101,7 +98,7 @@ def _below(strip: Strip) -> int:
 
 def _roomy(strip: Strip) -> int:
     """Text in several lines, not too short ones; numbers as they are."""
-    return _below(strip) if strip.right else min(_below(strip), max(strip.unit, ROOMY))
+    return _below(strip) if strip.column.right else min(_below(strip), max(strip.unit, ROOMY))
 
 
 def _tight(strip: Strip) -> int:
@@ -110,7 +107,7 @@ def _tight(strip: Strip) -> int:
 
 def _spilling(strip: Strip) -> int:
     """Of the last column, what is too long for it on lines of its own."""
-    return min(strip.unit, ROOMY) if strip.last and not strip.right else strip.unit
+    return min(strip.unit, ROOMY) if strip.last and not strip.column.right else strip.unit
 
 
 def _same(layout: Layout) -> Layout:
@@ -171,7 +168,7 @@ def _line(strips: Sequence[Strip], widths: Sequence[int], texts: Sequence[str]) 
     lines = []
     for number in range(max(map(len, parts))):
         cells = [
-            _padded(part[number] if number < len(part) else "", width, right=one.right)
+            _padded(part[number] if number < len(part) else "", width, right=one.column.right)
             for part, width, one in zip(parts, widths, strips, strict=True)
         ]
         lines.append((" " * GUTTER).join(cells).rstrip())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from rich.cells import cell_len
 
 from deepunlearn_cli.cli.wrapping import longest
-from deepunlearn_cli.reporting.table import SHARED
+from deepunlearn_cli.core.names import printable
+from deepunlearn_cli.reporting.table import SHARED, Column
 
 SHORT_ID = 8  # digits of an id that are shown at least
 
@@ -17,21 +19,23 @@ SHORT_ID = 8  # digits of an id that are shown at least
 class Strip:
     """A column as texts; `lead` ones name the row, of which `key` ones came from outside the columns."""
 
-    header: str
+    column: Column
     cells: tuple[str, ...]
-    right: bool = False
-    id: bool = False
-    spare: bool = False
     lead: bool = False
     key: bool = False
     last: bool = False
 
-    @property
+    @cached_property
+    def header(self) -> str:
+        """What stands above it, in one line or several."""
+        return printable(self.column.header, keep="\n")
+
+    @cached_property
     def body(self) -> int:
         """The width of the widest line of a cell."""
         return max((cell_len(part) for cell in self.cells for part in cell.split("\n")), default=0)
 
-    @property
+    @cached_property
     def unit(self) -> int:
         """The width of the longest piece that is not broken."""
         return max(map(longest, (self.header, *self.cells)))
@@ -47,14 +51,15 @@ class Layout:
 
 def short(layout: Layout) -> Layout:
     """Ids by as many digits as tell those of the table apart."""
-    ids = {word for strip in layout.strips if strip.id for cell in strip.cells for word in cell.split()}
+    cells = [cell for strip in layout.strips if strip.column.id for cell in strip.cells]
+    ids = {word for cell in cells for word in cell.split()}
     most = max(map(len, ids), default=0)
     enough = next((n for n in range(SHORT_ID, most) if len({one[:n] for one in ids}) == len(ids)), most)
     return replace(
         layout,
         strips=tuple(
             replace(one, cells=tuple(" ".join(word[:enough] for word in cell.split()) for cell in one.cells))
-            if one.id
+            if one.column.id
             else one
             for one in layout.strips
         ),
@@ -66,7 +71,7 @@ def shared(layout: Layout) -> Layout:
     alike = [
         one
         for one in layout.strips
-        if not (one.lead or one.right)
+        if not (one.lead or one.column.right)
         and len(one.cells) > len(set(one.cells)) == 1
         and "\n" not in one.cells[0]
     ]
@@ -84,7 +89,7 @@ def lettered(layout: Layout) -> Layout:
     letters = {text: _letter(place) for place, text in enumerate(dict.fromkeys(whole))}
     first, *others = (one for one in layout.strips if not one.key)
     cells = (f"{letters[text]} {cell}" for text, cell in zip(whole, first.cells, strict=True))
-    strip = replace(first, cells=tuple(cells), id=False)
+    strip = replace(first, cells=tuple(cells))
     said = (f"{letter}: {text}" for text, letter in letters.items())
     return Layout((strip, *others), (*layout.legends, *said))
 
@@ -97,7 +102,7 @@ def spared(layout: Layout) -> Iterator[Layout]:
     """Without one after the other of what can be spared, the last first."""
     strips, gone = layout.strips, list[str]()
     for one in reversed(layout.strips):
-        if one.spare:
+        if one.column.spare:
             strips = tuple(kept for kept in strips if kept is not one)
             gone.insert(0, one.header.replace("\n", " "))
             more = f"not shown here: {', '.join(gone)}; a wider terminal or --json has more"

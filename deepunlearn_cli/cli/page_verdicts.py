@@ -10,7 +10,6 @@ from deepunlearn_cli.cli.verdict import answer_row
 from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
 from deepunlearn_cli.reporting.pairs import identity, pairs
-from deepunlearn_cli.reporting.quoted import PAPERS
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.source import Source
@@ -28,31 +27,18 @@ def verdicts(source: Source) -> list[Fields]:
 
     if source.files:
         return []
-    rule, newest = Rule(ATTACKS.needed(ATTACK).metrics()), _attacks(source)
+    rule = Rule(ATTACKS.needed(ATTACK).metrics())
     rows: list[Fields] = []
     with source.session.runner("cpu", create=False) as runner:
         read = Evidences(runner)
         for pair in pairs(source.records):
             for run in pair.runs():
-                if run.method == RETRAIN or not run.usable or run.id not in newest:
+                if run.method == RETRAIN or not run.usable or not run.attack:
                     continue
                 with suppress(Failure):  # outputs that are gone, or a control that cannot be one
-                    found = recalled(runner, source.store.find(newest[run.id]), rule, read, planned=False)
+                    found = recalled(runner, source.store.find(run.attack), rule, read, planned=False)
                     about = {**identity(run), "pair": pair.label, "seed": run.seed}
-                    sizes = {name: found.evidence.about()[name] for name in ("n_forget", "n_unseen")}
                     bound = {"bound": run.method == DO_NOTHING}
-                    rows.append({**about, **bound, **answer_row(found.answer, rule), **sizes})
+                    answer = answer_row(found.answer, rule)
+                    rows.append({**about, **bound, **answer, **found.evidence.about()})
     return rows
-
-
-def _attacks(source: Source) -> dict[str, str]:
-    """The newest attack that ranks, by the run that it is on."""
-    ours = [
-        row
-        for row in source.runs.rows
-        if (row["kind"], row["name"], row["status"]) == ("attack", ATTACK, "done")
-        and (row["params"].get("against", PAPERS[0]), row["params"].get("feature", PAPERS[1])) == PAPERS
-    ]
-    return {
-        row["target"]: row["id"] for row in sorted(ours, key=lambda row: (row["created"] or 0, row["id"]))
-    }

@@ -10,17 +10,9 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.only import Only
 from deepunlearn_cli.cli.parameter import option
-from deepunlearn_cli.cli.showing import printed
+from deepunlearn_cli.cli.showing import Showing
 from deepunlearn_cli.cli.source import Source, titles
-from deepunlearn_cli.cli.tables import (
-    TERMINAL,
-    FormatOption,
-    FromOption,
-    OutOption,
-    chosen_format,
-    completer,
-    written,
-)
+from deepunlearn_cli.cli.tables import FromOption, completer, written
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.reporting.clustering import LINKAGES
 from deepunlearn_cli.reporting.measures import PAPERS, SPLITS, find_metric, metrics_of_rank
@@ -58,8 +50,8 @@ def rank(
         str,
         option(metavar="NAME", help=f"{', '.join(LINKAGES)}.", autocompletion=completer(LINKAGES)),
     ] = LINKAGES[0],
-    format: FormatOption = TERMINAL,
-    out: OutOption = None,
+    *,
+    showing: Showing,
     file: FromOption = None,
 ) -> Result:
     """Rank the methods in the store by retention deviation and by indiscernibility (Table 1)."""
@@ -69,12 +61,12 @@ def rank(
     source = Source(session, only, files=file or ())
     records = _records(source, metrics)
     table = ranking(records, metrics, linkage)
-    if chosen_format(format, out) != "html":
-        return printed([table], format, out)
+    if showing.chosen != "html":
+        return showing.shown(Result(tables=[table]))
     from deepunlearn_cli.cli.page_verdicts import verdicts
     from deepunlearn_cli.reporting.pages import rank_page
 
-    return written(rank_page(records, table, verdicts(source)), out)
+    return written(rank_page(records, table, verdicts(source)), showing.out)
 
 
 def _records(source: Source, metrics: Sequence[str]) -> list[Record]:

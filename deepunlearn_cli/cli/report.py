@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.comparing import Comparing
 from deepunlearn_cli.cli.completing import complete_models_of_store
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.filters import kept
@@ -17,20 +16,10 @@ from deepunlearn_cli.cli.only import Only
 from deepunlearn_cli.cli.options import Database
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_refs
-from deepunlearn_cli.cli.showing import printed
+from deepunlearn_cli.cli.showing import Showing
 from deepunlearn_cli.cli.source import Source
-from deepunlearn_cli.cli.tables import (
-    TABLES,
-    TERMINAL,
-    FormatOption,
-    FromOption,
-    OutOption,
-    check_table,
-    chosen_format,
-    completer,
-    written,
-)
-from deepunlearn_cli.core.errors import ExitCode, NotFound, UsageFailure
+from deepunlearn_cli.cli.tables import TABLES, FromOption, check_table, completer, written
+from deepunlearn_cli.core.errors import NotFound, UsageFailure
 
 if TYPE_CHECKING:
     from deepunlearn_cli.reporting.table import Row, Table
@@ -73,8 +62,7 @@ def report(
     ] = "2",
     *,
     only: Only,
-    format: FormatOption = TERMINAL,
-    out: OutOption = None,
+    showing: Showing,
     database: Database = None,
     file: FromOption = None,
     control: Annotated[
@@ -85,44 +73,34 @@ def report(
             autocompletion=complete_models_of_store,
         ),
     ] = None,
-    diff: Annotated[
-        tuple[str, str] | None,
-        option(
-            metavar="OLD NEW",
-            help="Two runs, two files of `bench --export` or two stores: which figures moved beyond their "
-            "intervals.",
-        ),
-    ] = None,
-    fail_on_regression: Annotated[
-        bool, option("--fail-on-regression", help="With --diff: exit 4 where a figure got worse.")
-    ] = False,
+    comparing: Comparing,
 ) -> Result:
     """Run-time efficiency (Table 2), scores, studies by forget size and of removed classes, or sweeps.
 
     With --from the figures are those of files. In html it is one page of all tables and figures, whatever
     --table says; of a RUN the page of that deletion, with its verdict, that can be filed.
     """
-    if diff or fail_on_regression:
-        return _diff(session, diff, only, (format, out), gate=fail_on_regression)
+    if comparing.asked:
+        return showing.shown(comparing.result(session, only))
     source = Source(session, only, database=database, files=file or ())
     if refs and file:
         raise UsageFailure("a run and --from are two sources", "give one or the other")
     if control and not refs:
         raise UsageFailure("--control is held against a run", "deepunlearn report RUN --control REF")
     if refs:
-        return _of_runs(session, read_refs(refs), control, only, (format, out))
-    if chosen_format(format, out) == "html":
-        return written(_page(source), out)
+        return _of_runs(session, read_refs(refs), control, only, showing)
+    if showing.chosen == "html":
+        return written(_page(source), showing.out)
     check_table(table, source)
-    return printed(TABLES[table].make(source), format, out)
+    return showing.shown(Result(tables=TABLES[table].make(source)))
 
 
 def _of_runs(
-    session: Session, refs: Sequence[str], control: str | None, only: Only, place: tuple[str, Path | None]
+    session: Session, refs: Sequence[str], control: str | None, only: Only, showing: Showing
 ) -> Result:
     """A table of each run, or the page of one."""
-    if chosen_format(*place) != "html":
-        return printed(_runs(session, refs, control, only), *place)
+    if showing.chosen != "html":
+        return showing.shown(Result(tables=_runs(session, refs, control, only)))
     if len(refs) > 1:
         raise UsageFailure(
             f"a page is of one run, and {len(refs)} were named",
@@ -133,26 +111,7 @@ def _of_runs(
 
     if control:
         _admit(session, refs, control, only.model)
-    return written(request_page(gathered(session, refs[0])), place[1])
-
-
-def _diff(
-    session: Session,
-    names: tuple[str, str] | None,
-    only: Only,
-    place: tuple[str, Path | None],
-    *,
-    gate: bool,
-) -> Result:
-    """What moved from one to the other; with a gate exit 4 where something got worse."""
-    from deepunlearn_cli.cli.comparing import compared
-    from deepunlearn_cli.reporting.diff import regressed
-
-    if names is None:
-        raise UsageFailure("--fail-on-regression compares two", "deepunlearn report --diff OLD NEW")
-    table = compared(session, *names, only)
-    worse = gate and regressed(table)
-    return replace(printed([table], *place), code=ExitCode.AUDIT_FAIL if worse else ExitCode.OK)
+    return written(request_page(gathered(session, refs[0])), showing.out)
 
 
 def _page(source: Source) -> str:

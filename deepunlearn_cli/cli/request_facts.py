@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.attacks import ATTACKS, OneModel, Rule
@@ -13,15 +12,17 @@ from deepunlearn_cli.core.errors import Failure, UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.reporting.request_page import Audit, Model, RequestFacts
-from deepunlearn_cli.store.ledger import AUDITED, RECEIVED, STATES, UNLEARNED, Ledger
+from deepunlearn_cli.store.ledger import AUDITED, RECEIVED, STATES, UNLEARNED, Ledger, moment
 from deepunlearn_cli.store.requests import of_audit
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.command import Session
     from deepunlearn_cli.core.recipe import Recipe
+    from deepunlearn_cli.data import ForgetSet
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Run
     from deepunlearn_cli.store.requests import Request
+    from deepunlearn_cli.studies.audit import Evidences
 
 BEFORE, AFTER, RETRAINED = "before", "after", "retrained without the pictures"
 
@@ -46,13 +47,14 @@ def gathered(session: Session, ref: str) -> RequestFacts:
 
 def _facts(runner: Runner, run: Run) -> RequestFacts:
     from deepunlearn_cli import __version__, data
-    from deepunlearn_cli.execution import recipes
+    from deepunlearn_cli.execution import chains, recipes
 
     recipe = run.recipe
     assert recipe.forget
     forget = data.load_forget(recipe.forget, runner.store.data)
     kind = METHODS.known(recipe.name)
-    requests = of_audit(Ledger(runner.store.root).entries(), [run.id], recipe.forget)
+    entries = Ledger(runner.store.root).entries()
+    requests = of_audit(entries, [run.id], recipe.forget)
     audits = _audits(runner, run, requests)
     settings = recipes.hyperparameters(recipe)
     before = _original(runner, recipe)
@@ -66,14 +68,15 @@ def _facts(runner: Runner, run: Run) -> RequestFacts:
         method=kind.title if kind else recipe.name,
         how=_how(kind),
         exact=recipe.name == RETRAIN,
-        before=_model(BEFORE, before, _scores_before(runner, run)),
+        before=_model(BEFORE, before, _scores_before(runner, before, forget)),
         after=_model(AFTER, run, run.scores),
-        retrained=_reference(runner, run),
+        retrained=_reference(runner, recipe, forget),
+        earlier=chains.specs(recipe)[1:],
         settings={name: _short(value) for name, value in settings.items()},
         cost=_cost(run.facts),
         ta_gap=_test_gap(before, run),
         audits=audits,
-        hashes=_hashes(run) | _chain(runner, requests),
+        hashes=_hashes(run) | ({"Head of the ledger": entries[-1].digest} if requests else {}),
         warnings=[str(one) for one in run.facts.get("warnings", ())],
         made_by=f"deepunlearn {__version__}, store {runner.store.root.resolve().name}, run {run.id}",
     )
@@ -87,7 +90,7 @@ def _how(kind: type[Any] | None) -> str:
 
 def _dates(run: Run, audits: Sequence[Audit], requests: Sequence[Request]) -> list[tuple[str, str]]:
     """What happened when: as the ledger tells it, else as the runs themselves do."""
-    made = {UNLEARNED: moment(run.facts.get("created")), AUDITED: audits[0].at if audits else ""}
+    made = {UNLEARNED: _moment(run.facts.get("created")), AUDITED: audits[0].at if audits else ""}
     told: dict[str, str] = {}
     for request in requests:
         known = {RECEIVED: request.received} | {one: request.when(one) or "" for one in STATES[1:]}
@@ -101,9 +104,9 @@ def _utc(when: str) -> str:
     return f"{day} {time.removesuffix('Z').removesuffix('+00:00')} UTC" if time else day
 
 
-def moment(created: float | None) -> str:
-    """A time of day in UTC, to the second."""
-    return "" if created is None else f"{datetime.fromtimestamp(created, UTC):%Y-%m-%d %H:%M:%S} UTC"
+def _moment(created: float | None) -> str:
+    """When a run was made, as people read it."""
+    return "" if created is None else _utc(moment(created))
 
 
 def _original(runner: Runner, recipe: Recipe) -> Run | None:
@@ -120,30 +123,25 @@ def _anew(recipe: Recipe) -> Recipe:
     return replace(recipe, name="original", forget=None, attempt=0, labels=labels)
 
 
-def _scores_before(runner: Runner, run: Run) -> Mapping[str, Any]:
+def _scores_before(runner: Runner, before: Run | None, forget: ForgetSet) -> Mapping[str, Any]:
     """Accuracies of the model before, on the parts of the model after."""
-    from deepunlearn_cli import data
     from deepunlearn_cli.execution import recipes
 
-    before = _original(runner, run.recipe)
     if before is None:
         return {}
     with suppress(Failure):
-        forget = data.load_forget(str(run.recipe.forget), runner.store.data)
         if judged := runner.store.get(recipes.unlearned(before.recipe, DO_NOTHING, forget).key):
             return judged.scores
     return before.scores
 
 
-def _reference(runner: Runner, run: Run) -> Model | None:
+def _reference(runner: Runner, recipe: Recipe, forget: ForgetSet) -> Model | None:
     """The retrained model of the same seed, unless it is the one that the page is about."""
-    from deepunlearn_cli import data
     from deepunlearn_cli.execution import references
 
-    start = run.recipe.inputs.get("original")
+    start = recipe.inputs.get("original")
     if start is None:
         return None
-    forget = data.load_forget(str(run.recipe.forget), runner.store.data)
     found = references.of(start, forget, runner.store)
     made = runner.store.get(found.key) if found else None
     return _model(RETRAINED, made, made.scores) if made else None
@@ -177,26 +175,25 @@ def _cost(facts: Mapping[str, Any]) -> dict[str, str]:
 
 def _test_gap(before: Run | None, after: Run) -> tuple[float, float, float] | None:
     """Test accuracy after less before, paired over the same pictures; None where outputs are gone."""
-    import numpy as np
-
-    from deepunlearn_cli.evaluation.intervals import matched_gap
+    from deepunlearn_cli.evaluation.intervals import accuracy_gap
 
     with suppress(Failure, KeyError):
-        parts = [run.outputs()["test"] for run in (before, after) if run]
-        if len(parts) == 2 and np.array_equal(parts[0]["index"], parts[1]["index"]):
-            right = [part["logits"].argmax(axis=1) == part["labels"] for part in parts]
-            return matched_gap(right[0], right[1])
+        if before:
+            return accuracy_gap(before.outputs()["test"], after.outputs()["test"])
     return None
 
 
 def _audits(runner: Runner, run: Run, requests: Sequence[Request]) -> list[Audit]:
     """The audits that the ledger counts; else the newest attack of each name, by the usual tolerance."""
+    from deepunlearn_cli.studies.audit import Evidences
+
     told = [one.details for request in requests for one in request.audits(run.id)]
     if named := [one for one in told if _on_one_model(one["attack"])]:
         found = [(runner.store.find(one["attacks"][0]), _rule(one)) for one in named]
     else:
         found = [(one, Rule(ATTACKS.needed(one.recipe.name).metrics())) for one in _attacks(runner, run)]
-    return [_audit(runner, attack, rule) for attack, rule in found]
+    read = Evidences(runner)
+    return [_audit(runner, attack, rule, read) for attack, rule in found]
 
 
 def _rule(details: Mapping[str, Any]) -> Rule:
@@ -204,13 +201,13 @@ def _rule(details: Mapping[str, Any]) -> Rule:
     return Rule(tuple(details["metrics"]), details["tolerance"], details["fail_above"])
 
 
-def _audit(runner: Runner, attack: Run, rule: Rule) -> Audit:
+def _audit(runner: Runner, attack: Run, rule: Rule, read: Evidences) -> Audit:
     from deepunlearn_cli.cli.audit_rows import audit_row
     from deepunlearn_cli.studies.audit import recalled
 
-    row = audit_row(recalled(runner, attack, rule), rule)
+    row = audit_row(recalled(runner, attack, rule, read), rule)
     title = ATTACKS.needed(attack.recipe.name).title
-    return Audit(title, row, moment(attack.facts.get("created")))
+    return Audit(title, row, _moment(attack.facts.get("created")))
 
 
 def _on_one_model(name: str) -> bool:
@@ -218,14 +215,11 @@ def _on_one_model(name: str) -> bool:
     return kind is not None and issubclass(kind, OneModel)
 
 
-def _chain(runner: Runner, requests: Sequence[Request]) -> dict[str, str]:
-    """What binds the page to the ledger, where that knows the request."""
-    return {"Head of the ledger": Ledger(runner.store.root).head()} if requests else {}
-
-
 def _attacks(runner: Runner, run: Run) -> list[Run]:
-    rows = [r for r in runner.store.rows(kind="attack", target=run.id) if r["status"] == "done"]
-    newest = {r["name"]: r["id"] for r in sorted(rows, key=lambda r: (r["created"] or 0.0, r["id"]))}
+    """The newest attack of each name on what this request asked for: not on earlier ones, or on all."""
+    asked = {"kind": "attack", "target": run.id, "forget": run.recipe.forget}
+    rows = [row for row in runner.store.rows(**asked) if row["status"] == "done"]
+    newest = {row["name"]: row["id"] for row in rows}
     named = sorted(newest, key=lambda name: (name != "umia", name))
     return [runner.store.find(newest[name]) for name in named if _on_one_model(name)]
 
@@ -234,8 +228,10 @@ def _hashes(run: Run) -> dict[str, str]:
     """What binds the page to the store: the pictures, the code, and what says it all of the run."""
     import hashlib
 
+    from deepunlearn_cli.store import manifest
+
     recipe = run.recipe
-    sealed = (run.path / "manifest.json").read_bytes()
+    sealed = (run.path / manifest.MANIFEST).read_bytes()
     told = {
         "Pictures, decoded": recipe.data.get("fingerprint", ""),
         "Code of the method": run.facts.get("code", ""),

@@ -28,13 +28,18 @@ class Showing(Bundle):
     format: FormatOption = TERMINAL
     out: OutOption = None
 
-    def check(self) -> None:
-        """Refuse a format that there is not, before any work.
+    @property
+    def chosen(self) -> str | None:
+        """The format, None for a terminal's table.
 
         Raises:
             UsageFailure: no such format.
         """
-        chosen_format(self.format, self.out)
+        return chosen_format(self.format, self.out)
+
+    def check(self) -> None:
+        """Refuse a format that there is not, before any work; raises as `chosen`."""
+        _ = self.chosen
 
     def shown(self, result: Result, *, ids: bool = True) -> Result:
         """The result with its tables as asked for; without `ids` a pipe gets the tables.
@@ -42,21 +47,14 @@ class Showing(Bundle):
         Raises:
             UsageFailure: no such format, or the file cannot be written.
         """
-        if chosen_format(self.format, self.out) is None:
+        if self.chosen is None:
             return result if ids else replace(result, ids=None)
-        made = printed(result.tables, self.format, self.out)
+        made = _printed(result.tables, self.chosen, self.out)
         return replace(made, code=result.code, notes=[*result.notes, *made.notes])
 
 
-def printed(tables: Sequence[Table], form: str, out: Path | None) -> Result:
-    """Tables for the terminal, or as text in one of the formats, or in a file.
-
-    Raises:
-        UsageFailure: no such format, or the file cannot be written.
-    """
-    chosen = chosen_format(form, out)
-    if chosen is None:
-        return Result(tables=tables)
+def _printed(tables: Sequence[Table], chosen: str, out: Path | None) -> Result:
+    """Tables as text in one of the formats, or in a file."""
     text = render_all(tables, chosen)
     if chosen != GITHUB:
         return written(text, out)

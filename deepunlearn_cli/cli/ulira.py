@@ -17,7 +17,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.reading import params_for, read_methods, read_params, read_precision
-from deepunlearn_cli.cli.setting import SettingOptions
+from deepunlearn_cli.cli.setting import Setting, SettingOptions
 from deepunlearn_cli.cli.showing import Showing
 from deepunlearn_cli.cli.sitting import Sitting
 from deepunlearn_cli.cli.tuned import Tuned
@@ -38,8 +38,14 @@ if TYPE_CHECKING:
 DESIGN = "Design"
 
 
+TrainingParams = Annotated[
+    list[str] | None,
+    option(metavar="NAME=VALUE", help="Of the originals' training; repeatable.", rich_help_panel=o.TRAINING),
+]
+
+
 class DesignOptions(Bundle):
-    """How many models, of what."""
+    """How many models, of what, and how their originals are trained."""
 
     splits: Annotated[
         int,
@@ -54,6 +60,41 @@ class DesignOptions(Bundle):
         float,
         option(metavar="SHARE", help="Share of a half that each forget set takes.", rich_help_panel=DESIGN),
     ] = 0.1
+    training: TrainingParams = None
+    no_augment: o.NoAugment = False
+    precision: o.Precision = None
+
+    def check(self) -> None:
+        """Refuse a training that there is not, before anything is read.
+
+        Raises:
+            NotFound, UsageFailure: no such hyperparameter, or no such value.
+        """
+        from deepunlearn_cli.execution import recipes
+
+        recipes.TRAINER.build(read_params(self.training))
+
+    def setting(
+        self, options: SettingOptions, runner: Runner, read: list[refs.Ref], precision: str
+    ) -> Setting:
+        """What the originals are trained on: as the options say, or that of a model."""
+        augment, override = not self.no_augment, self.precision is not None
+        return options.setting(runner, read, precision, augment=augment, override=override)
+
+    def of(self, setting: Setting) -> shadows.Design:
+        """The design in a setting.
+
+        Raises:
+            UsageFailure: there are too few pictures for it.
+        """
+        from deepunlearn_cli.execution import recipes
+        from deepunlearn_cli.studies import shadows
+
+        training = {**setting.training, **read_params(self.training)}
+        originals = recipes.TRAINER.build(training).params()
+        design = shadows.Design(setting.scene, self.splits, self.forget_sets, self.share, originals)
+        design.check()
+        return design
 
 
 Method = Annotated[
@@ -63,10 +104,6 @@ Method = Annotated[
         help="The method, or several (`deepunlearn methods`). (default: that of REF)",
         autocompletion=o.complete_methods,
     ),
-]
-TrainingParams = Annotated[
-    list[str] | None,
-    option(metavar="NAME=VALUE", help="Of the originals' training; repeatable.", rich_help_panel=o.TRAINING),
 ]
 FiguresOption = Annotated[
     list[Path] | None,
@@ -101,14 +138,11 @@ def ulira(
     method: Method = None,
     *,
     design: DesignOptions,
-    training: TrainingParams = None,
     p: o.Params = None,
     preset: Tuned,
     verdict: VerdictOptions,
     figure: Figure = None,
     showing: Showing,
-    no_augment: o.NoAugment = False,
-    precision: o.Precision = None,
     file: FiguresOption = None,
     running: Running,
     sitting: Sitting,
@@ -121,14 +155,13 @@ def ulira(
     and an unlearned one for its method with its settings. What is in the store is not made again: more
     --splits later train only what is missing.
     """
-    from deepunlearn_cli.execution import recipes, studied
+    from deepunlearn_cli.execution import studied
     from deepunlearn_cli.studies import shadows
 
-    rule, asked = verdict.rule(ULiRA), read_methods(method) if method else []
-    settings_asked, training_asked = read_params(p), read_params(training)
-    recipes.TRAINER.build(training_asked)
+    rule = verdict.rule(ULiRA)
+    asked, settings_asked = _named(method, p)
+    design.check()
     preset.check()
-    params_for(asked, settings_asked if asked else {})
     hyper = (attack := ULiRA.build(params)).params()
     _check_shown(showing, figure)
     if file:
@@ -136,17 +169,15 @@ def ulira(
         with ulira_from.opened(file, session, setting, asked, hyper) as (there, draws):
             return showing.shown(_analysed(there, attack, rule, draws, figure), ids=False)
     read = setting.read(session)
-    chosen = read_precision(precision, running.device)
+    precision = read_precision(design.precision, running.device)
     with (
         running.runner_for(read, session) if read else running.runner(session) as runner,
         sitting.held(runner, session.console, dry_run=running.dry_run) as record,
     ):
-        taken = setting.setting(runner, read, chosen, augment=not no_augment, override=precision is not None)
+        taken = design.setting(setting, runner, read, precision)
         methods = asked or _of_refs(taken.methods)
         given = params_for(methods, settings_asked)
-        originals = recipes.TRAINER.build({**taken.training, **training_asked}).params()
-        plan = shadows.Design(taken.scene, design.splits, design.forget_sets, design.share, originals)
-        plan.check()
+        plan = design.of(taken)
 
         def settings(name: str, start: Recipe) -> Mapping[str, Any]:
             found, _ = preset.params(session, runner.store, name, start, given.get(name, {}))
@@ -165,6 +196,17 @@ def ulira(
         return showing.shown(_recorded(result, read, setting, runner, rule))
 
 
+def _named(method: str | None, params: list[str] | None) -> tuple[list[str], dict[str, Any]]:
+    """The methods that were named, if any, and hyperparameters; those of named ones are checked.
+
+    Raises:
+        NotFound, UsageFailure: no such method, hyperparameter or value.
+    """
+    asked, given = read_methods(method) if method else [], read_params(params)
+    params_for(asked, given if asked else {})
+    return asked, given
+
+
 def _recorded(
     result: Result, read: Sequence[refs.Ref], setting: SettingOptions, runner: Runner, rule: Rule
 ) -> Result:
@@ -179,7 +221,6 @@ def _check_shown(showing: Showing, figure: Path | None) -> None:
     from deepunlearn_cli.reporting import figures
 
     showing.check()
-
     if figure:
         figures.check(figure)
 

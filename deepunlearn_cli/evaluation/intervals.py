@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from deepunlearn_cli.core.shared import Part
+
     Floats = NDArray[np.floating[Any]]
 
 CONFIDENCE = 0.95  # of every interval that the tool prints
@@ -77,6 +79,20 @@ def matched_gap(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[fl
     won, gone = (gained + 0.5) / total, (lost + 0.5) / total
     half = quantile((1 + CONFIDENCE) / 2) * math.sqrt((won + gone - (won - gone) ** 2) / total)
     return (gained - lost) / max(1, n), won - gone - half, won - gone + half
+
+
+def accuracy_gap(before: Part, after: Part) -> tuple[float, float, float] | None:
+    """Accuracy after less before of two models on one part (`matched_gap`); None on other pictures.
+
+    Args:
+        before, after: `index` (n,), `logits` (n, classes) and `labels` (n,) of the part.
+    """
+    import numpy as np
+
+    if not np.array_equal(before["index"], after["index"]):
+        return None
+    right = [side["logits"].argmax(axis=1) == side["labels"] for side in (before, after)]
+    return matched_gap(right[0], right[1])
 
 
 def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from shlex import quote
 
-from deepunlearn_cli.core.recipe import RETRAIN
+from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN
 from deepunlearn_cli.evaluation.equivalence import LEAST
 from deepunlearn_cli.reporting.meaning import (
     FIGURES,
     REMEMBERED,
+    headed,
     informative,
     meant,
     measured,
@@ -60,11 +61,6 @@ def answer(row: Row, who: str, figures: Mapping[str, str] = FIGURES) -> str:
     return f"{headed(row)}: {who}: {reason}{_others(row)}; {informative(row)}"
 
 
-def headed(row: Row) -> str:
-    """The word that a person looks for."""
-    return f"{row['verdict']}, uninformative" if row["uninformative"] else str(row["verdict"])
-
-
 def _whole(row: Row) -> list[str]:
     """A single answer, a line for each thing that a person asks."""
     found = answer(row, who_of(row)).partition(": ")
@@ -90,18 +86,26 @@ def following(row: Row) -> list[str]:
 
 
 def _mended(row: Row) -> list[str]:
+    told, again = [_unlearned_better(row)], retraining(row)
+    return [*told, f"training again without the pictures is exact: {again}"] if again else told
+
+
+def _unlearned_better(row: Row) -> str:
+    if row["method"] == DO_NOTHING:
+        return "nothing is unlearned yet; deepunlearn methods lists what unlearns"
     more = side_of(row["metric"], row["gap"]) == REMEMBERED
     setting = "a setting that forgets more" if more else "a gentler setting"
-    tuned = f"{setting}, or another method; deepunlearn sweep finds one (deepunlearn guide tuning)"
-    again = retraining(row)
-    return [tuned, *([f"training again without the pictures is exact: {again}"] if again else [])]
+    return f"{setting}, or another method; deepunlearn sweep finds one (deepunlearn guide tuning)"
 
 
 def retraining(row: Row) -> str:
-    """The command that trains the original again without the pictures, or nothing where it is not known."""
+    """The command that trains the original again without the pictures, or nothing where it is not known.
+
+    Of several requests it is that of the last: the model before it knows the others.
+    """
     if not row.get("original") or row["method"] == RETRAIN:
         return ""
-    forget = quote(row["forget_label"] or "")
+    forget = quote([row["forget_label"] or "", *(row.get("requests") or ())][-1])
     return f"deepunlearn unlearn {row['original']} --method {RETRAIN} --forget {forget}"
 
 

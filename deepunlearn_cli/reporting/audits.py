@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from deepunlearn_cli.core.score import Score
 from deepunlearn_cli.reporting.answers import answer, of_request, who_of
-from deepunlearn_cli.reporting.table import FAILED, OPEN, PASSED, Column, Finding, Row, Table
+from deepunlearn_cli.reporting.table import FAILED, OPEN, PASSED, Column, Finding, Row, Table, field_column
 
 LAYOUT = 4  # of an audit's row, whichever the attack
 ROUNDING = 1e-6  # of ends that are whole hundredths
@@ -75,7 +75,7 @@ WHICH = 3  # columns that name the model
 def of_what() -> list[Column]:
     """The data, the architecture and the forget set that a row is about; saved scores tell none."""
     names = {"dataset": "dataset", "model": "model", "forget": "forget_label"}
-    return [Column(header, lambda r, name=name: str(r.get(name) or "")) for header, name in names.items()]  # type: ignore[misc]
+    return [field_column(name, header) for header, name in names.items()]
 
 
 def figure(score: Score) -> Column:

@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.pairs import Pair
 from deepunlearn_cli.reporting.spreads import Spread
-from deepunlearn_cli.reporting.table import OPEN, PASSED, PLACE, UNKNOWN, Column, Fields, Finding, Row
+from deepunlearn_cli.reporting.table import (
+    OPEN,
+    PASSED,
+    PLACE,
+    UNKNOWN,
+    Column,
+    Fields,
+    Finding,
+    Row,
+    field_column,
+)
 
 
 def method_column() -> Column:
@@ -32,7 +42,7 @@ def place_of(every: Sequence[Pair]) -> Fields:
 def place_columns(rows: Sequence[Row]) -> list[Column]:
     """Which pair a row is about: dataset, model, forget set; the setting where these are those of several."""
     names = [*PLACE, *(["setting"] if any(row.get("setting") for row in rows) else [])]
-    return [Column(name, lambda row, name=name: str(row[name] or "")) for name in names]  # type: ignore[misc]
+    return [field_column(name) for name in names]
 
 
 def usable(row: Row) -> Finding | None:

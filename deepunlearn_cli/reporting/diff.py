@@ -17,7 +17,7 @@ from deepunlearn_cli.evaluation.intervals import CONFIDENCE, Estimate, mean, qua
 from deepunlearn_cli.reporting.measures import MEASURES, Measure
 from deepunlearn_cli.reporting.pairs import Pair, Runs, identity, pairs
 from deepunlearn_cli.reporting.records import Record
-from deepunlearn_cli.reporting.table import UNKNOWN, Column, Fields, Row, Table
+from deepunlearn_cli.reporting.table import FAILED, PASSED, UNKNOWN, Column, Fields, Finding, Row, Table
 
 SHOWN = ("RA", "FA", "TA", "RetDev", "UMIA", "Indisc", "RTE_work")
 HIGHER, LOWER = ("RA", "TA", "Indisc", "RTE_work"), ("RetDev",)  # is better; of others neither is
@@ -61,7 +61,7 @@ def diff_table(old: Side, new: Side, gaps: Gaps | None = None) -> Table:
         Column("", lambda r: str(r["moved"])),
     ]
     title = f"{new.name} (new) less {old.name} (old)"
-    return Table("deepunlearn.report.diff/1", title, columns, rows, _notes(rows))
+    return Table("deepunlearn.report.diff/1", title, columns, rows, _notes(rows), judge=_finding)
 
 
 def regressed(table: Table) -> bool:
@@ -197,6 +197,15 @@ def _moved(row: Row, gap: Estimate, many: int) -> str:
 def _excludes_nothing(gap: Estimate, confidence: float) -> bool:
     low, high = gap.interval(confidence)
     return not low <= 0 <= high
+
+
+def _finding(row: Row) -> Finding:
+    """What a row means for a CI job: only what surely got worse fails, as with `--fail-on-regression`."""
+    title, worse = f"{row['label']} {row['title']}", row["moved"] == WORSE
+    change = f"{_text(row, 'old')} to {_text(row, 'new')}, {_gap(row)}"
+    text = f"{title} on {row['pair']}: {change}"
+    said = f"{text}: {row['moved']}" if row["moved"] else text
+    return Finding(FAILED if worse else PASSED, title, said, told=worse)
 
 
 def _finite(value: float) -> float:

@@ -46,14 +46,13 @@ def junit(tables: Sequence[Table]) -> str:
     Raises:
         UsageFailure: no row says whether anything holds: a report without a test passes for none.
     """
-    suites = [_suite_of(table) for table in tables if findings(table)]
+    suites = [_suite_of(table, tests) for table in tables if (tests := findings(table))]
     if not suites:
         raise UsageFailure("--format junit: there is nothing to pass or fail here", "--format json, say")
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>", *suites, "</testsuites>"])
 
 
-def _suite_of(table: Table) -> str:
-    tests = findings(table)
+def _suite_of(table: Table, tests: Sequence[tuple[Row, Finding]]) -> str:
     counts = {word: sum(one.outcome == word for _, one in tests) for word in LEVELS}
     numbers = f'tests="{len(tests)}" failures="{counts[FAILED]}" errors="{counts[OPEN]}" skipped="0"'
     cases = [line for row, one in tests for line in _case(table, row, one)]

@@ -18,7 +18,7 @@ from deepunlearn_cli.reporting.measures import SIZES, Measure, measures_of
 from deepunlearn_cli.reporting.pairs import Pair, common_notes, pairs, shortened
 from deepunlearn_cli.reporting.records import Record
 from deepunlearn_cli.reporting.scores import score_rows
-from deepunlearn_cli.reporting.table import Column, Fields, Row, Table
+from deepunlearn_cli.reporting.table import Column, Fields, Row, Table, field_column
 
 LEAST = 2  # fractions that make a comparison
 
@@ -97,10 +97,7 @@ def _known(row: Row, levels: Levels) -> bool:
 
 def _table(label: str, measure: Measure, rows: Sequence[Row], shares: Sequence[float]) -> Table:
     columns = [method_column(), *[_column(share, measure) for share in shares]]
-    keys = [
-        Column(name, lambda row, name=name: str(row[name]))  # type: ignore[misc]
-        for name in ("dataset", "model", "measure")
-    ]
+    keys = [field_column(name) for name in ("dataset", "model", "measure")]
     return Table("deepunlearn.report.sizes/1", f"{measure.heading} ({label})", columns, rows, (), keys)
 
 

@@ -37,7 +37,13 @@ ALONE = {  # compared with guessing, for want of a retrained model or by choice
     "that they do not",
 }
 GUESSING = ("holdout", "guessing")
+MOST = 0.5  # a limit that is none: guessing and certainty lie so far apart
 UNINFORMATIVE = "doing nothing passes too, so this test could not have seen a difference"
+
+
+def headed(row: Row) -> str:
+    """The word that a person looks for."""
+    return f"{row['verdict']}, uninformative" if row["uninformative"] else str(row["verdict"])
 
 
 def meant(row: Row) -> str:
@@ -109,9 +115,18 @@ def settled_by(row: Row) -> list[str]:
         cures.append(
             f"{row['n_forget']} forgotten pictures suffice in general, but this gap is near the limit"
         )
-    if (wide := passes_from(row["figures"], row)) is not None:
-        cures.append(f"{rule_at(row, wide)} would pass, if you can justify so much")
-    return cures
+    return [*cures, *_wider(row)]
+
+
+def _wider(row: Row) -> list[str]:
+    """The limit from which it would pass, unless that shows nothing."""
+    wide = passes_from(row["figures"], row)
+    if wide is None:
+        return []
+    nothing = _least(row.get("do_nothing_figures") or (), row)
+    if nothing is not None and nothing <= wide:
+        return ["a wider limit is no answer: doing nothing could pass it as well"]
+    return [f"{rule_at(row, wide)} would pass, if you can justify so much"]
 
 
 def rule_at(row: Row, limit: float) -> str:
@@ -128,15 +143,21 @@ def passes_from(figures: Sequence[Row], row: Row) -> float | None:
         figures: of the model, or of doing nothing.
         row: the answer, whose rule they were held against.
     """
+    least = _least(figures, row)
+    beyond = any(one["verdict"] == "FAIL" for one in figures)
+    return least if least is not None and least < MOST and not beyond else None
+
+
+def _least(figures: Sequence[Row], row: Row) -> float | None:
+    """A limit, in hundredths, below which some of these figures do not pass; None where none is known.
+
+    All pass at it but for one that is beyond the limit in use, of which more thresholds may be.
+    """
     rule = row["tolerance"] if row["fail_above"] is None else row["fail_above"] - 0.5
-    reach = 0.0
-    for one in figures:
-        if one["gap_low"] is None or not rule or one["verdict"] == "FAIL":
-            return None
-        share = one["limit"] / rule
-        reach = max(reach, -one["gap_low"] / share, one["gap_high"] / share)
-    hundredths = int(reach * 100) + 1
-    return hundredths / 100 if figures and hundredths < 50 else None
+    if not figures or not rule or any(one["gap_low"] is None for one in figures):
+        return None
+    reach = max(max(-one["gap_low"], one["gap_high"]) * rule / one["limit"] for one in figures)
+    return (int(max(reach, 0.0) * 100) + 1) / 100
 
 
 def number(value: float | None, digits: int = 3) -> str:

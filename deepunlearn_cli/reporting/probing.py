@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from deepunlearn_cli.core.score import Score
 from deepunlearn_cli.reporting.audits import WHICH, figure, finding, of_what, which
+from deepunlearn_cli.reporting.meaning import headed
 from deepunlearn_cli.reporting.table import Column, Finding, Row, Table
 
 LAYOUT = 1  # of a row
@@ -43,8 +44,7 @@ def answers(rows: Sequence[Row]) -> list[str]:
 def _answer(row: Row) -> str:
     gap = f"{row['gap']:+.3f} (90 %: {row['gap_low']:+.3f} to {row['gap_high']:+.3f})"
     what = f"{row['metric']} less {_reference(row)}, {gap}"
-    word = f"{row['verdict']}, uninformative" if row["uninformative"] else row["verdict"]
-    who = f"{word}: {row['method']} seed {row['seed']}"
+    who = f"{headed(row)}: {row['method']} seed {row['seed']}"
     if row["verdict"] == "FAIL":
         return f"{who}: {what}: p = {row['p']:.2g} for a model that has forgotten"
     if row["verdict"] == "PASS":

@@ -32,7 +32,8 @@ class Record:
     Accuracies and attack results are shares (0..1) or None; `facts` are those that are declared
     (`core.facts`). `method` is the public name, `config` tells several configurations of it in a pair apart.
     `start` is the id of the run that it was made from, `request` its newest forget set. `umia` and its
-    interval are the paper's attack, the one that ranks; `umias` has the accuracy of every kind of U-MIA.
+    interval are the paper's attack, the one that ranks, by run `attack`; `umias` has the accuracy of every
+    kind of U-MIA.
     `reader` gives the outputs of runs; `file` is the table that the figures come from, if not of a store.
     """
 
@@ -63,6 +64,7 @@ class Record:
     file: str = ""
     start: str = ""
     request: str = ""
+    attack: str = ""
 
     @cached_property
     def fault(self) -> str:
@@ -117,14 +119,7 @@ def records(
     runs = [_named(row, drawn[key]) if (key := _pair_key(row)) in drawn else row for row in runs]
     configs = _configs(runs)
     return [
-        _record(
-            row,
-            titles,
-            configs.get(row["id"], ""),
-            attacks.get(row["id"], {}),
-            reader,
-            classes or {},
-        )
+        _record(row, titles, configs.get(row["id"], ""), attacks.get(row["id"], {}), reader, classes or {})
         for row in runs
     ]
 
@@ -271,4 +266,5 @@ def _record(
         reader=reader,
         start=row["target"],
         request=row["forget_label"] or "",
+        attack=papers["id"] if papers else "",
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from deepunlearn_cli.core.recipe import CONTROLS, DO_NOTHING, RETRAIN
 from deepunlearn_cli.evaluation.intervals import CONFIDENCE, mean, quantile
+from deepunlearn_cli.reporting.columns import spread_text
 from deepunlearn_cli.reporting.spreads import Spread, spread
 from deepunlearn_cli.reporting.table import UNKNOWN, Column, Fields, Row, Table
 
@@ -106,8 +107,7 @@ def _column(count: int, measure: Shown) -> Column:
     def text(row: Row) -> str:
         if f"{count}_mean" not in row:
             return UNKNOWN
-        held = Spread(row[f"{count}_mean"], row[f"{count}_sd"], tuple(row[f"{count}_runs"]))
-        return held.text(measure.digits, measure.scale)
+        return spread_text(row, str(count), measure.digits, measure.scale)
 
     return Column(str(count), text, right=True)
 

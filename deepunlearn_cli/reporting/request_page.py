@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from deepunlearn_cli.reporting.meaning import meant, measured
+from deepunlearn_cli.reporting.meaning import headed, meant, measured
 from deepunlearn_cli.reporting.page_style import listed, page, table, text
 from deepunlearn_cli.reporting.request_audit import audit_section, who_would_pass
 from deepunlearn_cli.reporting.table import UNKNOWN, Row
@@ -151,8 +151,7 @@ def _banner(facts: RequestFacts) -> str:
         return _boxed("", "Not audited", _unaudited(facts))
     row = facts.audits[0].row
     words = f"{meant(row)[0].upper()}{meant(row)[1:]}. {who_would_pass(row)}"
-    title = f"{row['verdict']}, uninformative" if row["uninformative"] else row["verdict"]
-    return _boxed("" if row["uninformative"] else row["verdict"], title, words)
+    return _boxed("" if row["uninformative"] else row["verdict"], headed(row), words)
 
 
 def _unaudited(facts: RequestFacts) -> str:

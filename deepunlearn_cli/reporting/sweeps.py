@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deepunlearn_cli.reporting.table import PLACE, UNKNOWN, Column, Row, Table
+from deepunlearn_cli.reporting.table import PLACE, UNKNOWN, Column, Row, Table, field_column
 
 FLATTERED = "read the validation pictures that trials are judged on, which flatters dVA and discernibility"
 SHOWN = 3  # hyperparameters, of those that mattered most
@@ -110,7 +110,7 @@ def setting_cell(row: Row) -> str:
 
 
 def _places() -> list[Column]:
-    return [Column(name, lambda r, name=name: str(r[name])) for name in PLACE]  # type: ignore[misc]
+    return [field_column(name) for name in PLACE]
 
 
 def _pair(row: Row) -> str:

@@ -49,6 +49,16 @@ class Column:
     spare: bool = False
 
 
+def field_column(name: str, header: str = "", *, right: bool = False) -> Column:
+    """A column with what a row has under a name; nothing where it has none."""
+
+    def text(row: Row) -> str:
+        value = row.get(name)
+        return "" if value is None else str(value)
+
+    return Column(header or name, text, right)
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows of plain values (what `--json` prints) with the columns that show them.

@@ -12,7 +12,7 @@ import numpy as np
 
 from deepunlearn_cli.reporting.columns import spread_text
 from deepunlearn_cli.reporting.spreads import spread
-from deepunlearn_cli.reporting.table import UNKNOWN, Column, Fields, Row, Table
+from deepunlearn_cli.reporting.table import UNKNOWN, Column, Fields, Row, Table, field_column
 
 Rows = Sequence[Row]
 
@@ -190,7 +190,7 @@ def _grouped(runs: Rows, names: Sequence[str]) -> list[list[Row]]:
 def _setting_columns(runs: Rows, names: Sequence[str]) -> list[Column]:
     """The settings that tell rows apart; dataset and model only where there are several."""
     several = [name for name in ("dataset", "model") if len({run[name] for run in runs}) > 1]
-    texts = [Column(name, lambda row, name=name: str(row[name])) for name in several]  # type: ignore[misc]
+    texts = [field_column(name) for name in several]
     start = Column("start", lambda row: f"{row['pretrain']} ep" if row["pretrain"] else "new")
     return [*texts, start] + [
         Column(name, lambda row, name=name: f"{row[name]:g}", right=True)  # type: ignore[misc]

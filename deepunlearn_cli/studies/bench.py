@@ -74,15 +74,15 @@ class Bench:
         Raises:
             UsageFailure: an original does not allow a method, or an attack has too few pictures.
         """
-        for setup in self.plan.setups:
-            check_setup(self.plan, self.starts(setup))
-        for setup in self.plan.setups:
-            for start in self.starts(setup):
-                forgetting.remember(start.recipe, start.forget, self.runner, named=False)
+        every = [(setup, self.starts(setup)) for setup in self.plan.setups]
+        for _, starts in every:
+            check_setup(self.plan, starts)
+        for start in (start for _, starts in every for start in starts):
+            forgetting.remember(start.recipe, start.forget, self.runner, named=False)
         return [
             self.model(start, method, tuned.get((self._name(setup), method)))
-            for setup in self.plan.setups
-            for start in self.starts(setup)
+            for setup, starts in every
+            for start in starts
             for method in self.plan.method_names
         ]
 

@@ -107,14 +107,16 @@ def _of_seed(bench: Bench, setup: Setup, scene: Scene, seed: int) -> Iterator[Pl
     references = [
         recipes.retrained(before, forget) for before, forget in zip([start, *rows], sets, strict=False)
     ]
-    cell = _Cell(bench, name, seed, sets, references)
+    asked, counts = _asked(bench, sets), _counts(bench)
+    unions = [asked[count - 1][ALL] for count in counts]
+    cell = _Cell(bench, name, seed, asked, references)
     yield from cell.places(RETRAIN, ANEW, references)
     for method in bench.plan.method_names:
         if METHODS.needed(method).from_scratch:
             continue
         yield from cell.places(method, IN_A_ROW, _in_a_row(bench, start, method, sets))
         if METHODS.needed(method).changes_weights:
-            yield from cell.places(method, AT_ONCE, _at_once(bench, start, method, sets), _counts(bench))
+            yield from cell.places(method, AT_ONCE, _at_once(bench, start, method, unions), counts)
 
 
 def _requests(bench: Bench, scene: Scene, seed: int) -> list[ForgetSet]:
@@ -143,10 +145,16 @@ def _counts(bench: Bench) -> list[int]:
     return sorted(set(repeated.get("at_once", range(1, repeated["requests"] + 1))))
 
 
-def _at_once(bench: Bench, start: Recipe, method: str, sets: Sequence[ForgetSet]) -> list[Recipe]:
+def _at_once(bench: Bench, start: Recipe, method: str, unions: Sequence[ForgetSet]) -> list[Recipe]:
     params = bench.plan.params.get(method, {})
-    unions = [_union(bench, sets[:count]) for count in _counts(bench)]
     return [bench.plan.steps.unlearned(start, method, union, params) for union in unions]
+
+
+def _asked(bench: Bench, sets: Sequence[ForgetSet]) -> list[dict[str, ForgetSet]]:
+    """What attacks ask about after each request."""
+    unions = [_union(bench, sets[: place + 1]) for place in range(len(sets))]
+    olds = [{}, *({OLD: union} for union in unions)]
+    return [{NEW: new, ALL: every} | old for new, every, old in zip(sets, unions, olds, strict=False)]
 
 
 def _union(bench: Bench, sets: Sequence[ForgetSet]) -> ForgetSet:
@@ -157,12 +165,12 @@ def _union(bench: Bench, sets: Sequence[ForgetSet]) -> ForgetSet:
 
 @dataclass(frozen=True)
 class _Cell:
-    """One seed of a setup: its requests, and the model trained anew after each."""
+    """One seed of a setup: what attacks ask about after each request, and the model trained anew then."""
 
     bench: Bench
     name: str
     seed: int
-    sets: Sequence[ForgetSet]
+    asked: Sequence[Mapping[str, ForgetSet]]
     references: Sequence[Recipe]
 
     def places(
@@ -170,7 +178,7 @@ class _Cell:
     ) -> Iterator[Place]:
         """The models after each number of requests, all of them unless `counts` says which."""
         for count, model in zip(counts or range(1, len(made) + 1), made, strict=True):
-            asked = self._asked(count)
+            asked = self.asked[count - 1]
             attacks = {what: recipes.attack(model, ATTACK, forget=one) for what, one in asked.items()}
             yield Place(
                 self.name,
@@ -185,11 +193,6 @@ class _Cell:
                 (len(asked[NEW]), len(asked[ALL])),
                 self.bench.plan.forget_specs[0],
             )
-
-    def _asked(self, count: int) -> dict[str, ForgetSet]:
-        new, old = self.sets[count - 1], self.sets[: count - 1]
-        every = _union(self.bench, self.sets[:count])
-        return {NEW: new, ALL: every} | ({OLD: _union(self.bench, old)} if old else {})
 
 
 def rows(places: Sequence[Place], made: Mapping[str, Run]) -> list[Row]:

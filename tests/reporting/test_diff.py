@@ -11,6 +11,7 @@ from synthetic import cell, joined, run
 from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.evaluation.intervals import Estimate, matched_gap
 from deepunlearn_cli.reporting.diff import Side, diff_table, regressed
+from deepunlearn_cli.reporting.findings import junit, log_lines
 
 SEEDS = 5
 
@@ -36,6 +37,15 @@ def test_a_clear_loss_is_worse_and_the_same_is_nothing():
     same = diff_table(side("old", 0.01), side("new", 0.01))
     assert {row["moved"] for row in same.rows} <= {"", "not known"}
     assert not regressed(same)
+
+
+def test_a_build_is_told_what_got_worse_and_of_nothing_else():
+    table = diff_table(side("old", 0.01), side("new", 0.08, seed=1))
+    worse = sum(row["moved"] == "worse" for row in table.rows)
+    lines = log_lines([table])
+    assert (len(lines), {line.partition(" ")[0] for line in lines}) == (worse, {"::error"})
+    assert f'tests="{len(table.rows)}" failures="{worse}" errors="0"' in junit([table])
+    assert not log_lines([diff_table(side("old", 0.01), side("new", 0.01))])
 
 
 def test_a_gain_is_no_regression():

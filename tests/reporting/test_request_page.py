@@ -127,6 +127,10 @@ def test_it_needs_nothing_else_and_is_the_same_every_time():
         (answer("FAIL", 0.12), "AUC 0.620, retrained 0.500, model before 0.711: 0.120 above"),
         (answer("INCONCLUSIVE", 0.04), "about 451 forgotten pictures would settle it (there are 123)"),
         (answer("INCONCLUSIVE", 0.04), "--tolerance 0.07 would pass"),
+        (
+            answer("INCONCLUSIVE", 0.04, do_nothing_figures=[figure("auc", "INCONCLUSIVE", 0.54, 0.5, 0.04)]),
+            "a wider limit is no answer: doing nothing could pass it as well",
+        ),
         (answer("INCONCLUSIVE", few=True), "30 forgotten pictures or more"),
         (answer("FAIL", 0.12, reference="holdout"), "for want of a retrained model"),
         (answer("FAIL", 0.01, claim={"broken": True}), "guarantee of the method was found broken"),
