@@ -137,8 +137,8 @@ def bench(
     chosen = chosen.on(dataset) if dataset else chosen
     dry_run, seconds, seeds = running.dry_run, sitting.seconds, read_seeds(chosen.seeds)
     speed = hours.speed(chosen, dry_run=dry_run)
-    _check(chosen, database, figure, there=not dry_run)
     sitting.check(chosen, database)
+    _check(chosen, database, figure, there=not dry_run)
     for untold in unshown(chosen):
         session.console.warn(untold)
     precision = read_precision(chosen.precision, running.device)
