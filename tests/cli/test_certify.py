@@ -524,7 +524,7 @@ STEPS = (
     ("deepunlearn_cli.evidence.shelf", "_put", 1),
     ("deepunlearn_cli.evidence.shelf", "_put", 2),
     ("deepunlearn_cli.store.ledger", "flush", 1),
-    ("deepunlearn_cli.cli.certify", "write_whole", 0),
+    ("deepunlearn_cli.cli.certified", "write_whole", 0),
 )
 
 
