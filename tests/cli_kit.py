@@ -28,6 +28,7 @@ import torch
 import typer
 from typer.testing import CliRunner
 
+from deepunlearn_cli.cli.app import COMMANDS as SHELVED
 from deepunlearn_cli.cli.app import app
 
 HEAVY = ("torch", "torchvision", "timm", "optuna", "sklearn", "pandas", "ray")
@@ -49,7 +50,7 @@ LONG = (*TRAIN[:-1], "epochs=5000")  # for who wants to interrupt it
 SERVED = multiprocessing.get_context("forkserver")
 SERVED.set_forkserver_preload(
     [
-        "deepunlearn_cli.cli.app",
+        *(f"deepunlearn_cli.cli.{file}" for shelved in SHELVED.values() for file in shelved.files),
         "deepunlearn_cli.execution.materials",
         "torchvision",
         "sklearn.linear_model",

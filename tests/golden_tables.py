@@ -69,9 +69,6 @@ def _id(text: str) -> str:
 
 
 def _card() -> Table:
-    from deepunlearn_cli.cli.app import app  # commands import each other once all are there
-
-    assert app
     from deepunlearn_cli.cli.methods import card
 
     return card(METHODS.get("ft"))

@@ -110,7 +110,7 @@ class Hours(Bundle):
     "deepunlearn bench quick",
     "deepunlearn bench paper --dry-run",
     "deepunlearn bench cifar10-short --dry-run --throughput 300000",
-    "deepunlearn bench quick --jobs 2    # sooner, but without clean seconds",
+    "deepunlearn bench quick --jobs 1    # the same models, one at a time",
     "deepunlearn bench forget-sizes      # 3 to 50 % of the pictures forgotten",
     "deepunlearn bench class-removal     # whole classes forgotten",
     "deepunlearn bench unrolling --jobs 2 --figure unrolling.svg",
@@ -143,7 +143,7 @@ def bench(
         session.console.warn(untold)
     precision = read_precision(chosen.precision, running.device)
     with (
-        running.runner(session) as runner,
+        running.runner(session, usual="auto" if chosen.timing else "1") as runner,
         sitting.held(runner, session.console, dry_run=dry_run) as record,
     ):
         bench = Bench(chosen, runner, seeds, precision, database, record.follow)
@@ -177,7 +177,7 @@ def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe],
         session.console.warn(f"{failure.message}; {failure.hint}")
     judged = bench.judged(settings)
     record.wanted = bench.with_attacks(judged)
-    outcome = runner.ensure_all(record.wanted)
+    outcome = bench.make(record.wanted)
     runner.store.asked.add(outcome.runs)
     record.ask(outcome.runs)
     if bench.plan.timing:

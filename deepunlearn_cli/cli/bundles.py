@@ -156,15 +156,20 @@ class Running(Bundle):
     cpus_per_job: places.CpusPerJob = 1
     dry_run: o.DryRun = False
 
-    def runner(self, session: Session, *, create: bool = True) -> AbstractContextManager[Runner]:
+    def runner(
+        self, session: Session, *, create: bool = True, usual: str = "1"
+    ) -> AbstractContextManager[Runner]:
         """A runner on this device, in a store that is made if there is none.
+
+        Args:
+            usual: the number of jobs on this machine where none is given.
 
         Raises:
             UsageFailure: no such place, or number of jobs.
             NotFound: there is no such cluster.
         """
         place = cluster.read(self.on, self.cpus_per_job, self.gpu_share)
-        jobs = read_jobs(self.jobs or ("auto" if place else "1"))
+        jobs = read_jobs(self.jobs or ("auto" if place else usual))
         return session.runner(self.device, jobs=jobs, create=create, cluster=place)
 
     def runner_for(self, refs: Sequence[refs.Ref], session: Session) -> AbstractContextManager[Runner]:

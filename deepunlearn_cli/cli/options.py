@@ -271,7 +271,7 @@ Jobs = Annotated[
         envvar="DEEPUNLEARN_JOBS",
         help="Processes at work at a time; auto: as many as the machine carries. "
         "Several share the threads, and their seconds are not compared. "
-        "(default: 1; of a cluster all that it has room for)",
+        "(default: 1; auto for a plan with [timing], and on a cluster)",
         rich_help_panel=RUNNING,
     ),
 ]

@@ -12,6 +12,7 @@ from deepunlearn_cli.checkpoints import refs
 from deepunlearn_cli.core.errors import Failure, RunFailed, StoreCorrupt
 from deepunlearn_cli.core.specs import for_run
 from deepunlearn_cli.execution import forgetting, recipes
+from deepunlearn_cli.execution.runner import Outcome
 from deepunlearn_cli.studies.plan import Plan, Setup, Tuning
 from deepunlearn_cli.studies.plan_checks import check_setup
 
@@ -92,6 +93,13 @@ class Bench:
         params = {**found, **self.plan.params.get(method, {})}
         said = preset.title if preset else ""
         return self.plan.steps.unlearned(start.recipe, method, start.forget, params, said)
+
+    def make(self, wanted: Sequence[Recipe]) -> Outcome:
+        """Make what is not there: the plan's timing seed first and alone, then the others."""
+        seed = self.plan.timing.get("seed")
+        alone = self.runner.one_by_one([one for one in wanted if one.root.seed == seed])
+        others = self.runner.ensure_all([one for one in wanted if one.root.seed != seed])
+        return Outcome([*alone.runs, *others.runs], [*alone.failures, *others.failures])
 
     def timed(self, judged: Sequence[Recipe]) -> list[Recipe]:
         """The same models; those of the plan's timing seed as runs that shared the machine with no others.

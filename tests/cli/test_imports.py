@@ -8,6 +8,7 @@ import pytest
 import torch
 from cli_kit import TRAIN, python
 
+from deepunlearn_cli.cli.app import COMMANDS
 from deepunlearn_cli.system import machine
 
 SLOW = ("torch", "torch._dynamo", "torch._inductor", "torchvision", "timm", "optuna")
@@ -47,6 +48,31 @@ def test_no_cuda_is_certain():
     assert machine.may_have_cuda() or not torch.cuda.is_available()
 
 
+@pytest.mark.parametrize(
+    ("words", "files"),
+    [
+        ("", set()),
+        ("--help", set()),
+        ("unlearn --help", {"unlearn"}),
+        ("rank --help", {"rank"}),
+        ("sweep list --help", {"sweep", "sweeps"}),
+    ],
+)
+def test_only_the_command_that_is_called_is_loaded(words: str, files: set[str], tmp_path: Path):
+    """A start is what every call in a script, every help and every completion waits for."""
+    every = sorted({file for shelved in COMMANDS.values() for file in shelved.files})
+    code = f"""
+import sys
+from deepunlearn_cli.cli.app import app
+try:
+    app({words.split()!r}, prog_name="deepunlearn")
+except SystemExit:
+    print()
+    print(*[name for name in {every!r} if f"deepunlearn_cli.cli.{{name}}" in sys.modules])
+"""
+    assert set(python(code, cwd=tmp_path).splitlines()[-1].split()) == files
+
+
 def test_no_command_loads_at_its_start_what_only_some_need(tmp_path: Path):
     """`--help` and completion wait for all of it."""
     unneeded = (
@@ -60,7 +86,12 @@ def test_no_command_loads_at_its_start_what_only_some_need(tmp_path: Path):
         "ray",
         "deepunlearn_cli.store",
     )
-    code = (
-        f"import sys, deepunlearn_cli.cli.app; print(*[name for name in {unneeded!r} if name in sys.modules])"
-    )
+    code = f"""
+import sys, importlib
+from deepunlearn_cli.cli.app import COMMANDS
+for shelved in COMMANDS.values():
+    for file in shelved.files:
+        importlib.import_module("deepunlearn_cli.cli." + file)
+print(*[name for name in {unneeded!r} if name in sys.modules])
+"""
     assert python(code, cwd=tmp_path).split() == []
