@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from deepunlearn_cli.core.recipe import stream_seed
 from deepunlearn_cli.evaluation.separation import LEAST_SEEDS, apart
 from deepunlearn_cli.reporting.clustering import LINKAGES
-from deepunlearn_cli.reporting.groups import GROUP_NAMES, Groups, clustered, dense_ranks, groups
+from deepunlearn_cli.reporting.groups import (
+    GROUP_NAMES,
+    Groups,
+    are_grouped,
+    clustered,
+    dense_ranks,
+    groups,
+)
 from deepunlearn_cli.reporting.letters import letters, runs
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.pairs import MethodKey, Pair, is_control
@@ -47,9 +54,13 @@ UNKNOWN_FIRMNESS = Firmness(None, None, None, "")
 
 @dataclass(frozen=True)
 class _Figures:
-    """What resampling needs of a pair: seeds, figures per method and seed (less is better), who failed."""
+    """What resampling needs of a pair: seeds, figures per method and seed (less is better), who failed.
+
+    `grouped` says whether its methods are enough for groups.
+    """
 
     seeds: int
+    grouped: bool
     by_method: Mapping[MethodKey, Sequence[float]]
     failed: Mapping[MethodKey, Sequence[float]]  # infinite for a seed without a usable model
 
@@ -66,7 +77,7 @@ def firmness(
 
     Nothing for a crowd of configurations (an unmarked search, say): everybody would share every letter.
     """
-    keys = sorted({key for one in grouped for key, method in one.items() if method.group})
+    keys = sorted({key for one in grouped for key, method in one.items() if method.ranked})
     if len(keys) > MOST:
         return {}
     figures = [_figures(pair, measure, one) for pair, one in zip(compared, grouped, strict=True)]
@@ -80,7 +91,9 @@ def firmness(
     ranks = [_ranks(figures, _drawn(figures, number), linkage) for number in range(RESAMPLES)]
     sure = [_ranks(figures, means, linkage) for means in (shown, *_tied(shown, ordered, split))]
     return {
-        key: _firm([of[key] for of in ranks], [of[key] for of in sure], kept.get(key), spelt.get(key, ""))
+        key: _firm(
+            [of.get(key) for of in ranks], [of.get(key) for of in sure], kept.get(key), spelt.get(key, "")
+        )
         for key in keys
     }
 
@@ -90,14 +103,14 @@ def _figures(pair: Pair, measure: Measure, grouped: Groups) -> _Figures:
     by_method: dict[MethodKey, list[float]] = {}
     failed: dict[MethodKey, list[float]] = {}
     for key, method in grouped.items():
-        if method.group:
+        if method.ranked:
             one = pair.methods[key]
             figures = [
                 sign * measure.of(one[seed], run) if seed in one and one[seed].usable else math.inf
                 for seed, run in pair.retrained.items()
             ]
             (failed if method.group == "F" else by_method)[key] = figures
-    return _Figures(len(pair.retrained), by_method, failed)
+    return _Figures(len(pair.retrained), are_grouped(grouped), by_method, failed)
 
 
 def _drawn(figures: Sequence[_Figures], number: int) -> list[Means]:
@@ -110,6 +123,8 @@ def _ranks(figures: Sequence[_Figures], means: Sequence[Means], linkage: str) ->
     """The rank of every method by groups that are made of these means."""
     counts: dict[MethodKey, list[int]] = {}
     for pair, here in zip(figures, means, strict=True):
+        if not pair.grouped:
+            continue
         for key, group in (clustered(here, linkage) | dict.fromkeys(pair.failed, "F")).items():
             counts.setdefault(key, [0, 0, 0, 0])[GROUP_NAMES.index(group)] += 1
     return dense_ranks({key: (c[0], c[1], c[2]) for key, c in counts.items()})
@@ -119,7 +134,7 @@ def _ordered(figures: Sequence[_Figures], shown: Sequence[Means], linkage: str) 
     """Methods that did not fail everywhere, from the best to the worst: by rank, then by mean in one pair."""
     ranks, only = _ranks(figures, shown, linkage), shown[0] if len(shown) == 1 else {}
     known = {key for means in shown for key in means}
-    return sorted(known, key=lambda key: (ranks[key], only.get(key, 0), key))
+    return sorted(known, key=lambda key: (ranks.get(key, math.inf), only.get(key, 0), key))
 
 
 def _apart(keys: Sequence[MethodKey], figures: Sequence[_Figures]) -> list[list[bool]]:
@@ -154,10 +169,15 @@ def _levelled(means: Means, together: Sequence[Sequence[MethodKey]]) -> Means:
     return levels
 
 
-def _firm(drawn: Sequence[int], sure: Sequence[int], kept: float | None, letters: str) -> Firmness:
-    ordered = sorted(drawn)
+def _firm(
+    drawn: Sequence[int | None], sure: Sequence[int | None], kept: float | None, letters: str
+) -> Firmness:
+    """The ranks that a method may have; none where its pairs have no groups."""
+    ordered, known = sorted(one for one in drawn if one), [one for one in sure if one]
+    if not ordered or not known:
+        return Firmness(None, None, kept, letters)
     outside = math.floor(len(ordered) * (1 - CONFIDENCE) / 2)
-    return Firmness(min(ordered[outside], *sure), max(ordered[-1 - outside], *sure), kept, letters)
+    return Firmness(min(ordered[outside], *known), max(ordered[-1 - outside], *known), kept, letters)
 
 
 def _kept(compared: Sequence[Pair], measure: Measure, grouped: Sequence[Groups]) -> dict[MethodKey, float]:

@@ -70,12 +70,17 @@ def spread_text(row: Row, name: str, digits: int, scale: float = 1) -> str:
     return Spread(row[f"{name}_mean"], row[f"{name}_sd"], tuple(row[f"{name}_runs"])).text(digits, scale)
 
 
+def marks(row: Row, name: str) -> str:
+    """What to know of a figure: ≈ within the noise of retraining, † no better than doing nothing."""
+    return ("≈" if row.get(f"{name}_near") else "") + ("†" if row.get(f"{name}_idle") else "")
+
+
 def measure_column(name: str, measure: Measure, header: str = "") -> Column:
-    """A measure's fields `name_*`: mean and deviation, or a signed mean; ≈ where it lies within the noise."""
+    """A measure's fields `name_*`: mean and deviation, or a signed mean, with their marks."""
 
     def text(row: Row) -> str:
         shown = _signed(row, name, measure) if measure.signed else _plain(row, name, measure)
-        return shown + ("≈" if row.get(f"{name}_near") else "")
+        return shown + marks(row, name)
 
     return Column(header or measure.title, text, right=True)
 

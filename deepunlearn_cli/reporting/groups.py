@@ -13,6 +13,7 @@ from deepunlearn_cli.reporting.pairs import MethodKey, Pair, is_control
 from deepunlearn_cli.reporting.spreads import Spread, measured, noise
 
 GROUP_NAMES = ("G1", "G2", "G3", "F")
+LEAST_METHODS = 5  # three groups of fewer are hardly groups
 
 Counts = tuple[int, int, int, int]  # of pairs in which a method is in each group
 Name = TypeVar("Name", str, MethodKey)
@@ -20,11 +21,19 @@ Name = TypeVar("Name", str, MethodKey)
 
 @dataclass(frozen=True)
 class Grouped:
-    """A method in one pair: its group, or None for a control or where there is no figure; and its spread."""
+    """A method in one pair.
+
+    Attributes:
+        group: None for a control, where there is no figure, and where methods are too few for groups.
+        ranked: whether it is compared with other methods: it has a figure on every seed and is no control, or
+            it failed.
+        near: no worse than retrained models of other seeds are against each other.
+    """
 
     group: str | None
     spread: Spread
-    near: bool  # no worse than retrained models of other seeds are against each other
+    near: bool
+    ranked: bool
 
 
 Groups = dict[MethodKey, Grouped]  # of one pair
@@ -36,17 +45,24 @@ def groups(pair: Pair, measure: Measure, linkage: str) -> Groups:
     F: no usable model for some seed that has a retrained model.
     """
     spreads = _spreads(pair, measure)
-    whole = {key: spread for key, spread in spreads.items() if spread.n == len(pair.retrained)}
+    whole = {key for key, spread in spreads.items() if spread.n == len(pair.retrained)}
     sign = 1 if measure.lower else -1
-    names = clustered({k: sign * spread.mean for k, spread in whole.items() if not is_control(k)}, linkage)
+    ranked = {key: sign * spreads[key].mean for key in spreads if key in whole and not is_control(key)}
+    names = clustered(ranked, linkage) if len(ranked) >= LEAST_METHODS else {}
     if whole:
-        partial = (key for key in spreads.keys() - whole.keys() if not is_control(key))
+        partial = (key for key in spreads.keys() - whole if not is_control(key))
         names |= {key: "F" for key in partial if missing(pair, key)}
     floor = noise(pair, measure) if measure.noisy else math.nan
+    near = {key for key in ranked if spreads[key].mean <= floor}
     return {
-        key: Grouped(names.get(key), spread, names.get(key, "F") != "F" and spread.mean <= floor)
+        key: Grouped(names.get(key), spread, key in near, key in ranked or key in names)
         for key, spread in spreads.items()
     }
+
+
+def are_grouped(methods: Groups) -> bool:
+    """Whether there are enough methods for groups."""
+    return any(one.group not in (None, "F") for one in methods.values())
 
 
 def _spreads(pair: Pair, measure: Measure) -> dict[MethodKey, Spread]:

@@ -121,7 +121,7 @@ def _gap(row: Row) -> str:
 
 
 def _notes(pair: Pair, run: Record, rows: Sequence[Row]) -> list[str]:
-    missing = [] if run.seed in pair.retrained else [f"no retrained model: {pair.retrain_cure()}"]
+    missing = [] if run.seed in pair.retrained else [f"no retrained model: {pair.cure()}"]
     failed = [] if run.usable else [f"no usable model: {run.fault}"]
     return [
         *failed,

@@ -51,26 +51,31 @@ class Pair:
         for runs in self.methods.values():
             yield from runs.values()
 
-    def retrain_command(self) -> str:
-        """What makes the retrained models that are missing here."""
-        run = self.any
+    @property
+    def has_starts(self) -> bool:
+        """Whether it is known what its models start from, or would be in another file."""
+        return any(run.start or run.file or run.ulira is not None for run in self.runs())
+
+    def command(self, control: str = RETRAIN) -> str:
+        """What makes the models of a control that are missing here."""
+        run, there = self.any, self.retrained if control == RETRAIN else self.methods.get((control, ""), {})
         seeds = {record.seed for record in self.runs()}
-        listed = ",".join(map(str, sorted(seeds - set(self.retrained) or seeds)))
+        listed = ",".join(map(str, sorted(seeds - set(there) or seeds)))
         if run.file:
-            return f"{run.file} needs a usable row of method {RETRAIN} for seed {listed}"
+            return f"{run.file} needs a usable row of method {control} for seed {listed}"
         place = f"--dataset {quote(run.dataset)} --model {quote(run.model)}"
         if run.ulira is not None:
-            return f"deepunlearn attack ulira --method {RETRAIN} {place}"
-        started = {one.start: one.seed in self.retrained for one in self.runs() if one.start}
+            return f"deepunlearn attack ulira --method {control} {place}"
+        started = {one.start: one.seed in there for one in self.runs() if one.start}
         starts = " ".join([key for key, done in started.items() if not done] or started)
         asked = quote(run.request or run.forget_label)
         if not starts:
             return f"deepunlearn train --role {RETRAIN} {place} --forget {asked} --seeds {listed}"
-        return f"deepunlearn unlearn {starts} --method {RETRAIN} --forget {asked}"
+        return f"deepunlearn unlearn {starts} --method {control} --forget {asked}"
 
-    def retrain_cure(self) -> str:
+    def cure(self, control: str = RETRAIN) -> str:
         """The same within a sentence: a command between backticks is to be copied."""
-        said = self.retrain_command()
+        said = self.command(control)
         return said if self.any.file else f"`{said}`"
 
 
@@ -121,7 +126,7 @@ def is_control(method: MethodKey) -> bool:
 
 def no_retrain(pair: Pair) -> Failure:
     """What to raise where a pair cannot be compared."""
-    return NotFound(f"no usable retrained model for {pair.label}", pair.retrain_command())
+    return NotFound(f"no usable retrained model for {pair.label}", pair.command())
 
 
 def with_retrained(every: Sequence[Pair]) -> list[Pair]:
@@ -139,7 +144,7 @@ def with_retrained(every: Sequence[Pair]) -> list[Pair]:
 def left_out(every: Sequence[Pair]) -> list[str]:
     """A note for each pair without a retrained model, with the command that makes it."""
     bare = (pair for pair in every if not pair.retrained)
-    return shortened([f"left out: {p.label} has no usable retrained model; {p.retrain_cure()}" for p in bare])
+    return shortened([f"left out: {p.label} has no usable retrained model; {p.cure()}" for p in bare])
 
 
 def common_notes(every: Sequence[Pair]) -> list[str]:
@@ -169,7 +174,7 @@ def unpaired(compared: Sequence[Pair], what: str) -> list[str]:
         lone = sorted({run.seed for run in pair.runs() if run.usable} - set(pair.retrained))
         if lone:
             seeds = f"seed {', '.join(map(str, lone))} on {pair.label}"
-            notes.append(f"{what} leaves out {seeds}: no usable retrained model; {pair.retrain_cure()}")
+            notes.append(f"{what} leaves out {seeds}: no usable retrained model; {pair.cure()}")
     return shortened(notes)
 
 

@@ -6,12 +6,13 @@ Deep Unlearn (arXiv 2410.01276), section 2 and table 1. It does not state its li
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deepunlearn_cli.reporting.certainty import UNKNOWN_FIRMNESS, Firmness, firmness
 from deepunlearn_cli.reporting.clustering import LINKAGES, check_linkage
 from deepunlearn_cli.reporting.columns import (
+    marks,
     measure_column,
     method_column,
     place_columns,
@@ -19,7 +20,8 @@ from deepunlearn_cli.reporting.columns import (
     runs_column,
     usable,
 )
-from deepunlearn_cli.reporting.groups import GROUP_NAMES, Counts, Groups, dense_ranks, groups
+from deepunlearn_cli.reporting.groups import GROUP_NAMES, Counts, Groups, are_grouped, dense_ranks, groups
+from deepunlearn_cli.reporting.idle import idle, idle_notes
 from deepunlearn_cli.reporting.letters import abridged
 from deepunlearn_cli.reporting.measures import PAPERS, Measure, find_metric
 from deepunlearn_cli.reporting.pairs import MethodKey, Pair, identity, pairs, with_retrained
@@ -31,20 +33,25 @@ from deepunlearn_cli.reporting.table import UNKNOWN, Column, Fields, Row, Table
 
 @dataclass(frozen=True)
 class Ranking:
-    """What one measure says of every method: groups by pair, their counts, the rank, and how firm it is."""
+    """What one measure says of every method: groups by pair, their counts, the rank, and how firm it is.
+
+    `idle` has the methods that do-nothing models can be compared with: whether it is no better than those.
+    """
 
     measure: Measure
     groups: Sequence[Groups]
     counts: dict[MethodKey, Counts]
     ranks: dict[MethodKey, int]
     firmness: dict[MethodKey, Firmness]
+    idle: Mapping[MethodKey, bool]
 
 
 def rank(records: Sequence[Record], metrics: Sequence[str] = PAPERS, linkage: str = LINKAGES[0]) -> Table:
     """Methods by how often each measure puts them into the best group, over all pairs in `records`.
 
     F: no usable model for some seed that has a retrained model. The do-nothing and the retrained models are
-    shown as controls, without a rank.
+    shown as controls, without a rank; what is no better than doing nothing is marked. Fewer than five methods
+    get no groups, and so no ranks.
 
     Raises:
         NotFound: no records, no pair with a retrained model, or an unknown measure.
@@ -59,7 +66,12 @@ def rank(records: Sequence[Record], metrics: Sequence[str] = PAPERS, linkage: st
     rows = [_row(key, sample, compared, rankings) for key, sample in methods.items()]
     rows.sort(key=lambda row: _order(row, measures))
     grouped = {ranking.measure.name: ranking.groups for ranking in rankings}
-    notes = [*rank_notes(every, compared, measures, grouped, linkage), *firm_notes(rows, measures)]
+    idle_ones = any(row[f"{measure.key}_idle"] for row in rows for measure in measures)
+    notes = [
+        *rank_notes(every, compared, measures, grouped, linkage),
+        *firm_notes(rows, measures),
+        *idle_notes(compared, measures, marked=idle_ones),
+    ]
     where = compared[0].label if len(compared) == 1 else f"{len(compared)} pairs"
     columns = _columns(measures, single=len(compared) == 1)
     title, keys = f"Table 1: ranking on {where}", place_columns(rows)
@@ -70,7 +82,9 @@ def _ranking(measure: Measure, compared: Sequence[Pair], linkage: str) -> Rankin
     grouped = [groups(pair, measure, linkage) for pair in compared]
     counts = _counts(grouped)
     ranks = dense_ranks({key: count[:3] for key, count in counts.items()})
-    return Ranking(measure, grouped, counts, ranks, firmness(compared, measure, grouped, linkage))
+    ranks = ranks if any(map(are_grouped, grouped)) else {}
+    firm = firmness(compared, measure, grouped, linkage)
+    return Ranking(measure, grouped, counts, ranks, firm, idle(compared, measure))
 
 
 def _counts(grouped: Sequence[Groups]) -> dict[MethodKey, Counts]:
@@ -103,6 +117,7 @@ def _by_measure(key: MethodKey, ranking: Ranking) -> Fields:
         **{f"{name}_{group}": count for group, count in zip(GROUP_NAMES, counts, strict=True)},
         **(known[0].spread if len(ranking.groups) == 1 else NO_SPREAD).fields(name),
         f"{name}_near": all(grouped.near for grouped in known),
+        f"{name}_idle": ranking.idle.get(key),
         f"{name}_rank_low": firm.low,
         f"{name}_rank_high": firm.high,
         f"{name}_kept": firm.kept,
@@ -150,8 +165,7 @@ def _group(measure: Measure) -> Column:
 def _count(measure: Measure) -> Column:
     def text(row: Row) -> str:
         counts = [row[f"{measure.key}_{group}"] for group in GROUP_NAMES]
-        near = "≈" if row[f"{measure.key}_near"] else ""
-        return "/".join(map(str, counts)) + near if any(counts) else UNKNOWN
+        return "/".join(map(str, counts)) + marks(row, measure.key) if any(counts) else UNKNOWN
 
     return Column(f"{measure.title} {'/'.join(GROUP_NAMES)}", text)
 
@@ -160,6 +174,7 @@ def _place(measure: Measure) -> Column:
     def text(row: Row) -> str:
         place, low, high = (row[f"{measure.key}_rank{end}"] for end in ("", "_low", "_high"))
         interval = f" ({low}\u2013{high})" if low is not None and low != high else ""
-        return f"{place}{interval} {abridged(row[f'{measure.key}_letters'])}".rstrip() if place else UNKNOWN
+        letters = abridged(row[f"{measure.key}_letters"])
+        return f"{place or UNKNOWN}{interval} {letters}".rstrip()
 
     return Column(f"{measure.title} rank", text)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from deepunlearn_cli.evaluation.separation import FALSE_SPLITS, LEAST_SEEDS
 from deepunlearn_cli.reporting.certainty import MOST
-from deepunlearn_cli.reporting.groups import Groups, missing
+from deepunlearn_cli.reporting.groups import LEAST_METHODS, Groups, are_grouped, missing
 from deepunlearn_cli.reporting.measures import Measure
 from deepunlearn_cli.reporting.pairs import (
     MethodKey,
@@ -39,6 +39,7 @@ def rank_notes(
         *shortened(failed),
         *of_measures,
         *_partial(compared),
+        *_ungrouped(compared, grouped),
         _clustering(linkage),
         *common_notes(every),
     ]
@@ -139,6 +140,18 @@ def _partial(compared: Sequence[Pair]) -> list[str]:
             f"{label} has runs on {n} of {len(compared)} pairs only"
             for label, n in counts.items()
             if n < len(compared)
+        ]
+    )
+
+
+def _ungrouped(compared: Sequence[Pair], grouped: Mapping[str, Sequence[Groups]]) -> list[str]:
+    """The pairs that have too few methods for groups."""
+    places = range(len(compared))
+    bare = [compared[i] for i in places if not any(are_grouped(of[i]) for of in grouped.values())]
+    return shortened(
+        [
+            f"no groups on {pair.label}: they take {LEAST_METHODS} methods with a figure on every seed"
+            for pair in bare
         ]
     )
 

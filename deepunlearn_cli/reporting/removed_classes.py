@@ -111,7 +111,7 @@ def _ids(pair: Pair) -> str:
 
 def _notes(pair: Pair, rows: Sequence[Row], floor: float) -> list[str]:
     failed = sum(row["failed"] for row in rows)
-    bare = [] if pair.retrained else [f"no usable retrained model; {pair.retrain_cure()}"]
+    bare = [] if pair.retrained else [f"no usable retrained model; {pair.cure()}"]
     near = [] if math.isnan(floor) else [f"≈ TV within 95 % of the pairs of retrained models ({floor:.2f})"]
     known = any(not math.isnan(row[f"{ATTACK}_mean"]) for row in rows)
     return [

@@ -83,9 +83,7 @@ def _row(pair: Pair, runs: Runs, floors: Mapping[str, float]) -> Fields:
 
 def _notes(every: Sequence[Pair], shown: Sequence[Measure]) -> list[str]:
     bare = [
-        f"no usable retrained model for {pair.label}; {pair.retrain_cure()}"
-        for pair in every
-        if not pair.retrained
+        f"no usable retrained model for {pair.label}; {pair.cure()}" for pair in every if not pair.retrained
     ]
     gaps = ", ".join(measure.title for measure in RECORDED if measure.signed)
     return [

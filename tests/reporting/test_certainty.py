@@ -9,6 +9,8 @@ from synthetic import cell, joined
 from deepunlearn_cli.reporting.clustering import clusters
 from deepunlearn_cli.reporting.rank import rank
 
+pytestmark = pytest.mark.usefixtures("few_are_grouped")
+
 
 def table(rng, seeds, levels, spread=0.01, **changes):
     """Ranked methods whose true losses in test accuracy are `levels`, by place."""

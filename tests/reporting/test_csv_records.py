@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from cli_kit import call, ok
 
+pytestmark = pytest.mark.usefixtures("few_are_grouped")
+
 HEAD = "dataset,model,method,seed,RA,FA,VA,TA,U-MIA,seconds\n"
 LINES = (
     "cifar10,resnet18,retrain,0,99.9,87.3,,86.9,50.3,1677\n"

@@ -16,6 +16,8 @@ from deepunlearn_cli.reporting.rank import rank
 from deepunlearn_cli.reporting.records import records
 from deepunlearn_cli.reporting.scores import scores_table
 
+pytestmark = pytest.mark.usefixtures("few_are_grouped")
+
 OUTPUTS = [measure for measure in MEASURES.values() if measure.outputs]
 RANKED = [measure for measure in OUTPUTS if RANK in measure.shown]
 SHIFT = {"retrain": 0.0, "ft": 0.1, "msg": 1.0, "ct": 4.0}  # of logits from the retrained model's
