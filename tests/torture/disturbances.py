@@ -195,6 +195,7 @@ def _become_another(words: tuple[object, ...], store: Path) -> None:
     """Be another user, to whom the interpreter's own files may be closed: what the words take is loaded before."""
     call(*words, "--store", store)
     "".encode("cp437")  # as names in a zip file may be
+    importlib.import_module("importlib.readers")  # as files of a package are found
     for module in pkgutil.walk_packages(deepunlearn_cli.__path__, "deepunlearn_cli."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
