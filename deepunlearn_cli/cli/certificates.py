@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.app import certify_app
 from deepunlearn_cli.cli.certified import Again, Beside, KnownSalt, Request, plain_table
 from deepunlearn_cli.cli.command import Session, register
@@ -28,11 +29,13 @@ def keygen(
 ) -> Result:
     """Make a pair of Ed25519 keys: the private one with mode 0600, the public one in KEY.pub.pem.
 
-    Nothing is written over. The private key has no passphrase: keep it where only you can read.
+    Nothing is written over. The private key has no passphrase: keep it where only you can read. A store is no
+    such place: it is copied, merged and shared.
     """
     from deepunlearn_cli.evidence import keys
 
     keys.available()
+    outputs.refuse_in_store("out", out, "a private key")
     made = keys.generate(out.expanduser())
     public = keys.public_place(out)
     table = plain_table("deepunlearn.key/1", [{"key": made, "private": str(out), "public": str(public)}])
@@ -52,16 +55,12 @@ def policy(
     from datetime import UTC, datetime
 
     from deepunlearn_cli.evidence import policy as policies
-    from deepunlearn_cli.evidence.standing import Seen, in_force
-    from deepunlearn_cli.store.ledger import POLICY, Ledger
+    from deepunlearn_cli.evidence import standing
+    from deepunlearn_cli.store.ledger import Ledger
 
     read = policies.read(file)
     read.check_day(datetime.now(UTC).date())
-    ledger = Ledger(session.store(create=True).root)
-    entries = ledger.entries()
-    known = in_force(entries, Seen(len(entries)))
-    same = known is not None and known.details.get("sha256") == read.digest
-    entry = known if known and same else ledger.append("", POLICY, policies.committed(read))
+    entry, same = standing.commit(Ledger(session.store(create=True).root), read)
     row = {"policy": read.digest, "name": read.name, "expires": str(read.expires)}
     table = plain_table("deepunlearn.policy/1", [{**row, "number": entry.number, "at": entry.at}])
     said = "is in force already" if same else "committed"
@@ -103,6 +102,8 @@ def prove(
     from deepunlearn_cli.store.ledger import Ledger
     from deepunlearn_cli.store.requests import find, requests_of
 
+    if out:
+        outputs.refuse_in_store("out", out, "a proof that is one person's")
     store = session.store()
     asked = find(requests_of(Ledger(store.root).entries()), request)
     digest = checking.envelope_of(cert).digest if cert else last_of(asked)

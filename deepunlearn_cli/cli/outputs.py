@@ -7,6 +7,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from shlex import quote
 
 import typer
 
@@ -59,6 +60,24 @@ def check(option: str, path: Path, others: Iterable[object] = ()) -> Path | None
     if any(_is_input(place, text) for text in _texts(others)):
         raise UsageFailure(f"{spelt} is an input of this command; it was left as it is", OTHER)
     return path if found else None
+
+
+def refuse_in_store(option: str, path: Path, what: str) -> None:
+    """Refuse to write what is for one person alone into a store, anywhere in it: stores are copied and shared.
+
+    Args:
+        what: it is, for people.
+
+    Raises:
+        UsageFailure: the file would lie there.
+    """
+    place = path.expanduser().resolve()
+    store = next((folder for folder in place.parents if (folder / STORE).is_file()), None)
+    if store:
+        raise UsageFailure(
+            f"--{option} {path} is in the store {store}, which is copied, merged and shared: no place for {what}",
+            f"--{option} {quote(str(store.parent / place.name))}, say",
+        )
 
 
 def agree(option: str, path: Path, *, force: bool) -> None:

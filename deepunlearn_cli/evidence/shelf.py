@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -85,16 +85,18 @@ class Shelf:
             raise StoreCorrupt(f"{place} is not the certificate that was given", "put it back from a backup")
         return found
 
-    def problems(self) -> list[tuple[str, str]]:
-        """Files of certificates that hold something else than their names say, each with what is wrong."""
-        found = []
-        for place in sorted((self.root / FOLDER).glob("*.json")):
-            try:
-                if envelope.read(place.read_bytes(), place.name).digest != place.stem:
-                    found.append((place.name, "is another certificate"))
-            except Failure as failure:
-                found.append((place.name, failure.message.removeprefix(place.name).strip(": ")))
-        return found
+    def problems(self, given: Iterable[str] = ()) -> list[tuple[str, str]]:
+        """Files of certificates that are not what they were, each with what is wrong.
+
+        Args:
+            given: digests of certificates that this store gave (see `standing.given_here`).
+        """
+        there = {place.stem: place for place in (self.root / FOLDER).glob("*.json")}
+        found = [(place.name, wrong) for place in there.values() if (wrong := _wrong(place))]
+        found += [(f"{one}.json", "is not there, and the ledger says that it was given") for one in given if one not in there]
+        kept = (self.root / FOLDER).glob(f"*{PRIVATE}")
+        found += [(place.name, "is not what was written") for place in kept if not _sound(place)]
+        return sorted(dict.fromkeys(found))
 
     def has(self, digest: str) -> bool:
         """Whether a certificate is here with what proofs are made of."""
@@ -129,6 +131,28 @@ class Shelf:
 
     def _private(self, digest: str) -> Path:
         return self.root / FOLDER / f"{digest}{PRIVATE}"
+
+
+def _wrong(place: Path) -> str:
+    """What is wrong with a certificate's file; empty if nothing is."""
+    try:
+        found = envelope.read(place.read_bytes(), place.name)
+    except Failure as failure:
+        return failure.message.removeprefix(place.name).strip(": ")
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "" if found.digest == place.stem else "is another certificate"
+
+
+def _sound(place: Path) -> bool:
+    """Whether what proofs are made of can be read; of another user's nobody can say."""
+    try:
+        strict.load(place.read_bytes(), Secret)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _put(place: Path, content: bytes, mode: int) -> None:
