@@ -31,7 +31,7 @@ def facts_of(statement: Statement, made: Envelope) -> RequestFacts:
         request=said["request"]["id"],
         dates=_dates(said),
         forget="the pictures that the certificate commits to",
-        pictures=said["commitment"]["size"],
+        pictures=said["commitment"]["size"] + said["commitment"].get("purged", 0),
         forget_sha256="",
         data=str(said["before"].get("model") or ""),
         method=method["title"],

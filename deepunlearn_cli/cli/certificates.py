@@ -17,6 +17,7 @@ from deepunlearn_cli.core.whole import write_whole
 
 if TYPE_CHECKING:
     from deepunlearn_cli.evidence.checking import Check, Read
+    from deepunlearn_cli.evidence.statement import Tree
     from deepunlearn_cli.reporting.table import Table
 
 
@@ -164,13 +165,20 @@ def _about(one: Read) -> Table:
         "received": said["request"]["received"],
         "issued": said["issued"],
         "method": said["method"]["title"],
-        "pictures": said["commitment"]["size"],
+        "pictures": _counted(said["commitment"]),
         "audits": audits,
         "policy": said["policy"]["name"],
         "says": said["says"],
     }
     rows = [{"what": name, "found": value} for name, value in told.items()]
     return plain_table("deepunlearn.certificate-says/1", rows, f"{one.path} says")
+
+
+def _counted(tree: Tree) -> int | str:
+    """How many pictures a request was of, and what is in its commitment where that is less."""
+    purged = tree.get("purged", 0)
+    size = tree["size"]
+    return f"{size + purged}, {purged} of them purged before and not committed to" if purged else size
 
 
 def _found(name: str, row: Mapping[str, Any]) -> str:

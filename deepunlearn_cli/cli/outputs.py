@@ -24,6 +24,7 @@ OWN = (
     "data",
     "asked",
     "purposes",
+    "stated",
     "certificates",
     "index.sqlite",
     STORE,
@@ -63,7 +64,7 @@ def check(option: str, path: Path, others: Iterable[object] = ()) -> Path | None
 
 
 def refuse_in_store(option: str, path: Path, what: str) -> None:
-    """Refuse to write what is for one person alone into a store, anywhere in it: stores are copied and shared.
+    """Refuse to write what is for one person alone into a store, at any place in it: stores are shared.
 
     Args:
         what: it is, for people.
@@ -75,7 +76,8 @@ def refuse_in_store(option: str, path: Path, what: str) -> None:
     store = next((folder for folder in place.parents if (folder / STORE).is_file()), None)
     if store:
         raise UsageFailure(
-            f"--{option} {path} is in the store {store}, which is copied, merged and shared: no place for {what}",
+            f"--{option} {path} is in the store {store}, which is copied, merged and shared: no place for "
+            f"{what}",
             f"--{option} {quote(str(store.parent / place.name))}, say",
         )
 

@@ -221,7 +221,10 @@ def _is_strange(row: IndexRow, known: Collection[str]) -> bool:
 
 
 def _outputs(store: Store, run_id: str) -> Outputs:
-    return store.find(run_id).outputs()
+    from deepunlearn_cli.store.run import OUTPUTS
+
+    run = store.find(run_id)
+    return run.outputs() if OUTPUTS in run.files else {}
 
 
 def _reduced(store: Store, run_id: str) -> Mapping[str, Any]:

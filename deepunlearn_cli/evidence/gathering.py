@@ -36,12 +36,14 @@ class Pictures:
     """The pictures of a request.
 
     Attributes:
-        digests: SHA-256 of each, decoded.
+        digests: SHA-256 of each that is still there, decoded.
+        purged: how many are not: nothing tells any more what they showed.
         fingerprint: of the data that they are from; `forget` is the digest of the list of them.
         shown: how a picture becomes such bytes.
     """
 
     digests: tuple[bytes, ...]
+    purged: int
     fingerprint: str
     forget: str
     shown: Shown
@@ -114,31 +116,50 @@ def pictures_of(recipe: Recipe, store: Store) -> Pictures:
 
     Raises:
         NotFound, StoreCorrupt: the data or the forget set are not there, or damaged.
+        UsageFailure: all of its pictures were purged.
     """
     dataset = data.load_dataset(recipe.data["fingerprint"], store.data)
     forget = data.load_forget(str(recipe.forget), store.data)
-    known = data.claim_of(forget, dataset)["pictures"]
+    known, purged = _digests(forget, dataset)
+    if not known:
+        raise UsageFailure(
+            f"all {purged} pictures of the request were purged: a certificate commits to what each of them "
+            "showed, and nothing tells that any more",
+            "certify a request before its pictures are purged; `deepunlearn requests` has what was done",
+        )
     height, width, channels = dataset.image_shape
     how = str(recipe.data.get("interpolation", BILINEAR))
     shown = Shown(height=height, width=width, channels=channels, interpolation=how)
-    return Pictures(tuple(map(bytes.fromhex, known)), dataset.fingerprint, str(recipe.forget), shown)
+    return Pictures(known, purged, dataset.fingerprint, str(recipe.forget), shown)
 
 
-def chain_of(
-    recipe: Recipe, entries: Sequence[Entry], store: Store
-) -> tuple[tuple[bytes, ...], list[dict[str, Any]]]:
-    """Of a model that carried out requests before: all their pictures (SHA-256 each), and what they were.
+def _digests(forget: data.ForgetSet, dataset: data.Dataset) -> tuple[tuple[bytes, ...], int]:
+    """SHA-256 of each picture of a forget set that is still there, and how many were purged."""
+    import numpy as np
+
+    gone = np.isin(forget.indices, dataset.purged)
+    known = data.claim_of(forget, dataset)["pictures"]
+    left = tuple(bytes.fromhex(one) for one, away in zip(known, gone, strict=True) if not away)
+    return left, int(gone.sum())
+
+
+def chain_of(recipe: Recipe, store: Store) -> tuple[tuple[bytes, ...], int]:
+    """All pictures of a model's requests, where it is not the first: SHA-256 each, and how many were purged.
 
     Raises:
         NotFound, StoreCorrupt: a forget set of one of them is not there, or damaged.
     """
     behind = forgetting.chain(recipe, store.data).requests
     if len(behind) < 2:
-        return (), []
+        return (), 0
     dataset = data.load_dataset(recipe.data["fingerprint"], store.data)
     every = data.union([data.load_forget(one.sha256, store.data) for one in behind])
-    pictures = tuple(map(bytes.fromhex, data.claim_of(every, dataset)["pictures"]))
-    return pictures, [_earlier(one, entries) for one in behind[:-1]]
+    return _digests(every, dataset)
+
+
+def earlier_of(recipe: Recipe, entries: Sequence[Entry], store: Store) -> list[dict[str, Any]]:
+    """What is said of each request that a model carried out before."""
+    return [_earlier(one, entries) for one in forgetting.chain(recipe, store.data).requests[:-1]]
 
 
 def parts_of(recipe: Recipe, store: Store) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFailure
-from deepunlearn_cli.core.typed import Digest, Text
+from deepunlearn_cli.core.typed import Digest, Number, Text
 from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.evidence import envelope, strict
 from deepunlearn_cli.evidence.commitment import Shown
@@ -35,6 +35,7 @@ class Secret(TypedDict):
     Attributes:
         salt: hex; left out where the operator keeps it elsewhere (`--salt`).
         leaves: of the commitment, sorted, hex; `earlier` those of the commitment to all requests.
+        purged: how many more pictures there were, gone before it was signed; left out where there were none.
         run: id of the run; `attacks` those of the audits, by name.
         fingerprint: of the decoded pictures; `decoded` how a picture becomes such bytes.
     """
@@ -42,6 +43,7 @@ class Secret(TypedDict):
     salt: NotRequired[Digest]
     leaves: list[Digest]
     earlier: NotRequired[list[Digest]]
+    purged: NotRequired[Number]
     run: Text
     attacks: Mapping[str, Text]
     fingerprint: Text
@@ -93,7 +95,11 @@ class Shelf:
         """
         there = {place.stem: place for place in (self.root / FOLDER).glob("*.json")}
         found = [(place.name, wrong) for place in there.values() if (wrong := _wrong(place))]
-        found += [(f"{one}.json", "is not there, and the ledger says that it was given") for one in given if one not in there]
+        found += [
+            (f"{one}.json", "is not there, and the ledger says that it was given")
+            for one in given
+            if one not in there
+        ]
         kept = (self.root / FOLDER).glob(f"*{PRIVATE}")
         found += [(place.name, "is not what was written") for place in kept if not _sound(place)]
         return sorted(dict.fromkeys(found))
