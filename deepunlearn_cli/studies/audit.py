@@ -254,7 +254,7 @@ def _tell_anew(start: Recipe, runner: Runner) -> None:
     last = references.as_said_last(start, runner.store)
     if last.key != start.key and references.training_known(start):
         runner.reporter.told(
-            f"how {chains.trained(start).labels.get('file', start.key)} was trained was said anew since: models "
+            f"how {chains.trained(start).labels.get('file', start.key)} was trained was said anew: models "
             "retrained as was said before are no reference"
         )
 
