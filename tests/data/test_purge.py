@@ -280,7 +280,7 @@ def test_a_reader_that_left_takes_no_lock_of_another_with_it(home, tmp_path):
     dataset = data.open_dataset(pets(tmp_path / "pets"), home)
     path = home / dataset.fingerprint / "images.npy"
     with _readers.alone(path):
-        """What this process had mapped counts no longer; the number of its descriptor is given anew."""
+        pass  # what this process had mapped counts no longer, and its descriptor's number is given anew
     later = data.load_dataset(dataset.fingerprint, home)
     del dataset
     assert len(_readers._open[str(path)]) == 1
