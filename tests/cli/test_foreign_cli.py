@@ -13,7 +13,9 @@ from cli_kit import Said, call, ok, refused
 from safetensors.torch import save_file
 
 from deepunlearn_cli.checkpoints.file import read
+from deepunlearn_cli.cli.restated import settings
 from deepunlearn_cli.execution import code
+from deepunlearn_cli.store import Store
 
 FT = ("unlearn", "--method", "ft", "-p", "epochs=1", "--forget", "random:0.3", "-p", "batch_size=64")
 HOW = ("--training", "epochs=2", "--training", "lr=0.02", "--training", "batch_size=64")
@@ -144,6 +146,12 @@ class TestReference:
         last = say(*right)
         assert first != last
         assert ok("attack", "umia", run, *more).json[1]["target"] == last
+        store = Store.open(about[-1], create=False)
+        rows = {row["id"]: row for row in store.rows()}
+        found = settings([*rows.values()], store)
+        assert found[run] == rows[last]["setting"] != rows[run]["setting"] == rows[first]["setting"]
+        assert not {first, last} & found.keys()
+        assert any(one["retrained"] is not None for one in ok("report", run, *about[-2:], "--json").json)
         assert ok(*retrain).lines == [last], "it needs not be said again"
         assert say(*wrong) == first
         assert ok("attack", "umia", run, *more).json[1]["target"] == first
