@@ -82,7 +82,7 @@ PLAIN = ("--no-augment", "-p", "momentum=0", "-p", "weight_decay=0")
     ("train", "methods", "attack"),
     [
         (("--canary",), ("ft", "do-nothing"), "canary"),
-        (("--track",), ("amnesiac",), "umia"),
+        (("--track", "--approximate"), ("amnesiac",), "umia"),
         (("--track", *PLAIN), ("singlegradient",), "umia"),
     ],
 )
