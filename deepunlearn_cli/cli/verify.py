@@ -110,13 +110,12 @@ def _of_certificates(store: Store) -> list[Problem]:
     """What is wrong with the certificates that the store gave, and which of them are gone."""
     from deepunlearn_cli.evidence.shelf import Shelf
     from deepunlearn_cli.evidence.standing import given_here
-    from deepunlearn_cli.store import Problem
     from deepunlearn_cli.store.ledger import Ledger
 
     given: list[str] = []
     with suppress(Failure):  # told as a problem of the ledger
         given = given_here(Ledger(store.root).read().entries)
-    return [Problem("certificates", *found) for found in Shelf(store.root).problems(given)]
+    return Shelf(store.root).problems(given)
 
 
 def _not_here(store: Store) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -22,6 +22,7 @@ from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.evidence import envelope, strict
 from deepunlearn_cli.evidence.commitment import Shown
 from deepunlearn_cli.evidence.envelope import Envelope
+from deepunlearn_cli.store.manifest import Problem, not_readable
 from deepunlearn_cli.system.rights import PRIVATE, follow, make_folder
 
 FOLDER = "certificates"
@@ -87,22 +88,22 @@ class Shelf:
             raise StoreCorrupt(f"{place} is not the certificate that was given", "put it back from a backup")
         return found
 
-    def problems(self, given: Iterable[str] = ()) -> list[tuple[str, str]]:
-        """Files of certificates that are not what they were, each with what is wrong.
+    def problems(self, given: Iterable[str] = ()) -> list[Problem]:
+        """Files of certificates that are not what they were, or not there.
 
         Args:
             given: digests of certificates that this store gave (see `standing.given_here`).
         """
-        there = {place.stem: place for place in (self.root / FOLDER).glob("*.json")}
-        found = [(place.name, wrong) for place in there.values() if (wrong := _wrong(place))]
+        there = sorted((self.root / FOLDER).glob("*.json"))
+        gone = sorted({*given} - {place.stem for place in there})
+        kept = sorted((self.root / FOLDER).glob(f"*{PRIVATE}"))
+        found = [_problem(place, _wrong) for place in there]
         found += [
-            (f"{one}.json", "is not there, and the ledger says that it was given")
-            for one in given
-            if one not in there
+            Problem(FOLDER, f"{one}.json", "is not there, and the ledger says it was given") for one in gone
         ]
-        kept = (self.root / FOLDER).glob(f"*{PRIVATE}")
-        found += [(place.name, "is not what was written") for place in kept if not _sound(place)]
-        return sorted(dict.fromkeys(found))
+        secret = [_problem(place, _torn) for place in kept]
+        found += [one for one in secret if one and not one.unread]  # those are for their owners alone
+        return [one for one in found if one]
 
     def has(self, digest: str) -> bool:
         """Whether a certificate is here with what proofs are made of."""
@@ -139,26 +140,31 @@ class Shelf:
         return self.root / FOLDER / f"{digest}{PRIVATE}"
 
 
-def _wrong(place: Path) -> str:
-    """What is wrong with a certificate's file; empty if nothing is."""
+def _problem(place: Path, wrong: Callable[[bytes, Path], str]) -> Problem | None:
+    """What is wrong with a file, as `wrong` tells from its content; None if nothing is."""
     try:
-        found = envelope.read(place.read_bytes(), place.name)
+        what = wrong(place.read_bytes(), place)
+    except PermissionError:
+        return not_readable(FOLDER, place.name)
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+    return Problem(FOLDER, place.name, what) if what else None
+
+
+def _wrong(content: bytes, place: Path) -> str:
+    try:
+        found = envelope.read(content, place.name)
     except Failure as failure:
         return failure.message.removeprefix(place.name).strip(": ")
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
     return "" if found.digest == place.stem else "is another certificate"
 
 
-def _sound(place: Path) -> bool:
-    """Whether what proofs are made of can be read; of another user's nobody can say."""
+def _torn(content: bytes, _: Path) -> str:
     try:
-        strict.load(place.read_bytes(), Secret)
-    except PermissionError:
-        return True
-    except (OSError, ValueError):
-        return False
-    return True
+        strict.load(content, Secret)
+    except ValueError:
+        return "is not what was written"
+    return ""
 
 
 def _put(place: Path, content: bytes, mode: int) -> None:
