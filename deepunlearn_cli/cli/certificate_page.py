@@ -94,7 +94,8 @@ def _tensors(statement: Statement) -> str:
 
 def _earlier(one: Mapping[str, Any]) -> str:
     named = ", ".join(one["requests"]) or f"number {one['number']}"
-    return f"request {named}: {one['pictures']} pictures, {one['method']}"
+    gone = "; its pictures were purged before, and nothing was asked about it" if one.get("not_asked") else ""
+    return f"request {named}: {one['pictures']} pictures, {one['method']}{gone}"
 
 
 def _audit(name: str, row: Mapping[str, Any]) -> Audit:

@@ -167,11 +167,19 @@ def _about(one: Read) -> Table:
         "method": said["method"]["title"],
         "pictures": _counted(said["commitment"]),
         "audits": audits,
+        **_silent(said["earlier"]),
         "policy": said["policy"]["name"],
         "says": said["says"],
     }
     rows = [{"what": name, "found": value} for name, value in told.items()]
     return plain_table("deepunlearn.certificate-says/1", rows, f"{one.path} says")
+
+
+def _silent(earlier: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Requests before that no audit asked about: their pictures had been purged."""
+    gone = [one for one in earlier if one.get("not_asked")]
+    told = ", ".join(f"request {one['number']} ({one['not_asked']} pictures purged before)" for one in gone)
+    return {"not asked about": told} if gone else {}
 
 
 def _counted(tree: Tree) -> int | str:

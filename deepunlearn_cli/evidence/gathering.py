@@ -19,10 +19,10 @@ from deepunlearn_cli.evidence.failures import DoesNotMatch
 from deepunlearn_cli.evidence.policy import ACCURACIES
 from deepunlearn_cli.evidence.standing import Standing
 from deepunlearn_cli.evidence.statement import Subject
-from deepunlearn_cli.execution import forgetting
+from deepunlearn_cli.execution import forgetting, parts
 from deepunlearn_cli.store.manifest import sha256_of
 from deepunlearn_cli.store.requests import of_audit
-from deepunlearn_cli.store.run import WEIGHTS
+from deepunlearn_cli.store.run import OUTPUTS, WEIGHTS
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run, Store
@@ -158,28 +158,48 @@ def chain_of(recipe: Recipe, store: Store) -> tuple[tuple[bytes, ...], int]:
 
 
 def earlier_of(recipe: Recipe, entries: Sequence[Entry], store: Store) -> list[dict[str, Any]]:
-    """What is said of each request that a model carried out before."""
-    return [_earlier(one, entries) for one in forgetting.chain(recipe, store.data).requests[:-1]]
+    """What is said of each request that a model carried out before: no hash of its forget set.
+
+    `not_asked` is how many of its pictures were purged before the model was made, so that no audit could ask.
+    """
+    told = []
+    for one in forgetting.chain(recipe, store.data).requests[:-1]:
+        known = [request.id for request in of_audit(entries, [one.run], one.sha256)]
+        said = {"number": one.number, "requests": known, "pictures": one.count, "method": one.method}
+        gone = _purged_from(recipe, one.sha256, store)
+        told.append(said | ({"not_asked": gone} if gone else {}))
+    return told
 
 
 def parts_of(recipe: Recipe, store: Store) -> dict[str, str]:
     """What a model is to be asked about, by what an audit's name has behind it: the forget sets' digests.
 
-    The newest request; where there were others before, each of them (`/request 1`) and all (`/all requests`).
+    The newest request; where there were others before, each of them (`/request 1`) and all (`/all requests`),
+    but for those whose pictures were purged before the model was made: nothing can be asked about them.
     """
     behind = forgetting.chain(recipe, store.data)
-    found = {"": str(recipe.forget)}
-    for one in behind.requests[:-1]:
-        found[f"{EARLIER}{one.number}"] = one.sha256
-    if behind.union and len(behind.requests) > 1:
-        found["/all requests"] = behind.union
-    return found
+    earlier = {f"{EARLIER}{one.number}": one.sha256 for one in behind.requests[:-1]}
+    if behind.union and earlier:
+        earlier["/all requests"] = behind.union
+    asked = {name: one for name, one in earlier.items() if not _purged_from(recipe, one, store)}
+    return {"": str(recipe.forget), **asked}
 
 
-def _earlier(one: forgetting.Request, entries: Sequence[Entry]) -> dict[str, Any]:
-    """What is said of a request before: no hash of its forget set."""
-    known = [request.id for request in of_audit(entries, [one.run], one.sha256)]
-    return {"number": one.number, "requests": known, "pictures": one.count, "method": one.method}
+def _purged_from(recipe: Recipe, sha256: str, store: Store) -> int:
+    """Pictures of an earlier request, or of all, of which a model could say nothing any more."""
+    run = store.get(recipe.key)
+    dataset = data.load_dataset(recipe.data["fingerprint"], store.data)
+    if run is None or OUTPUTS not in run.files or not len(dataset.purged):
+        return 0
+    return parts.purged_from(run, _forget_set(sha256, recipe, store), dataset)
+
+
+def _forget_set(sha256: str, recipe: Recipe, store: Store) -> data.ForgetSet:
+    """One of a model's forget sets, or their union, which is kept only once an attack has asked about it."""
+    behind = [one.sha256 for one in forgetting.chain(recipe, store.data).requests]
+    if sha256 in behind:
+        return data.load_forget(sha256, store.data)
+    return data.union([data.load_forget(one, store.data) for one in behind])
 
 
 def before_of(certified: Certified, standing: Standing, store: Store) -> Run | None:

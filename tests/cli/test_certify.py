@@ -367,26 +367,30 @@ def test_a_certificate_commits_to_no_picture_that_nobody_knows_any_more(place):
 
 @pytest.mark.slow
 def test_of_a_request_that_was_purged_since_the_next_certificate_says_so(place):
+    """What is gone is neither asked about nor committed to, and stops no later request."""
     gone, _, _ = forgotten(place)
     place.ok("purge", *REQUEST, "--yes")
-    second = ("--ckpt", place.ids["ft"], "--forget", "random:0.3:9")
-    place.ok("unlearn", *second, "--method", "retrain", "-q")
-    (run,) = place.ok(
-        "unlearn", *second, "--method", "ft", "-p", "epochs=1", "--request", "DSR 8", "-q"
-    ).lines
-    place("attack", "umia", run, *RULE)
+    second = ("--ckpt", place.ids["ft"], "--forget", "random:0.3:9", "-q")
+    place.ok("unlearn", *second, "--method", "retrain")
+    (run,) = place.ok("unlearn", *second, "--method", "ft", "-p", "epochs=1", "--request", "DSR 8").lines
+    audit = place("attack", "umia", run, *RULE, "--json")
+    assert audit.code in (0, 4, 5), audit.err
+    assert [(one["method"], one["forget_label"]) for one in audit.json if one["verdict"]] == [
+        ("ft", "random:0.3:9")
+    ]
+    assert "not asked about any more" in place("attack", "umia", run, *RULE).err
     out = place.home / "b.json"
-    assert (
-        place("certify", run, "--request", "DSR 8", "--key", place.home / "officer.pem", "--out", out).code
-        == 0
-    )
+    key = ("--key", place.home / "officer.pem", "--out", out, "--html", place.home / "b.html")
+    place.ok("certify", run, "--request", "DSR 8", *key)
     said = payload(out)["predicate"]
-    assert (said["with_earlier"]["size"], said["with_earlier"]["purged"]) == (
-        said["commitment"]["size"],
-        len(gone),
-    )
+    assert [*said["audits"]] == ["umia"]
+    assert said["earlier"][0]["not_asked"] == len(gone)
+    size = said["commitment"]["size"]
+    assert (said["with_earlier"]["size"], said["with_earlier"]["purged"]) == (size, len(gone))
     assert "purged" not in said["commitment"]
-    assert call("certify", "verify", out, *pub(place)).code == 0
+    told = call("certify", "verify", place.home / "cert.json", out, *pub(place))
+    assert (told.code, "77 pictures purged before" in told.out) == (0, True), told
+    assert "nothing was asked about it" in (place.home / "b.html").read_text()
 
 
 def signed_anew(place) -> bytes:
