@@ -10,8 +10,7 @@ from deepunlearn_cli.checkpoints import refs
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING
 from deepunlearn_cli.core.specs import for_run
-from deepunlearn_cli.execution import chains, forgetting, parts, recipes
-from deepunlearn_cli.store.run import OUTPUTS
+from deepunlearn_cli.execution import chains, forgetting, recipes, references
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,15 +65,13 @@ def _sets(model: Recipe, runner: Runner) -> list[data.ForgetSet]:
 
 def _left(found: refs.Model, sets: Sequence[data.ForgetSet], runner: Runner) -> list[data.ForgetSet]:
     """Those of the sets about which something can be asked: pictures of earlier requests may be purged."""
-    run = runner.store.get(found.recipe.key)
-    if run is None or OUTPUTS not in run.files or not len(found.dataset.purged):
-        return list(sets)
     newest, *rest = sets
-    gone = [one for one in rest if parts.purged_from(run, one, found.dataset)]
+    gone = [one for one in rest if references.purged_from(found.recipe, one, runner.store)]
     if gone:
         names = ", ".join(one.spec for one in gone)
         runner.reporter.told(
-            f"not asked about any more, for pictures of it were purged before {run.id} was made: {names}"
+            f"not asked about any more, for {found.recipe.key} or its retrained model says nothing of purged "
+            f"pictures in it: {names}"
         )
     return [newest, *(one for one in rest if one not in gone)]
 

@@ -19,10 +19,10 @@ from deepunlearn_cli.evidence.failures import DoesNotMatch
 from deepunlearn_cli.evidence.policy import ACCURACIES
 from deepunlearn_cli.evidence.standing import Standing
 from deepunlearn_cli.evidence.statement import Subject
-from deepunlearn_cli.execution import forgetting, parts
+from deepunlearn_cli.execution import forgetting, references
 from deepunlearn_cli.store.manifest import sha256_of
 from deepunlearn_cli.store.requests import of_audit
-from deepunlearn_cli.store.run import OUTPUTS, WEIGHTS
+from deepunlearn_cli.store.run import WEIGHTS
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run, Store
@@ -160,7 +160,8 @@ def chain_of(recipe: Recipe, store: Store) -> tuple[tuple[bytes, ...], int]:
 def earlier_of(recipe: Recipe, entries: Sequence[Entry], store: Store) -> list[dict[str, Any]]:
     """What is said of each request that a model carried out before: no hash of its forget set.
 
-    `not_asked` is how many of its pictures were purged before the model was made, so that no audit could ask.
+    `not_asked` is how many of its pictures were purged before the model, or its retrained one, was made: no
+    audit could ask about it.
     """
     told = []
     for one in forgetting.chain(recipe, store.data).requests[:-1]:
@@ -175,7 +176,7 @@ def parts_of(recipe: Recipe, store: Store) -> dict[str, str]:
     """What a model is to be asked about, by what an audit's name has behind it: the forget sets' digests.
 
     The newest request; where there were others before, each of them (`/request 1`) and all (`/all requests`),
-    but for those whose pictures were purged before the model was made: nothing can be asked about them.
+    but for those whose pictures were purged before: nothing can be asked about them.
     """
     behind = forgetting.chain(recipe, store.data)
     earlier = {f"{EARLIER}{one.number}": one.sha256 for one in behind.requests[:-1]}
@@ -186,12 +187,8 @@ def parts_of(recipe: Recipe, store: Store) -> dict[str, str]:
 
 
 def _purged_from(recipe: Recipe, sha256: str, store: Store) -> int:
-    """Pictures of an earlier request, or of all, of which a model could say nothing any more."""
-    run = store.get(recipe.key)
-    dataset = data.load_dataset(recipe.data["fingerprint"], store.data)
-    if run is None or OUTPUTS not in run.files or not len(dataset.purged):
-        return 0
-    return parts.purged_from(run, _forget_set(sha256, recipe, store), dataset)
+    """Pictures of an earlier request, or of all, about which nothing can be asked any more."""
+    return references.purged_from(recipe, _forget_set(sha256, recipe, store), store)
 
 
 def _forget_set(sha256: str, recipe: Recipe, store: Store) -> data.ForgetSet:

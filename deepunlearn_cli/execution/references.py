@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
-from deepunlearn_cli.execution import chains, recipes
+from deepunlearn_cli.execution import chains, parts, recipes
+from deepunlearn_cli.store.run import OUTPUTS
 from deepunlearn_cli.store.stated import Stated
 
 if TYPE_CHECKING:
@@ -74,6 +76,20 @@ def as_said_last(start: Recipe, store: Store) -> Recipe:
     first = chains.trained(start)
     last = said_last(first, store) if (first.kind, first.name) == (CHECKPOINT, CHECKPOINT) else None
     return chains.rooted(start, last) if last else start
+
+
+def purged_from(model: Recipe, asked: ForgetSet, store: Store) -> int:
+    """Pictures of an earlier request, or of all, of which a model or its reference says nothing any more.
+
+    They were purged before one of both was made: an audit that asked about them would have no control.
+    """
+    dataset = data.load_dataset(model.data["fingerprint"], store.data)
+    if not len(dataset.purged):
+        return 0
+    start, newest = model.inputs.get("original"), data.load_forget(str(model.forget), store.data)
+    beside = of(start, newest, store) if start else None
+    runs = [run for one in (model, beside) if one and (run := store.get(one.key)) and OUTPUTS in run.files]
+    return max((parts.purged_from(run, asked, dataset) for run in runs), default=0)
 
 
 def check_fit(original: Run, reference: Run) -> None:
