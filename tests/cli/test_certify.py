@@ -366,13 +366,20 @@ def test_a_certificate_commits_to_no_picture_that_nobody_knows_any_more(place):
 
 
 @pytest.mark.slow
-def test_of_a_request_that_was_purged_since_the_next_certificate_says_so(place):
-    """What is gone is neither asked about nor committed to, and stops no later request."""
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_of_a_request_that_was_purged_since_the_next_certificate_says_so(place, when):
+    """What is gone is neither asked about nor committed to, and stops no later request.
+
+    The purge comes before the next request, or between its model and the retrained one.
+    """
     gone, _, _ = forgotten(place)
-    place.ok("purge", *REQUEST, "--yes")
     second = ("--ckpt", place.ids["ft"], "--forget", "random:0.3:9", "-q")
+    carry_out = ("unlearn", *second, "--method", "ft", "-p", "epochs=1", "--request", "DSR 8")
+    if when == "between":
+        place.ok(*carry_out)
+    place.ok("purge", *REQUEST, "--yes")
     place.ok("unlearn", *second, "--method", "retrain")
-    (run,) = place.ok("unlearn", *second, "--method", "ft", "-p", "epochs=1", "--request", "DSR 8").lines
+    (run,) = place.ok(*carry_out).lines
     audit = place("attack", "umia", run, *RULE, "--json")
     assert audit.code in (0, 4, 5), audit.err
     assert [(one["method"], one["forget_label"]) for one in audit.json if one["verdict"]] == [
