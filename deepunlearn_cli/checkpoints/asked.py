@@ -10,7 +10,7 @@ from deepunlearn_cli.checkpoints import refs
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING
 from deepunlearn_cli.core.specs import for_run
-from deepunlearn_cli.execution import chains, forgetting, recipes
+from deepunlearn_cli.execution import chains, forgetting, recipes, references
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ def resolve(ref: Ref, runner: Runner, wanted: Wanted) -> tuple[Start, list[data.
     if not found.recipe.forget:
         start = refs.bound(found, runner, wanted)
         return start, [start.forget]
-    sets = _sets(found.recipe, runner)
+    sets = _left(found, _sets(found.recipe, runner), runner)
     if wanted.forget is not None:
         sets = [_named(wanted.forget, found, sets, runner)]
     return refs.Start(found.recipe, found.dataset, sets[0], found.source), sets
@@ -61,6 +61,19 @@ def _sets(model: Recipe, runner: Runner) -> list[data.ForgetSet]:
     every = data.union(sets[::-1])
     data.save_forget(every, runner.store.data)
     return [*sets, *([every] if every.sha256 not in {one.sha256 for one in sets} else [])]
+
+
+def _left(found: refs.Model, sets: Sequence[data.ForgetSet], runner: Runner) -> list[data.ForgetSet]:
+    """Those of the sets about which something can be asked: pictures of earlier requests may be purged."""
+    newest, *rest = sets
+    gone = [one for one in rest if references.purged_from(found.recipe, one, runner.store)]
+    if gone:
+        names = ", ".join(one.spec for one in gone)
+        runner.reporter.told(
+            f"not asked about any more, for {found.recipe.key} or its retrained model says nothing of purged "
+            f"pictures in it: {names}"
+        )
+    return [newest, *(one for one in rest if one not in gone)]
 
 
 def _named(spec: str, found: refs.Model, sets: Sequence[data.ForgetSet], runner: Runner) -> data.ForgetSet:

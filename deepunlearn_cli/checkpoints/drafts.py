@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deepunlearn_cli.checkpoints import foreign, preparation, training
 from deepunlearn_cli.checkpoints.file import Checkpoint
+from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.preparation import Preparation
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
 from deepunlearn_cli.core.specs import following
@@ -115,6 +116,21 @@ def was_unlearned(claimed: Recipe | None) -> bool:
     if claimed is None or not claimed.forget:
         return False
     return claimed.kind in ("unlearn", references.CHECKPOINT) or claimed.name == RETRAIN
+
+
+def check_training(file: Checkpoint, claimed: Recipe, said: Said) -> None:
+    """Refuse a training said of an unlearned model: it is of the original, which has a record of its own.
+
+    Raises:
+        UsageFailure: it was.
+    """
+    if said.training and "original" in claimed.inputs:
+        start = chains.trained(claimed)
+        raise UsageFailure(
+            f"{file.path} was made from {start.labels.get('file', f'run {start.key}')}: how that was trained "
+            "is said of that model itself",
+            "deepunlearn unlearn --method retrain --ckpt ORIGINAL --training epochs=30, say",
+        )
 
 
 def unlearned(

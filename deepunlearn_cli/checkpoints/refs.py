@@ -15,7 +15,7 @@ from deepunlearn_cli.checkpoints.file import Checkpoint, looks_like_file, read
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.specs import for_run
-from deepunlearn_cli.execution import forgetting, origins, recipes, trials
+from deepunlearn_cli.execution import forgetting, origins, recipes, references, trials
 
 if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
@@ -190,9 +190,12 @@ def _from_file(file: Checkpoint, runner: Runner, wanted: Wanted, *, forgetful: b
     forget = _forget_of(file, recipe, scene.dataset, runner) if forgetful or unlearned else None
     if not same:
         if claimed and unlearned and forget:
+            drafts.check_training(file, claimed, wanted)
             earlier = claimed_forget.earlier(file.claims, claimed, scene.dataset, recipe, runner)
             draft = drafts.unlearned(draft, file, claimed, [forget, *earlier], runner)
         recipe = foreign.admit(file, draft, runner, prepared=bool(file.claims or wanted.mean or wanted.std))
+        if wanted.training:
+            references.say(recipe, runner.store)
         drafts.ask(recipe, file, wanted, runner)
     claim = file.claims.get("forget")
     if claim and forget and not recipe.forget:

@@ -69,15 +69,17 @@ def stated(recipe: Recipe, params: Mapping[str, Any], augment: bool) -> Recipe:
 
 
 def recalled(recipe: Recipe, runner: Runner) -> Recipe:
-    """A checkpoint's recipe with what was said of its training before, in this store."""
-    if references.training_known(recipe):
+    """A checkpoint's recipe with what was said of its training last in this store, unless it is said now."""
+    if recipe.labels.get(references.KNOWN) == "stated":
         return recipe
-    before = references.of_the_same_weights(recipe, runner.store)
-    if len(before) != 1:
+    last = references.said_last(recipe, runner.store)
+    if last is None or last.key == recipe.key:
         return recipe
-    said = before[0].params["training"]
-    runner.reporter.told(f"its training is taken to be as said before: {_shown(said)}")
-    return stated(recipe, said, before[0].data[AUGMENT])
+    if references.training_known(recipe) and not references.by_its_user(last, runner.store):
+        return recipe
+    said = last.params["training"]
+    runner.reporter.told(f"its training is taken to be as said last: {_shown(said)}")
+    return stated(recipe, said, last.data[AUGMENT])
 
 
 def _shown(params: Mapping[str, Any]) -> str:
@@ -118,21 +120,27 @@ def _check_augmented(starts: Sequence[Recipe]) -> None:
 
 
 def _known_for(recipe: Recipe, given: Mapping[str, Any], *, augment: bool, runner: Runner) -> Recipe:
-    """A checkpoint whose training is known, or is now said by `given`, hyperparameters of its reference."""
-    if references.training_known(recipe):
+    """A checkpoint with the training that was said last, or is now by hyperparameters of its reference."""
+    if recipe.kind != references.CHECKPOINT:
         return recipe
-    if not given and augment:
+    last = references.said_last(recipe, runner.store) or recipe
+    if not references.training_known(last) and not given and augment:
         raise UsageFailure(
             f"nobody said how {recipe.labels.get('file', recipe.key)} was trained, and a model retrained "
             "otherwise is no reference",
             "say how (--training epochs=30 --training lr=0.05 ...: `deepunlearn methods retrain`), "
             "or --control FILE takes a model that you retrained without the forget set",
         )
-    built = recipes.TRAINER.build({**recipe.params["training"], **given}).params()
-    known = stated(recipe, built, augment and bool(recipe.data[AUGMENT]))
+    built = recipes.TRAINER.build({**last.params["training"], **given}).params()
+    if references.training_known(last) and built == last.params["training"]:
+        if last.key != recipe.key:
+            runner.reporter.told(f"its training is taken to be as said last: {_shown(built)}")
+        return last
+    known = stated(recipe, built, augment and bool(last.data[AUGMENT]))
     if not runner.store.get(known.key):
         run = runner.store.find(recipe.key)
         runner.store.put(
             known, weights=run.weights(), outputs=run.outputs(), scores=run.scores, facts=run.facts
         )
+    references.say(known, runner.store)
     return known

@@ -31,7 +31,7 @@ def facts_of(statement: Statement, made: Envelope) -> RequestFacts:
         request=said["request"]["id"],
         dates=_dates(said),
         forget="the pictures that the certificate commits to",
-        pictures=said["commitment"]["size"],
+        pictures=said["commitment"]["size"] + said["commitment"].get("purged", 0),
         forget_sha256="",
         data=str(said["before"].get("model") or ""),
         method=method["title"],
@@ -94,7 +94,8 @@ def _tensors(statement: Statement) -> str:
 
 def _earlier(one: Mapping[str, Any]) -> str:
     named = ", ".join(one["requests"]) or f"number {one['number']}"
-    return f"request {named}: {one['pictures']} pictures, {one['method']}"
+    gone = "; its pictures were purged before, and nothing was asked about it" if one.get("not_asked") else ""
+    return f"request {named}: {one['pictures']} pictures, {one['method']}{gone}"
 
 
 def _audit(name: str, row: Mapping[str, Any]) -> Audit:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.app import certify_app
 from deepunlearn_cli.cli.certified import Again, Beside, KnownSalt, Request, plain_table
 from deepunlearn_cli.cli.command import Session, register
@@ -16,6 +17,7 @@ from deepunlearn_cli.core.whole import write_whole
 
 if TYPE_CHECKING:
     from deepunlearn_cli.evidence.checking import Check, Read
+    from deepunlearn_cli.evidence.statement import Tree
     from deepunlearn_cli.reporting.table import Table
 
 
@@ -28,11 +30,13 @@ def keygen(
 ) -> Result:
     """Make a pair of Ed25519 keys: the private one with mode 0600, the public one in KEY.pub.pem.
 
-    Nothing is written over. The private key has no passphrase: keep it where only you can read.
+    Nothing is written over. The private key has no passphrase: keep it where only you can read. A store is no
+    such place: it is copied, merged and shared.
     """
     from deepunlearn_cli.evidence import keys
 
     keys.available()
+    outputs.refuse_in_store("out", out, "a private key")
     made = keys.generate(out.expanduser())
     public = keys.public_place(out)
     table = plain_table("deepunlearn.key/1", [{"key": made, "private": str(out), "public": str(public)}])
@@ -52,16 +56,12 @@ def policy(
     from datetime import UTC, datetime
 
     from deepunlearn_cli.evidence import policy as policies
-    from deepunlearn_cli.evidence.standing import Seen, in_force
-    from deepunlearn_cli.store.ledger import POLICY, Ledger
+    from deepunlearn_cli.evidence import standing
+    from deepunlearn_cli.store.ledger import Ledger
 
     read = policies.read(file)
     read.check_day(datetime.now(UTC).date())
-    ledger = Ledger(session.store(create=True).root)
-    entries = ledger.entries()
-    known = in_force(entries, Seen(len(entries)))
-    same = known is not None and known.details.get("sha256") == read.digest
-    entry = known if known and same else ledger.append("", POLICY, policies.committed(read))
+    entry, same = standing.commit(Ledger(session.store(create=True).root), read)
     row = {"policy": read.digest, "name": read.name, "expires": str(read.expires)}
     table = plain_table("deepunlearn.policy/1", [{**row, "number": entry.number, "at": entry.at}])
     said = "is in force already" if same else "committed"
@@ -103,6 +103,8 @@ def prove(
     from deepunlearn_cli.store.ledger import Ledger
     from deepunlearn_cli.store.requests import find, requests_of
 
+    if out:
+        outputs.refuse_in_store("out", out, "a proof that is one person's")
     store = session.store()
     asked = find(requests_of(Ledger(store.root).entries()), request)
     digest = checking.envelope_of(cert).digest if cert else last_of(asked)
@@ -163,13 +165,28 @@ def _about(one: Read) -> Table:
         "received": said["request"]["received"],
         "issued": said["issued"],
         "method": said["method"]["title"],
-        "pictures": said["commitment"]["size"],
+        "pictures": _counted(said["commitment"]),
         "audits": audits,
+        **_silent(said["earlier"]),
         "policy": said["policy"]["name"],
         "says": said["says"],
     }
     rows = [{"what": name, "found": value} for name, value in told.items()]
     return plain_table("deepunlearn.certificate-says/1", rows, f"{one.path} says")
+
+
+def _silent(earlier: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Requests before that no audit asked about: their pictures had been purged."""
+    gone = [one for one in earlier if one.get("not_asked")]
+    told = ", ".join(f"request {one['number']} ({one['not_asked']} pictures purged before)" for one in gone)
+    return {"not asked about": told} if gone else {}
+
+
+def _counted(tree: Tree) -> int | str:
+    """How many pictures a request was of, and what is in its commitment where that is less."""
+    purged = tree.get("purged", 0)
+    size = tree["size"]
+    return f"{size + purged}, {purged} of them purged before and not committed to" if purged else size
 
 
 def _found(name: str, row: Mapping[str, Any]) -> str:

@@ -86,7 +86,8 @@ def _known(asked: Asked, standing: Standing, model: Certified, runner: Runner) -
         committed,
         gathering.before_of(model, standing, store),
         *_beside(next(iter(chosen.values())), runner),
-        *gathering.chain_of(model.recipe, standing.entries, store),
+        *gathering.chain_of(model.recipe, store),
+        gathering.earlier_of(model.recipe, standing.entries, store),
     )
     _check_audits(known)
     return known
@@ -198,8 +199,14 @@ def _others(asks: Terms) -> dict[str, Any]:
 
 
 def _row(attack: Run, asks: Terms, runner: Runner) -> dict[str, Any]:
-    from deepunlearn_cli.studies.audit import recalled
+    from deepunlearn_cli.studies.audit import recalled, stripped
 
+    if stripped(attack, runner):
+        raise UsageFailure(
+            f"what the audit {attack.id} went by was purged (`purge --models`): its figures cannot be "
+            "computed again, and nothing new is signed",
+            "certificates that were given stand; `deepunlearn requests` names them",
+        )
     return audit_row(recalled(runner, attack, asks.rule), asks.rule)
 
 

@@ -7,6 +7,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from shlex import quote
 
 import typer
 
@@ -23,6 +24,7 @@ OWN = (
     "data",
     "asked",
     "purposes",
+    "stated",
     "certificates",
     "index.sqlite",
     STORE,
@@ -59,6 +61,25 @@ def check(option: str, path: Path, others: Iterable[object] = ()) -> Path | None
     if any(_is_input(place, text) for text in _texts(others)):
         raise UsageFailure(f"{spelt} is an input of this command; it was left as it is", OTHER)
     return path if found else None
+
+
+def refuse_in_store(option: str, path: Path, what: str) -> None:
+    """Refuse to write what is for one person alone into a store, at any place in it: stores are shared.
+
+    Args:
+        what: it is, for people.
+
+    Raises:
+        UsageFailure: the file would lie there.
+    """
+    place = path.expanduser().resolve()
+    store = next((folder for folder in place.parents if (folder / STORE).is_file()), None)
+    if store:
+        raise UsageFailure(
+            f"--{option} {path} is in the store {store}, which is copied, merged and shared: no place for "
+            f"{what}",
+            f"--{option} {quote(str(store.parent / place.name))}, say",
+        )
 
 
 def agree(option: str, path: Path, *, force: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,34 +48,57 @@ def _lines_of(
         raise NotFound(f"no file {path}", "--lines-of names one that `attack --samples` wrote") from None
     except (OSError, ValueError) as error:
         raise UsageFailure(f"cannot read {path}: {error}", "--lines-of takes .csv and .jsonl files") from None
-    head, rows = _parsed(path, text)
-    kept = []
-    for raw, row in rows:
-        target = str(row["target"])
-        if target not in known:
-            known[target] = _numbers(store, target, purged)
-        if int(row["index"]) not in known[target]:
-            kept.append(raw)
-    return Lines(path, "".join([head, *kept]).encode("utf-8", "surrogateescape"), len(rows) - len(kept))
-
-
-def _parsed(path: Path, text: str) -> tuple[str, list[tuple[str, Mapping[str, Any]]]]:
-    """What stands before the rows, and each row as it stands there with what it says."""
-    try:
-        lines = text.splitlines(keepends=True)
-        if path.suffix == ".jsonl":
-            rows = [(raw, json.loads(raw)) for raw in lines if raw.strip()]
+    kept, count = [], 0
+    for raw, row in _parsed(path, text):
+        if row is not None and int(row["index"]) in _gone(str(row["target"]), store, purged, known):
+            count += 1
         else:
-            titles = next(csv.reader([lines[0]]))
-            rows = [(raw, dict(zip(titles, next(csv.reader([raw])), strict=True))) for raw in lines[1:]]
-        for _, row in rows:
-            int(row["index"]), str(row["target"])
-    except (ValueError, KeyError, TypeError, IndexError, StopIteration, csv.Error):
+            kept.append(raw)
+    return Lines(path, "".join(kept).encode("utf-8", "surrogateescape"), count)
+
+
+def _gone(
+    target: str, store: Store, purged: Mapping[str, set[int]], known: dict[str, Collection[int]]
+) -> Collection[int]:
+    """The purged pictures of a target, looked up once."""
+    if target not in known:
+        known[target] = _numbers(store, target, purged)
+    return known[target]
+
+
+def _parsed(path: Path, text: str) -> list[tuple[str, Mapping[str, Any] | None]]:
+    """The file in pieces, as they stand there: each with the row that it is, or None for what is no row."""
+    try:
+        pieces = _of_json(text) if path.suffix == ".jsonl" else _of_csv(text)
+        for _, row in pieces:
+            if row is not None:
+                int(row["index"]), str(row["target"])
+    except (ValueError, KeyError, TypeError, RecursionError, StopIteration, csv.Error):
         raise UsageFailure(
             f"{path} is no file of samples: every line has a `target` and an `index`",
             "--lines-of takes what `attack --samples` wrote",
         ) from None
-    return ("" if path.suffix == ".jsonl" else lines[0]), rows
+    return pieces
+
+
+def _of_json(text: str) -> list[tuple[str, Mapping[str, Any] | None]]:
+    """A text may hold other ends of lines (U+2028, say); JSON lines end with a line feed."""
+    lines = io.StringIO(text, newline="\n")
+    return [(raw, json.loads(raw) if raw.strip() else None) for raw in lines]
+
+
+def _of_csv(text: str) -> list[tuple[str, Mapping[str, Any] | None]]:
+    """A record takes as many lines as its quotes reach over."""
+    lines = [*io.StringIO(text, newline="")]
+    reader = csv.reader(iter(lines), strict=True)
+    titles = [title.removeprefix("\ufeff") for title in next(reader)]
+    pieces: list[tuple[str, Mapping[str, Any] | None]] = [("".join(lines[: reader.line_num]), None)]
+    at = reader.line_num
+    for cells in reader:
+        raw = "".join(lines[at : reader.line_num])
+        pieces.append((raw, dict(zip(titles, cells, strict=True)) if cells else None))
+        at = reader.line_num
+    return pieces
 
 
 def _numbers(store: Store, target: str, purged: Mapping[str, set[int]]) -> Collection[int]:

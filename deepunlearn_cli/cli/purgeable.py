@@ -76,10 +76,7 @@ def _of_ref(store: Store, ref: str, entries: Sequence[Entry], *, force: bool) ->
     run = store.find(ref)
     sets = chains.behind(run.recipe.inputs.get("target", run.recipe))
     if not sets:
-        raise UsageFailure(
-            f"run {run.id} has forgotten nothing",
-            "name a model that was unlearned or retrained: deepunlearn runs --kind unlearn",
-        )
+        raise _nothing(f"run {run.id}")
     pictures: dict[str, set[int]] = {}
     for sha256 in sets:
         _add(pictures, store, run.recipe, sha256)
@@ -93,11 +90,13 @@ def _of_file(store: Store, ref: str, entries: Sequence[Entry], *, force: bool) -
 
     file = read(Path(ref))
     claim = file.claims.get("forget")
-    if "recipe" not in file.claims or not claim:
+    recipe = Recipe.from_json(file.claims["recipe"]) if "recipe" in file.claims else None
+    if recipe is None or not claim:
         raise UsageFailure(
             f"{ref} does not say what it has forgotten", "name the run: deepunlearn runs --kind unlearn"
         )
-    recipe = Recipe.from_json(file.claims["recipe"])
+    if not recipe.forget:
+        raise _nothing(ref)
     fingerprint = str(recipe.data["fingerprint"])
     dataset = data.load_dataset(fingerprint, store.data)
     located = data.locate(claim, dataset)
@@ -132,6 +131,14 @@ def _checked(wanted: Wanted, key: str, store: Store, entries: Sequence[Entry], f
     if not force and not told and not store.rows(kind="attack", target=key):
         raise _unaudited(f"run {key}", key)
     return wanted
+
+
+def _nothing(what: str) -> UsageFailure:
+    """What an original says that it is to forget is still in it: it is no word on what may be erased."""
+    return UsageFailure(
+        f"{what} has forgotten nothing",
+        "name a model that was unlearned or retrained: deepunlearn runs --kind unlearn",
+    )
 
 
 def _unaudited(what: str, key: str) -> UsageFailure:

@@ -76,6 +76,7 @@ def _facts(runner: Runner, run: Run) -> RequestFacts:
         cost=_cost(run.facts),
         ta_gap=_test_gap(before, run),
         audits=audits,
+        lost=_lost(runner, run),
         hashes=_hashes(run) | ({"Head of the ledger": entries[-1].digest} if requests else {}),
         warnings=[str(one) for one in run.facts.get("warnings", ())],
         made_by=f"deepunlearn {__version__}, store {runner.store.root.resolve().name}, run {run.id}",
@@ -184,16 +185,40 @@ def _test_gap(before: Run | None, after: Run) -> tuple[float, float, float] | No
 
 
 def _audits(runner: Runner, run: Run, requests: Sequence[Request]) -> list[Audit]:
-    """The audits that the ledger counts; else the newest attack of each name, by the usual tolerance."""
-    from deepunlearn_cli.studies.audit import Evidences
+    """The audits that the ledger counts; else the newest attack of each name, by the usual tolerance.
+
+    Of one that cannot be recalled, for what it went by was purged, the ledger has what was found.
+    """
+    from deepunlearn_cli.studies.audit import Evidences, stripped
 
     told = [one.details for request in requests for one in request.audits(run.id)]
-    if named := [one for one in told if _on_one_model(one["attack"])]:
-        found = [(runner.store.find(one["attacks"][0]), _rule(one)) for one in named]
-    else:
-        found = [(one, Rule(ATTACKS.needed(one.recipe.name).metrics())) for one in _attacks(runner, run)]
     read = Evidences(runner)
-    return [_audit(runner, attack, rule, read) for attack, rule in found]
+    found = []
+    for one in told:
+        if _on_one_model(one["attack"]):
+            attack = runner.store.find(one["attacks"][0])
+            gone = stripped(attack, runner)
+            found.append(_remembered(attack, one) if gone else _audit(runner, attack, _rule(one), read))
+    if found:
+        return found
+    left = [one for one in _attacks(runner, run) if not stripped(one, runner)]
+    rules = [(one, Rule(ATTACKS.needed(one.recipe.name).metrics())) for one in left]
+    return [_audit(runner, one, rule, read) for one, rule in rules]
+
+
+def _lost(runner: Runner, run: Run) -> list[str]:
+    """Attacks that were made, and cannot be recalled any more."""
+    from deepunlearn_cli.studies.audit import stripped
+
+    gone = [one for one in _attacks(runner, run) if stripped(one, runner)]
+    return [ATTACKS.needed(one.recipe.name).title for one in gone]
+
+
+def _remembered(attack: Run, told: Mapping[str, Any]) -> Audit:
+    """An audit as the ledger tells it, with the attack's own sizes where it tells none."""
+    size = attack.scores.get("n", 0)
+    row = {"n_forget": size, "n_unseen": size, **told}
+    return Audit(ATTACKS.needed(attack.recipe.name).title, row, _moment(attack.facts.get("created")))
 
 
 def _rule(details: Mapping[str, Any]) -> Rule:

@@ -99,7 +99,7 @@ class Source:
         models = self._wanted([row for row in self.runs.rows if is_model(row)])
         reader = Reader(partial(_outputs, self.store), partial(_reduced, self.store))
         known = titles() | of_plugins(models)
-        return records([*attacks, *self.left(models)], known, reader, class_counts())
+        return records([*attacks, *self._restated(self.left(models))], known, reader, class_counts())
 
     def left(self, rows: Sequence[IndexRow]) -> list[IndexRow]:
         """What the filters leave of these rows, controls beside methods.
@@ -110,6 +110,13 @@ class Source:
         if rows and not (found := kept(rows, self.filters, table=True)).rows:
             raise nothing(found)
         return found.rows if rows else []
+
+    def _restated(self, rows: Sequence[IndexRow]) -> list[IndexRow]:
+        """Runs of weights from elsewhere stand beside models retrained as was said of these weights last."""
+        from deepunlearn_cli.cli.restated import settings
+
+        last = settings(self.runs.rows, self.store)
+        return [cast("IndexRow", {**row, "setting": last.get(row["id"], row["setting"])}) for row in rows]
 
     @cached_property
     def uliras(self) -> list[IndexRow]:
@@ -179,7 +186,7 @@ class Source:
             run_id: removal
             for group in ids.values()
             for run_id, removal in removals(
-                {run_id: partial(_outputs, self.store, run_id) for run_id in group},
+                {run_id: partial(_left, self.store, run_id) for run_id in group},
                 partial(_classes, self.store, group[0]),
             ).items()
         }
@@ -222,6 +229,13 @@ def _is_strange(row: IndexRow, known: Collection[str]) -> bool:
 
 def _outputs(store: Store, run_id: str) -> Outputs:
     return store.find(run_id).outputs()
+
+
+def _left(store: Store, run_id: str) -> Outputs:
+    """What is left of a run's outputs: nothing, where a purge took them."""
+    with suppress(NotFound):
+        return _outputs(store, run_id)
+    return {}
 
 
 def _reduced(store: Store, run_id: str) -> Mapping[str, Any]:

@@ -51,7 +51,8 @@ def verify(
 
     Of the whole store, decoded pictures and forget sets too, runs that are gone and inputs that are, and the
     chain of the ledger of requests: lines that were changed, removed or put elsewhere; and certificates that
-    were given. What you may not read is listed, and is no proof of damage: exit 6.
+    were given: are they there, and as they were? What you may not read is listed, and is no proof of damage:
+    exit 6.
     """
     _check_heads(head or (), refs)
     store = session.store()
@@ -106,11 +107,15 @@ def _of_data(home: Path) -> list[Problem]:
 
 
 def _of_certificates(store: Store) -> list[Problem]:
-    """What is wrong with the certificates that the store gave."""
+    """What is wrong with the certificates that the store gave, and which of them are gone."""
     from deepunlearn_cli.evidence.shelf import Shelf
-    from deepunlearn_cli.store import Problem
+    from deepunlearn_cli.evidence.standing import given_here
+    from deepunlearn_cli.store.ledger import Ledger
 
-    return [Problem("certificates", *found) for found in Shelf(store.root).problems()]
+    given: list[str] = []
+    with suppress(Failure):  # told as a problem of the ledger
+        given = given_here(Ledger(store.root).read().entries)
+    return Shelf(store.root).problems(given)
 
 
 def _not_here(store: Store) -> list[str]:

@@ -192,7 +192,10 @@ def _with_picture(path: Path, use: Callable[[Image], Result]) -> Result:
                 raise ValueError("more than 8 bits per channel")
             return use(picture)
     except (*UNREADABLE, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).replace(str(path), "it").split()) or type(error).__name__
+        reason = (
+            " ".join(str(error).replace(f"'{path}'", "it").replace(str(path), "it").split())
+            or type(error).__name__
+        )
         raise Unreadable(f"{path}: {reason}") from None
 
 

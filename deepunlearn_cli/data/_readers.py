@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.data._dataset import Pixels
@@ -21,31 +22,32 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-_open: dict[str, set[int]] = {}  # descriptors of this process, by path
+Reading = IO[bytes]  # the owner of a lock: descriptors are given anew once they are closed
+_open: dict[str, set[Reading]] = {}  # of this process, by path
 _alone_here: set[str] = set()  # what this process erases from: it may read that itself
 
 
-def share(path: Path) -> int | None:
+def share(path: Path) -> Reading | None:
     """Take part in reading a file; waits while somebody erases from it. None where nothing locks."""
     if fcntl is None or str(path) in _alone_here:
         return None
-    descriptor = os.open(path, os.O_RDONLY)
+    reading = path.open("rb", buffering=0)
     with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-    _open.setdefault(str(path), set()).add(descriptor)
-    return descriptor
+        fcntl.flock(reading, fcntl.LOCK_SH)
+    _open.setdefault(str(path), set()).add(reading)
+    return reading
 
 
-def leave(path: Path, descriptor: int | None) -> None:
-    """Read no longer."""
-    if descriptor is not None and descriptor in _open.get(str(path), ()):
-        _open[str(path)].discard(descriptor)
-        os.close(descriptor)
+def leave(path: Path, reading: Reading | None) -> None:
+    """Read no longer; of one that has left already, nothing."""
+    if reading is not None:
+        _open.get(str(path), set()).discard(reading)
+        reading.close()
 
 
-def leave_with(images: Pixels, path: Path, descriptor: int | None) -> None:
+def leave_with(images: Pixels, path: Path, reading: Reading | None) -> None:
     """Read until nothing refers to mapped pictures any more."""
-    weakref.finalize(images._mmap, leave, path, descriptor)  # type: ignore[attr-defined]
+    weakref.finalize(images._mmap, leave, path, reading)  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -39,15 +39,18 @@ class Removal:
 def removals(runs: Mapping[str, Read], names: Callable[[], Sequence[str]]) -> dict[str, Removal]:
     """By run id, for runs with one forget set; empty unless that is whole classes (the first run tells).
 
+    Nothing of runs of which no outputs are kept, or none of what they forgot: `purge --models` takes them.
+
     Args:
-        runs: reads a run's outputs.
+        runs: reads a run's outputs; empty where it keeps none.
         names: of the classes; asked only where they are needed, empty for none.
     """
-    first = next(iter(runs.values()), None)
-    if first is None or not _whole(first()):
+    first = next((given for read in runs.values() if "forget" in (given := read())), None)
+    if first is None or not _whole(first):
         return {}
     known = tuple(names())
-    return {run_id: _removal(read(), known) for run_id, read in runs.items()}
+    outputs = ((run_id, read()) for run_id, read in runs.items())
+    return {run_id: _removal(given, known) for run_id, given in outputs if {"forget", "test"} <= given.keys()}
 
 
 def distance(said: Sequence[float], reference: Sequence[float]) -> float:

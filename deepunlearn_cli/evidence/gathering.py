@@ -19,7 +19,7 @@ from deepunlearn_cli.evidence.failures import DoesNotMatch
 from deepunlearn_cli.evidence.policy import ACCURACIES
 from deepunlearn_cli.evidence.standing import Standing
 from deepunlearn_cli.evidence.statement import Subject
-from deepunlearn_cli.execution import forgetting
+from deepunlearn_cli.execution import forgetting, references
 from deepunlearn_cli.store.manifest import sha256_of
 from deepunlearn_cli.store.requests import of_audit
 from deepunlearn_cli.store.run import WEIGHTS
@@ -36,12 +36,14 @@ class Pictures:
     """The pictures of a request.
 
     Attributes:
-        digests: SHA-256 of each, decoded.
+        digests: SHA-256 of each that is still there, decoded.
+        purged: how many are not: nothing tells any more what they showed.
         fingerprint: of the data that they are from; `forget` is the digest of the list of them.
         shown: how a picture becomes such bytes.
     """
 
     digests: tuple[bytes, ...]
+    purged: int
     fingerprint: str
     forget: str
     shown: Shown
@@ -114,51 +116,87 @@ def pictures_of(recipe: Recipe, store: Store) -> Pictures:
 
     Raises:
         NotFound, StoreCorrupt: the data or the forget set are not there, or damaged.
+        UsageFailure: all of its pictures were purged.
     """
     dataset = data.load_dataset(recipe.data["fingerprint"], store.data)
     forget = data.load_forget(str(recipe.forget), store.data)
-    known = data.claim_of(forget, dataset)["pictures"]
+    known, purged = _digests(forget, dataset)
+    if not known:
+        raise UsageFailure(
+            f"all {purged} pictures of the request were purged: a certificate commits to what each of them "
+            "showed, and nothing tells that any more",
+            "certify a request before its pictures are purged; `deepunlearn requests` has what was done",
+        )
     height, width, channels = dataset.image_shape
     how = str(recipe.data.get("interpolation", BILINEAR))
     shown = Shown(height=height, width=width, channels=channels, interpolation=how)
-    return Pictures(tuple(map(bytes.fromhex, known)), dataset.fingerprint, str(recipe.forget), shown)
+    return Pictures(known, purged, dataset.fingerprint, str(recipe.forget), shown)
 
 
-def chain_of(
-    recipe: Recipe, entries: Sequence[Entry], store: Store
-) -> tuple[tuple[bytes, ...], list[dict[str, Any]]]:
-    """Of a model that carried out requests before: all their pictures (SHA-256 each), and what they were.
+def _digests(forget: data.ForgetSet, dataset: data.Dataset) -> tuple[tuple[bytes, ...], int]:
+    """SHA-256 of each picture of a forget set that is still there, and how many were purged."""
+    import numpy as np
+
+    gone = np.isin(forget.indices, dataset.purged)
+    known = data.claim_of(forget, dataset)["pictures"]
+    left = tuple(bytes.fromhex(one) for one, away in zip(known, gone, strict=True) if not away)
+    return left, int(gone.sum())
+
+
+def chain_of(recipe: Recipe, store: Store) -> tuple[tuple[bytes, ...], int]:
+    """All pictures of a model's requests, where it is not the first: SHA-256 each, and how many were purged.
 
     Raises:
         NotFound, StoreCorrupt: a forget set of one of them is not there, or damaged.
     """
     behind = forgetting.chain(recipe, store.data).requests
     if len(behind) < 2:
-        return (), []
+        return (), 0
     dataset = data.load_dataset(recipe.data["fingerprint"], store.data)
     every = data.union([data.load_forget(one.sha256, store.data) for one in behind])
-    pictures = tuple(map(bytes.fromhex, data.claim_of(every, dataset)["pictures"]))
-    return pictures, [_earlier(one, entries) for one in behind[:-1]]
+    return _digests(every, dataset)
+
+
+def earlier_of(recipe: Recipe, entries: Sequence[Entry], store: Store) -> list[dict[str, Any]]:
+    """What is said of each request that a model carried out before: no hash of its forget set.
+
+    `not_asked` is how many of its pictures were purged before the model, or its retrained one, was made: no
+    audit could ask about it.
+    """
+    told = []
+    for one in forgetting.chain(recipe, store.data).requests[:-1]:
+        known = [request.id for request in of_audit(entries, [one.run], one.sha256)]
+        said = {"number": one.number, "requests": known, "pictures": one.count, "method": one.method}
+        gone = _purged_from(recipe, one.sha256, store)
+        told.append(said | ({"not_asked": gone} if gone else {}))
+    return told
 
 
 def parts_of(recipe: Recipe, store: Store) -> dict[str, str]:
     """What a model is to be asked about, by what an audit's name has behind it: the forget sets' digests.
 
-    The newest request; where there were others before, each of them (`/request 1`) and all (`/all requests`).
+    The newest request; where there were others before, each of them (`/request 1`) and all (`/all requests`),
+    but for those whose pictures were purged before: nothing can be asked about them.
     """
     behind = forgetting.chain(recipe, store.data)
-    found = {"": str(recipe.forget)}
-    for one in behind.requests[:-1]:
-        found[f"{EARLIER}{one.number}"] = one.sha256
-    if behind.union and len(behind.requests) > 1:
-        found["/all requests"] = behind.union
-    return found
+    earlier = {f"{EARLIER}{one.number}": one.sha256 for one in behind.requests[:-1]}
+    if behind.union and earlier:
+        earlier["/all requests"] = behind.union
+    asked = {name: one for name, one in earlier.items() if not _purged_from(recipe, one, store)}
+    return {"": str(recipe.forget), **asked}
 
 
-def _earlier(one: forgetting.Request, entries: Sequence[Entry]) -> dict[str, Any]:
-    """What is said of a request before: no hash of its forget set."""
-    known = [request.id for request in of_audit(entries, [one.run], one.sha256)]
-    return {"number": one.number, "requests": known, "pictures": one.count, "method": one.method}
+def _purged_from(recipe: Recipe, sha256: str, store: Store) -> int:
+    """Pictures of an earlier request, or of all, about which nothing can be asked any more."""
+    return references.purged_from(recipe, _forget_set(sha256, recipe, store), store)
+
+
+def _forget_set(sha256: str, recipe: Recipe, store: Store) -> data.ForgetSet:
+    """One of a model's forget sets, or their union, which is kept only once an attack has asked about it."""
+    behind = [one.sha256 for one in forgetting.chain(recipe, store.data).requests]
+    if sha256 in behind:
+        return data.load_forget(sha256, store.data)
+    return data.union([data.load_forget(one, store.data) for one in behind])
 
 
 def before_of(certified: Certified, standing: Standing, store: Store) -> Run | None:

@@ -75,6 +75,10 @@ def read_private(path: Path) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     content = _content(path)
+    if b"PUBLIC KEY" in content:
+        raise UsageFailure(
+            f"{path} is no private Ed25519 key but a public one: signing takes the other of the pair", MAKE
+        )
     if os.name == "posix" and stat.S_IMODE(path.expanduser().stat().st_mode) & 0o077:
         raise UsageFailure(f"{path}: others than you may use this key", f"chmod 600 {quote(str(path))}")
     try:

@@ -34,7 +34,8 @@ class Known:
         rows: by attack and what it asks about, its audit as `deepunlearn attack NAME --json` prints it;
             `attacks` are their runs.
         before, retrained, nothing: the models beside; None where there are none.
-        pictures: of this request; `union` those of all requests behind the model, where it is not the first.
+        pictures: of this request; `union` those of all requests behind the model, where it is not the first,
+            less `union_purged` that are gone.
         earlier: what is said of the requests before, the first first.
         policy, committed: what was asked, and the ledger's entry of it.
     """
@@ -50,6 +51,7 @@ class Known:
     retrained: Run | None = None
     nothing: Run | None = None
     union: tuple[bytes, ...] = ()
+    union_purged: int = 0
     earlier: Sequence[Mapping[str, Any]] = ()
 
     @property
@@ -126,7 +128,7 @@ def _predicate(
         "earlier": list(known.earlier),
         "tensors": TENSORS,
         "keyed": _keyed(known, salt),
-        "commitment": _tree(commitment),
+        "commitment": _tree(commitment, known.pictures.purged),
         "audits": _answers(known, earlier=False),
         "accuracy": known.accuracy,
         "policy": _policy_part(known),
@@ -135,7 +137,7 @@ def _predicate(
         "limitations": list(statement.LIMITATIONS),
     }
     if union:
-        made["with_earlier"] = _tree(union)
+        made["with_earlier"] = _tree(union, known.union_purged)
         made["earlier_audits"] = _answers(known, earlier=True)
     return made
 
@@ -164,8 +166,11 @@ def _keyed(known: Known, salt: bytes) -> dict[str, str]:
     return {name: keyed(salt, name, value) for name, value in named.items()}
 
 
-def _tree(commitment: Commitment) -> Tree:
-    return {"scheme": SCHEME, "root": commitment.root.hex(), "size": len(commitment.leaves)}
+def _tree(commitment: Commitment, purged: int) -> Tree:
+    made: Tree = {"scheme": SCHEME, "root": commitment.root.hex(), "size": len(commitment.leaves)}
+    if purged:
+        made["purged"] = purged
+    return made
 
 
 def _secret(known: Known, commitment: Commitment, union: Commitment | None, salt: bytes | None) -> Secret:
@@ -176,6 +181,8 @@ def _secret(known: Known, commitment: Commitment, union: Commitment | None, salt
         "fingerprint": known.pictures.fingerprint,
         "decoded": known.pictures.shown,
     }
+    if gone := known.union_purged or known.pictures.purged:
+        made["purged"] = gone
     if union:
         made["earlier"] = [leaf.hex() for leaf in union.leaves]
     if salt is not None:

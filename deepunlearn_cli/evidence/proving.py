@@ -55,6 +55,11 @@ def picture_of(named: str, secret: Secret, store: Store) -> bytes:
     index = data.index_of(named, dataset)
     if index is None:
         raise NotFound(f"no picture file {named}, and {dataset.name} has no such picture", "check the name")
+    if index in dataset.purged:
+        raise NotFound(
+            f"picture {named} of {dataset.name} was purged: nothing in this store tells what it showed",
+            "name the picture's file: `deepunlearn certify prove FILE --request ID`",
+        )
     return data.picture_digest(dataset.images[index])
 
 
@@ -72,6 +77,12 @@ def prove(named: str, picture: bytes, secret: Secret, salt: bytes, *, union: boo
     """
     leaves = secret.get("earlier", secret["leaves"]) if union else secret["leaves"]
     found = Commitment(tuple(map(bytes.fromhex, leaves))).proof(salt, picture)
+    if found is None and (gone := secret.get("purged")):
+        raise NotFound(
+            f"{named} is none of the {len(leaves)} pictures that the certificate commits to; {gone} more "
+            "had been purged before it was signed",
+            "the certificate of the request that they were purged for has them: --request ID",
+        )
     if found is None:
         raise NotFound(
             f"{named} is none of the {len(leaves)} pictures that the certificate is of: no proof can be made",

@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFailure
-from deepunlearn_cli.core.typed import Digest, Text
+from deepunlearn_cli.core.typed import Digest, Number, Text
 from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.evidence import envelope, strict
 from deepunlearn_cli.evidence.commitment import Shown
 from deepunlearn_cli.evidence.envelope import Envelope
+from deepunlearn_cli.store.manifest import Problem, not_readable
 from deepunlearn_cli.system.rights import PRIVATE, follow, make_folder
 
 FOLDER = "certificates"
@@ -35,6 +36,7 @@ class Secret(TypedDict):
     Attributes:
         salt: hex; left out where the operator keeps it elsewhere (`--salt`).
         leaves: of the commitment, sorted, hex; `earlier` those of the commitment to all requests.
+        purged: how many more pictures there were, gone before it was signed; left out where there were none.
         run: id of the run; `attacks` those of the audits, by name.
         fingerprint: of the decoded pictures; `decoded` how a picture becomes such bytes.
     """
@@ -42,6 +44,7 @@ class Secret(TypedDict):
     salt: NotRequired[Digest]
     leaves: list[Digest]
     earlier: NotRequired[list[Digest]]
+    purged: NotRequired[Number]
     run: Text
     attacks: Mapping[str, Text]
     fingerprint: Text
@@ -85,16 +88,22 @@ class Shelf:
             raise StoreCorrupt(f"{place} is not the certificate that was given", "put it back from a backup")
         return found
 
-    def problems(self) -> list[tuple[str, str]]:
-        """Files of certificates that hold something else than their names say, each with what is wrong."""
-        found = []
-        for place in sorted((self.root / FOLDER).glob("*.json")):
-            try:
-                if envelope.read(place.read_bytes(), place.name).digest != place.stem:
-                    found.append((place.name, "is another certificate"))
-            except Failure as failure:
-                found.append((place.name, failure.message.removeprefix(place.name).strip(": ")))
-        return found
+    def problems(self, given: Iterable[str] = ()) -> list[Problem]:
+        """Files of certificates that are not what they were, or not there.
+
+        Args:
+            given: digests of certificates that this store gave (see `standing.given_here`).
+        """
+        there = sorted((self.root / FOLDER).glob("*.json"))
+        gone = sorted({*given} - {place.stem for place in there})
+        kept = sorted((self.root / FOLDER).glob(f"*{PRIVATE}"))
+        found = [_problem(place, _wrong) for place in there]
+        found += [
+            Problem(FOLDER, f"{one}.json", "is not there, and the ledger says it was given") for one in gone
+        ]
+        secret = [_problem(place, _torn) for place in kept]
+        found += [one for one in secret if one and not one.unread]  # those are for their owners alone
+        return [one for one in found if one]
 
     def has(self, digest: str) -> bool:
         """Whether a certificate is here with what proofs are made of."""
@@ -129,6 +138,33 @@ class Shelf:
 
     def _private(self, digest: str) -> Path:
         return self.root / FOLDER / f"{digest}{PRIVATE}"
+
+
+def _problem(place: Path, wrong: Callable[[bytes, Path], str]) -> Problem | None:
+    """What is wrong with a file, as `wrong` tells from its content; None if nothing is."""
+    try:
+        what = wrong(place.read_bytes(), place)
+    except PermissionError:
+        return not_readable(FOLDER, place.name)
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+    return Problem(FOLDER, place.name, what) if what else None
+
+
+def _wrong(content: bytes, place: Path) -> str:
+    try:
+        found = envelope.read(content, place.name)
+    except Failure as failure:
+        return failure.message.removeprefix(place.name).strip(": ")
+    return "" if found.digest == place.stem else "is another certificate"
+
+
+def _torn(content: bytes, _: Path) -> str:
+    try:
+        strict.load(content, Secret)
+    except ValueError:
+        return "is not what was written"
+    return ""
 
 
 def _put(place: Path, content: bytes, mode: int) -> None:

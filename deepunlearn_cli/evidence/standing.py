@@ -12,7 +12,7 @@ from deepunlearn_cli.core.events import AUDITED, CERTIFIED, POLICY
 from deepunlearn_cli.evidence import policy as policies
 from deepunlearn_cli.evidence.policy import Policy
 from deepunlearn_cli.store.chain import Entry, parsed
-from deepunlearn_cli.store.ledger import FACT
+from deepunlearn_cli.store.ledger import FACT, Ledger
 from deepunlearn_cli.store.requests import Request, at, find, requests_of
 
 COMMIT = "deepunlearn certify policy FILE commits one; audits come after it"
@@ -122,6 +122,20 @@ def in_force(entries: Sequence[Entry], seen: Seen) -> Entry | None:
     return next((one for one in reversed(entries) if one.event == POLICY and seen.has(one)), None)
 
 
+def commit(ledger: Ledger, policy: Policy) -> tuple[Entry, bool]:
+    """Put a policy into the ledger, unless it is the newest there; and whether it was.
+
+    Two commands at the same time commit it once: looking and adding are one step, under the ledger's lock.
+    """
+    told = policies.committed(policy)
+
+    def newest(known: Sequence[Entry]) -> Entry | None:
+        return known[-1] if known and known[-1].details.get("sha256") == policy.digest else None
+
+    entry = ledger.append("", POLICY, told, known=newest)
+    return entry, entry.details.get("nonce") != told["nonce"]
+
+
 def policy_at(entries: Sequence[Entry], seen: Seen, what: str) -> tuple[Entry, Policy]:
     """The policy under which something was made, read.
 
@@ -137,6 +151,12 @@ def policy_at(entries: Sequence[Entry], seen: Seen, what: str) -> tuple[Entry, P
         known = in_force(entries, Seen(len(entries)))
         raise UsageFailure(f"no policy had been committed when {what} was made", AGAIN if known else COMMIT)
     return entry, policies.parsed(str(entry.details["text"]).encode(), f"the policy of {entry.at}")
+
+
+def given_here(entries: Sequence[Entry]) -> list[str]:
+    """Digests of the certificates that this store gave: those of stores that were merged lie there."""
+    given = [one for one in entries if one.event == CERTIFIED and not one.origins]
+    return [str(one.details["certificate"]) for one in given if "certificate" in one.details]
 
 
 def previous(entries: Sequence[Entry]) -> str | None:

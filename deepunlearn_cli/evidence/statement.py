@@ -71,11 +71,16 @@ class Asked(TypedDict):
 
 
 class Tree(TypedDict):
-    """A commitment to pictures: how it is made, its root, and how many pictures are in it."""
+    """A commitment to pictures: how it is made, its root, and how many pictures are in it.
+
+    `purged` are more, of which nobody knew any more what they showed: the certificate of their own request
+    has them, where it was given before.
+    """
 
     scheme: Text
     root: Digest
     size: Number
+    purged: NotRequired[Number]
 
 
 class Committed(TypedDict):

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 KEPT = ("train", "unlearn", "checkpoint")  # of these runs a part may be missing from what the model says
 
+WITHOUT = "`deepunlearn train --role retrain --forget SPEC`, with all of them in SPEC, trains without them"
+OTHERS = (
+    "name the others (--forget indices:FILE), or a method that reads retained pictures only (--method ft)"
+)
+
 
 def among(index: NDArray[np.int64], dataset: Dataset) -> NDArray[np.bool_]:
     """Which of these pictures (n,) of a dataset were purged."""
@@ -36,7 +41,7 @@ def check(recipe: Recipe, dataset: Dataset, index: NDArray[np.int64], part: str)
         raise NotFound(
             f"{recipe.name} (run {recipe.key}) reads {count} {part} pictures of {dataset.name} that were "
             "purged from this store: it cannot be made any more",
-            "`deepunlearn train --role retrain --forget SPEC`, with all of them in SPEC, trains without them",
+            OTHERS if part == "forget" and recipe.kind == "unlearn" else WITHOUT,
         )
 
 

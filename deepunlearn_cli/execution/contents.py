@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.store.run import OUTPUTS, TRACK, WEIGHTS
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
+    from deepunlearn_cli.core.shared import Outputs
     from deepunlearn_cli.store import Run
 
     Arrays = Mapping[str, NDArray[Any]]
 
 STATUS, SCORES = "status", "scores"
+ACCURACIES = {"retain": "RA", "forget": "FA", "val": "VA", "test": "TA", "never": "NA", "forgotten": "OA"}
 FILES = {"weights": WEIGHTS, "track": TRACK, "outputs": OUTPUTS}
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Pictures that were purged since a run was made: what it said of them cannot be made again.
+
+    Attributes:
+        index: int64, of all purged pictures of its dataset.
+        count: how many of them it said something of.
+        figures: names of the accuracies that they were counted in.
+    """
+
+    index: NDArray[np.int64]
+    count: int
+    figures: Collection[str]
 
 
 def parts_of(run: Run) -> list[str]:
@@ -24,8 +43,10 @@ def parts_of(run: Run) -> list[str]:
     return [STATUS, *(name for name, file in FILES.items() if file in files), SCORES]
 
 
-def arrays_of(run: Run, part: str) -> Arrays:
+def arrays_of(run: Run, part: str, gone: Gone | None = None) -> Arrays:
     """Weights, track or outputs as arrays by name (`PART.NAME` of outputs); none where it keeps none.
+
+    Of outputs, less those of pictures that are `gone`.
 
     Raises:
         StoreCorrupt: they are not what was sealed.
@@ -33,11 +54,28 @@ def arrays_of(run: Run, part: str) -> Arrays:
     if FILES[part] not in run.files:
         return {}
     if part == "outputs":
-        return {
-            f"{split}.{name}": one for split, arrays in run.outputs().items() for name, one in arrays.items()
-        }
+        given = run.outputs() if gone is None else _left(run.outputs(), gone)
+        return {f"{split}.{name}": one for split, arrays in given.items() for name, one in arrays.items()}
     tensors = run.weights() if part == "weights" else run.track()
     return {name: (one.float() if one.is_floating_point() else one).numpy() for name, one in tensors.items()}
+
+
+def _left(outputs: Outputs, gone: Gone) -> Outputs:
+    """Outputs less those of purged pictures; a part of which nothing is left is none."""
+    import numpy as np
+
+    kept = {name: ~np.isin(arrays["index"], gone.index) for name, arrays in outputs.items()}
+    return {
+        name: {key: values[kept[name]] for key, values in arrays.items()}
+        for name, arrays in outputs.items()
+        if kept[name].any()
+    }
+
+
+def figures_of(run: Run, gone: Gone | None = None) -> Mapping[str, Any]:
+    """A run's scores, less those that counted pictures which are `gone`."""
+    left_out = gone.figures if gone else ()
+    return {name: value for name, value in run.scores.items() if name not in left_out}
 
 
 def pictures_of(run: Run) -> int | None:

@@ -16,6 +16,7 @@ from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.evaluation import metrics
 from deepunlearn_cli.execution import code, origins, tracks
+from deepunlearn_cli.execution.contents import ACCURACIES
 from deepunlearn_cli.execution.lab import OneModelLab, leaks
 from deepunlearn_cli.execution.looks import LOOK, Hopeless, watch
 from deepunlearn_cli.execution.parts import outputs_for
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.materials import Materials
     from deepunlearn_cli.methods import Method
     from deepunlearn_cli.store import Run
-
-SCORES = {"retain": "RA", "forget": "FA", "val": "VA", "test": "TA", "never": "NA", "forgotten": "OA"}
 
 
 @dataclass
@@ -264,7 +263,8 @@ MAKERS: dict[str, Maker] = {
 def score(outputs: Outputs) -> dict[str, Any]:
     """Accuracy (0..1) of each part: RA, FA, VA, TA; OA of what earlier requests forgot."""
     return {
-        SCORES[part]: metrics.accuracy(arrays["logits"], arrays["labels"]) for part, arrays in outputs.items()
+        ACCURACIES[part]: metrics.accuracy(arrays["logits"], arrays["labels"])
+        for part, arrays in outputs.items()
     }
 
 

@@ -51,6 +51,16 @@ def outputs_for(attack: Recipe, run: Run, home: Path) -> Outputs:
     return cut(given, {name: parts[name] for name in TRAINED if name in parts}, run.id)
 
 
+def purged_from(run: Run, forget: data.ForgetSet, dataset: data.Dataset) -> int:
+    """Of how many pictures of a forget set a model says nothing, for they were purged; 0 if others lack too.
+
+    Nothing can be asked about such a set any more, but of a model that was made before.
+    """
+    said = [arrays["index"] for part, arrays in run.outputs().items() if part in TRAINED]
+    silent = forget.indices[~np.isin(forget.indices, np.concatenate(said))] if said else forget.indices
+    return len(silent) if np.isin(silent, dataset.purged).all() else 0
+
+
 def cut(given: Outputs, parts: Mapping[str, NDArray[np.int64]], name: str) -> Outputs:
     """Outputs with their training pictures cut into these parts; the others stay as they are.
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.recipe import RETRAIN, Recipe
-from deepunlearn_cli.execution import chains, recipes
+from deepunlearn_cli.execution import chains, parts, recipes
+from deepunlearn_cli.store.run import OUTPUTS
+from deepunlearn_cli.store.stated import Stated
 
 if TYPE_CHECKING:
     from deepunlearn_cli.data import ForgetSet
@@ -33,14 +35,61 @@ def of_the_same_weights(recipe: Recipe, store: Store) -> list[Recipe]:
     return [one for one in found if training_known(one) and _alike(one, recipe)]
 
 
+def say(recipe: Recipe, store: Store) -> None:
+    """Keep that somebody said just now that a checkpoint was trained as its recipe has it."""
+    Stated(store.root).add(recipe.key)
+
+
+def said_last(recipe: Recipe, store: Store) -> Recipe | None:
+    """The checkpoint of these weights with the training that was said last; None where nobody said any.
+
+    What a user says goes before what files claim.
+    """
+    marks = Stated(store.root)
+
+    def when(one: Recipe) -> tuple[bool, int]:
+        said = marks.at(one.key)
+        run = store.get(one.key)
+        made = float(run.facts.get("created") or 0) if run else 0.0
+        return bool(said) or one.labels.get(KNOWN) == "stated", said or int(made * 1e9)
+
+    return max(of_the_same_weights(recipe, store), key=when, default=None)
+
+
+def by_its_user(recipe: Recipe, store: Store) -> bool:
+    """Whether a checkpoint's training is what its user said, not what its file claims."""
+    return recipe.labels.get(KNOWN) == "stated" or bool(Stated(store.root).at(recipe.key))
+
+
 def of(start: Recipe, forget: ForgetSet, store: Store) -> Recipe | None:
     """The retrained model that stands for an original without the forget set, if the store has one.
 
-    One that the user brought goes before one that was made here. Where nobody said how a checkpoint was
-    trained, what was made for another statement about the same weights counts.
+    One that the user brought goes before one that was made here. How a checkpoint was trained is what was
+    said of its weights last, whatever had been said when something was unlearned from it.
     """
-    made = (recipes.retrained(one, forget) for one in _starts(start, store))
-    return next((one for one in (*_brought(start, forget, store), *made) if store.get(one.key)), None)
+    made = recipes.retrained(as_said_last(start, store), forget)
+    return next((one for one in (*_brought(start, forget, store), made) if store.get(one.key)), None)
+
+
+def as_said_last(start: Recipe, store: Store) -> Recipe:
+    """A model as made from the training that was said last of the checkpoint that it goes back to."""
+    first = chains.trained(start)
+    last = said_last(first, store) if (first.kind, first.name) == (CHECKPOINT, CHECKPOINT) else None
+    return chains.rooted(start, last) if last else start
+
+
+def purged_from(model: Recipe, asked: ForgetSet, store: Store) -> int:
+    """Pictures of an earlier request, or of all, of which a model or its reference says nothing any more.
+
+    They were purged before one of both was made: an audit that asked about them would have no control.
+    """
+    dataset = data.load_dataset(model.data["fingerprint"], store.data)
+    if not len(dataset.purged):
+        return 0
+    start, newest = model.inputs.get("original"), data.load_forget(str(model.forget), store.data)
+    beside = of(start, newest, store) if start else None
+    runs = [run for one in (model, beside) if one and (run := store.get(one.key)) and OUTPUTS in run.files]
+    return max((parts.purged_from(run, asked, dataset) for run in runs), default=0)
 
 
 def check_fit(original: Run, reference: Run) -> None:
@@ -60,13 +109,6 @@ def check_fit(original: Run, reference: Run) -> None:
         "say how the original was trained (--training epochs=30 ...), "
         "or give a model that you retrained (--control FILE)",
     )
-
-
-def _starts(start: Recipe, store: Store) -> Iterator[Recipe]:
-    yield start
-    first = chains.trained(start)
-    if first.kind == CHECKPOINT and not training_known(first):
-        yield from (chains.rooted(start, one) for one in of_the_same_weights(first, store))
 
 
 def _brought(start: Recipe, forget: ForgetSet, store: Store) -> list[Recipe]:

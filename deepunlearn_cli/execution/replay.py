@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from deepunlearn_cli import __version__
 from deepunlearn_cli.core.errors import RunFailed, StoreCorrupt
 from deepunlearn_cli.core.recipe import Recipe
-from deepunlearn_cli.execution import code
+from deepunlearn_cli.execution import blank, code
+from deepunlearn_cli.execution.contents import ACCURACIES, Gone
 from deepunlearn_cli.execution.remaking import CHECKPOINT, CPU, Remaking
 from deepunlearn_cli.execution.runner import Reporter, Runner
 from deepunlearn_cli.execution.sameness import DIFFERENT, DRAWS, EQUAL, STATES, UNITS, Part, bounded, compared
@@ -26,6 +27,7 @@ from deepunlearn_cli.execution.scratch import Again, Scratch, check_room, scratc
 from deepunlearn_cli.store import Store, manifest
 
 if TYPE_CHECKING:
+    from deepunlearn_cli.execution.materials import Materials
     from deepunlearn_cli.store import Run
 
 UNKNOWN = "not on record"
@@ -90,13 +92,17 @@ def replay(what: Remaking, reporter: Reporter | None = None) -> Replayed:
         _tell_size(what, again, folder, told)
         made = _made(what, again)
         apart = _all_apart(what, kept, made)
-        parts = {key: compared(run, made.get(key)) for key, run in kept.items()}
+        gone = {one.key: _since(one, again.materials) for one in what.recipes}
+        parts = {key: compared(run, made.get(key), gone[key]) for key, run in kept.items()}
         wanted = [key for key, found in parts.items() if apart[key] and any(p.state != EQUAL for p in found)]
         if wanted:
             moved = _moved(what, folder, told, UNITS * _unit(what, made))
             tries = {key: [one.get(key) for one in moved] for key in wanted}
-            parts |= {key: bounded(kept[key], made.get(key), tries[key], what.store.data) for key in wanted}
-    result = _tree(what.run.recipe, kept, parts, apart, what)
+            parts |= {
+                key: bounded(kept[key], made.get(key), tries[key], what.store.data, gone[key])
+                for key in wanted
+            }
+    result = _tree(what.run.recipe, kept, parts, apart, gone, what)
     count = len(what.recipes) * (1 + DRAWS if wanted else 1)
     return replace(result, made=count, seconds=time.perf_counter() - start)
 
@@ -193,12 +199,13 @@ def _tree(
     kept: Mapping[str, Run],
     parts: Mapping[str, Sequence[Part]],
     apart: Mapping[str, Surroundings],
+    gone: Mapping[str, Gone | None],
     what: Remaking,
 ) -> Replayed:
     run, found = kept[recipe.key], parts[recipe.key]
-    inputs = [_tree(one, kept, parts, apart, what) for one in recipe.inputs.values() if one.key in kept]
+    inputs = [_tree(one, kept, parts, apart, gone, what) for one in recipe.inputs.values() if one.key in kept]
     state = max((part.state for part in found), key=STATES.index)
-    notes = _notes(recipe, run, found, apart[recipe.key], what)
+    notes = [*_notes(recipe, run, found, apart[recipe.key], what), *_purged(gone[recipe.key])]
     told = {name: pair for name, pair in apart[recipe.key].items() if state != EQUAL or pair[0] != UNKNOWN}
     return Replayed(run, state, found, told, notes, inputs)
 
@@ -216,6 +223,25 @@ def _notes(recipe: Recipe, run: Run, parts: Sequence[Part], apart: Surroundings,
         notes.append(SAME)
     notes += [note for part in parts if (note := part.said)]
     return notes
+
+
+def _since(recipe: Recipe, materials: Materials) -> Gone | None:
+    """What a run may have said of pictures that are purged by now; None where that is nothing."""
+    import numpy as np
+
+    if recipe.kind not in blank.KEPT or not len(purged := materials.dataset(recipe).purged):
+        return None
+    counts = {name: int(np.isin(index, purged).sum()) for name, index in materials.indices(recipe).items()}
+    touched = {name: count for name, count in counts.items() if count}
+    figures = {ACCURACIES[name] for name in touched}
+    return Gone(purged, sum(touched.values()), figures) if touched else None
+
+
+def _purged(gone: Gone | None) -> list[str]:
+    if gone is None:
+        return []
+    figures = f" ({', '.join(sorted(gone.figures))})" if gone.figures else ""
+    return [f"{gone.count} pictures were purged since: what it said of them{figures} was not compared"]
 
 
 def explained(apart: Surroundings) -> str:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.evaluation import agreement
-from deepunlearn_cli.execution.contents import SCORES, STATUS, arrays_of, parts_of, pictures_of
+from deepunlearn_cli.execution.contents import (
+    SCORES,
+    STATUS,
+    Gone,
+    arrays_of,
+    figures_of,
+    parts_of,
+    pictures_of,
+)
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store import Run
 
+Figures = Mapping[str, Any]
 EQUAL, ROUNDING, DIFFERENT = "equal", "rounding", "different"
 STATES = (EQUAL, ROUNDING, DIFFERENT)  # from best to worst
 DRAWS = 3  # times a run is made with its weights and pictures moved by rounding
@@ -61,42 +70,50 @@ class Part:
         return said + (", and so much that this tells little" if self.coarse else "")
 
 
-def compared(run: Run, again: Run | None) -> list[Part]:
-    """What a run keeps against the same of the run made again, bit for bit; None: it was not made."""
+def compared(run: Run, again: Run | None, gone: Gone | None = None) -> list[Part]:
+    """What a run keeps against the same of the run made again, bit for bit; None: it was not made.
+
+    Args:
+        gone: what cannot be compared, for its pictures were purged since.
+    """
     if again is None or run.status != again.status:
         return [
             Part(STATUS, DIFFERENT, math.inf, f"{run.status}, now {again.status if again else 'not made'}")
         ]
-    return [_part(name, run, again) for name in parts_of(run)]
+    return [_part(name, run, again, gone) for name in parts_of(run)]
 
 
-def bounded(run: Run, again: Run | None, moved: Sequence[Run | None], home: Path) -> list[Part]:
+def bounded(
+    run: Run, again: Run | None, moved: Sequence[Run | None], home: Path, gone: Gone | None = None
+) -> list[Part]:
     """The same, where another device, torch or number of threads allows for rounding.
 
     Args:
         moved: the run made again, its weights and pictures moved by rounding, several times.
         home: folder of the decoded datasets and forget sets.
+        gone: as `compared` takes it.
     """
-    parts = compared(run, again)
+    parts = compared(run, again, gone)
     same = [one for one in moved if one and again and one.status == again.status]
     if again is None or not same or run.status != again.status:
         return parts
-    return [part if part.state == EQUAL else _bounded(part, run, again, same, home) for part in parts]
+    return [part if part.state == EQUAL else _bounded(part, run, again, same, home, gone) for part in parts]
 
 
-def _part(name: str, run: Run, again: Run) -> Part:
+def _part(name: str, run: Run, again: Run, gone: Gone | None) -> Part:
     if name == STATUS:
         return Part(name, EQUAL)
     if name == SCORES:
-        apart = agreement.of_figures(run.scores, again.scores)
+        apart = agreement.of_figures(figures_of(run, gone), figures_of(again, gone))
     else:
-        apart = agreement.of_arrays(arrays_of(run, name), arrays_of(again, name))
+        apart = agreement.of_arrays(arrays_of(run, name, gone), arrays_of(again, name, gone))
     return Part(name, EQUAL if apart.equal else DIFFERENT, apart.largest, apart.where)
 
 
-def _bounded(part: Part, run: Run, again: Run, moved: Sequence[Run], home: Path) -> Part:
+def _bounded(part: Part, run: Run, again: Run, moved: Sequence[Run], home: Path, gone: Gone | None) -> Part:
     if part.name == SCORES:
-        return _of_scores(part, run, again, moved, 1 / _fewest(run, home))
+        sides = figures_of(run, gone), figures_of(again, gone)
+        return _of_scores(part, sides, [one.scores for one in moved], 1 / _fewest(run, home))
     ours = arrays_of(again, part.name)
     steps = [agreement.of_arrays(ours, arrays_of(one, part.name)).largest for one in moved]
     bound = FACTOR * max(steps)
@@ -105,12 +122,13 @@ def _bounded(part: Part, run: Run, again: Run, moved: Sequence[Run], home: Path)
     return replace(part, state=state, bound=bound, coarse=bound > COARSE * largest)
 
 
-def _of_scores(part: Part, run: Run, again: Run, moved: Sequence[Run], one: float) -> Part:
+def _of_scores(part: Part, sides: tuple[Figures, Figures], moved: Sequence[Figures], one: float) -> Part:
     """Each figure by its own bound; the one that is told of lies farthest beyond it, or nearest below."""
-    found = agreement.distances(run.scores, again.scores)
-    steps = [agreement.distances(again.scores, each.scores) for each in moved]
+    run, again = sides
+    found = agreement.distances(run, again)
+    steps = [agreement.distances(again, each) for each in moved]
     most = {name: FACTOR * max(step.get(name, 0.0) for step in steps) for name in found}
-    figures = agreement.flat(again.scores)
+    figures = agreement.flat(again)
     bounds = {name: _bound(figures.get(name), most[name], one) for name in found}
     name = max(found, key=lambda each: found[each] / (bounds[each] or math.ulp(1.0)))
     state = ROUNDING if found[name] <= bounds[name] and math.isfinite(found[name]) else DIFFERENT

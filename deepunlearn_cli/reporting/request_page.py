@@ -86,6 +86,7 @@ class RequestFacts:
         cost: seconds and work, versions and device, for people, by name.
         ta_gap: test accuracy after less before with the ends of its 95 % interval, paired; None if unknown.
         audits: the one that counts first.
+        lost: titles of attacks that were made, and of which neither store nor ledger has what they found.
         hashes: digests by what they are of, beside those of the models.
         warnings: what was told while it was made.
         limitations: what none of it shows.
@@ -109,10 +110,17 @@ class RequestFacts:
     cost: dict[str, str] = field(default_factory=dict)
     ta_gap: tuple[float, float, float] | None = None
     audits: Sequence[Audit] = ()
+    lost: Sequence[str] = ()
     hashes: dict[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     limitations: Sequence[str] = LIMITATIONS
     made_by: str = ""
+
+
+LOST = (
+    "{} attacked this model; what it went by was purged from the store since, and no request in the ledger "
+    "kept its verdict."
+)
 
 
 def request_page(facts: RequestFacts) -> str:
@@ -147,6 +155,8 @@ def _counted(pictures: int) -> str:
 
 
 def _banner(facts: RequestFacts) -> str:
+    if not facts.audits and facts.lost:
+        return _boxed("", "The audit is not at hand", LOST.format(", ".join(facts.lost)))
     if not facts.audits:
         return _boxed("", "Not audited", _unaudited(facts))
     row = facts.audits[0].row

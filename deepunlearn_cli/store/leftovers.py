@@ -20,7 +20,7 @@ HELD = (
     "studies/.*.collecting", ".ledger.lock", ".certify.lock", ".command-*.lock", f"{SCRATCH}*",
 )  # fmt: skip
 # A text each, written within milliseconds and then renamed.
-DRAFTS = ("studies/.*.part", "purposes/*/.*.part", ".ledger.head-*", "certificates/.*.part")
+DRAFTS = ("studies/.*.part", "purposes/*/.*.part", "stated/.*.part", ".ledger.head-*", "certificates/.*.part")
 KEPT = ("studies/*.torn",)  # journals as they were before they were mended
 DERIVED = (".index-*", ".store.json-*")
 OF_RUN = re.compile(r"\.([0-9a-f]{16})(-.*|\.lock)")

@@ -11,6 +11,7 @@ from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.manifest import Problem
 from deepunlearn_cli.store.run import FACTS, LOG, RECIPE, Run, inputs_of
+from deepunlearn_cli.store.stated import Stated
 from deepunlearn_cli.store.store import Store, give_up
 
 TOLD = (RECIPE, FACTS, LOG)  # names, when, where, how fast: two makings of one answer differ in it
@@ -84,6 +85,7 @@ def take(ours: Store, theirs: Store, ids: Sequence[str], progress: Progress) -> 
         except BlockingIOError:
             merged.busy.append(key)
         progress(done, len(ids), "merging")
+    Stated(ours.root).bring(Stated(theirs.root))
     return merged
 
 

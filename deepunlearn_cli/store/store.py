@@ -6,7 +6,7 @@
     ROOT/runs/ab/.ab12cd34ef56a7b8.lock    held while that run is being made
     ROOT/purposes/                         what originals were trained for (see `purposes.py`)
     ROOT/sealed                            ids of the runs that are to be there (see `sealed.py`)
-    ROOT/asked/                            runs of searches that somebody asked for (see `asked.py`)
+    ROOT/asked/  ROOT/stated/              what somebody asked for or said (see `asked.py`, `stated.py`)
     ROOT/ledger.jsonl, ledger.head         what was done about requests (see `ledger.py`)
     ROOT/index.sqlite                      derived (see `index.py`); may be deleted at any time
 

@@ -13,9 +13,10 @@ from deepunlearn_cli.attacks import ATTACKS, Decision, Findings, Gap, OneModel, 
 from deepunlearn_cli.core.errors import StoreCorrupt
 from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
 from deepunlearn_cli.execution import chains, own, recipes, references
-from deepunlearn_cli.execution.parts import outputs_for
+from deepunlearn_cli.execution.parts import TRAINED, outputs_for
 from deepunlearn_cli.execution.runner import Outcome, Runner
 from deepunlearn_cli.store import Run
+from deepunlearn_cli.store.run import OUTPUTS
 from deepunlearn_cli.studies import claims
 
 if TYPE_CHECKING:
@@ -154,6 +155,26 @@ def recalled(
     return _audited(attack, rule, there, read or Evidences(runner), planned=planned)
 
 
+def stripped(attack: Run, runner: Runner) -> bool:
+    """Whether an audit cannot be recalled any more, for what its model said was purged since."""
+    target = runner.store.get(attack.recipe.inputs["target"].key)
+    if target is None:
+        return False
+    return OUTPUTS not in target.files or _lacks(attack.recipe, target, runner)
+
+
+def _lacks(attack: Recipe, target: Run, runner: Runner) -> bool:
+    """Whether a model's outputs have nothing left of the pictures that an attack asks about."""
+    import numpy as np
+
+    given = target.outputs()
+    if attack.forget == target.recipe.forget:
+        return "forget" not in given
+    asked = _forget(attack, runner).indices
+    said = [arrays["index"] for name, arrays in given.items() if name in TRAINED]
+    return not np.isin(asked, np.concatenate(said)).all() if said else True
+
+
 class Evidences:
     """What verdicts go by, of each attacked model read once."""
 
@@ -223,10 +244,21 @@ def on_retrained(attack: Recipe, runner: Runner) -> Recipe | None:
     reference = references.of(start, _forget(target, runner), runner.store)
     known = runner.store.get(chains.trained(start).key)
     if reference is None:
+        _tell_anew(start, runner)
         return None
     if known and (made := runner.store.get(reference.key)):
         references.check_fit(known, made)
     return again(attack, reference, runner)
+
+
+def _tell_anew(start: Recipe, runner: Runner) -> None:
+    """Say that there is no reference where the one that was made is of a training that was said before."""
+    last = references.as_said_last(start, runner.store)
+    if last.key != start.key and references.training_known(start):
+        runner.reporter.told(
+            f"how {chains.trained(start).labels.get('file', start.key)} was trained was said anew: models "
+            "retrained as was said before are no reference"
+        )
 
 
 def on_nothing(attack: Recipe, runner: Runner) -> Recipe | None:

@@ -12,6 +12,7 @@ import shutil
 import signal
 import stat
 import tempfile
+import time
 from functools import cache, partial
 from hashlib import sha256
 from itertools import combinations
@@ -287,15 +288,122 @@ def test_verify_knows_the_certificates_that_a_store_gave(place):
     assert place.clean()
 
 
-def signed_anew(place) -> bytes:
-    """Another sound certificate."""
-    assert certify(place, "--force", "--out", place.home / "anew.json").code == 0
-    (digest,) = [
-        p.stem
-        for p in (place.store / "certificates").glob("*.json")
-        if p.read_bytes() == (place.home / "anew.json").read_bytes()
+def test_verify_misses_a_certificate_that_is_gone(place):
+    (kept,) = (place.store / "certificates").glob("*.json")
+    (private,) = (place.store / "certificates").glob("*.private")
+    text, secret = kept.read_bytes(), private.read_bytes()
+    kept.unlink()
+    said = place("verify", "--json")
+    assert (said.code, said.json[0]["file"]) == (7, kept.name)
+    assert "is not there" in said.json[0]["problem"]
+    kept.write_bytes(text)
+    private.write_bytes(secret[:50])
+    said = place("verify", "--json")
+    assert (said.code, said.json[0]["file"]) == (7, private.name)
+    private.write_bytes(secret)
+    assert place.clean()
+
+
+def test_certificates_of_a_store_that_was_merged_are_not_missed(place, tmp_path):
+    other = tmp_path / "other"
+    ok("store", "merge", place.store, "--store", other)
+    assert call("verify", "--store", other).code == 0
+
+
+def test_a_store_is_no_place_for_a_private_key(place):
+    for name in (place.store / "k.pem", place.store / "data" / "k.pem", place.store / "runs" / "k.pem"):
+        place.refused("certify", "keygen", "--out", name, code=2, says=("store", "--out"))
+    link = place.home / "link"
+    link.symlink_to(place.store)
+    says = place.refused("certify", "keygen", "--out", link / "k.pem", code=2, says=("copied",))
+    better = says.splitlines()[-1].removeprefix("hint: ").removesuffix(", say").split()
+    place.ok("certify", "keygen", *better)
+    assert not list(place.store.rglob("*.pem"))
+    gone, _, _ = forgotten(place)
+    proof = ("certify", "prove", gone[0], *REQUEST, "--out", place.store / "p.json")
+    place.refused(*proof, code=2, says=("one person's",))
+
+
+def test_a_policy_that_two_commit_at_the_same_time_is_committed_once(place):
+    """Both look before either adds: what is the newest is seen under the ledger's lock."""
+    (place.home / "new.toml").write_text(POLICY.replace("0.45", "0.4"))
+    words = ("certify", "policy", place.home / "new.toml", "--store", place.store)
+    children = [Child(*words, cwd=place.home, work=partial(together, place.home, n)) for n in range(2)]
+    said = [child.wait() for child in children]
+    assert [one.code for one in said] == [0, 0], said
+    assert sorted("in force already" in one.err for one in said) == [False, True]
+    events = [one.event for one in Ledger(place.store).entries()]
+    assert events.count("policy") == 2, "the first, and this"
+    (old,) = place.ok("certify", "policy", place.home / "policy.toml", "--json").json
+    assert int(old["number"]) == len(events) + 1, "the older one is the newest again"
+
+
+def together(home: Path, number: int) -> None:
+    """Both have read the ledger before one adds to it."""
+    from deepunlearn_cli.store import ledger
+
+    before = ledger.hold
+
+    def later(path, *given, **named):
+        (home / f"ready{number}").touch()
+        deadline = time.monotonic() + 20
+        while not (home / f"ready{1 - number}").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return before(path, *given, **named)
+
+    ledger.hold = later
+
+
+def test_a_certificate_commits_to_no_picture_that_nobody_knows_any_more(place):
+    gone, _, _ = forgotten(place)
+    place.ok("purge", *REQUEST, "--yes")
+    again, proof = wanted(place, "--force"), ("certify", "prove", gone[0], *REQUEST)
+    refused(*again, "--store", place.store, code=2, says=("pictures of the request were purged",))
+    refused(*proof, "--store", place.store, code=3, says=("was purged", "FILE"))
+    assert certify(place, ref=place.home / "clean.pt").code == 0, "what was given before stands"
+    said = place("certify", "verify", place.home / "cert.json", "--replay", *pub(place))
+    assert said.code == 0, said.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_of_a_request_that_was_purged_since_the_next_certificate_says_so(place, when):
+    """What is gone is neither asked about nor committed to, and stops no later request.
+
+    The purge comes before the next request, or between its model and the retrained one.
+    """
+    gone, _, _ = forgotten(place)
+    second = ("--ckpt", place.ids["ft"], "--forget", "random:0.3:9", "-q")
+    carry_out = ("unlearn", *second, "--method", "ft", "-p", "epochs=1", "--request", "DSR 8")
+    if when == "between":
+        place.ok(*carry_out)
+    place.ok("purge", *REQUEST, "--yes")
+    place.ok("unlearn", *second, "--method", "retrain")
+    (run,) = place.ok(*carry_out).lines
+    audit = place("attack", "umia", run, *RULE, "--json")
+    assert audit.code in (0, 4, 5), audit.err
+    assert [(one["method"], one["forget_label"]) for one in audit.json if one["verdict"]] == [
+        ("ft", "random:0.3:9")
     ]
-    (place.store / "certificates" / f"{digest}.json").unlink()
+    assert "not asked about any more" in place("attack", "umia", run, *RULE).err
+    out = place.home / "b.json"
+    key = ("--key", place.home / "officer.pem", "--out", out, "--html", place.home / "b.html")
+    place.ok("certify", run, "--request", "DSR 8", *key)
+    said = payload(out)["predicate"]
+    assert [*said["audits"]] == ["umia"]
+    assert said["earlier"][0]["not_asked"] == len(gone)
+    size = said["commitment"]["size"]
+    assert (said["with_earlier"]["size"], said["with_earlier"]["purged"]) == (size, len(gone))
+    assert "purged" not in said["commitment"]
+    told = call("certify", "verify", place.home / "cert.json", out, *pub(place))
+    assert (told.code, "77 pictures purged before" in told.out) == (0, True), told
+    assert "nothing was asked about it" in (place.home / "b.html").read_text()
+
+
+def signed_anew(place) -> bytes:
+    """Another sound certificate, of a copy of the store."""
+    copy = shutil.copytree(place.store, place.home / "copy")
+    ok(*wanted(place, "--force", "--out", place.home / "anew.json", "--store", copy))
     return (place.home / "anew.json").read_bytes()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import foreign_kit
@@ -11,7 +13,9 @@ from cli_kit import Said, call, ok, refused
 from safetensors.torch import save_file
 
 from deepunlearn_cli.checkpoints.file import read
+from deepunlearn_cli.cli.restated import settings
 from deepunlearn_cli.execution import code
+from deepunlearn_cli.store import Store
 
 FT = ("unlearn", "--method", "ft", "-p", "epochs=1", "--forget", "random:0.3", "-p", "batch_size=64")
 HOW = ("--training", "epochs=2", "--training", "lr=0.02", "--training", "batch_size=64")
@@ -124,6 +128,49 @@ class TestReference:
         for run in (first, later):
             rows = ok("attack", "umia", run, *about[2:4], *about[-2:], "--json").json
             assert (rows[0]["reference"], rows[1]["target"]) == ("retrained", reference)
+
+    @pytest.mark.parametrize("way", ["--training", "-p"])
+    def test_what_was_said_last_counts_and_goes_back_too(self, about, way):
+        base, more = (
+            (*about, "--mean", "none", "--forget", "random:0.3"),
+            (*about[2:4], *about[-2:], "--json"),
+        )
+        retrain = ("unlearn", "--method", "retrain", "--ckpt", "theirs.pth", *base)
+
+        def say(*words: str) -> str:
+            return ok(*retrain, *(part for word in words for part in (way, word))).lines[0]
+
+        right, wrong = ("epochs=60", "lr=0.05", "batch_size=64"), ("epochs=59", "lr=0.05", "batch_size=64")
+        first = say(*wrong)
+        (run,) = ok(*FT, "--ckpt", "theirs.pth", *base).lines
+        last = say(*right)
+        assert first != last
+        assert ok("attack", "umia", run, *more).json[1]["target"] == last
+        store = Store.open(about[-1], create=False)
+        rows = {row["id"]: row for row in store.rows()}
+        found = settings([*rows.values()], store)
+        assert found[run] == rows[last]["setting"] != rows[run]["setting"] == rows[first]["setting"]
+        assert not {first, last} & found.keys()
+        assert any(one["retrained"] is not None for one in ok("report", run, *about[-2:], "--json").json)
+        assert ok(*retrain).lines == [last], "it needs not be said again"
+        assert say(*wrong) == first
+        assert ok("attack", "umia", run, *more).json[1]["target"] == first
+
+    def test_a_reference_of_an_earlier_statement_is_none(self, about):
+        base, more = (*about, "--mean", "none", "--forget", "random:0.3"), (*about[2:4], *about[-2:])
+        how = [
+            ("--training", f"epochs={n}", "--training", "lr=0.05", "--training", "batch_size=64")
+            for n in (59, 60)
+        ]
+        ok("unlearn", "--method", "retrain", "--ckpt", "theirs.pth", *base, *how[0])
+        (run,) = ok(*FT, "--ckpt", "theirs.pth", *base).lines
+        ok(*FT, "--ckpt", "theirs.pth", *base, *how[1])
+        said = call("attack", "umia", run, *more)
+        assert "was said anew" in said.err
+        (command,) = re.findall("make one: `deepunlearn (.*?)`", said.err)
+        (made,) = ok(*shlex.split(command), *more).lines
+        rows = call("attack", "umia", run, *more, "--json").json
+        assert (rows[0]["reference"], rows[1]["target"]) == ("retrained", made)
 
     def test_no_augmentation_holds_and_is_the_control(self, about):
         base = (*about, "--mean", "none", "--forget", "random:0.3")

@@ -17,7 +17,8 @@ from PIL import Image
 from store_kit import FORK
 
 from deepunlearn_cli.data import erasures, load_dataset, load_forget, open_dataset, read_record, traces
-from deepunlearn_cli.store import Store, stripping
+from deepunlearn_cli.store import Store, manifest, stripping
+from deepunlearn_cli.store.index import row
 from deepunlearn_cli.store.ledger import Ledger
 from deepunlearn_cli.store.requests import requests_of
 
@@ -182,8 +183,8 @@ def test_models_that_know_them_go_if_asked_and_figures_stay(scene):
         assert "weights.safetensors" in run.files
         assert set(run.outputs()) == {"retain", "val", "test"}
     gone = forgotten(store, made["ft"])
-    for row in kept.rows(kind="attack"):
-        arrays = kept.find(row["id"]).outputs()
+    for one in kept.rows(kind="attack"):
+        arrays = kept.find(one["id"]).outputs()
         assert not [part for part in arrays.values() if np.isin(part.get("index", []), gone).any()]
     assert call("verify", "--store", str(store)).code == 0
     assert call("report", "--json", "--store", str(store)).out == tables
@@ -311,6 +312,109 @@ def test_lines_of_samples_go(scene, tmp_path, name):
     assert 0 < planned["pictures"] < len(before)
     assert [one for one in before if one in after] == after
     assert not [one for one in after if ",forget," in one or '"side": "forget"' in one]
+
+
+def test_records_of_samples_go_whatever_their_cells_hold(scene, tmp_path):
+    """Cells with ends of lines, quotes and other separators; byte order mark; every other byte stays."""
+    store, made = scene
+    out = tmp_path / "samples.csv"
+    call("attack", "umia", made["ft"], "--samples", str(out), "-q", "--store", str(store))
+    head, *lines = out.read_bytes().splitlines()
+    cell = '"two\r\nlines, \n a ""quote"" and \u2028 \x0b"'.encode()
+    marked = [b"\xef\xbb\xbf" + head + b",note", *(line + b"," + cell for line in lines)]
+    out.write_bytes(b"\r\n".join(marked) + b"\r\n\r\n")
+    assert purge(store, "--forget", made["ft"], "--lines-of", str(out), "--yes").code == 0
+    left = [b"\xef\xbb\xbf" + head + b",note"]
+    left += [line + b"," + cell for line in lines if b",forget," not in line]
+    assert 1 < len(left) < len(marked)
+    assert out.read_bytes() == b"\r\n".join(left) + b"\r\n\r\n"
+
+
+def test_a_file_whose_quotes_do_not_close_is_left_alone(scene, tmp_path):
+    store, made = scene
+    out = tmp_path / "samples.csv"
+    call("attack", "umia", made["ft"], "--samples", str(out), "-q", "--store", str(store))
+    head, first, *rest = out.read_text().splitlines()
+    text = "\n".join([f"{head},note", f'{first},"never closed', *(f"{line},x" for line in rest)])
+    out.write_text(text)
+    assert purge(store, "--forget", made["ft"], "--lines-of", str(out), "--yes").code == 2
+    assert out.read_text() == text
+
+
+def test_a_model_that_forgot_is_made_again_and_compared_as_far_as_it_goes(scene):
+    """Weights and what it says of pictures that are left; nothing of those that are gone."""
+    store, made = scene
+    where = ("--store", str(store))
+    assert purge(store, "--forget", made["ft"], "--yes").code == 0
+    for name in ("ft", "retrained"):
+        said = call("replay", made[name], "--json", *where)
+        assert said.code == 0, said.err
+        (one,) = said.json
+        assert {part: row["state"] for part, row in one["parts"].items()} == dict.fromkeys(
+            ("status", "weights", "outputs", "scores"), "equal"
+        )
+        assert any("were purged since" in note and "FA" in note for note in one["notes"])
+    assert purge(store, "--forget", made["ft"], "--models", "--yes").code == 0
+    assert call("replay", made["retrained"], *where).code == 0
+    assert call("replay", made["ft"], *where).code == 3
+
+
+def test_a_later_request_that_names_purged_pictures_is_told_how_to_go_on(scene):
+    store, made = scene
+    assert purge(store, "--forget", made["ft"], "--yes").code == 0
+    where = ("--ckpt", made["ft"], "--forget", "class:a", "-p", "epochs=1", "-q", "--store", str(store))
+    said = call("unlearn", "--method", "ga", *where)
+    assert (said.code, "--forget indices:FILE" in said.err, "retained pictures only" in said.err) == (
+        3,
+        True,
+        True,
+    )
+    assert call("unlearn", "--method", "ft", *where).code == 0
+
+
+def test_a_purge_hides_no_model_that_differs(scene):
+    store, made = scene
+    assert purge(store, "--forget", made["ft"], "--yes").code == 0
+    run = Store(store).find(made["retrained"])
+    scores = run.scores | {"TA": 0.123}
+    (run.path / "scores.json").write_text(json.dumps(scores))
+    (run.path / "manifest.json").unlink()
+    manifest.write(run.path, row(run.recipe, scores, run.facts))
+    assert call("replay", made["retrained"], "--store", str(store)).code == 7
+
+
+def test_the_page_of_a_request_is_written_when_models_and_outputs_are_gone(scene):
+    store, made = scene
+    where = ("--store", str(store))
+    (run,) = call(
+        "unlearn", made["original"], "--method", "ft", "-p", "epochs=2", "--request", "R", "-q", *where
+    ).lines
+    assert call("attack", "umia", run, "-q", *where).code in (0, 4, 5)
+    before = call("report", run, "--format", "html", *where).out
+    assert purge(store, "--request", "R", "--models", "--yes").code == 0
+    after = call("report", run, "--format", "html", *where)
+    assert after.code == 0, after.err
+    (verdict, told), (again, anew) = (_banner(page) for page in (before, after.out))
+    assert (verdict, told) == (again, anew)
+    lone = call("report", made["ft"], "--format", "html", *where)
+    assert (lone.code, _banner(lone.out)[0]) == (0, "The audit is not at hand")
+
+
+def _banner(page: str) -> tuple[str, str]:
+    """What a page opens with: the verdict, and what it means."""
+    found = re.search(r'<div class="verdict [^"]*"><b>(.*?)</b><br>(.*?)</div>', page)
+    assert found
+    return found[1], found[2]
+
+
+def test_what_an_original_is_to_forget_is_no_word_on_what_may_be_erased(scene, tmp_path):
+    store, made = scene
+    spec, file = f"folder:{_pets_of(store)}", tmp_path / "orig.pt"
+    words = ("train", "--dataset", spec, *MODEL, "--forget", "random:0.2", "--out", str(file))
+    assert call(*words, "--store", str(store)).code == 0
+    said = purge(store, "--forget", str(file), "--force", "--yes")
+    assert (said.code, "has forgotten nothing" in said.err) == (2, True)
+    assert len(dataset_of(store, made["ft"]).purged) == 0
 
 
 def test_a_file_that_is_none_of_samples_is_left_alone(scene, tmp_path):

@@ -74,6 +74,42 @@ def test_a_plan_makes_nothing(at: Bench) -> None:
     assert not list(at.store.glob(".replay-*"))
 
 
+PLAIN = ("--no-augment", "-p", "momentum=0", "-p", "weight_decay=0")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("train", "methods", "attack"),
+    [
+        (("--canary",), ("ft", "do-nothing"), "canary"),
+        (("--track", "--approximate"), ("amnesiac",), "umia"),
+        (("--track", *PLAIN), ("singlegradient",), "umia"),
+    ],
+)
+def test_canaries_and_tracks_are_made_again(tmp_path: Path, train, methods, attack) -> None:
+    where = ("--store", tmp_path / "store", "-q")
+    named = ("--dataset", "digits", "--model", "resnet-tiny", "-p", "epochs=1", "--forget", "random:0.1")
+    (start,) = ok("train", *named, *train, *where).lines
+    models = [ok("unlearn", start, "--method", name, *where).lines[0] for name in methods]
+    attacks = ok("attack", attack, models[0], *where).lines
+    said = ok("replay", *models, *attacks, "--deep", "--json", *where[:2])
+    assert {one["id"] for one in said.json} >= {start, *models, *attacks}
+    assert {one["state"] for one in said.json} == {"equal"}
+
+
+@pytest.mark.slow
+def test_ulira_and_all_its_models_are_made_again(tmp_path: Path) -> None:
+    where = ("--store", tmp_path / "store", "-q")
+    named = ("--dataset", "digits", "--model", "resnet-tiny", "--method", "ft", "-p", "epochs=1")
+    sizes = ("--training", "epochs=1", "--splits", "8", "--forget-sets", "2")
+    attack = call("attack", "ulira", *named, *sizes, *where).lines[-1]
+    (alone,) = ok("replay", attack, "--json", *where[:2]).json
+    assert (alone["state"], alone["made"]) == ("equal", 1)
+    every = ok("replay", attack, "--deep", "--json", *where[:2]).json
+    assert len([one for one in every if one.get("kind") == "shadow"]) == 8 + 16
+    assert {one["state"] for one in every if "state" in one} == {"equal"}
+
+
 @pytest.mark.slow
 def test_weights_from_elsewhere_stop_no_other_run(at: Bench) -> None:
     """A bare copy of the weights knows nothing of its making."""

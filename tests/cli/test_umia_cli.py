@@ -11,6 +11,7 @@ import pytest
 from cli_kit import call, ok
 
 from deepunlearn_cli.core.errors import ExitCode
+from deepunlearn_cli.engine import predict
 
 
 @pytest.fixture
@@ -360,3 +361,26 @@ def test_the_answer_comes_first_and_says_side_size_and_controls(scores):
     assert re.search(r"\d\.\d{3}, retrained 0\.\d{3}, doing nothing 0\.\d{3}: 0\.\d{3} above", told)
     assert "too little is forgotten" in told
     assert "next: a setting that forgets more" in told
+
+
+def test_an_audit_runs_no_model_that_has_said_it_all(tmp_path, monkeypatch):
+    """Unlearned and retrained models never; the original once, as do-nothing control; of a file each part."""
+    passes: list[int] = []
+    run = predict.predict
+    monkeypatch.setattr(predict, "predict", lambda *given: passes.append(len(given[1])) or run(*given))
+    store, named = ("--store", tmp_path / "store", "-q"), ("--dataset", "digits", "--model", "resnet-tiny")
+    (start, _) = ok(
+        "train", *named, "--role", "both", "-p", "epochs=1", "--forget", "random:0.1", *store
+    ).lines
+    out = tmp_path / "clean.pt"
+    (model,) = ok("unlearn", "--method", "ft", "--ckpt", start, "-p", "epochs=1", "--out", out, *store).lines
+    counts = [len(passes)]
+    for words in (
+        (model, *store),
+        (model, "--draw-seed", "5", *store),
+        (out, "--store", tmp_path / "other", "-q"),
+    ):
+        ok("attack", "umia", *words)
+        counts.append(len(passes))
+    assert np.diff(counts).tolist() == [4, 0, 4]
+    assert sum(passes[-4:]) == 1797

@@ -276,6 +276,27 @@ def test_readers_leave_with_their_pictures(home, tmp_path):
     assert not _readers._open[path]
 
 
+def test_a_reader_that_left_takes_no_lock_of_another_with_it(home, tmp_path):
+    dataset = data.open_dataset(pets(tmp_path / "pets"), home)
+    path = home / dataset.fingerprint / "images.npy"
+    with _readers.alone(path):
+        pass  # what this process had mapped counts no longer, and its descriptor's number is given anew
+    later = data.load_dataset(dataset.fingerprint, home)
+    del dataset
+    assert len(_readers._open[str(path)]) == 1
+
+    def erasing() -> None:
+        _readers._open.clear()
+        with pytest.raises(UsageFailure), _readers.alone(path):
+            pass
+
+    process = FORK.Process(target=erasing)
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0, "the second reader still holds its lock"
+    assert later.images[1].any()
+
+
 def test_what_is_damaged_is_not_rewritten(home, tmp_path):
     before = data.open_dataset(pets(tmp_path / "pets"), home)
     planned = data.erasures(home, before.fingerprint, [1])

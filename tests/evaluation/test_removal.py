@@ -96,6 +96,16 @@ def test_random_forget_sets_are_no_removal():
     assert removals({}, list) == {}
 
 
+def test_runs_of_which_nothing_is_kept_stop_no_other():
+    """`purge --models` takes outputs, or the part of them that is of forgotten pictures."""
+    stripped = {name: one for name, one in removed().items() if name != "forget"}
+    runs = {"gone": dict, "stripped": lambda: stripped, "whole": removed}
+    assert [*removals({"gone": dict, "whole": removed}, list)] == ["whole"]
+    assert [*removals(runs, list)] == ["whole"]
+    assert [*removals({"whole": removed, "gone": dict, "stripped": lambda: stripped}, list)] == ["whole"]
+    assert removals({"gone": dict}, list) == {}
+
+
 def test_total_variation():
     assert distance((1, 0, 0), (1, 0, 0)) == 0
     assert distance((1, 0, 0), (0, 0.5, 0.5)) == 1
