@@ -16,6 +16,7 @@ from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner, Step
 from deepunlearn_cli.store import Run, Store
 from deepunlearn_cli.system.processes import ProcessPool
 from deepunlearn_cli.system.protocol import Asked, Event, Link, Lost, Pool, Told
+from deepunlearn_cli.system.rights import check_writable
 
 PROGRESS_SECONDS = 0.1  # between two words of a worker on the same run
 NODES_BORNE = 20  # machines of a cluster that may die under a run or trial: mostly somebody's will
@@ -61,6 +62,7 @@ class PoolRunner(Runner):
         self.reporter.planned(sum(step.state == "make" for step in steps))
         batch = _Batch(self, recipes, steps)
         if batch.queue:
+            check_writable(self.store.runs)
             with self.pool(jobs) as pool:
                 batch.make(pool, min(jobs, len(batch.queue)))
         return batch.outcome()

@@ -15,6 +15,7 @@ from deepunlearn_cli.execution import code, own
 from deepunlearn_cli.execution.own import usable
 from deepunlearn_cli.store import arriving
 from deepunlearn_cli.store.run import OUTPUTS
+from deepunlearn_cli.system.rights import check_writable
 
 if TYPE_CHECKING:
     from deepunlearn_cli.data import Dataset
@@ -177,6 +178,7 @@ class Runner:
         missing = sum(step.state == "make" for step in self.plan(recipes))
         self.reporter.planned(missing)
         if missing:
+            check_writable(self.store.runs)
             _ = self.materials  # what is wrong with the device is wrong with every run
         outcome = Outcome([], [])
         with self._batch():

@@ -24,6 +24,20 @@ def may_write(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
+def check_writable(folder: Path) -> None:
+    """Refuse, before anything is made, a folder in which this user may make nothing.
+
+    Raises:
+        UsageFailure: it says whose the folder is, or that its disk is read-only.
+    """
+    folder = next(one for one in (folder, *folder.parents) if one.exists())
+    if may_write(folder):
+        return
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise UsageFailure(f"{folder} is on a disk that is read-only", "--store DIR makes runs elsewhere")
+    raise forbidden(PermissionError(), folder)
+
+
 def is_shared(folder: Path) -> bool:
     """Whether what is made in a folder is to belong to the folder's group: setgid, and writable by it."""
     try:

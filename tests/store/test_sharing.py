@@ -14,9 +14,11 @@ import torch
 from store_kit import FORK, recipe
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.store.ledger import Ledger
 from deepunlearn_cli.system.locks import hold
+from deepunlearn_cli.system.processes import ProcessPool
 from deepunlearn_cli.system.rights import share
 
 GROUP = 3000
@@ -187,6 +189,25 @@ def test_a_store_that_may_only_be_read_serves_who_reads(root):
     def check() -> None:
         for words in (("runs",), ("verify",), cli_kit.TRAIN, (*cli_kit.TRAIN, "--seeds", "0-2", "--dry-run")):
             assert cli_kit.call(*words, "--store", root).code == 0, words
+
+    as_user(2002, check)
+
+
+@needs_root
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_who_may_not_write_is_told_before_anything_is_made(root, jobs, monkeypatch):
+    """Before data are decoded, and before a worker starts."""
+    original = cli_kit.ok(*cli_kit.TRAIN, "--store", root).out.strip()
+    words = ("unlearn", original, "--forget", "random:0.2", "-p", "epochs=1", "--store", root, "--method")
+    cli_kit.ok(*words, "ga")
+    monkeypatch.setattr(ProcessPool, "__init__", lambda *_: pytest.fail("a worker was started"))
+    monkeypatch.setattr(Runner, "_make_whole", lambda *_: pytest.fail("a run was begun"))
+
+    def check() -> None:
+        said = cli_kit.call(*words, "ft,ct", "--jobs", jobs)
+        assert said.code == 2, said
+        assert f"may not use {root / 'runs'}" in said.err
+        assert "0 made" not in said.err
 
     as_user(2002, check)
 
