@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import ID_LENGTH
+from deepunlearn_cli.core.typed import load
 
 if TYPE_CHECKING:
     from deepunlearn_cli.data import Erasure
@@ -63,7 +63,7 @@ def _parsed(path: Path, text: str) -> tuple[str, list[tuple[str, Mapping[str, An
     try:
         lines = text.splitlines(keepends=True)
         if path.suffix == ".jsonl":
-            rows = [(raw, json.loads(raw)) for raw in lines if raw.strip()]
+            rows = [(raw, load(raw, Mapping[str, Any])) for raw in lines if raw.strip()]
         else:
             titles = next(csv.reader([lines[0]]))
             rows = [(raw, dict(zip(titles, next(csv.reader([raw])), strict=True))) for raw in lines[1:]]
