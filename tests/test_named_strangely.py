@@ -93,6 +93,30 @@ def test_json_stays_json_whatever_its_stream_takes() -> None:
         assert not {"\x9b", "\u202e", "\u2028"} & set(text)
 
 
+@pytest.mark.parametrize("format", ["markdown", "github", "latex", "html", "csv", "tsv"])
+def test_nothing_acts_in_any_part_of_a_table(format: str) -> None:
+    name = "a\x1b[31m\u202e\x7f\u2028b\nc"
+    row = {"name": name, "said": {name: 0.5}, "list": [name]}
+    table = Table("t/1", name, [Column(name, lambda row: row["name"])], [row], notes=[name])
+    assert not set("\x1b\u202e\x7f\u2028") & set(render(table, format))
+
+
+def test_nothing_acts_in_a_page() -> None:
+    from deepunlearn_cli.reporting.pages import _section
+
+    pytest.importorskip("matplotlib")
+    name = 'a\x1b[31m\u202e"><script>'
+    table = Table("t/1", name, [Column(name, lambda row: row["name"])], [{"name": name}], notes=[name])
+    text = _section(table, [])
+    assert not {"\x1b", "\u202e"} & set(text)
+    assert "<script>" not in text
+
+
+def test_json_has_no_delete() -> None:
+    assert json.loads(in_json(json.dumps("a\x7f"))) == "a\x7f"
+    assert "\x7f" not in in_json(json.dumps("a\x7f"))
+
+
 def test_keys_take_every_text() -> None:
     assert encoded("plain \u00e9") == "plain \u00e9".encode()
     assert encoded(os.fsdecode(LATIN)) == LATIN

@@ -13,6 +13,7 @@ from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.replay import Code
+from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.whole import write_whole
 
 if TYPE_CHECKING:
@@ -108,8 +109,13 @@ def prove(
     store = session.store()
     asked = find(requests_of(Ledger(store.root).entries()), request)
     digest = checking.envelope_of(cert).digest if cert else last_of(asked)
-    secret = Shelf(store.root).secret(digest)
+    shelf = Shelf(store.root)
+    secret = shelf.secret(digest)
     salted = proving.salt_of(secret, salt, asked.id)
+    if not shelf.is_salt(salted, secret, digest):
+        raise UsageFailure(
+            f"{salt} is not the salt that the certificate was signed with", "--salt FILE, as then"
+        )
     made = proving.prove(
         picture, proving.picture_of(picture, secret, store), secret, salted, union=all_requests
     )

@@ -192,10 +192,9 @@ def _check_numbers(given: Mapping[str, Any]) -> None:
 
 
 def _check_outputs(given: Mapping[str, Any], *, asks: bool) -> None:
-    others = [value for name, value in given.items() if name not in outputs.OUTPUTS]
-    for name in outputs.OUTPUTS:
-        path = given.get(name)
-        if isinstance(path, Path) and outputs.check(name, path, others) and asks and not given.get("dry_run"):
+    outputs.check_apart(given)
+    for name, path, there in outputs.checked(given):
+        if there and asks and not given.get("dry_run"):
             outputs.agree(name, path, force=given["force"])
 
 

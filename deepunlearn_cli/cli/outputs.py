@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from shlex import quote
 
 import typer
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.room import is_full
 
 OUTPUTS = ("out", "samples", "figure", "html")  # options that name a file to write
+WRITTEN = (*OUTPUTS, "export")  # and one that is written on
 STORE = "store.json"  # what tells a store's folder
 OWN = (
     "runs",
@@ -54,7 +57,7 @@ def check(option: str, path: Path, others: Iterable[object] = ()) -> Path | None
         return None
     if not place.parent.is_dir():
         raise UsageFailure(f"{spelt}: its folder does not exist", "make it first")
-    if not os.access(place.parent, os.W_OK):
+    if not _takes_files(place.parent):
         raise UsageFailure(f"{spelt}: its folder cannot be written", OTHER)
     if store := _store_of(place):
         raise UsageFailure(f"{spelt} belongs to the store {store}; it was left as it is", OTHER)
@@ -82,6 +85,39 @@ def refuse_in_store(option: str, path: Path, what: str) -> None:
         )
 
 
+def checked(given: Mapping[str, object]) -> Iterator[tuple[str, Path, bool]]:
+    """Every file that a command is to write over, by its option, looked at: is it there already?
+
+    What is written on (`--export`) may be there, and may be an input.
+
+    Raises:
+        UsageFailure: as `check`.
+    """
+    others = [value for name, value in given.items() if name not in OUTPUTS]
+    for name in WRITTEN:
+        path = given.get(name)
+        if isinstance(path, Path) and name in OUTPUTS:
+            yield name, path, check(name, path, others) is not None
+        elif isinstance(path, Path):
+            check(name, path)
+
+
+def check_apart(given: Mapping[str, object]) -> None:
+    """Refuse one file for two outputs of a command: the second would be written over the first.
+
+    Raises:
+        UsageFailure: naming both options.
+    """
+    places: dict[Path, str] = {}
+    for option in WRITTEN:
+        path = given.get(option)
+        if not isinstance(path, Path) or not _is_plain(place := path.expanduser().resolve()):
+            continue
+        if other := places.get(place):
+            raise UsageFailure(f"--{option} and --{other} are both {path}", "name two files")
+        places[place] = option
+
+
 def agree(option: str, path: Path, *, force: bool) -> None:
     """Have somebody agree that a file that is there is written over.
 
@@ -93,6 +129,22 @@ def agree(option: str, path: Path, *, force: bool) -> None:
     if sys.stdin is not None and sys.stdin.isatty() and typer.confirm(f"write over {path}?", err=True):
         return
     raise UsageFailure(f"--{option} {path} is there already; it was left as it is", "--force writes over it")
+
+
+def _takes_files(folder: Path) -> bool:
+    """Whether a folder takes a file: by its mode root may write anywhere, in /proc too; a full disk does."""
+    if not os.access(folder, os.W_OK):
+        return False
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError as error:
+        return is_full(error)
+
+
+def _is_plain(place: Path) -> bool:
+    """Whether a place is that of a file, or of none yet: /dev/null may stand for two."""
+    return place.is_file() or not place.exists()
 
 
 def _status(place: Path) -> os.stat_result | None:

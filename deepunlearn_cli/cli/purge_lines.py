@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.recipe import ID_LENGTH
+from deepunlearn_cli.core.typed import load
 
 if TYPE_CHECKING:
     from deepunlearn_cli.data import Erasure
@@ -73,7 +73,7 @@ def _parsed(path: Path, text: str) -> list[tuple[str, Mapping[str, Any] | None]]
         for _, row in pieces:
             if row is not None:
                 int(row["index"]), str(row["target"])
-    except (ValueError, KeyError, TypeError, RecursionError, StopIteration, csv.Error):
+    except (ValueError, KeyError, TypeError, StopIteration, csv.Error):
         raise UsageFailure(
             f"{path} is no file of samples: every line has a `target` and an `index`",
             "--lines-of takes what `attack --samples` wrote",
@@ -84,7 +84,7 @@ def _parsed(path: Path, text: str) -> list[tuple[str, Mapping[str, Any] | None]]
 def _of_json(text: str) -> list[tuple[str, Mapping[str, Any] | None]]:
     """A text may hold other ends of lines (U+2028, say); JSON lines end with a line feed."""
     lines = io.StringIO(text, newline="\n")
-    return [(raw, json.loads(raw) if raw.strip() else None) for raw in lines]
+    return [(raw, load(raw, Mapping[str, Any]) if raw.strip() else None) for raw in lines]
 
 
 def _of_csv(text: str) -> list[tuple[str, Mapping[str, Any] | None]]:

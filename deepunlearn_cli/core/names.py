@@ -8,6 +8,7 @@ import unicodedata
 
 ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode: control, format (direction too), no text, ends of lines
 FORMULA = re.compile("'*[=+@-]")  # what a spreadsheet runs, whatever guards stand before it
+DELETE = "\x7f"  # the one that JSON leaves as it is
 JOINERS = "\u200c\u200d"  # that scripts and emoji are written with
 
 
@@ -24,9 +25,9 @@ def printable(text: str, keep: str = "") -> str:
 
 def in_json(text: str, encoding: str = "utf-8") -> str:
     """A line of JSON with what acts, or what an encoding lacks, as JSON's own escapes: it reads the same."""
-    if text.isascii():
+    if text.isascii() and DELETE not in text:
         return text
-    return "".join(json.dumps(one)[1:-1] if _acts(one) or not _within(one, encoding) else one for one in text)
+    return "".join(_json_escape(one) if _acts(one) or not _within(one, encoding) else one for one in text)
 
 
 def encoded(text: str) -> bytes:
@@ -51,7 +52,11 @@ def unguarded(text: str) -> str:
 
 
 def _acts(one: str) -> bool:
-    return unicodedata.category(one) in ACTING and one not in JOINERS and not one.isascii()
+    return unicodedata.category(one) in ACTING and one not in JOINERS and (one == DELETE or not one.isascii())
+
+
+def _json_escape(one: str) -> str:
+    return "\\u007f" if one == DELETE else json.dumps(one)[1:-1]
 
 
 def _within(one: str, encoding: str) -> bool:

@@ -30,6 +30,7 @@ class IndexRow(TypedDict):
         reads: the parts of the data that its method saw.
         chosen: the study whose search made it, of what that search had chosen.
         approximate: whether its track did not meet the method's assumptions.
+        inputs: ids of the runs that it was made from.
     """
 
     id: str
@@ -68,3 +69,4 @@ class IndexRow(TypedDict):
     forgotten_labels: NotRequired[Sequence[str]]
     after: NotRequired[str]
     settings: NotRequired[str]
+    inputs: NotRequired[Sequence[str]]

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
+from deepunlearn_cli.core.npy import map_array, read_array
 from deepunlearn_cli.core.plugins import Notice
 from deepunlearn_cli.core.room import full, reserve, room_for
 from deepunlearn_cli.core.shared import Progress
@@ -31,7 +32,7 @@ from deepunlearn_cli.data._dataset import (
     fingerprint,
     header,
 )
-from deepunlearn_cli.data._entry import entry_of, sealed
+from deepunlearn_cli.data._entry import Meta, Source, entry_of, sealed
 from deepunlearn_cli.data._family import Plan
 from deepunlearn_cli.data._record import LOCK, purged_of
 from deepunlearn_cli.data._sources import entries
@@ -47,7 +48,7 @@ SPARE = 1 << 26  # bytes left free on the disk beside a dataset
 def find(home: Path, key: str) -> Dataset | None:
     """The dataset decoded earlier from the source with this key; None if there is none, or a damaged one."""
     try:
-        entry = entry_of(_source(home, key))
+        entry = entry_of(_source(home, key), Source)
         about, folder = _about(entry), home / entry["fingerprint"]
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -192,10 +193,10 @@ def _read(folder: Path) -> Dataset | None:
 def _read_shared(folder: Path) -> Dataset | None:
     purged = purged_of(folder.parent, folder.name)
     try:
-        meta = entry_of(folder / "meta.json")
+        meta = entry_of(folder / "meta.json", Meta)
         head = meta["header"]
         images = _mapped(folder / "images.npy", tuple(head["shape"]))
-        labels: Indices = np.load(folder / "labels.npy", allow_pickle=False)
+        labels: Indices = read_array(folder / "labels.npy")
         if labels.shape != images.shape[:1] or labels.dtype != np.int64:
             return None
         sound = _seal.is_sound(folder, head, images, labels, purged)
@@ -208,12 +209,12 @@ def _read_shared(folder: Path) -> Dataset | None:
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> Pixels:
-    images = np.load(path, mmap_mode="r", allow_pickle=False)
+    images = map_array(path)
     if images.dtype != np.uint8 or images.shape != shape:
         raise ValueError(path)
     if path.stat().st_size != images.offset + images.nbytes:
         raise ValueError(path)
-    return images  # type: ignore[no-any-return]
+    return images
 
 
 def _dataset(name: str, meta: dict[str, Any], images: Pixels, labels: Indices) -> Dataset:

@@ -8,7 +8,7 @@ from pathlib import Path
 from deepunlearn_cli.core.errors import Failure, StoreCorrupt
 from deepunlearn_cli.data._cache import load_whole
 from deepunlearn_cli.data._digests import are_those
-from deepunlearn_cli.data._entry import entry_of
+from deepunlearn_cli.data._entry import Source, entry_of
 from deepunlearn_cli.data._forget import load_forget
 from deepunlearn_cli.data._purge import HEX, unfinished
 from deepunlearn_cli.data._record import RECORD
@@ -51,10 +51,10 @@ def _of_pictures(folder: Path, *, digests: bool) -> Iterator[Difference]:
 def _of_source(source: Path, home: Path) -> Iterator[Difference]:
     name = f"sources/{source.name}"
     try:
-        entry_of(source)
+        entry_of(source, Source)
     except PermissionError:
         yield name, "is not readable by you: it was not checked", True
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError):
         yield name, "was changed or cannot be read", False
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unicodedata import normalize
 
 import numpy as np
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.typed import load
 from deepunlearn_cli.data._dataset import Dataset, Indices
 from deepunlearn_cli.data._family import Plan
 from deepunlearn_cli.data._listing import shown
@@ -101,7 +102,7 @@ def _of_file(file: Path) -> list[str]:
     text = file.read_text("utf-8-sig")
     if file.suffix.lower() != ".json":
         return [line.strip() for line in text.splitlines() if line.strip()]
-    value = json.loads(text)
+    value: Any = load(text, dict[str, Any] | list[str])
     if isinstance(value, dict):
         value = _by_number(value)
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):

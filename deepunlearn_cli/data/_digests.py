@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deepunlearn_cli.core.npy import read_array
 from deepunlearn_cli.data._dataset import Dataset, Pixels
 from deepunlearn_cli.data._staging import write_atomically
 
@@ -59,8 +60,8 @@ def _place(dataset: Dataset) -> Path | None:
 
 def _read(place: Path, count: int) -> bytes | None:
     try:
-        kept = np.load(place, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        kept = read_array(place)
+    except (OSError, ValueError):
         return None
     known, total = kept.tobytes()[:-SIZE], kept.tobytes()[-SIZE:]
     return known if len(known) == count * SIZE and total == _sum(known) else None

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeAlias
 from unicodedata import normalize
 
-import numpy as np
-
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
-from deepunlearn_cli.data._archives import check_claimed
+from deepunlearn_cli.core.npy import read_array
+from deepunlearn_cli.core.typed import Mistyped, load
 from deepunlearn_cli.data._dataset import Dataset
 
 Entry: TypeAlias = int | str  # an index, or a path relative to the dataset's folder
@@ -235,18 +233,17 @@ def _column(titles: list[str], names: Iterable[str]) -> int | None:
 
 
 def _npy(file: Path) -> Listed:
-    with file.open("rb") as opened:
-        check_claimed(opened, file.stat().st_size)
-    array = np.load(file, allow_pickle=False)
-    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iuU":
+    array = read_array(file)
+    if array.ndim != 1 or array.dtype.kind not in "iuU":
         raise ValueError("it is not a one-dimensional array of whole numbers")
     return Listed([_entry(value) for value in array.tolist()])
 
 
 def _json(file: Path) -> Listed:
-    value = json.loads(file.read_text("utf-8-sig"))
-    if not isinstance(value, list):
-        raise ValueError("it is not a list")
+    try:
+        value = load(file.read_text("utf-8-sig"), list[Any])
+    except Mistyped as error:
+        raise ValueError("it is not a list" if error.wanted != "JSON" else "it is no JSON") from None
     if value and all(isinstance(one, dict) for one in value):
         titles = list(value[0])
         if any(list(one) != titles for one in value):

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from unicodedata import normalize
-from zipfile import BadZipFile
-from zlib import error as ZlibError
 
 import numpy as np
 
 from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFailure, unknown
+from deepunlearn_cli.core.npy import read_arrays
 from deepunlearn_cli.core.specs import EXTREMES, HARDEST, SPLIT_SEED, together
 from deepunlearn_cli.data._dataset import Dataset, Indices
 from deepunlearn_cli.data._entries import Entry, offending, read_entries, to_indices
@@ -139,11 +138,11 @@ def load_forget(sha256: str, home: Path) -> ForgetSet:
     if not path.is_file():
         raise NotFound(f"no forget set {sha256[:16]} in {path.parent}", "give it again with --forget")
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            forget = forget_by_index(str(kept["spec"]), kept["indices"].astype(np.int64))
+        kept = read_arrays(path, ("spec", "indices"))
+        forget = forget_by_index(str(kept["spec"]), kept["indices"].astype(np.int64))
     except PermissionError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, ZlibError):
+    except (OSError, ValueError, KeyError, TypeError):
         forget = None
     if forget is None or forget.sha256 != sha256:
         raise StoreCorrupt(f"forget set {path} is damaged", "remove the file and give --forget again")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.npy import read_array
 from deepunlearn_cli.data._dataset import Dataset, Indices
 from deepunlearn_cli.data._entries import FORMS, Listed, read_table, to_indices
 from deepunlearn_cli.data._listing import shown
@@ -71,13 +72,13 @@ def _of_file(text: str, dataset: Dataset) -> Scores:
 
 def _of_array(file: Path, dataset: Dataset) -> Scores:
     try:
-        array = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array = read_array(file)
+    except (OSError, ValueError) as error:
         raise UsageFailure(
             f"cannot read {file}: {' '.join(str(error).split())}", f"expected {FORMS}"
         ) from None
     counts = {len(dataset)} | (set() if dataset.numbers or dataset.uncounted else {dataset.train_size})
-    fits = isinstance(array, np.ndarray) and array.shape in {(count,) for count in counts}
+    fits = array.shape in {(count,) for count in counts}
     if not fits or array.dtype.kind not in "iuf":
         said = " or ".join(map(str, sorted(counts)))
         raise UsageFailure(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.npy import read_array
 from deepunlearn_cli.data._dataset import Dataset, Pixels
 from deepunlearn_cli.data._pictures import (
     Unreadable,
@@ -50,7 +51,7 @@ def _of_file(path: Path, shape: tuple[int, int, int]) -> Pixels:
 
 
 def _of_array(path: Path, shape: tuple[int, int, int]) -> Pixels:
-    pixels = np.load(path, allow_pickle=False)
+    pixels = read_array(path)
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or 0 in pixels.shape:
         raise ValueError(f"{path}: it holds no uint8 pixels (H, W) or (H, W, C)")
     pixels = pixels.reshape(*pixels.shape[:2], -1)

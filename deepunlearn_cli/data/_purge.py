@@ -14,15 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from deepunlearn_cli.core.errors import StoreCorrupt
+from deepunlearn_cli.core.npy import map_array, read_array
 from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.data import _readers, _seal
 from deepunlearn_cli.data._cache import head_of, load_dataset, load_whole
 from deepunlearn_cli.data._dataset import Dataset
 from deepunlearn_cli.data._digests import GONE, KEPT, digests_of
-from deepunlearn_cli.data._entry import entry_of, sealed
+from deepunlearn_cli.data._entry import Meta, entry_of, sealed
 from deepunlearn_cli.data._family import Family
 from deepunlearn_cli.data._raw import raw_files, raw_of
 from deepunlearn_cli.data._record import LOCK, Purged, Record, masked, read_record, write_record
@@ -187,7 +186,7 @@ def _finish(home: Path, record: Record, families: Mapping[str, type[Family]], er
 def _zeroed(folder: Path, purged: Purged) -> int:
     """Zero the bytes of purged pictures where they lie; how many were not zero yet."""
     path = folder / "images.npy"
-    images = np.load(path, mmap_mode="r+", allow_pickle=False)
+    images = map_array(path, "r+")
     left = [index for index in purged.indices if images[index].any()]
     if left:
         (folder / KEPT).unlink(missing_ok=True)  # the digests are taken again when somebody asks for them
@@ -195,12 +194,12 @@ def _zeroed(folder: Path, purged: Purged) -> int:
         images[index] = 0
     images.flush()
     flush(path)
-    meta = entry_of(folder / "meta.json")
+    meta = entry_of(folder / "meta.json", Meta)
     paths = list(masked(meta["paths"], purged.indices))
     if paths != meta["paths"]:
         text = json.dumps(sealed({**meta, "paths": paths})).encode()
         write_atomically(folder / "meta.json", text, lasting=True)
-    labels = np.load(folder / "labels.npy", allow_pickle=False)
+    labels = read_array(folder / "labels.npy")
     if not _seal.is_sound(folder, meta["header"], images, labels, purged):
         raise StoreCorrupt(f"the decoded dataset in {folder} is damaged", "deepunlearn verify lists what")
     return len(left)
@@ -234,8 +233,8 @@ def unfinished(home: Path) -> list[str]:
     found = []
     for name, purged in datasets.items():
         with suppress(FileNotFoundError, ValueError, KeyError, IndexError):
-            images = np.load(home / name / "images.npy", mmap_mode="r", allow_pickle=False)
-            meta = {**entry_of(home / name / "meta.json"), "fingerprint": name}
+            images = map_array(home / name / "images.npy")
+            meta = {**entry_of(home / name / "meta.json", Meta), "fingerprint": name}
             left = name in named or images[purged.index].any() or _names_left(meta, datasets)
             found += [name] if left else []
     return found

@@ -25,6 +25,7 @@ import numpy as np
 from deepunlearn_cli.core.errors import StoreCorrupt
 from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.data._dataset import Indices
+from deepunlearn_cli.data._entry import Record as Written
 from deepunlearn_cli.data._entry import entry_of, sealed
 from deepunlearn_cli.data._staging import write_atomically
 
@@ -135,7 +136,7 @@ def read_record(home: Path) -> Record | None:
         PermissionError: it may not be read.
     """
     try:
-        entry = entry_of(home / RECORD)
+        entry = entry_of(home / RECORD, Written)
         datasets = {name: Purged.from_json(said) for name, said in entry["datasets"].items()}
         bytes.fromhex(entry["salt"])
         return Record(entry["salt"], datasets)

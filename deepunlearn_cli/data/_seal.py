@@ -16,10 +16,12 @@ import secrets
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
+from deepunlearn_cli.core.npy import map_array
+from deepunlearn_cli.core.typed import load
 from deepunlearn_cli.data._dataset import Indices, Pixels, fingerprint
 from deepunlearn_cli.data._record import Purged
 from deepunlearn_cli.data._staging import write_atomically
@@ -27,6 +29,15 @@ from deepunlearn_cli.data._staging import write_atomically
 SEAL = "seal.json"
 BLOCK = 1 << 20  # bytes of pictures under one digest
 SAMPLE = 16  # blocks compared by a reader: some 15 ms; all of a small set
+
+
+class Seal(TypedDict):
+    """`seal.json`: the file's state, digests of header and labels, and of every block of the pictures."""
+
+    stamp: list[int]
+    parts: list[str]
+    block: int
+    blocks: list[str]
 
 
 def write(
@@ -61,14 +72,14 @@ def _holds(
     folder: Path, head: dict[str, Any], images: Pixels, labels: Indices, purged: Purged | None
 ) -> bool:
     try:
-        seal = json.loads((folder / SEAL).read_bytes())
+        seal: Seal = load((folder / SEAL).read_bytes(), Seal)
         blocks, flat = seal["blocks"], images.reshape(-1)
         told = [seal["stamp"], seal["parts"], seal["block"], len(blocks)]
         if told != [_stamp(folder), _parts(head, labels, purged), BLOCK, -(-len(flat) // BLOCK)]:
             return False
         drawn = secrets.SystemRandom().sample(range(len(blocks)), min(SAMPLE, len(blocks)))
         return all(_digest(flat[BLOCK * one : BLOCK * (one + 1)]) == blocks[one] for one in drawn)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError):
         return False
 
 
@@ -76,7 +87,7 @@ def _holds(
 def _fingerprint(path: Path, stamp: tuple[int, ...], head: str, labels: bytes, blank: bytes) -> str:
     """Of all that is there but what is `blank`; the same file in the same state is read once in a process."""
     del stamp
-    images = np.load(path, mmap_mode="r", allow_pickle=False)
+    images = map_array(path)
     gone = np.frombuffer(blank, np.int64) if blank else None
     return fingerprint(json.loads(head), images, np.frombuffer(labels, np.int64), gone)
 

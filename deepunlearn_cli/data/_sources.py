@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.data._dataset import Dataset
+from deepunlearn_cli.data._entry import Source as Entry
 from deepunlearn_cli.data._entry import entry_of
 from deepunlearn_cli.data._record import Record
 from deepunlearn_cli.data._withheld import names_of
@@ -19,9 +20,8 @@ def entries(home: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """What is known of every source that was decoded, damaged entries aside."""
     for path in sorted((home / "sources").glob("*.json")):
         with suppress(OSError, ValueError):
-            entry = entry_of(path)
-            if {"fingerprint", "paths", "name"} <= entry.keys():
-                yield path, entry
+            entry = entry_of(path, Entry)
+            yield path, entry
 
 
 def sources_of(home: Path) -> dict[str, list[Source]]:

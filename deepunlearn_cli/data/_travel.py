@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepunlearn_cli.core.errors import StoreCorrupt
+from deepunlearn_cli.core.typed import load
 from deepunlearn_cli.data._cache import load_whole
+from deepunlearn_cli.data._entry import Erased
 from deepunlearn_cli.data._forget import forget_place, load_forget
 from deepunlearn_cli.data._record import LOCK, RECORD, Purged, Record, purged_of, read_record, write_record
 from deepunlearn_cli.data._staging import publish, staging, write_atomically
@@ -80,7 +82,7 @@ def _unpack_dataset(sha256: str, content: Packed, home: Path) -> None:
 def _note(sha256: str, said: bytes, home: Path) -> None:
     """Have the record here say, too, which pictures of a dataset are blank: its digest is that of all."""
     try:
-        purged = Purged.from_json(json.loads(said))
+        purged = Purged.from_json(load(said, Erased))
     except (ValueError, KeyError, TypeError):
         raise StoreCorrupt(f"what was purged of {sha256[:16]} did not arrive", "send it again") from None
     with hold(home / LOCK):

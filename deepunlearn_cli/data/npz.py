@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepunlearn_cli.core.errors import Failure, NotFound, UsageFailure
-from deepunlearn_cli.data._archives import check_header
+from deepunlearn_cli.core.npy import DAMAGED, check_header
 from deepunlearn_cli.data._classes import check_part
 from deepunlearn_cli.data._dataset import Indices, Pixels
 from deepunlearn_cli.data._family import FileFamily, Plan, hold_out
@@ -89,7 +88,7 @@ class Npz(FileFamily):
     def _arrays(self) -> dict[str, NDArray[Any]]:
         try:
             loaded = np.load(self.file, allow_pickle=False)
-        except (OSError, ValueError, EOFError, BadZipFile):
+        except (*DAMAGED, ValueError):
             raise self._refuse("is not an npz file") from None
         if not isinstance(loaded, np.lib.npyio.NpzFile):
             raise self._refuse("is a single array, not an npz file")
@@ -112,7 +111,7 @@ class Npz(FileFamily):
         except ValueError as error:
             fault = "holds pickled objects" if "allow_pickle" in str(error) else f"cannot be read: {error}"
             raise self._refuse(f"{name} {fault}") from None
-        except (OSError, EOFError, BadZipFile, RuntimeError, MemoryError, KeyError, OverflowError):
+        except DAMAGED:
             raise self._refuse(f"{name} is damaged") from None
         return array
 

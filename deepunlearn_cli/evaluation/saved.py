@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
+from deepunlearn_cli.core.npy import read_array, read_arrays
 from deepunlearn_cli.core.shared import Part
 
 FORMS = "an .npz of `logits` (n, classes) and `labels` (n,), or of `values` (n,); .npy or text of n numbers"
@@ -56,17 +56,16 @@ def read(path: Path) -> Part:
         raise NotFound(f"no file {path}", f"it holds {FORMS}")
     try:
         part = _arrays(path)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError) as error:
         raise UsageFailure(f"{path} cannot be read: {str(error).splitlines()[0]}", f"give {FORMS}") from None
     return _checked(part, path)
 
 
 def _arrays(path: Path) -> Part:
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in ("logits", "labels", "values", "index") if name in file}
+        return read_arrays(path, ("logits", "labels", "values", "index"))
     if path.suffix == ".npy":
-        return {"values": np.load(path, allow_pickle=False)}
+        return {"values": read_array(path)}
     return {"values": np.loadtxt(path, dtype=np.float64, ndmin=1, delimiter=",")}
 
 

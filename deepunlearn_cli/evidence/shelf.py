@@ -9,25 +9,31 @@ removes it makes the certificate's commitment and HMACs random numbers to everyb
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt, UsageFailure
+from deepunlearn_cli.core.names import encoded
+from deepunlearn_cli.core.recipe import canonical
 from deepunlearn_cli.core.typed import Digest, Number, Text
 from deepunlearn_cli.core.whole import flush
-from deepunlearn_cli.evidence import envelope, strict
-from deepunlearn_cli.evidence.commitment import Shown
+from deepunlearn_cli.evidence import envelope, statement, strict
+from deepunlearn_cli.evidence.commitment import Commitment, Shown, keyed
 from deepunlearn_cli.evidence.envelope import Envelope
+from deepunlearn_cli.evidence.statement import Predicate
 from deepunlearn_cli.store.manifest import Problem, not_readable
 from deepunlearn_cli.system.rights import PRIVATE, follow, make_folder
 
 FOLDER = "certificates"
 LOCK = ".certify.lock"
 OWNER_ONLY = 0o600
+BACKUP = "put it back from a backup"
 
 
 class Secret(TypedDict):
@@ -39,6 +45,7 @@ class Secret(TypedDict):
         purged: how many more pictures there were, gone before it was signed; left out where there were none.
         run: id of the run; `attacks` those of the audits, by name.
         fingerprint: of the decoded pictures; `decoded` how a picture becomes such bytes.
+        seal: SHA-256 of all the rest; files of earlier versions have none.
     """
 
     salt: NotRequired[Digest]
@@ -49,6 +56,7 @@ class Secret(TypedDict):
     attacks: Mapping[str, Text]
     fingerprint: Text
     decoded: Shown
+    seal: NotRequired[Digest]
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Shelf:
     def keep(self, made: Envelope, secret: Secret) -> None:
         """Keep a certificate: first what proofs are made of, then itself; both are on the disk then."""
         folder = make_folder(self.root / FOLDER)
-        _put(self._private(made.digest), json.dumps(secret).encode(), OWNER_ONLY)
+        _put(self._private(made.digest), json.dumps(secret | {"seal": _seal(secret)}).encode(), OWNER_ONLY)
         _put(self._public(made.digest), made.text(), 0o666)
         follow(self._public(made.digest))
         flush(folder)
@@ -85,11 +93,13 @@ class Shelf:
                 f"certificate {digest[:16]} is not in this store", "its file may be elsewhere"
             ) from None
         if found.digest != digest:
-            raise StoreCorrupt(f"{place} is not the certificate that was given", "put it back from a backup")
+            raise StoreCorrupt(f"{place} is not the certificate that was given", BACKUP)
         return found
 
     def problems(self, given: Iterable[str] = ()) -> list[Problem]:
-        """Files of certificates that are not what they were, or not there.
+        """Files of certificates that hold something else than they were written with, or are not there.
+
+        What proofs are made of is its owner's alone: of another's nothing is known, and nothing told.
 
         Args:
             given: digests of certificates that this store gave (see `standing.given_here`).
@@ -97,13 +107,34 @@ class Shelf:
         there = sorted((self.root / FOLDER).glob("*.json"))
         gone = sorted({*given} - {place.stem for place in there})
         kept = sorted((self.root / FOLDER).glob(f"*{PRIVATE}"))
-        found = [_problem(place, _wrong) for place in there]
-        found += [
-            Problem(FOLDER, f"{one}.json", "is not there, and the ledger says it was given") for one in gone
-        ]
-        secret = [_problem(place, _torn) for place in kept]
-        found += [one for one in secret if one and not one.unread]  # those are for their owners alone
-        return [one for one in found if one]
+        lost = "is not there, and the ledger says it was given"
+        secret = [one for place in kept if (one := self._problem(place)) and not one.unread]
+        missed = [Problem(FOLDER, f"{one}.json", lost) for one in gone]
+        return [*filter(None, map(self._problem, there)), *missed, *secret]
+
+    def _problem(self, place: Path) -> Problem | None:
+        """What is wrong with a file; None if nothing is."""
+        try:
+            wrong = self._wrong(place)
+        except PermissionError:
+            return not_readable(FOLDER, place.name)
+        return Problem(FOLDER, place.name, wrong) if wrong else None
+
+    def _wrong(self, place: Path) -> str:
+        """What is wrong with one file; nothing if it is what was written."""
+        try:
+            if place.suffix == PRIVATE:
+                return self._changed(strict.load(place.read_bytes(), Secret), place.stem)
+            read = envelope.read(place.read_bytes(), place.name)
+        except Failure as failure:
+            return failure.message.removeprefix(place.name).strip(": ")
+        except ValueError:
+            return "is not what was written"
+        except PermissionError:
+            raise
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+        return "" if read.digest == place.stem else "is another certificate"
 
     def has(self, digest: str) -> bool:
         """Whether a certificate is here with what proofs are made of."""
@@ -130,8 +161,36 @@ class Shelf:
                 f"{place} is for its owner alone", "whoever certified makes the proofs"
             ) from None
         except ValueError:
-            raise StoreCorrupt(f"{place} is not what was written", "put it back from a backup") from None
+            raise StoreCorrupt(f"{place} is not what was written", BACKUP) from None
+        if wrong := self._changed(found, digest):
+            raise StoreCorrupt(f"{place} {wrong}: no proof can be made from it", BACKUP)
         return found
+
+    def _changed(self, secret: Secret, digest: str) -> str:
+        """In what a secret is no longer that of its certificate: a proof from it would deny what is true."""
+        if secret.get("seal", seal := _seal(secret)) != seal:
+            return "was changed"
+        said = self._said(digest)
+        trees = {"leaves": said["commitment"], "earlier": said.get("with_earlier")} if said else {}
+        for name, tree in trees.items():
+            leaves = secret.get(name)
+            if tree and (not isinstance(leaves, list) or _root(leaves) != tree["root"]):
+                return "holds other pictures than its certificate"
+        if not self.is_salt(bytes.fromhex(secret.get("salt", "")), secret, digest):
+            return "has another salt than its certificate was made with"
+        return ""
+
+    def is_salt(self, salt: bytes, secret: Secret, digest: str) -> bool:
+        """Whether a certificate was made with this salt, as far as it is here; no salt is none to doubt."""
+        said = self._said(digest)
+        return not (salt and said) or keyed(salt, "run", secret["run"]) == said["keyed"].get("run")
+
+    def _said(self, digest: str) -> Predicate | None:
+        """What a certificate says; None where it is not here, or damaged itself."""
+        with suppress(Failure, OSError):
+            made = self.certificate(digest)
+            return statement.read(made, digest)["predicate"]
+        return None
 
     def _public(self, digest: str) -> Path:
         return self.root / FOLDER / f"{digest}.json"
@@ -140,31 +199,13 @@ class Shelf:
         return self.root / FOLDER / f"{digest}{PRIVATE}"
 
 
-def _problem(place: Path, wrong: Callable[[bytes, Path], str]) -> Problem | None:
-    """What is wrong with a file, as `wrong` tells from its content; None if nothing is."""
-    try:
-        what = wrong(place.read_bytes(), place)
-    except PermissionError:
-        return not_readable(FOLDER, place.name)
-    except OSError as error:
-        what = f"cannot be read: {error.strerror}"
-    return Problem(FOLDER, place.name, what) if what else None
+def _seal(secret: Secret) -> str:
+    rest = {name: value for name, value in secret.items() if name != "seal"}
+    return hashlib.sha256(encoded(canonical(rest))).hexdigest()
 
 
-def _wrong(content: bytes, place: Path) -> str:
-    try:
-        found = envelope.read(content, place.name)
-    except Failure as failure:
-        return failure.message.removeprefix(place.name).strip(": ")
-    return "" if found.digest == place.stem else "is another certificate"
-
-
-def _torn(content: bytes, _: Path) -> str:
-    try:
-        strict.load(content, Secret)
-    except ValueError:
-        return "is not what was written"
-    return ""
+def _root(leaves: list[str]) -> str:
+    return Commitment(tuple(map(bytes.fromhex, leaves))).root.hex() if leaves else ""
 
 
 def _put(place: Path, content: bytes, mode: int) -> None:

@@ -125,12 +125,17 @@ def _markdown(table: Table) -> str:
         for column in table.columns
     ]
     body = _tabulated("github")(replace(table, columns=columns))
-    return "\n\n".join([body, "\n".join(f"- {note}" for note in table.notes)]) if table.notes else body
+    return (
+        "\n\n".join([body, "\n".join(f"- {_on_one_line(note)}" for note in table.notes)])
+        if table.notes
+        else body
+    )
 
 
 def _github(table: Table) -> str:
     """For a job's summary: markdown under a heading, the answers first."""
-    return "\n\n".join(filter(None, (f"### {table.title or table.name}", listed(table), _markdown(table))))
+    head = f"### {_on_one_line(table.title or table.name)}"
+    return "\n\n".join(filter(None, (head, listed(table), _markdown(table))))
 
 
 def _escaped(text: Callable[[Row], str], row: Row) -> str:
@@ -173,7 +178,7 @@ def _csv_cell(value: object) -> object:
         return _inert(value)
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return _inert(" ".join(value))
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+    return in_json(json.dumps(value, ensure_ascii=False)) if isinstance(value, list | dict) else value
 
 
 def _inert(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from itertools import groupby
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -85,8 +84,8 @@ def _page(records: Sequence[Record], sections: Sequence[str]) -> str:
 
 
 def _section(table: Table, drawn: Sequence[str]) -> str:
-    notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
-    whole = f'<h2>{escape(table.title)}</h2>\n<div class="wide">{render(table, "html")}</div>'
+    notes = "".join(f"<li>{text(note)}</li>" for note in table.notes)
+    whole = f'<h2>{text(table.title)}</h2>\n<div class="wide">{render(table, "html")}</div>'
     return "\n".join([whole, *drawn, f'<ul class="notes">{notes}</ul>' if notes else ""])
 
 
@@ -98,7 +97,7 @@ def _trade_offs(ranking: Table) -> list[str]:
     return [
         _drawn(
             figures.trade_off(_of_pair(ranking.rows, pair), pair, *map(find_metric, PAPERS)),
-            f"Retention deviation against indiscernibility, {escape(pair)}",
+            f"Retention deviation against indiscernibility, {text(pair)}",
         )
         for pair in _pairs(ranking.rows)
     ]
@@ -117,7 +116,7 @@ def _speeds(efficiency: Table) -> list[str]:
     return [
         _drawn(
             figures.speeds([row for row in efficiency.rows if row["pair"] == pair], pair),
-            f"Run-time efficiency, {escape(pair)}",
+            f"Run-time efficiency, {text(pair)}",
         )
         for pair in pairs
         if any(row["pair"] == pair and not row["control"] for row in efficiency.rows)
@@ -139,14 +138,14 @@ def _sizes(tables: Sequence[Table]) -> list[str]:
         shares = [float(name.removesuffix("_mean")) for name in last.rows[0] if name.endswith("_mean")]
         drawn = _drawn(
             figures.size_curves(panels, shares, f"Against the share that is forgotten: {pair}"),
-            f"Measures against the share that is forgotten, {escape(pair)}",
+            f"Measures against the share that is forgotten, {text(pair)}",
         )
         sections += [*(_section(table, []) for table in others), _section(last, [drawn])]
     return sections
 
 
 def _removed(table: Table) -> str:
-    label = escape(table.title)
+    label = text(table.title)
     return _section(table, [_drawn(figures.answer_map(table.rows, table.title), label)])
 
 
@@ -155,7 +154,7 @@ def _searches(rows: Sequence[Row]) -> list[str]:
     drawn = []
     for row in rows:
         title = f"{row['method']}: {row['dataset']} {row['model']} {row['forget']} ({row['sampler']})"
-        drawn.append(_drawn(search_figure(row, title), f"Search of {escape(title)}"))
+        drawn.append(_drawn(search_figure(row, title), f"Search of {text(title)}"))
     return [_section(sweep_table(rows), drawn)]
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.store.run import Run, inputs_of
 
 
-def dependents(runs: Iterable[Run], keys: Iterable[str]) -> dict[str, list[str]]:
-    """For each of these keys the ids of the runs that have it among their inputs, whatever they call it."""
+def dependents(runs: Iterable[Run], rows: Iterable[IndexRow], keys: Iterable[str]) -> dict[str, list[str]]:
+    """For each of these keys the ids of the runs that have it among their inputs, whatever they call it.
+
+    Args:
+        rows: of the index; the recipe is read of a run without one, or whose row is of an earlier version.
+    """
     found: dict[str, list[str]] = {key: [] for key in keys}
+    known = {row["id"]: row["inputs"] for row in rows if "inputs" in row} if found else {}
     for run in runs if found else ():
-        for key in {*inputs_of(run)} & found.keys():
+        for key in {*(known[run.id] if run.id in known else inputs_of(run))} & found.keys():
             found[key].append(run.id)
     return found
 

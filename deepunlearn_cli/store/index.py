@@ -65,8 +65,10 @@ def row(recipe: Recipe, scores: Mapping[str, Any], facts: Mapping[str, Any]) -> 
     asked["augment"] = recipe.data.get("augment")
     keys = {"id": recipe.key, "base": recipe.base.key, "target": target.key if target else ""}
     keys["earlier"] = recipe.inputs["earlier"].key if "earlier" in recipe.inputs else ""
+    made_from = sorted({one.key for one in recipe.inputs.values()})
     behind = _behind(recipe) if recipe.forgotten else {}
-    flat: IndexRow = plain(keys | named | labels | asked | done | told | behind | {"scores": scores})
+    about = keys | named | labels | asked | done | told | behind
+    flat: IndexRow = plain(about | {"inputs": made_from, "scores": scores})
     return flat
 
 

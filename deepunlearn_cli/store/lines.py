@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.recipe import canonical
+from deepunlearn_cli.core.typed import load
 from deepunlearn_cli.store.run import plain
 
 SCHEMA = 1
@@ -54,9 +55,9 @@ def _check_head(file: Path, line: Line | None) -> None:
     if line is None or line.get("deepunlearn") != HEAD["deepunlearn"]:
         hint = "`deepunlearn bench PLAN --export FILE` writes one"
         raise UsageFailure(f"{file} is no file of figures", hint)
-    if line["schema"] != SCHEMA:
+    if line.get("schema") != SCHEMA:
         raise UsageFailure(
-            f"{file} was made by a newer version (schema {line['schema']})",
+            f"{file} was made by a newer version (schema {line.get('schema')})",
             "pip install --upgrade deepunlearn",
         )
 
@@ -82,10 +83,10 @@ def sealed(line: Line) -> str:
 
 def _unsealed(text: bytes) -> Line | None:
     try:
-        line: Line = json.loads(text)
+        line: Line = load(text, Mapping[str, Any])
         seal = line.pop("seal")
         return line if seal == _seal(line) else None
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError):
         return None
 
 

@@ -6,9 +6,11 @@ import json
 import os
 from pathlib import Path
 from shlex import quote
+from typing import NotRequired, TypedDict
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.room import full, is_full
+from deepunlearn_cli.core.typed import Text, load
 from deepunlearn_cli.system.rights import follow, forbidden
 
 MARKER = "store.json"
@@ -61,20 +63,33 @@ def _make(root: Path) -> None:
         raise UsageFailure(f"cannot make a store at {root}: {error.strerror}", ELSEWHERE) from None
 
 
+class Marker(TypedDict):
+    """What tells a store; those of earlier versions have no id."""
+
+    schema: int
+    id: NotRequired[Text]
+
+
+def _read(marker: Path) -> Marker:
+    """Raises OSError or ValueError."""
+    found: Marker = load(marker.read_bytes(), Marker)
+    return found
+
+
 def id_of(root: Path) -> str:
     """What tells a store from any other, wherever it is seen from; one of an earlier version gets it now."""
-    told = json.loads((root / MARKER).read_bytes()).get("id")
+    told = _read(root / MARKER).get("id")
     if not told:
         _write(root, root / f".{MARKER}-{os.urandom(4).hex()}")
         return id_of(root)
-    return str(told)
+    return told
 
 
 def is_same(root: Path, store_id: str) -> bool:
     """Whether the store of this id is seen at a place."""
     try:
-        return bool(json.loads((root / MARKER).read_bytes()).get("id") == store_id)
-    except (OSError, ValueError, AttributeError):
+        return _read(root / MARKER).get("id") == store_id
+    except (OSError, ValueError):
         return False
 
 
@@ -86,10 +101,10 @@ def _write(root: Path, temporary: Path) -> None:
 
 def _check_schema(marker: Path) -> None:
     try:
-        schema = int(json.loads(marker.read_bytes())["schema"])
+        schema = _read(marker)["schema"]
     except PermissionError as error:
         raise forbidden(error, marker) from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         hint = f"restore it: echo '{json.dumps({'schema': SCHEMA})}' > {quote(str(marker))}"
         raise StoreCorrupt(f"the store's marker {marker} cannot be read", hint) from None
     if schema > SCHEMA:

@@ -13,8 +13,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
+from deepunlearn_cli.core.typed import load
 from deepunlearn_cli.system.rights import follow, make_folder
+
+
+class Kept(TypedDict):
+    """A purpose as its file holds it."""
+
+    spec: str
+    named: bool
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,6 @@ class Purposes:
 
     def _read(self, key: str) -> Iterator[Purpose]:
         for path in (self.root / key).glob("[0-9a-f]*.json"):
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                kept = json.loads(path.read_text("utf-8"))
-                yield Purpose(path.stem, str(kept["spec"]), bool(kept["named"]))
+            with suppress(OSError, ValueError):
+                kept: Kept = load(path.read_text("utf-8"), Kept)
+                yield Purpose(path.stem, kept["spec"], kept["named"])

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs
+from deepunlearn_cli.core.typed import load
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.system.rights import follow, forbidden
 
@@ -24,6 +25,39 @@ if TYPE_CHECKING:
 RECIPE, SCORES, FACTS, LOG = "recipe.json", "scores.json", "facts.json", "log.jsonl"
 WEIGHTS, OUTPUTS, TRACK = "weights.safetensors", "outputs.safetensors", "track.safetensors"
 ELSEWHERE = "elsewhere.json"  # of a run whose figures came in a file, or that gave up what it kept
+
+
+class Facts(TypedDict, total=False):
+    """What code reasons about of a run's facts; `core.facts` has them all."""
+
+    status: str
+    reason: str | None
+    created: float | None
+    seconds: float | None
+    elapsed: float | None
+    startup: float | None
+    work: float | None
+    device: str | None
+    node: str | None
+    jobs: int | None
+    shared: bool | None
+    classes: int | None
+    reads: list[str] | None
+    title: str | None
+    approximate: bool | None
+    peak_memory: float | None
+    peak_device_memory: float | None
+
+
+class Elsewhere(TypedDict, total=False):
+    """What a run gave up, or left where it came from."""
+
+    left: list[str]
+    reduced: Mapping[str, Any]
+    given: Mapping[str, str | None]
+
+
+KINDS = {FACTS: Facts, ELSEWHERE: Elsewhere}
 
 
 @dataclass(frozen=True)
@@ -117,7 +151,7 @@ class Run:
         if LOG not in self._sealed:
             return []
         try:
-            return [json.loads(line) for line in self._bytes(LOG).splitlines()]
+            return [load(line, Mapping[str, Any]) for line in self._bytes(LOG).splitlines()]
         except ValueError:
             raise self._corrupt(LOG) from None
 
@@ -158,11 +192,9 @@ class Run:
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            value = json.loads(self._bytes(name))
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict):
-            raise self._corrupt(name)
+            value: dict[str, Any] = load(self._bytes(name), KINDS.get(name, Mapping[str, Any]))
+        except ValueError:
+            raise self._corrupt(name) from None
         return value
 
     def _corrupt(self, name: str) -> StoreCorrupt:

@@ -154,8 +154,8 @@ class Store:
         return self._run(names[0])
 
     def dependents(self, keys: Iterable[str]) -> dict[str, list[str]]:
-        """For each of these runs the ids of the runs that were made from it: all recipes are read."""
-        return ancestry.dependents(map(self._run, self.ids()), keys)
+        """For each of these runs the ids of the runs that were made from it, as the index has them."""
+        return ancestry.dependents(map(self._run, self.ids()), self.rows(), keys)
 
     def next_attempt(self, recipe: Recipe) -> Recipe:
         """`recipe` with the first attempt number that has no run yet."""

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from deepunlearn_cli.core.shared import Outputs
+from deepunlearn_cli.core.typed import load
 from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.index import row
 from deepunlearn_cli.store.leftovers import erase
-from deepunlearn_cli.store.run import ELSEWHERE, OUTPUTS, Run, write_outputs
+from deepunlearn_cli.store.run import ELSEWHERE, OUTPUTS, Elsewhere, Run, plain, write_outputs
 from deepunlearn_cli.store.store import Store
 from deepunlearn_cli.system.rights import follow
 
@@ -86,7 +87,7 @@ def _changed(
             "given": {**known.get("given", {}), **given},
         }
         before = run.size
-        _put(run, store, ELSEWHERE, (json.dumps(beside) + "\n").encode())
+        _put(run, store, ELSEWHERE, (json.dumps(plain(beside)) + "\n").encode())
         for name, content in files.items():
             if content is None:
                 (run.path / name).unlink(missing_ok=True)
@@ -110,7 +111,7 @@ def _mended(run: Run, store: Store) -> bool:
             return False
         sealed, given = (
             manifest.sealed_files(run.path),
-            json.loads((run.path / ELSEWHERE).read_bytes())["given"],
+            load((run.path / ELSEWHERE).read_bytes(), Elsewhere)["given"],
         )
         names = {*sealed, *run.files} - {ELSEWHERE}
         if not all(_fits(run.path / name, sealed.get(name), given.get(name, "")) for name in names):

@@ -400,6 +400,51 @@ def test_of_a_request_that_was_purged_since_the_next_certificate_says_so(place, 
     assert "nothing was asked about it" in (place.home / "b.html").read_text()
 
 
+def secret(place) -> Path:
+    (kept,) = (place.store / "certificates").glob("*.private")
+    return kept
+
+
+def other_digit(text: str) -> str:
+    return ("0" if text[0] != "0" else "1") + text[1:]
+
+
+CHANGES = {
+    "salt": lambda kept: kept | {"salt": other_digit(kept["salt"])},
+    "leaves": lambda kept: kept | {"leaves": [other_digit(kept["leaves"][0]), *kept["leaves"][1:]]},
+    "decoded": lambda kept: kept | {"decoded": kept["decoded"] | {"height": 9}},
+    "list": lambda kept: [kept],
+}
+
+
+@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "of an earlier version"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_nobody_is_denied_a_proof_by_what_is_damaged(change, sealed, place):
+    kept = json.loads(secret(place).read_bytes())
+    if not sealed:
+        if change == "decoded":
+            pytest.skip("nothing else tells of it")
+        del kept["seal"]
+        secret(place).write_text(json.dumps(kept))
+    assert place("verify").code == 0
+    secret(place).write_text(json.dumps(CHANGES[change](kept)))
+    assert secret(place).name in place("verify").out
+    picture = str(forgotten(place)[0][0])
+    place.refused("certify", "prove", picture, *REQUEST, code=7, says=(".private",))
+
+
+def test_a_certificate_that_another_keeps_to_himself_is_no_damage(place, monkeypatch):
+    def closed(path: Path) -> bytes:
+        if path.parent.name == "certificates":
+            raise PermissionError(13, "Permission denied", str(path))
+        return Path.open(path, "rb").read()
+
+    monkeypatch.setattr(Path, "read_bytes", closed)
+    said = place("verify")
+    assert said.code == 6
+    assert said.out.count("not readable by you") == 1, "what proofs are made of is its owner's alone"
+
+
 def signed_anew(place) -> bytes:
     """Another sound certificate, of a copy of the store."""
     copy = shutil.copytree(place.store, place.home / "copy")
@@ -458,9 +503,7 @@ def test_the_salt_may_be_kept_elsewhere(place):
     place.ok("certify", "prove", gone[0], *REQUEST, "--salt", salt, "--out", proof)
     assert verify(place, *pub(place), "--proof", proof, cert="s.json").code == 0
     salt.write_text("5b" * 32)
-    place.refused(
-        "certify", "prove", gone[0], *REQUEST, "--salt", salt, code=3, says=("no proof can be made",)
-    )
+    place.refused("certify", "prove", gone[0], *REQUEST, "--salt", salt, code=2, says=("not the salt",))
     for wrong in ("", "5a" * 31, "zz" * 32):
         salt.write_text(wrong)
         place.refused("certify", "prove", gone[0], *REQUEST, "--salt", salt, code=2, says=("no salt",))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from cli_kit import TRAIN, call, ok
+from cli_kit import TRAIN, bench, call, ok
 
 from deepunlearn_cli.core.whole import write_whole
 
@@ -128,3 +129,57 @@ def test_written_whole(tmp_path):
     assert (tmp_path / "x").read_bytes() == b"three"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "x"]
     write_whole(tmp_path / os.devnull, b"nothing")
+
+
+def test_two_outputs_are_two_files(tmp_path: Path) -> None:
+    place = bench(tmp_path)
+    ulira = (
+        "attack",
+        "ulira",
+        "--method",
+        "ft",
+        "--dataset",
+        "digits",
+        "--model",
+        "resnet-tiny",
+        "--splits",
+        "4",
+    )
+    for one, other, name in (
+        ("--export", "--out", "e.jsonl"), ("--figure", "--out", "f.svg"), ("--figure", "--export", "./x/../f.svg"),
+    ):  # fmt: skip
+        (tmp_path / "x").mkdir(exist_ok=True)
+        words = (*ulira, one, tmp_path / name, other, tmp_path / Path(name).name, "--dry-run")
+        place.refused(*words, code=2, says=("are both", one))
+    scores = ("attack", "umia", place.ids["ft"], "--samples", tmp_path / "s.csv", "--out", tmp_path / "s.csv")
+    place.refused(*scores, code=2, says=("are both",))
+
+
+def test_what_is_written_on_lies_in_no_store(tmp_path: Path) -> None:
+    place = bench(tmp_path)
+    ulira = (
+        "attack",
+        "ulira",
+        "--method",
+        "ft",
+        "--dataset",
+        "digits",
+        "--model",
+        "resnet-tiny",
+        "--splits",
+        "4",
+    )
+    for file in (
+        place.store / "runs" / "x.jsonl",
+        place.store / "store.json",
+        place.store / "data" / "x.jsonl",
+    ):
+        place.refused(*ulira, "--export", file, code=2, says=("belongs to the store",))
+    place.refused(*ulira, "--export", tmp_path / "no" / "x.jsonl", code=2, says=("does not exist",))
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc")
+def test_a_folder_that_takes_no_file_is_seen_before_training(tmp_path: Path) -> None:
+    place = bench(tmp_path)
+    train = ("train", "--dataset", "digits", "--model", "resnet-tiny", "--seeds", "5", "-p", "epochs=1")
+    place.refused(*train, "--out", "/proc/x.pt", code=2, says=("/proc/x.pt", "cannot be written"))

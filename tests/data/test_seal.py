@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+from cli_kit import call, ok, small_npz
 
 from deepunlearn_cli.core.errors import StoreCorrupt
 from deepunlearn_cli.core.plugins import Notice
@@ -112,3 +113,36 @@ def test_forget_sets_and_digests_are_checked(home, digits):
     wrong = {path for path, *_ in differences(home)}
     assert wrong == {f"{digits.fingerprint}/{KEPT}", f"forget/{kept.name}"}
     assert digests_of(digits) == known
+
+
+DEEP = "[" * 100_000
+WRONG = ['{"a": ' + DEEP, DEEP, "5", "null", '{"header": 5}', '{"name": 5, "paths": [5], "fingerprint": "x"}']
+
+
+@pytest.mark.parametrize("text", WRONG, ids=["deep table", "deep", "number", "null", "text", "types"])
+@pytest.mark.parametrize("file", ["*/meta.json", "*/seal.json", "sources/*.json"])
+def test_what_is_of_another_kind_is_damage_and_no_accident(file, text, tmp_path):
+    words = (
+        "train",
+        "--dataset",
+        small_npz(tmp_path / "d.npz", 80),
+        "--model",
+        "resnet-tiny",
+        "-p",
+        "epochs=1",
+    )
+    ok(*words, "--store", tmp_path / "store")
+    for path in (tmp_path / "store" / "data").glob(file):
+        path.write_text(text)
+    said = call("verify", "--store", tmp_path / "store")
+    assert said.code == (0 if "seal" in file else 7), said
+    assert call(*words, "-p", "lr=0.02", "--store", tmp_path / "store").code == 0
+    assert call("verify", "--store", tmp_path / "store").code == 0
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_marker_of_another_kind_is_told_so(text, tmp_path):
+    (tmp_path / "store.json").write_text(text)
+    said = call("runs", "--store", tmp_path)
+    assert (said.code, "cannot be read" in said.err) == (7, True), said
+    assert "unexpected" not in said.err

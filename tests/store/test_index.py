@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import sqlite3
@@ -13,7 +14,7 @@ from store_kit import in_processes, put, recipe, settle
 
 from deepunlearn_cli.core.facts import FACTS
 from deepunlearn_cli.core.rows import IndexRow
-from deepunlearn_cli.store import Store, manifest
+from deepunlearn_cli.store import Store, ancestry, manifest
 from deepunlearn_cli.store import index as index_room
 from deepunlearn_cli.store.asked import by_choice
 from deepunlearn_cli.store.index import Index
@@ -61,6 +62,7 @@ def test_rows_say_what_is_needed(store):
         "forget": "f" * 64, "forget_label": "random:0.1", "method": None, "chosen": None, "precision": "fp32", "augment": True,
             "status": "failed",
         "reason": "diverged", "created": 5.0, "target": recipe().key, "earlier": "", "scores": {"test": 0.5},
+        "inputs": [recipe().key],
         **dict.fromkeys(FACTS), "seconds": 2.0, "work": 1.5, "shared": True,
     }  # fmt: skip
 
@@ -211,3 +213,25 @@ def test_a_change_within_one_tick_of_the_clock_is_seen(store):
     manifest.write(other, {**manifest.row_of(store.get(recipe().key).path), "id": other.name})
     os.utime(shard, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert len(store.rows()) == 2
+
+
+def test_what_runs_were_made_from_is_in_their_rows(store, monkeypatch):
+    first, child = (
+        put(store),
+        put(store, kind="unlearn", name="ft", inputs={"original": recipe(), "x": recipe()}),
+    )
+    (row,) = store.rows(name="ft")
+    assert row["inputs"] == [first.id]
+    monkeypatch.setattr(ancestry, "inputs_of", lambda run: pytest.fail(f"{run.id} was read"))
+    assert store.dependents([first.id, child.id]) == {first.id: [child.id], child.id: []}
+
+
+@pytest.mark.parametrize("damaged", [True, False], ids=["damaged", "of an earlier version"])
+def test_a_run_that_the_index_cannot_tell_of_is_asked_itself(damaged, store):
+    first, child = put(store), put(store, kind="unlearn", name="ft", inputs={"original": recipe()})
+    told = json.loads((child.path / "manifest.json").read_bytes())
+    del told["row"]["inputs"], told["seal"]
+    sound = json.dumps(told | {"seal": manifest._seal(told)})
+    (child.path / "manifest.json").write_text("{}" if damaged else sound)
+    store.index.path.unlink(missing_ok=True)
+    assert store.dependents([first.id]) == {first.id: [] if damaged else [child.id]}
