@@ -17,7 +17,7 @@ from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_precision
 from deepunlearn_cli.cli.sitting import Sitting
 from deepunlearn_cli.cli.source import Source
-from deepunlearn_cli.cli.tables import TABLES, check_table, unshown
+from deepunlearn_cli.cli.tables import TABLES, check_table, unfed, unshown
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.specs import read_seeds
@@ -132,14 +132,17 @@ def bench(
     from deepunlearn_cli.studies import plan_file
     from deepunlearn_cli.studies.bench import Bench
     from deepunlearn_cli.studies.forecast import of_plan
+    from deepunlearn_cli.studies.plan_spelling import in_plan
 
-    chosen = plan_file.load(plan)
+    with in_plan():
+        chosen = plan_file.load(plan)
+        seeds = read_seeds(chosen.seeds)
     chosen = chosen.on(dataset) if dataset else chosen
-    dry_run, seconds, seeds = running.dry_run, sitting.seconds, read_seeds(chosen.seeds)
+    dry_run, seconds = running.dry_run, sitting.seconds
     speed = hours.speed(chosen, dry_run=dry_run)
     sitting.check(chosen, database)
     _check(chosen, database, figure, there=not dry_run)
-    for untold in unshown(chosen):
+    for untold in (*unshown(chosen), *unfed(chosen)):
         session.console.warn(untold)
     precision = read_precision(chosen.precision, running.device)
     with (
@@ -174,7 +177,7 @@ def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe],
     _ = bench.judged({})  # what an original does not allow is told before any search
     settings, failures = bench.tuned(search_teller(runner), session.console.note)
     for failure in failures:
-        session.console.warn(f"{failure.message}; {failure.hint}")
+        session.console.warn(failure.message, failure.hint)
     judged = bench.judged(settings)
     record.wanted = bench.with_attacks(judged)
     outcome = bench.make(record.wanted)
@@ -189,11 +192,15 @@ def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe],
 
 def _check(plan: Plan, database: str | None, figure: Path | None, *, there: bool) -> None:
     """Refuse what could not end well, before anything is made."""
-    from deepunlearn_cli.studies import plan_checks
+    from deepunlearn_cli.studies import plan_checks, plan_spelling
+    from deepunlearn_cli.sweep import check_address
 
-    _check_names(plan, database, there=there)
+    with plan_spelling.in_plan():
+        _check_names(plan, there=there)
+        plan_checks.check_tables(plan)
+    if address := database or plan.sweep.get("database"):
+        check_address(address)
     _check_figure(plan, figure)
-    plan_checks.check_tables(plan)
 
 
 def _check_figure(plan: Plan, figure: Path | None) -> None:
@@ -208,10 +215,10 @@ def _check_figure(plan: Plan, figure: Path | None) -> None:
         figures.check(figure)
 
 
-def _check_names(plan: Plan, database: str | None, *, there: bool) -> None:
+def _check_names(plan: Plan, *, there: bool) -> None:
     """Refuse names that there are not; a dataset's files must be there only to run the plan."""
     from deepunlearn_cli import data, models
-    from deepunlearn_cli.sweep import check_address, check_sampler
+    from deepunlearn_cli.sweep import check_sampler
 
     for setup in plan.setups:
         if there:
@@ -221,5 +228,3 @@ def _check_names(plan: Plan, database: str | None, *, there: bool) -> None:
         check_table(name)
     if "sampler" in plan.sweep:
         check_sampler(plan.sweep["sampler"])
-    if address := database or plan.sweep.get("database"):
-        check_address(address)

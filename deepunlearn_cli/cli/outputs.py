@@ -28,6 +28,7 @@ OWN = (
     STORE,
 )  # in it: the store's alone
 OTHER = "choose another file"
+OVER = "--force writes over it"
 
 
 def check(option: str, path: Path, others: Iterable[object] = ()) -> Path | None:
@@ -61,8 +62,11 @@ def check(option: str, path: Path, others: Iterable[object] = ()) -> Path | None
     return path if found else None
 
 
-def agree(option: str, path: Path, *, force: bool) -> None:
+def agree(option: str, path: Path, *, force: bool, cure: str = OVER) -> None:
     """Have somebody agree that a file that is there is written over.
+
+    Args:
+        cure: what does that where nobody can be asked.
 
     Raises:
         UsageFailure: nobody does.
@@ -71,7 +75,7 @@ def agree(option: str, path: Path, *, force: bool) -> None:
         return
     if sys.stdin is not None and sys.stdin.isatty() and typer.confirm(f"write over {path}?", err=True):
         return
-    raise UsageFailure(f"--{option} {path} is there already; it was left as it is", "--force writes over it")
+    raise UsageFailure(f"--{option} {path} is there already; it was left as it is", cure)
 
 
 def _status(place: Path) -> os.stat_result | None:

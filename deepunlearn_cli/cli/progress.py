@@ -112,7 +112,7 @@ class Bars(Reporter):
         self._tally.fail(recipe.key)
         self._advance()
         if self._is_new(failure.message):  # an attack on a failed model fails for the same reason
-            self._console.warn(f"{failure.message} ({describe(recipe)}); {failure.hint}")
+            self._console.warn(f"{failure.message} ({describe(recipe)})", failure.hint)
 
     def searched(self, of: StudyProgress) -> None:
         """Show how far a search is."""

@@ -88,7 +88,7 @@ def _records(source: Source, metrics: Sequence[str]) -> list[Record]:
 
     rows = source.uliras
     if count := outdated(rows):
-        again = "deepunlearn attack ulira makes them again from the models that are kept"
+        again = "`deepunlearn attack ulira` makes them again from the models that are kept"
         source.session.console.warn(f"left out: {count} methods attacked by an earlier U-LiRA; {again}")
     splits = ulira_records(source.left(rows), titles() | of_plugins(rows))
     if not splits:

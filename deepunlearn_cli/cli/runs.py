@@ -54,7 +54,9 @@ def runs(
     trials = sum(row["kind"] == "trial" for row in rows) if kind is None else 0
     rows = [row for row in rows if row["kind"] != "trial"] if trials else rows  # hundreds, without models
     rows = rows[-last:] if last else rows
-    notes = [f"0 runs: {found.why}; {found.hint}"] if found.why else [f"{len(rows)} runs"]
+    notes = (
+        [f"0 runs: {found.why}; {found.hint}"] if found.why else [f"{len(rows)} run{'s' * (len(rows) != 1)}"]
+    )
     notes += [f"and {trials} trials of sweeps; --kind trial lists them"] if trials else []
     if session.console.interactive and last is None and len(rows) > SHOWN:
         notes[0] = f"the newest {SHOWN} of {len(rows)} runs; --last {len(rows)} shows all"

@@ -51,17 +51,25 @@ class Pair:
         for runs in self.methods.values():
             yield from runs.values()
 
+    @property
+    def unusable(self) -> list[Record]:
+        """The retrained models that are there and of no use: the same command makes them no better."""
+        return [run for run in self.methods.get((RETRAIN, ""), {}).values() if not run.usable]
+
     def retrain_command(self) -> str:
-        """What makes the retrained models that are missing here."""
-        run = self.any
-        seeds = {record.seed for record in self.runs()}
-        listed = ",".join(map(str, sorted(seeds - set(self.retrained) or seeds)))
+        """What makes the retrained models that are missing, or tells why those that are there are none."""
+        run, seeds = self.any, {record.seed for record in self.runs()}
+        bad = [] if run.file else self.unusable  # whoever has a file can put its rows right
+        there = {*self.retrained, *(one.seed for one in bad)}
+        if bad and there >= seeds:
+            return f"deepunlearn show {bad[0].id}"
+        listed = ",".join(map(str, sorted(seeds - there or seeds)))
         if run.file:
             return f"{run.file} needs a usable row of method {RETRAIN} for seed {listed}"
         place = f"--dataset {quote(run.dataset)} --model {quote(run.model)}"
         if run.ulira is not None:
             return f"deepunlearn attack ulira --method {RETRAIN} {place}"
-        started = {one.start: one.seed in self.retrained for one in self.runs() if one.start}
+        started = {one.start: one.seed in there for one in self.runs() if one.start}
         starts = " ".join([key for key, done in started.items() if not done] or started)
         asked = quote(run.request or run.forget_label)
         if not starts:
@@ -121,7 +129,10 @@ def is_control(method: MethodKey) -> bool:
 
 def no_retrain(pair: Pair) -> Failure:
     """What to raise where a pair cannot be compared."""
-    return NotFound(f"no usable retrained model for {pair.label}", pair.retrain_command())
+    why = by_reason({run.seed: run.fault for run in pair.unusable})
+    return NotFound(
+        f"no usable retrained model for {pair.label}{f': seed {why}' if why else ''}", pair.retrain_command()
+    )
 
 
 def with_retrained(every: Sequence[Pair]) -> list[Pair]:

@@ -39,6 +39,7 @@ from deepunlearn_cli.studies.likely import likely, likely_counts
 from deepunlearn_cli.studies.pace import Like
 from deepunlearn_cli.studies.plan import Setup
 from deepunlearn_cli.studies.plan_checks import check_setup
+from deepunlearn_cli.studies.plan_spelling import in_plan
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Start
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.sweep import Foreseen, Order
 
 
+@in_plan()
 def of_plan(bench: Bench, throughput: Throughput | None = None) -> list[RunsToMake]:
     """Every kind of every setup of a plan; seconds by what such runs took, or by a throughput.
 

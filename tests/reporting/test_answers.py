@@ -31,11 +31,11 @@ def test_no_limit_is_offered_that_doing_nothing_could_pass(nothing, offered):
 def test_doing_nothing_is_not_told_to_forget_more_by_other_settings():
     told = following(answer("FAIL", 0.3, 0.3))
     assert "nothing is unlearned yet" in told[0]
-    assert told[1].endswith("deepunlearn unlearn 3f9c --method retrain --forget random:0.1")
+    assert told[1].endswith("`deepunlearn unlearn 3f9c --method retrain --forget random:0.1`")
 
 
 def test_training_again_is_for_the_last_of_several_requests():
     (_, told) = following(
         answer("FAIL", 0.3, 0.4, method="ft", forget_label="a and b", requests=["class:1", "class:2"])
     )
-    assert told.endswith("--forget class:2")
+    assert told.endswith("--forget class:2`")
