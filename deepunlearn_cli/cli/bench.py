@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bench_repeated import repeated_deletion
 from deepunlearn_cli.cli.bench_unrolling import unrolled
 from deepunlearn_cli.cli.bundles import Running
-from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.command import DEFAULT_STORE, Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_precision
@@ -160,7 +161,16 @@ def bench(
                 judged, code = _made(bench, record, session)
         except TimeUp:
             return sitting.cut_off(record, _tables(bench, bench.so_far(record.wanted), session))
-    return Result(tables=_tables(bench, judged, session), code=code)
+    tables = _tables(bench, judged, session)
+    return Result(tables=tables, notes=_page_hint(session, tables), code=code)
+
+
+def _page_hint(session: Session, tables: Sequence[Table]) -> list[str]:
+    """How to have all of it as a page."""
+    words = ["deepunlearn", "report", "--format", "html", "--out", "report.html"]
+    if session.store_path != DEFAULT_STORE:
+        words += ["--store", str(session.store_path)]
+    return [f"as a page, verdicts first: `{shlex.join(words)}`"] if tables else []
 
 
 def _tables(bench: Bench, judged: Sequence[Recipe], session: Session) -> list[Table]:
