@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
+from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
@@ -33,6 +34,7 @@ def runs(
         str | None,
         option(
             metavar="KIND",
+            autocompletion=o.complete_kinds,
             help="train, unlearn, attack, checkpoint, trial (of a sweep), shadow (of U-LiRA) or "
             "lockstep (of Unrolling SGD).",
         ),

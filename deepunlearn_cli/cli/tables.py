@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.parameter import completer, option
 from deepunlearn_cli.core.errors import UsageFailure, unknown
 from deepunlearn_cli.core.whole import write_whole
 from deepunlearn_cli.reporting.formats import FORMATS, format_of
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from deepunlearn_cli.studies.plan import Plan
 
 TERMINAL = "table"  # the format that suits who reads: a table for people, lines for a pipe
-
-
-def completer(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """Shell completion from a list of names."""
-    known = list(names)
-    return lambda incomplete: [name for name in known if name.startswith(incomplete)]
 
 
 FormatOption = Annotated[
