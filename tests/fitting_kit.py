@@ -35,6 +35,7 @@ def faults(table: Table, width: int) -> list[str]:
 def examine(table: Table) -> None:
     """Note what is wrong with a table, of the first few of its kind."""
     seen[table.name] += 1
+    found.extend(f"{table.name}: a pipe has a column without a name" for one in table.headers() if not one)
     if seen[table.name] <= EXAMINED and len(table.rows) <= ROWS and table.columns:
         found.extend(fault for width in WIDTHS for fault in faults(table, width))
         found.extend(f"{one!r} is no command to copy" for note in table.notes for one in unquoted(note))
