@@ -162,7 +162,7 @@ def _unaudited(facts: RequestFacts) -> str:
         )
     return (
         "No attack on this model is on record, so nothing is known of how well the pictures are forgotten: "
-        f"`deepunlearn attack umia {facts.after.run}`"
+        f"deepunlearn attack umia {facts.after.run}"
     )
 
 
