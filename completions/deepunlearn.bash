@@ -1,9 +1,19 @@
 _deepunlearn_completion() {
-    local IFS=$'
-'
-    COMPREPLY=( $( env COMP_WORDS="${COMP_WORDS[*]}" \
-                   COMP_CWORD=$COMP_CWORD \
+    local IFS=$'\n' words=() i
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        if ((i)) && [[ ${COMP_WORDS[i]} == :* || ${COMP_WORDS[i - 1]} == *: ]]; then
+            words[-1]+=${COMP_WORDS[i]}
+        else
+            words+=("${COMP_WORDS[i]}")
+        fi
+    done
+    local current=${words[-1]}
+    COMPREPLY=( $( env COMP_WORDS="${words[*]}" \
+                   COMP_CWORD=$((${#words[@]} - 1)) \
                    _DEEPUNLEARN_COMPLETE=complete_bash $1 ) )
+    if [[ $COMP_WORDBREAKS == *:* && $current == *:* ]]; then
+        COMPREPLY=( "${COMPREPLY[@]#"${current%"${current##*:}"}"}" )
+    fi
     return 0
 }
 

@@ -1,4 +1,4 @@
-"""What must hold of every table on every terminal; `conftest.py` has it hold of all that any test prints."""
+"""What must hold of every table and note on every terminal; `conftest.py` has it hold of all that any test prints."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ def faults(table: Table, width: int) -> list[str]:
 def examine(table: Table) -> None:
     """Note what is wrong with a table, of the first few of its kind."""
     seen[table.name] += 1
+    found.extend(f"{table.name}: a pipe has a column without a name" for one in table.headers() if not one)
     if seen[table.name] <= EXAMINED and len(table.rows) <= ROWS and table.columns:
         found.extend(fault for width in WIDTHS for fault in faults(table, width))
+        found.extend(f"{one!r} is no command to copy" for note in table.notes for one in unquoted(note))
 
 
 def _words(table: Table, text: str, width: int) -> list[str]:
@@ -51,6 +53,19 @@ def _words(table: Table, text: str, width: int) -> list[str]:
     return words
 
 
+def unquoted(text: str) -> list[str]:
+    """Commands of a sentence that are not between backticks: a narrow terminal would break them anywhere."""
+    return re.findall(r"(?<![\w/-])deepunlearn [a-z]+[^;]*", re.sub(r"`[^`]*`", "", text))
+
+
+def _listened(say: Callable[..., None]) -> Callable[..., None]:
+    def listened(self: console.Console, text: str, *hint: str) -> None:
+        found.extend(f"{one!r} is no command to copy" for one in unquoted(text))
+        say(self, text, *hint)
+
+    return listened
+
+
 def _watched(show: Callable[[console.Console, console.Result], None]) -> Callable[..., None]:
     def watched(self: console.Console, result: console.Result) -> None:
         for table in result.tables:
@@ -61,3 +76,5 @@ def _watched(show: Callable[[console.Console, console.Result], None]) -> Callabl
 
 
 console.Console.show = _watched(console.Console.show)  # type: ignore[method-assign]
+console.Console.note = _listened(console.Console.note)  # type: ignore[method-assign]
+console.Console.warn = _listened(console.Console.warn)  # type: ignore[method-assign]

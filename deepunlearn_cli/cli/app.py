@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from deepunlearn_cli import __version__
+from deepunlearn_cli.cli import shells
 from deepunlearn_cli.cli.attack_group import AttackGroup
 from deepunlearn_cli.cli.environment import PREFIX
 from deepunlearn_cli.cli.parameter import Command, Group
@@ -133,6 +134,7 @@ class Application(Group):
         return name, self.commands[name] if found else None, rest
 
 
+shells.mend()
 app = typer.Typer(
     name="deepunlearn",
     cls=Application,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,13 +12,13 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bench_repeated import repeated_deletion
 from deepunlearn_cli.cli.bench_unrolling import unrolled
 from deepunlearn_cli.cli.bundles import Running
-from deepunlearn_cli.cli.command import Session, register
+from deepunlearn_cli.cli.command import DEFAULT_STORE, Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_precision
 from deepunlearn_cli.cli.sitting import Sitting
 from deepunlearn_cli.cli.source import Source
-from deepunlearn_cli.cli.tables import TABLES, check_table, unshown
+from deepunlearn_cli.cli.tables import TABLES, check_table, unfed, unshown
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.errors import ExitCode, UsageFailure
 from deepunlearn_cli.core.specs import read_seeds
@@ -132,14 +133,17 @@ def bench(
     from deepunlearn_cli.studies import plan_file
     from deepunlearn_cli.studies.bench import Bench
     from deepunlearn_cli.studies.forecast import of_plan
+    from deepunlearn_cli.studies.plan_spelling import in_plan
 
-    chosen = plan_file.load(plan)
+    with in_plan():
+        chosen = plan_file.load(plan)
+        seeds = read_seeds(chosen.seeds)
     chosen = chosen.on(dataset) if dataset else chosen
-    dry_run, seconds, seeds = running.dry_run, sitting.seconds, read_seeds(chosen.seeds)
+    dry_run, seconds = running.dry_run, sitting.seconds
     speed = hours.speed(chosen, dry_run=dry_run)
     sitting.check(chosen, database)
     _check(chosen, database, figure, there=not dry_run)
-    for untold in unshown(chosen):
+    for untold in (*unshown(chosen), *unfed(chosen)):
         session.console.warn(untold)
     precision = read_precision(chosen.precision, running.device)
     with (
@@ -157,7 +161,16 @@ def bench(
                 judged, code = _made(bench, record, session)
         except TimeUp:
             return sitting.cut_off(record, _tables(bench, bench.so_far(record.wanted), session))
-    return Result(tables=_tables(bench, judged, session), code=code)
+    tables = _tables(bench, judged, session)
+    return Result(tables=tables, notes=_page_hint(session, tables), code=code)
+
+
+def _page_hint(session: Session, tables: Sequence[Table]) -> list[str]:
+    """How to have all of it as a page."""
+    words = ["deepunlearn", "report", "--format", "html", "--out", "report.html"]
+    if session.store_path != DEFAULT_STORE:
+        words += ["--store", str(session.store_path)]
+    return [f"as a page, verdicts first: `{shlex.join(words)}`"] if tables else []
 
 
 def _tables(bench: Bench, judged: Sequence[Recipe], session: Session) -> list[Table]:
@@ -174,7 +187,7 @@ def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe],
     _ = bench.judged({})  # what an original does not allow is told before any search
     settings, failures = bench.tuned(search_teller(runner), session.console.note)
     for failure in failures:
-        session.console.warn(f"{failure.message}; {failure.hint}")
+        session.console.warn(failure.message, failure.hint)
     judged = bench.judged(settings)
     record.wanted = bench.with_attacks(judged)
     outcome = bench.make(record.wanted)
@@ -189,11 +202,15 @@ def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe],
 
 def _check(plan: Plan, database: str | None, figure: Path | None, *, there: bool) -> None:
     """Refuse what could not end well, before anything is made."""
-    from deepunlearn_cli.studies import plan_checks
+    from deepunlearn_cli.studies import plan_checks, plan_spelling
+    from deepunlearn_cli.sweep import check_address
 
-    _check_names(plan, database, there=there)
+    with plan_spelling.in_plan():
+        _check_names(plan, there=there)
+        plan_checks.check_tables(plan)
+    if address := database or plan.sweep.get("database"):
+        check_address(address)
     _check_figure(plan, figure)
-    plan_checks.check_tables(plan)
 
 
 def _check_figure(plan: Plan, figure: Path | None) -> None:
@@ -208,10 +225,10 @@ def _check_figure(plan: Plan, figure: Path | None) -> None:
         figures.check(figure)
 
 
-def _check_names(plan: Plan, database: str | None, *, there: bool) -> None:
+def _check_names(plan: Plan, *, there: bool) -> None:
     """Refuse names that there are not; a dataset's files must be there only to run the plan."""
     from deepunlearn_cli import data, models
-    from deepunlearn_cli.sweep import check_address, check_sampler
+    from deepunlearn_cli.sweep import check_sampler
 
     for setup in plan.setups:
         if there:
@@ -221,5 +238,3 @@ def _check_names(plan: Plan, database: str | None, *, there: bool) -> None:
         check_table(name)
     if "sampler" in plan.sweep:
         check_sampler(plan.sweep["sampler"])
-    if address := database or plan.sweep.get("database"):
-        check_address(address)

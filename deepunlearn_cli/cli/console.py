@@ -99,12 +99,16 @@ class Console:
         if not self.quiet and not self.json:
             _say(printable(text, keep=LINE), "dim")
 
-    def warn(self, text: str) -> None:
-        """A warning, on stderr."""
+    def warn(self, text: str, hint: str = "") -> None:
+        """A warning with its cure, on stderr; on a terminal the cure is a line to be copied, as of errors."""
+        whole = f"{text}; {hint}" if hint else text
         if self.json:
-            _emit_error({"schema": "deepunlearn.warning/1", "warning": text})
-        else:
+            _emit_error({"schema": "deepunlearn.warning/1", "warning": whole})
+        elif hint and stderr().is_terminal:
             _say(f"warning: {printable(text, keep=LINE)}", "yellow")
+            _hint(hint)
+        else:
+            _say(f"warning: {printable(whole, keep=LINE)}", "yellow")
 
     def fail(self, failure: Failure) -> None:
         """One line with what and which value, one with the cure; a JSON object where JSON was asked for."""
@@ -114,7 +118,7 @@ class Console:
             return
         _say(f"error: {printable(failure.message)}", "bold red")
         if failure.hint:
-            stderr().print(f"hint: {printable(failure.hint)}", markup=False, highlight=False, soft_wrap=True)
+            _hint(failure.hint)
 
     def _pretty(self, tables: Sequence[Table]) -> None:
         screen = stdout()
@@ -147,6 +151,11 @@ def _say(text: str, style: str) -> None:
 
         text = LINE.join(prose(text, screen.width))
     screen.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _hint(text: str) -> None:
+    """A cure in one line, which a terminal breaks where it must: what is copied from there is whole."""
+    stderr().print(f"hint: {printable(text)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _lines(text: str) -> str:

@@ -18,7 +18,7 @@ def doctor(session: Session) -> Result:
 
     rows = [asdict(check) for check in checks(session.store_path)]
     columns = [
-        Column("", lambda row: "ok" if row["ok"] else "NO"),
+        Column("state", lambda row: "ok" if row["ok"] else "NO"),
         Column("check", lambda row: str(row["name"])),
         Column("found", lambda row: str(row["found"])),
         Column("cure", lambda row: "" if row["ok"] else str(row["cure"])),

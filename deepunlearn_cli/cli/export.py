@@ -12,10 +12,9 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.filters import equal, kept, nothing
 from deepunlearn_cli.cli.finding import Runs
 from deepunlearn_cli.cli.only import Only
-from deepunlearn_cli.cli.options import complete_refs
-from deepunlearn_cli.cli.parameter import argument, option
+from deepunlearn_cli.cli.options import complete_kinds, complete_refs
+from deepunlearn_cli.cli.parameter import argument, completer, option
 from deepunlearn_cli.cli.reading import read_refs
-from deepunlearn_cli.cli.tables import completer
 from deepunlearn_cli.core.errors import NotFound, UsageFailure, unknown
 from deepunlearn_cli.reporting.flat import FILES
 
@@ -53,7 +52,13 @@ def export(
         str, option("--out", metavar="DIR", help="Folder to write into; of mlflow also an address it takes.")
     ] = "",
     kind: Annotated[
-        str | None, option("--kind", metavar="KIND", help="Only runs of this kind: `runs --help` lists them.")
+        str | None,
+        option(
+            "--kind",
+            metavar="KIND",
+            help="Only runs of this kind: `runs --help` lists them.",
+            autocompletion=complete_kinds,
+        ),
     ] = None,
     *,
     only: Only,

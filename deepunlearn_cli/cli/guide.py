@@ -11,7 +11,7 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument
 from deepunlearn_cli.reporting.table import Column, Table
 
-HINT = "a page: deepunlearn guide TOPIC"
+HINT = "a page: `deepunlearn guide TOPIC`"
 
 
 def _topics(incomplete: str) -> list[str]:

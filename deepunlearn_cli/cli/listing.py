@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from deepunlearn_cli.store.merging import Standing
 
 
+SHORT = 8  # digits of an id that stands among other words
+
+
 class PlanStep(TypedDict):
     """A run that a command needs: its `state` (`made`, `failed` or `make`), and the disk that it takes."""
 
@@ -141,7 +144,8 @@ def _plan_note(rows: Sequence[PlanStep]) -> str:
 
 def _name(item: Row) -> str:
     attempt = f" (attempt {item['attempt']})" if item["attempt"] else ""
-    return f"{item['name']}{attempt}"
+    attacked = (item.get("method") or item["target"][:SHORT]) if item["kind"] == "attack" else ""
+    return f"{item['name']}{f' on {attacked}' if attacked else ''}{attempt}"
 
 
 def _result(item: Row) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli import outputs
@@ -91,7 +92,7 @@ def possible(attempts: Sequence[Callable[[], Recipe]], console: Console) -> list
     if not recipes:
         raise next(iter(failures.values()))
     for one in failures.values():
-        console.warn(f"{one.message}; {one.hint}")
+        console.warn(one.message, one.hint)
     return recipes
 
 
@@ -100,7 +101,9 @@ def _agree(out: Path, wanted: Recipe, *, force: bool) -> None:
     from deepunlearn_cli.checkpoints import file
 
     if outputs.check("out", out) and (force or file.run_of(out) != wanted.key):
-        outputs.agree("out", out, force=force)
+        outputs.agree(
+            "out", out, force=force, cure=f"rm {quote(str(out))}    # --force makes the run again, too"
+        )
 
 
 def _shown(runs: Sequence[Run], out: Path | None, claims: Mapping[str, Any]) -> Result:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from deepunlearn_cli.cli.completing import complete_forget, complete_models_of_store
-from deepunlearn_cli.cli.parameter import argument, option
+from deepunlearn_cli.cli.parameter import argument, completer, option
 from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.specs import DEFAULT_FORGET, SPLIT_SEED, VAL_SHARE
 
@@ -255,11 +255,21 @@ Ckpt = Annotated[
         autocompletion=complete_models_of_store,
     ),
 ]
+
+
+def complete_kinds(incomplete: str) -> list[str]:
+    """Kinds of runs."""
+    from deepunlearn_cli.execution.makers import MAKERS
+
+    return [kind for kind in sorted(MAKERS) if kind.startswith(incomplete)]
+
+
 Device = Annotated[
     str,
     option(
         metavar="NAME",
         envvar="DEEPUNLEARN_DEVICE",
+        autocompletion=completer(("auto", "cpu", "cuda")),
         help="auto, cpu, cuda or cuda:1.",
         rich_help_panel=RUNNING,
     ),

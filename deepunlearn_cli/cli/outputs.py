@@ -33,6 +33,7 @@ OWN = (
     STORE,
 )  # in it: the store's alone
 OTHER = "choose another file"
+OVER = "--force writes over it"
 
 
 def check(option: str, path: Path, others: Iterable[object] = ()) -> Path | None:
@@ -118,8 +119,11 @@ def check_apart(given: Mapping[str, object]) -> None:
         places[place] = option
 
 
-def agree(option: str, path: Path, *, force: bool) -> None:
+def agree(option: str, path: Path, *, force: bool, cure: str = OVER) -> None:
     """Have somebody agree that a file that is there is written over.
+
+    Args:
+        cure: what does that where nobody can be asked.
 
     Raises:
         UsageFailure: nobody does.
@@ -128,7 +132,7 @@ def agree(option: str, path: Path, *, force: bool) -> None:
         return
     if sys.stdin is not None and sys.stdin.isatty() and typer.confirm(f"write over {path}?", err=True):
         return
-    raise UsageFailure(f"--{option} {path} is there already; it was left as it is", "--force writes over it")
+    raise UsageFailure(f"--{option} {path} is there already; it was left as it is", cure)
 
 
 def _takes_files(folder: Path) -> bool:

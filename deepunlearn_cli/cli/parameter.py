@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from difflib import get_close_matches
 from functools import cached_property
@@ -27,9 +28,24 @@ def typed() -> str:
     return shlex.join(given.get())
 
 
+WORD = re.compile(r"[a-z][a-z0-9_-]*")  # what a metavar has in small letters is typed as it stands
+
+
 def option(*names: str, **settings: Any) -> Any:
-    """An option; help does not tell of its variable DEEPUNLEARN_<COMMAND>_<OPTION> each time."""
+    """An option; help does not tell of its variable DEEPUNLEARN_<COMMAND>_<OPTION> each time.
+
+    The words of a metavar such as `best|FILE` are completed.
+    """
+    words = [word for word in str(settings.get("metavar") or "").split("|") if WORD.fullmatch(word)]
+    if words and not {"autocompletion", "is_flag"} & settings.keys():
+        settings["autocompletion"] = completer(words)
     return typer.Option(*names, **{"show_envvar": "envvar" in settings, **settings})
+
+
+def completer(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """Shell completion from a list of names."""
+    known = list(names)
+    return lambda incomplete: [name for name in known if name.startswith(incomplete)]
 
 
 def argument(**settings: Any) -> Any:

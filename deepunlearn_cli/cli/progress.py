@@ -66,8 +66,8 @@ class Bars(Reporter):
         self._advance()
 
     def carrying(self, jobs: int) -> None:
-        """Say how many runs there are at a time."""
-        self._console.note(f"{jobs} run{'s' * (jobs > 1)} at a time is what this machine carries")
+        """Say how many runs there are at a time, however often that is asked for."""
+        self.told(f"this machine carries {jobs} run{'s' * (jobs > 1)} at a time")
 
     def spread(self, where: str) -> None:
         """Say which nodes and slots there are, now and beside the bar over all runs."""
@@ -112,7 +112,7 @@ class Bars(Reporter):
         self._tally.fail(recipe.key)
         self._advance()
         if self._is_new(failure.message):  # an attack on a failed model fails for the same reason
-            self._console.warn(f"{failure.message} ({describe(recipe)}); {failure.hint}")
+            self._console.warn(f"{failure.message} ({describe(recipe)})", failure.hint)
 
     def searched(self, of: StudyProgress) -> None:
         """Show how far a search is."""

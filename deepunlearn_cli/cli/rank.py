@@ -9,10 +9,10 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.only import Only
-from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.parameter import completer, option
 from deepunlearn_cli.cli.showing import Showing
 from deepunlearn_cli.cli.source import Source, titles
-from deepunlearn_cli.cli.tables import FromOption, completer, written
+from deepunlearn_cli.cli.tables import FromOption, written
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.reporting.clustering import LINKAGES
 from deepunlearn_cli.reporting.measures import PAPERS, SPLITS, find_metric, metrics_of_rank
@@ -88,7 +88,7 @@ def _records(source: Source, metrics: Sequence[str]) -> list[Record]:
 
     rows = source.uliras
     if count := outdated(rows):
-        again = "deepunlearn attack ulira makes them again from the models that are kept"
+        again = "`deepunlearn attack ulira` makes them again from the models that are kept"
         source.session.console.warn(f"left out: {count} methods attacked by an earlier U-LiRA; {again}")
     splits = ulira_records(source.left(rows), titles() | of_plugins(rows))
     if not splits:

@@ -14,11 +14,11 @@ from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.filters import kept
 from deepunlearn_cli.cli.only import Only
 from deepunlearn_cli.cli.options import Database
-from deepunlearn_cli.cli.parameter import argument, option
+from deepunlearn_cli.cli.parameter import argument, completer, option
 from deepunlearn_cli.cli.reading import read_refs
 from deepunlearn_cli.cli.showing import Showing
 from deepunlearn_cli.cli.source import Source
-from deepunlearn_cli.cli.tables import TABLES, FromOption, check_table, completer, written
+from deepunlearn_cli.cli.tables import TABLES, FromOption, check_table, written
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
+from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
@@ -33,6 +34,7 @@ def runs(
         str | None,
         option(
             metavar="KIND",
+            autocompletion=o.complete_kinds,
             help="train, unlearn, attack, checkpoint, trial (of a sweep), shadow (of U-LiRA) or "
             "lockstep (of Unrolling SGD).",
         ),
@@ -54,7 +56,9 @@ def runs(
     trials = sum(row["kind"] == "trial" for row in rows) if kind is None else 0
     rows = [row for row in rows if row["kind"] != "trial"] if trials else rows  # hundreds, without models
     rows = rows[-last:] if last else rows
-    notes = [f"0 runs: {found.why}; {found.hint}"] if found.why else [f"{len(rows)} runs"]
+    notes = (
+        [f"0 runs: {found.why}; {found.hint}"] if found.why else [f"{len(rows)} run{'s' * (len(rows) != 1)}"]
+    )
     notes += [f"and {trials} trials of sweeps; --kind trial lists them"] if trials else []
     if session.console.interactive and last is None and len(rows) > SHOWN:
         notes[0] = f"the newest {SHOWN} of {len(rows)} runs; --last {len(rows)} shows all"

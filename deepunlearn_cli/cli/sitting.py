@@ -135,7 +135,7 @@ class Sitting(Bundle):
 
     def cut_off(self, record: Record, tables: Sequence[Table]) -> Result:
         """What to show and say where time was up."""
-        notes = [f"time is up: {record.so_far}", f"{self._where} goes on: {self._following}"]
+        notes = [f"time is up: {record.so_far}", f"to go on {self._where}: `{self._following}`"]
         return Result(tables=tables, notes=notes, code=ExitCode.PARTLY_FAILED)
 
     @property

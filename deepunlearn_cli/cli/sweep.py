@@ -141,7 +141,7 @@ def _result(
     if failures and len(order.questions) == 1:
         raise failures[0]
     for failure in (*failures, *(failure for one in tuned for failure in one.failures)):
-        session.console.warn(f"{failure.message}; {failure.hint}")
+        session.console.warn(failure.message, failure.hint)
     if out:
         presets.record(replace(tuned[0].preset, history=()), out)
     rows = [row for one in tuned for row in _rows(one)]

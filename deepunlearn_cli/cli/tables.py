@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from deepunlearn_cli.cli.console import Result
-from deepunlearn_cli.cli.parameter import option
+from deepunlearn_cli.cli.parameter import completer, option
 from deepunlearn_cli.core.errors import UsageFailure, unknown
 from deepunlearn_cli.core.whole import write_whole
 from deepunlearn_cli.reporting.formats import FORMATS, format_of
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from deepunlearn_cli.studies.plan import Plan
 
 TERMINAL = "table"  # the format that suits who reads: a table for people, lines for a pipe
-
-
-def completer(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """Shell completion from a list of names."""
-    known = list(names)
-    return lambda incomplete: [name for name in known if name.startswith(incomplete)]
 
 
 FormatOption = Annotated[
@@ -164,15 +158,41 @@ def unshown(plan: Plan) -> list[str]:
     said = []
     for name, settings in () if plan.study else plan.attack_settings:
         spelt = " ".join([name, *(f"{key}={value}" for key, value in settings.items())])
-        kind = (str(settings.get("against", PAPERS[0])), str(settings.get("feature", PAPERS[1])))
+        kind = _kind(settings)
         if name != "umia" or kind not in shown or taken.setdefault(kind, spelt) != spelt:
             where = [one.name for one in TABLES.values() if name == "umia" and kind in one.attacks]
             more = f", or add {' or '.join(where)} to tables" if where and kind not in shown else ""
             said.append(
-                f"attack {spelt} is shown in no table of the plan ({', '.join(plan.tables)}): "
+                f"attack {spelt} is shown in no table of the plan ({', '.join(plan.tables) or 'none'}): "
                 f"`deepunlearn runs --kind attack --name {name}` lists what it found{more}"
             )
     return said
+
+
+def unfed(plan: Plan) -> list[str]:
+    """What to say of a plan's tables whose attacks it does not make: they end without these figures."""
+    made = {_kind(settings) for name, settings in plan.attack_settings if name == "umia"}
+    return [
+        f"table {name} ({TABLES[name].meaning}) has no figure of an attack: it shows "
+        f"{_attack(TABLES[name].attacks[0])}, which the plan's attacks do not hold"
+        for name in (() if plan.study else dict.fromkeys(plan.tables))
+        if TABLES[name].attacks and made.isdisjoint(TABLES[name].attacks)
+    ]
+
+
+def _kind(settings: Mapping[str, Any]) -> tuple[str, str]:
+    """What a U-MIA is against and looks at."""
+    return str(settings.get("against", PAPERS[0])), str(settings.get("feature", PAPERS[1]))
+
+
+def _attack(kind: tuple[str, str]) -> str:
+    """A U-MIA as a plan spells it."""
+    settings = [
+        f'{key} = "{one}"'
+        for key, one, usual in zip(("against", "feature"), kind, PAPERS, strict=True)
+        if one != usual
+    ]
+    return f'{{ name = "umia", {", ".join(settings)} }}' if settings else '"umia"'
 
 
 def chosen_format(form: str, out: Path | None) -> str | None:

@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
+import typer
+
 from deepunlearn_cli.attacks import (
+    ATTACKS,
     TOLERANCE,
     Attack,
     Rule,
@@ -28,6 +31,14 @@ CODES = {"FAIL": ExitCode.AUDIT_FAIL, "INCONCLUSIVE": ExitCode.AUDIT_INCONCLUSIV
 PANEL = "Verdict"
 CONTROL = "retrained"  # what `--require-control` takes
 WITHOUT = ("holdout", "guessing", "null")  # what an answer is held against where it is not that model
+
+
+def _complete_metrics(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The figures of the attack that is typed, the last of a list."""
+    before, comma, begun = incomplete.rpartition(",")
+    known = ATTACKS.known(ctx.info_name or "")
+    names = known.metrics() if known else ()
+    return [f"{before}{comma}{name}" for name in names if name.startswith(begun)]
 
 
 class VerdictOptions(Bundle):
@@ -55,6 +66,7 @@ class VerdictOptions(Bundle):
         str | None,
         option(
             metavar="NAME[,NAME]",
+            autocompletion=_complete_metrics,
             help="Figures that the verdict goes by, of those that `deepunlearn attacks NAME` lists. "
             "(default: all of them)",
             rich_help_panel=PANEL,

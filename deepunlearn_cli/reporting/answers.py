@@ -81,21 +81,21 @@ def following(row: Row) -> list[str]:
     if row["verdict"] == "FAIL":
         return _mended(row)
     if row["verdict"] == "INCONCLUSIVE":
-        return settled_by(row)
+        return [*([_unlearned_better(row)] if row["method"] == DO_NOTHING else []), *settled_by(row)]
     return _shown_apart(row) if row["uninformative"] else []
 
 
 def _mended(row: Row) -> list[str]:
     told, again = [_unlearned_better(row)], retraining(row)
-    return [*told, f"training again without the pictures is exact: {again}"] if again else told
+    return [*told, f"training again without the pictures is exact: `{again}`"] if again else told
 
 
 def _unlearned_better(row: Row) -> str:
     if row["method"] == DO_NOTHING:
-        return "nothing is unlearned yet; deepunlearn methods lists what unlearns"
+        return "nothing is unlearned yet; `deepunlearn methods` lists what unlearns"
     more = side_of(row["metric"], row["gap"]) == REMEMBERED
     setting = "a setting that forgets more" if more else "a gentler setting"
-    return f"{setting}, or another method; deepunlearn sweep finds one (deepunlearn guide tuning)"
+    return f"{setting}, or another method; `deepunlearn sweep` finds one (`deepunlearn guide tuning`)"
 
 
 def retraining(row: Row) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.evaluation.intervals import CONFIDENCE, Estimate, mean, quantile
+from deepunlearn_cli.reporting.columns import place_columns
 from deepunlearn_cli.reporting.measures import MEASURES, Measure
 from deepunlearn_cli.reporting.pairs import Pair, Runs, identity, pairs
 from deepunlearn_cli.reporting.records import Record
@@ -52,16 +53,16 @@ def diff_table(old: Side, new: Side, gaps: Gaps | None = None) -> Table:
         )
     _judge(rows)
     columns = [
-        Column("pair", lambda r: str(r["pair"])),
         Column("method", lambda r: str(r["label"])),
         Column("figure", lambda r: str(r["title"])),
         Column("old", lambda r: _text(r, "old"), right=True),
         Column("new", lambda r: _text(r, "new"), right=True),
         Column("new less old (95 %)", _gap, right=True),
-        Column("", lambda r: str(r["moved"])),
+        Column("moved", lambda r: str(r["moved"])),
     ]
     title = f"{new.name} (new) less {old.name} (old)"
-    return Table("deepunlearn.report.diff/1", title, columns, rows, _notes(rows), judge=_finding)
+    notes, keys = _notes(rows), place_columns(rows)
+    return Table("deepunlearn.report.diff/1", title, columns, rows, notes, keys, judge=_finding)
 
 
 def regressed(table: Table) -> bool:
@@ -85,7 +86,8 @@ def _of_pair(old: Pair, new: Pair) -> list[Fields]:
             before, after = _values(measure, old, old.methods[key]), _values(measure, new, runs)
             gap = _difference(before, after)
             if before and (after or _failed(runs)):
-                rows.append(_row(new.label, next(iter(runs.values())), measure, (before, after), gap))
+                about = {"pair": new.label, **new.place, **identity(next(iter(runs.values())))}
+                rows.append(_row(about, measure, (before, after), gap))
     return rows
 
 
@@ -97,14 +99,15 @@ def _failed(runs: Runs) -> bool:
 def _single(old: Side, new: Side, gaps: Gaps) -> list[Fields]:
     """Of one run each, by the measures that stand alone and those whose references are at hand."""
     before, after = old.records[0], new.records[0]
-    label = f"{after.dataset} {after.model} {after.forget_label}"
+    place = {"dataset": after.dataset, "model": after.model, "forget": after.forget_label}
+    about = {"pair": " ".join(place.values()), **place, "setting": "", **identity(after)}
     rows = []
     for measure in _measures():
         if measure.alone:
             values = [{run.seed: _finite(measure.of(run, run))} for run in (before, after)]
             if all(math.isfinite(one) for value in values for one in value.values()):
                 gap = gaps.get(measure.name) or _by_intervals(measure, before, after)
-                rows.append(_row(label, after, measure, (values[0], values[1]), gap))
+                rows.append(_row(about, measure, (values[0], values[1]), gap))
     return rows
 
 
@@ -147,8 +150,7 @@ def _difference(before: Mapping[int, float], after: Mapping[int, float]) -> Esti
 
 
 def _row(
-    pair: str,
-    run: Record,
+    about: Fields,
     measure: Measure,
     values: tuple[Mapping[int, float], Mapping[int, float]],
     gap: Estimate | None,
@@ -156,8 +158,7 @@ def _row(
     old, new = (float(np.mean([*one.values()])) if one else math.nan for one in values)
     low, high = gap.interval(CONFIDENCE) if gap else (math.nan, math.nan)
     return {
-        "pair": pair,
-        **identity(run),
+        **about,
         "measure": measure.name,
         "title": measure.title,
         "old": old,
@@ -231,5 +232,5 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     return [
         "worse, better: at 5 % shared by all figures of this table; perhaps, moved: beyond its own 95 % "
         "interval, as one in twenty figures is by chance",
-        *([f"not known: {unknown} figures of fewer than {LEAST} seeds in both"] if unknown else []),
+        *([f"not known: {unknown} of the figures, for want of {LEAST} seeds in both"] if unknown else []),
     ]

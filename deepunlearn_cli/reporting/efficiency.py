@@ -141,7 +141,8 @@ def _notes(
     every: Sequence[Pair], compared: Sequence[Pair], rows: Sequence[Row], facts: Sequence[Fact]
 ) -> list[str]:
     odd = sum(len(row["incomparable"]) for row in rows)
-    starred = f"* {odd} runs are left out of RTE: another device than retraining, or other runs shared it"
+    left = "1 run is" if odd == 1 else f"{odd} runs are"
+    starred = f"* {left} left out of RTE: another device than retraining, or other runs shared it"
     return [
         *left_out(every),
         *unpaired(compared, "RTE"),

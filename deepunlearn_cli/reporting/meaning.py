@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from deepunlearn_cli.core.recipe import DO_NOTHING
 from deepunlearn_cli.evaluation.equivalence import LEAST
 from deepunlearn_cli.reporting.table import UNKNOWN, Row
 
@@ -113,7 +114,7 @@ def settled_by(row: Row) -> list[str]:
         )
     elif row["needed"]:
         cures.append(
-            f"{row['n_forget']} forgotten pictures suffice in general, but this gap is near the limit"
+            f"{row['n_forget']} forgotten pictures settle most gaps; this is near the limit, and takes more"
         )
     return [*cures, *_wider(row)]
 
@@ -121,7 +122,7 @@ def settled_by(row: Row) -> list[str]:
 def _wider(row: Row) -> list[str]:
     """The limit from which it would pass, unless that shows nothing."""
     wide = passes_from(row["figures"], row)
-    if wide is None:
+    if wide is None or row.get("method") == DO_NOTHING:
         return []
     nothing = _least(row.get("do_nothing_figures") or (), row)
     if nothing is not None and nothing <= wide:

@@ -37,7 +37,10 @@ def _by(row: Row) -> str:
     """From how many runs on how many forget sets."""
     if not row["runs"]:
         return "no runs"
-    return f"{row['runs']} runs, {row['sets']} sets" + (" *" if row["others"] else "")
+    counts = ", ".join(
+        f"{row[name]} {name.removesuffix('s') if row[name] == 1 else name}" for name in ("runs", "sets")
+    )
+    return counts + (" *" if row["others"] else "")
 
 
 def _column(name: str, title: str, scale: float, digits: int) -> Column:

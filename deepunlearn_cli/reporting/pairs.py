@@ -56,11 +56,19 @@ class Pair:
         """Whether it is known what its models start from, or would be in another file."""
         return any(run.start or run.file or run.ulira is not None for run in self.runs())
 
+    def unusable(self, control: str = RETRAIN) -> list[Record]:
+        """The models of a control that are there and of no use: the same command makes them no better."""
+        return [run for run in self.methods.get((control, ""), {}).values() if not run.usable]
+
     def command(self, control: str = RETRAIN) -> str:
-        """What makes the models of a control that are missing here."""
-        run, there = self.any, self.retrained if control == RETRAIN else self.methods.get((control, ""), {})
-        seeds = {record.seed for record in self.runs()}
-        listed = ",".join(map(str, sorted(seeds - set(there) or seeds)))
+        """What makes the models of a control that are missing, or tells why those that are there are none."""
+        run, seeds = self.any, {record.seed for record in self.runs()}
+        bad = [] if run.file else self.unusable(control)  # whoever has a file can put its rows right
+        known = self.methods.get((control, ""), {})
+        there = {seed for seed, one in known.items() if one.usable or not run.file}
+        if bad and there >= seeds:
+            return f"deepunlearn show {bad[0].id}"
+        listed = ",".join(map(str, sorted(seeds - there or seeds)))
         if run.file:
             return f"{run.file} needs a usable row of method {control} for seed {listed}"
         place = f"--dataset {quote(run.dataset)} --model {quote(run.model)}"
@@ -126,7 +134,10 @@ def is_control(method: MethodKey) -> bool:
 
 def no_retrain(pair: Pair) -> Failure:
     """What to raise where a pair cannot be compared."""
-    return NotFound(f"no usable retrained model for {pair.label}", pair.command())
+    why = by_reason({run.seed: run.fault for run in pair.unusable()})
+    return NotFound(
+        f"no usable retrained model for {pair.label}{f': seed {why}' if why else ''}", pair.command()
+    )
 
 
 def with_retrained(every: Sequence[Pair]) -> list[Pair]:

@@ -39,7 +39,7 @@ def candidates_table(rows: Sequence[Row]) -> Table:
     """The settings that were confirmed: searched against confirmed value; the chosen one is marked."""
     columns = [
         Column("method", lambda r: str(r["method"])),
-        Column("", lambda r: "chosen" if r["chosen"] else ""),
+        Column("choice", lambda r: "chosen" if r["chosen"] else ""),
         Column("trial", lambda r: UNKNOWN if r["trial"] is None else str(r["trial"]), right=True),
         Column("searched", lambda r: value_cell(r["searched"]), right=True),
         Column("confirmed", lambda r: value_cell(r["confirmed"], r["confirmed_sd"]), right=True),

@@ -31,7 +31,9 @@ def verdict_section(rows: Sequence[Row]) -> str:
     row = rows[0]
     rule = (
         f"U-MIA by the usual rule: every figure within {row['tolerance']:g} of the retrained model's (tails: "
-        "half), 90 % intervals; a method passes if all its seeds do, and fails if one does"
+        "half), 90 % intervals; FAIL takes a gap beyond that at 5 % for all figures together, so that an "
+        "interval that lies beyond it may still be INCONCLUSIVE; a method passes if all its seeds do, and "
+        "fails if one does"
     )
     each = [_of_pair(name, list(group)) for name, group in groupby(_by_pair(rows), key=lambda r: r["pair"])]
     return "\n".join([head, listed([*meaning, rule]), *each])

@@ -15,6 +15,7 @@ from deepunlearn_cli.execution import forgetting, recipes
 from deepunlearn_cli.execution.runner import Outcome
 from deepunlearn_cli.studies.plan import Plan, Setup, Tuning
 from deepunlearn_cli.studies.plan_checks import check_setup
+from deepunlearn_cli.studies.plan_spelling import in_plan
 
 if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
@@ -69,6 +70,7 @@ class Bench:
             for (seed, _), forget in self.forget_sets(scene).items()
         ]
 
+    @in_plan()
     def judged(self, tuned: Presets) -> list[Recipe]:
         """Every model to be judged; the store keeps what its original is trained for.
 

@@ -39,6 +39,7 @@ from deepunlearn_cli.studies.likely import likely, likely_counts
 from deepunlearn_cli.studies.pace import Like
 from deepunlearn_cli.studies.plan import Setup
 from deepunlearn_cli.studies.plan_checks import check_setup
+from deepunlearn_cli.studies.plan_spelling import in_plan
 
 if TYPE_CHECKING:
     from deepunlearn_cli.checkpoints.refs import Start
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.sweep import Foreseen, Order
 
 
+@in_plan()
 def of_plan(bench: Bench, throughput: Throughput | None = None) -> list[RunsToMake]:
     """Every kind of every setup of a plan; seconds by what such runs took, or by a throughput.
 
@@ -135,18 +137,24 @@ class _AtHand:
         yield from self._again(targets)
 
     def _again(self, targets: Sequence[Recipe]) -> Iterator[Batch]:
-        """What is made again alone, of the plan's timing seed, as it shares the machine with its like."""
-        several = self.runner.width([start.recipe for start in self.starts]) > 1
+        """What is made again alone, of the plan's timing seed: what shared the machine, or is about to.
+
+        What is not there is made alone to begin with, but for retrained models that a search asks for.
+        """
         wanted = [recipe for recipe in targets if recipe.seed == self.bench.plan.timing.get("seed")]
-        again = [
-            r for r in wanted if self.bench.shared(r) or (several and self.runner.store.get(r.key) is None)
-        ]
-        for recipe in again:
+        for recipe in (one for one in wanted if self.bench.shared(one) or self._searched_beside(one)):
             yield Batch(AGAIN, _like(recipe, self.sizes), 1)
             yield from (
                 Batch(ATTACKS, _attack(recipe, name, settings), 1)
                 for name, settings in self.bench.plan.attack_settings
             )
+
+    def _searched_beside(self, recipe: Recipe) -> bool:
+        """Whether a search will have it made, with others at a time."""
+        tuning = self.bench.plan.tuning
+        tuned = [one.recipe for one in self.starts[: tuning.originals]] if tuning else []
+        asked = recipe.name == RETRAIN and recipe.seed in {one.seed for one in tuned}
+        return asked and self.runner.width(tuned) > 1 and self.runner.store.get(recipe.key) is None
 
     def _foreseen(self) -> dict[str, Foreseen]:
         from deepunlearn_cli import sweep

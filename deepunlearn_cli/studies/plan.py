@@ -111,8 +111,8 @@ class Plan:
             `lrs`, `gammas` (paper form) and `pretrain_epochs`. Empty for none.
         repeated: of the study of deletions in a row: how many `requests`, each as `forget` says, from what is
             left; and which numbers of them `at_once`, too (all unless said). Empty for none.
-        timing: `seed` of the runs that are made again, one at a time, where others shared the machine: so
-            that seconds can be compared after several jobs. Empty for none.
+        timing: `seed` of the runs that are made first and one at a time, and again where others shared the
+            machine: so that seconds can be compared although there are several jobs. Empty for none.
     """
 
     datasets: list[str] = field(default_factory=list)

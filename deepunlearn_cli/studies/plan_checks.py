@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import data
 from deepunlearn_cli.attacks import ATTACKS, OneModel
 from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.core.specs import RUN_SEED, random_share
+from deepunlearn_cli.core.specs import RUN_SEED, VAL_SHARE, random_share
 from deepunlearn_cli.methods import METHODS
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def check_tables(plan: Plan) -> None:
             'forget = ["class:3"], or leave the table out',
         )
     _check_validation(plan)
+    _check_tracked(plan)
 
 
 def _share(spec: str) -> float:
@@ -55,23 +57,35 @@ def _share(spec: str) -> float:
 
 def _check_validation(plan: Plan) -> None:
     """Refuse what looks at validation pictures where none are kept."""
-    if plan.val_share:
-        return
     readers = [name for name in plan.method_names if "val" in METHODS.needed(name).needs]
     readers += [name for name, settings in plan.attack_settings if settings.get("against") == "val"]
-    if readers:
+    readers += ["the search"] if plan.tuning else []
+    if readers and not plan.val_share:
         raise UsageFailure(
-            f"val_share = 0 keeps no validation pictures, and {', '.join(readers)} read them",
-            "val_share = 0.15, or leave them out of methods and attacks",
+            f"val_share = 0 keeps no validation pictures, and these read them: {', '.join(readers)}",
+            f"val_share = {VAL_SHARE}, or leave them out of the plan",
+        )
+
+
+def _check_tracked(plan: Plan) -> None:
+    """Refuse methods that no original of a plan could be given to."""
+    if names := [name for name in plan.method_names if METHODS.needed(name).tracked]:
+        raise UsageFailure(
+            f"{', '.join(names)} starts from originals whose training was tracked, and a plan's are not",
+            f"leave {', '.join(names)} out of methods; `deepunlearn guide unrolling-sgd` is about such",
         )
 
 
 def check_setup(plan: Plan, starts: Sequence[Start]) -> None:
-    """See that every attack of a plan has as many pictures a side as it takes.
+    """See that every attack of a plan, and its search, has as many pictures as it takes.
 
     Raises:
         UsageFailure: naming the attack, the forget set, and how many there are.
     """
+    if plan.tuning:
+        from deepunlearn_cli import sweep
+
+        sweep.check_sizes(starts[0])
     for start in {one.forget.sha256: one for one in starts}.values():
         split = data.split(start.dataset, start.recipe.data["val_share"], start.recipe.data["split_seed"])
         for name, settings in plan.attack_settings:
@@ -84,8 +98,17 @@ def check_setup(plan: Plan, starts: Sequence[Start]) -> None:
                 raise UsageFailure(
                     f"{attack.title} takes {attack.least()} pictures a side, and the {which} of {where} has "
                     f"{small}",
-                    attack.cure(small),
+                    _cure(attack.cure(small), name, settings),
                 )
+
+
+def _cure(cure: str, attack: str, settings: Mapping[str, Any]) -> str:
+    """What helps an attack, an option of the command line as a setting in a plan."""
+    option, _, value = cure.removeprefix("--").partition(" ")
+    if not (cure.startswith("--") and value.isdigit()):
+        return cure
+    told = {"name": attack, **settings, option.replace("-", "_"): int(value)}
+    return f"attacks = [{{ {', '.join(f'{key} = {json.dumps(one)}' for key, one in told.items())} }}]"
 
 
 def _unseen(attack: OneModel, start: Start, split: data.Split) -> NDArray[np.integer]:

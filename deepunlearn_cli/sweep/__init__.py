@@ -15,6 +15,7 @@ from deepunlearn_cli.sweep.summary import summaries
 from deepunlearn_cli.sweep.tuning import (
     Search,
     TunedMethod,
+    check_sizes,
     conclude,
     is_tunable,
     questions,
@@ -26,6 +27,7 @@ from deepunlearn_cli.sweep.workers import search
 
 __all__ = [
     "FRESH_SEEDS", "SAMPLERS", "Foreseen", "Order", "Search", "StudyProgress", "TunedMethod", "by_hand",
-    "check_address", "check_early_stop", "check_sampler", "conclude", "draws", "foresee", "is_tunable",
-    "points", "questions", "read_objective", "references", "search", "summaries", "tunable", "unmeasured",
+    "check_address", "check_early_stop", "check_sampler", "check_sizes", "conclude", "draws", "foresee",
+    "is_tunable", "points", "questions", "read_objective", "references", "search", "summaries",
+    "tunable", "unmeasured",
 ]  # fmt: skip

@@ -88,7 +88,7 @@ def references(starts: Sequence[Start], store: Store) -> list[Recipe]:
                 f"{start.recipe.key} and {first.recipe.key} differ in data, model, training or forget set",
                 "give originals that differ in their seeds only; sweep the others by themselves",
             )
-    _check_sizes(first)
+    check_sizes(first)
     return [_reference(start, store) for start in starts]
 
 
@@ -245,7 +245,12 @@ def _known(scores: Mapping[str, Any], name: str) -> float:
     return float(value)
 
 
-def _check_sizes(start: Start) -> None:
+def check_sizes(start: Start) -> None:
+    """See that trials can be judged by an attack.
+
+    Raises:
+        UsageFailure: saying which pictures are too few.
+    """
     from deepunlearn_cli import data
 
     split = data.split(start.dataset, start.recipe.data["val_share"], start.recipe.data["split_seed"])

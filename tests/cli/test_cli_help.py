@@ -202,6 +202,50 @@ def test_completes_run_ids(place, command):
     assert original in complete(f"deepunlearn {name} --store {place.store}{dashes}{option} {original[:2]}")
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("train --role ", {"original", "retrain", "both"}),
+        ("train --precision ", {"fp32", "bf16"}),
+        ("train --jobs ", {"auto"}),
+        ("attack umia x --require-control ", {"retrained"}),
+        ("attack umia x --metric auc,t", {"auc,tpr_1", "auc,tpr_1_below"}),
+        ("runs --kind tr", {"train", "trial"}),
+        ("runs --status ", {"done", "failed"}),
+    ],
+)
+def test_completes_what_an_option_is_one_of(line, offered):
+    assert set(complete(f"deepunlearn {line}")) == offered
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["--forget", "class", ":"], ["0", "0:0.5"]),
+        (["--forget", "class", ":", "0", ":"], ["0.5"]),
+        (["--forget", "ra"], ["random:0.1", "random:0.1:{seed}"]),
+        (["--model", "resnet-t"], ["resnet-tiny"]),
+    ],
+)
+def test_bash_completes_words_with_colons(tmp_path, typed, offered):
+    """As bash has them: broken at colons, of which it replaces what stands behind the last."""
+    code = "import sys; sys.argv[0] = 'deepunlearn'; from deepunlearn_cli.__main__ import main; main()"
+    command = tmp_path / "deepunlearn"
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(code)} "$@"\n')
+    command.chmod(0o755)
+    script = f"""
+source {shlex.quote(str(Path(__file__).parents[2] / "completions" / "deepunlearn.bash"))}
+COMP_WORDS=({shlex.join(["deepunlearn", "train", *typed])})
+COMP_CWORD={len(typed) + 1}
+_deepunlearn_completion {shlex.quote(str(command))}
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    run = subprocess.run(
+        ["bash", "--norc", "-c", script], capture_output=True, text=True, env=clean_environment(), check=True
+    )
+    assert run.stdout.splitlines() == offered, run.stderr
+
+
 def test_completion_without_a_store_is_silent(tmp_path):
     assert complete("deepunlearn show ", cwd=tmp_path) == []
     assert complete("deepunlearn show ", DEEPUNLEARN_STORE=str(Path(__file__))) == []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 from pathlib import Path
 
 import golden_tables
 import pytest
-from cli_kit import ok
+from cli_kit import bench, call, ok, on_terminal
 from fitting_kit import faults, lines_of
 
 from deepunlearn_cli.cli.wrapping import prose, wrapped
@@ -158,3 +159,16 @@ def test_a_command_in_a_sentence_is_copied_as_it_is():
 )
 def test_lists_fit(words):
     assert ok(*words).out  # what any test prints is looked at at every width
+
+
+def test_the_cure_in_a_warning_is_a_line_of_its_own_on_a_terminal(tmp_path):
+    """A shell takes it as it is copied; in a pipe the warning stays one line."""
+    place = bench(tmp_path)
+    words = ("unlearn", "--method", "ft,singlegradient", "--ckpt", place.ids["original"], "--dry-run")
+    words = (*words, "--store", place.store)
+    code, _, err = on_terminal(*words, cwd=tmp_path, width=60)
+    assert code == 6
+    (cure,) = [line for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", err).split("\n") if "hint: " in line]
+    assert "`deepunlearn train " in cure
+    (warning,) = [line for line in call(*words).err.splitlines() if line.startswith("warning")]
+    assert cure.removeprefix("hint: ") in warning

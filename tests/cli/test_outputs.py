@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from cli_kit import TRAIN, bench, call, ok
+from cli_kit import TRAIN, bench, call, ok, refused
 
 from deepunlearn_cli.core.whole import write_whole
 
@@ -63,6 +64,17 @@ def test_force_writes_over_a_file_and_the_same_run_need_not_be_forced(place):
     assert unlearned("--out", "mine.pt").code == 2
     assert unlearned("--out", "mine.pt", "--force").code == 0
     assert (place / "mine.pt").read_bytes() != b"mine"
+
+
+def test_a_model_in_the_way_is_written_over_without_being_made_again(place):
+    """The cure as printed, then the same command: a file, and no run more."""
+    train = (*TRAIN, "--out", "my model.pt", "--store", "store")
+    made = ok(*TRAIN, "--store", "store").lines
+    (place / "my model.pt").write_text("another")
+    (cure,) = re.findall("hint: (rm .*)", refused(*train, code=2, says=("is there already",)))
+    subprocess.run(cure, shell=True, check=True)
+    assert ok(*train, "-q").lines == made
+    assert (place / "my model.pt").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("command", ["rank", "report", "report --table scores"])

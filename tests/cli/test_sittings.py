@@ -161,7 +161,7 @@ def test_a_time_limit_stops_says_how_far_it_came_and_what_goes_on(tmp_path, plan
     assert "time is up" in said.err
     assert said.out == "", "no seed is whole"
     goes_on = join(map(str, ["deepunlearn", *words, "--time-limit", "2s", "--resume-from", file]))
-    assert f"here or elsewhere goes on: {goes_on}" in said.err
+    assert f"to go on here or elsewhere: `{goes_on}" in said.err
     assert call("verify", "--store", tmp_path / "store").code == 0
     assert file.read_text().startswith('{"schema":1')
     refused = call(*words, "--time-limit", "soon")
@@ -188,7 +188,7 @@ def test_what_is_whole_when_time_is_up_is_shown(tmp_path, plan, monkeypatch):
     }
     said = call("bench", plan, "--store", tmp_path / "store")
     assert (said.code, "are left" in said.err) == (6, True), said
-    assert "in this store goes on: deepunlearn bench" in said.err
+    assert "to go on in this store: `deepunlearn bench" in said.err
 
 
 def test_a_dry_run_counts_what_comes_from_elsewhere_and_writes_nothing(tmp_path, plan, made):

@@ -12,6 +12,7 @@ from deepunlearn_cli.core.errors import NotFound
 from deepunlearn_cli.evaluation.intervals import Estimate, matched_gap
 from deepunlearn_cli.reporting.diff import Side, diff_table, regressed
 from deepunlearn_cli.reporting.findings import junit, log_lines
+from deepunlearn_cli.reporting.formats import render
 
 SEEDS = 5
 
@@ -67,8 +68,15 @@ def test_a_method_that_gives_no_model_any_more_is_worse():
     rows = cell("retrain", [0.0] * SEEDS, [0.5] * SEEDS) + failed
     table = diff_table(side("old", 0.01), Side("new", joined(rows)))
     assert of(table, "TA")["moved"] == "worse"
-    assert "failed" in [cells[4] for cells in table.cells()]
+    assert "failed" in [cells[table.headers().index("new")] for cells in table.cells()]
     assert regressed(table)
+
+
+def test_a_pipe_has_the_place_of_every_row():
+    head, first, *_ = render(diff_table(side("old", 0.01), side("new", 0.08)), "tsv").split("\n")
+    row = dict(zip(head.split("\t"), first.split("\t"), strict=True))
+    assert {row[name] for name in ("dataset", "model", "forget")} == {"digits", "resnet-small", "random:0.1"}
+    assert "moved" in row
 
 
 def test_single_seeds_are_told_to_be_unknown():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -75,6 +77,31 @@ def test_a_plan_is_carried_out_once(tmp_path):
     assert all(row["seconds"] == 0 for row in after)
     ok("bench", plan, "--store", store)
     assert ok("runs", "--store", store).lines == runs
+
+
+def test_a_timed_seed_is_counted_once_where_it_is_made_alone_to_begin_with(tmp_path):
+    """Several jobs or one: what is not there is made alone, and the machine is told of once."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN + "[timing]\nseed = 1\n")
+    counts = []
+    for jobs in ("1", "2", "auto"):
+        said = ok("bench", plan, "--dry-run", "--jobs", jobs, "--store", tmp_path / "store", "--json")
+        counts.append({row["kind"]: row["runs"] for row in said.json})
+    assert counts[0] == counts[1] == counts[2]
+    assert "timed again" not in counts[0]
+    assert (
+        ok("bench", plan, "--dry-run", "--store", tmp_path / "store").err.count("this machine carries") == 1
+    )
+
+
+def test_a_bench_ends_with_the_command_that_makes_its_page(tmp_path):
+    plan, store = tmp_path / "plan.toml", tmp_path / "a store"
+    plan.write_text(PLAN)
+    (command,) = re.findall("verdicts first: `deepunlearn (.*)`", ok("bench", plan, "--store", store).err)
+    words = shlex.split(command)
+    words[words.index("report.html")] = str(tmp_path / "report.html")
+    ok(*words)
+    assert "Verdicts" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.slow

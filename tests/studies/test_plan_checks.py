@@ -67,7 +67,7 @@ def test_what_could_never_end_in_tables_is_refused_first(tmp_path, more, says, d
 def test_methods_that_read_validation_pictures_want_some(tmp_path):
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN.format("val_share = 0").replace('["ft"]', '["ft", "nablatau"]'))
-    refused("bench", plan, "--dry-run", "--store", tmp_path / "s", code=2, says=("nablatau read them",))
+    refused("bench", plan, "--dry-run", "--store", tmp_path / "s", code=2, says=("read them: nablatau",))
 
 
 def test_the_cure_for_a_missing_retrained_model_works_as_printed(tmp_path):
@@ -81,3 +81,66 @@ def test_the_cure_for_a_missing_retrained_model_works_as_printed(tmp_path):
     (command,) = re.findall(r"deepunlearn (unlearn .*)", said)
     ok(*shlex.split(command), *at, "-q")
     assert {row["label"] for row in ok("rank", *at, "--json").json} == {"FT", "Retrained"}
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(
+    ("more", "hint"),
+    [
+        ('seeds = "3-1"', 'seeds = "0-9", say'),
+        ("[sweep]\nsampler = 'x'", "sampler takes tpe, nsga3, random, grid"),
+        ("[sweep]\nobjective = 'x'", 'objective = "cost"'),
+        ("[sweep]\ntimeout = 'x'", 'timeout = "10m", 90s or 1h30m'),
+        ("attacks = [{ name = 'umia', feature = 'x' }]", 'feature = "loss" is the default'),
+        ('forget = "random:0.005"', 'attacks = [{ name = "umia", folds = 7 }]'),
+        ("val_share = 0.002\n[sweep]\ntrials = 2\noriginals = 1", "use a larger val_share"),
+        ("val_share = 0\n[sweep]\ntrials = 2\noriginals = 1", "val_share = 0.15, or leave them out"),
+    ],
+)
+def test_a_cure_is_spelt_as_the_plan_spells_it(tmp_path, more, hint, dry_run):
+    store = tmp_path / "store"
+    said = call("bench", plan_of(tmp_path, more), "--store", store, *(("--dry-run",) if dry_run else ()))
+    assert said.code == 2
+    assert f"hint: {hint}" in said.err, said.err
+    assert not ok("runs", "--store", store).lines if store.exists() else True
+
+
+def test_the_cure_for_an_attack_on_few_pictures_works_as_printed(tmp_path):
+    store, more = tmp_path / "store", 'forget = "random:0.005"'
+    said = call("bench", plan_of(tmp_path, more), "--dry-run", "--store", store)
+    (cure,) = re.findall("hint: (.*)", said.err)
+    ok("bench", plan_of(tmp_path, f"{more}\n{cure}"), "--dry-run", "--store", store)
+
+
+def test_methods_that_start_from_tracked_originals_are_none_for_a_plan(tmp_path):
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN.format("").replace('["ft"]', '["ft", "singlegradient"]'))
+    refused("bench", plan, "--dry-run", "--store", tmp_path / "s", code=2, says=("leave singlegradient out",))
+
+
+@pytest.mark.parametrize(
+    ("more", "tables"),
+    [
+        ("attacks = []", ["1"]),
+        ("attacks = []\ntables = ['1', '2', 'scores']", ["1", "scores"]),
+        ("attacks = [{ name = 'umia', feature = 'entropy' }]", ["1"]),
+        ("forget = 'class:3'\ntables = ['classes']", ["classes"]),
+        ("forget = 'class:3'\ntables = ['classes']\nattacks = [{ name = 'umia', against = 'class' }]", []),
+        ("", []),
+    ],
+)
+def test_tables_whose_attack_is_not_made_are_told_before_any_work(tmp_path, more, tables):
+    said = ok("bench", plan_of(tmp_path, more), "--dry-run", "--store", tmp_path / "store")
+    assert re.findall(r"table (\S+) \([^)]*\) has no figure of an attack", said.err) == tables
+
+
+def test_where_every_retrained_model_is_useless_no_command_makes_it_again(tmp_path):
+    """A training too short: the same command would only find what is there."""
+    plan = tmp_path / "plan.toml"
+    text = PLAN.format("seeds = '0-1'\nimage_size = 1").replace(
+        "epochs = 1\n[params", "epochs = 1\nlr = 1e-5\n[params"
+    )
+    plan.write_text(text)
+    lines = refused("bench", plan, "--store", tmp_path / "store", code=3, says=("at chance for 10 classes",))
+    (command,) = re.findall("hint: deepunlearn (show .*)", lines)
+    assert "retrain" in ok(*command.split(), "--store", tmp_path / "store").out
