@@ -69,7 +69,7 @@ def rank(records: Sequence[Record], metrics: Sequence[str] = PAPERS, linkage: st
     idle_ones = any(row[f"{measure.key}_idle"] for row in rows for measure in measures)
     notes = [
         *rank_notes(every, compared, measures, grouped, linkage),
-        *firm_notes(rows, measures),
+        *firm_notes(rows, compared, measures),
         *idle_notes(compared, measures, marked=idle_ones),
     ]
     where = compared[0].label if len(compared) == 1 else f"{len(compared)} pairs"

@@ -39,15 +39,14 @@ def rank_notes(
         *shortened(failed),
         *of_measures,
         *_partial(compared),
-        *_ungrouped(compared, grouped),
-        _clustering(linkage),
+        *_grouping(compared, grouped, linkage),
         *common_notes(every),
     ]
 
 
-def firm_notes(rows: Sequence[Row], measures: Sequence[Measure]) -> list[str]:
+def firm_notes(rows: Sequence[Row], compared: Sequence[Pair], measures: Sequence[Measure]) -> list[str]:
     """How to read intervals and letters, and whose group hangs on the linkage."""
-    notes = [_letter_note(rows, measures)]
+    notes = [_letter_note(rows, compared, measures[0].over)]
     for one in measures:
         shaky = [row for row in rows if (row[f"{one.key}_kept"] or 1) < 1]
         shares = ", ".join(f"{row['label']} {row[f'{one.key}_kept']:.0%}" for row in shaky)
@@ -56,16 +55,16 @@ def firm_notes(rows: Sequence[Row], measures: Sequence[Measure]) -> list[str]:
     return notes
 
 
-def _letter_note(rows: Sequence[Row], measures: Sequence[Measure]) -> str:
-    drawn = measures[0].over
-    if any(row[f"{one.key}_rank_low"] is not None for row in rows for one in measures):
+def _letter_note(rows: Sequence[Row], compared: Sequence[Pair], drawn: str) -> str:
+    ranked = [row for row in rows if not row["control"]]
+    if min(len(pair.retrained) for pair in compared) < LEAST_SEEDS or len(ranked) > MOST:
         return (
-            "rank (90 % interval) and letters: methods that share a letter cannot be told apart by a sign-"
-            f"flip test over {drawn}, which splits equal ones in 1 table of {1 / FALSE_SPLITS:.0f} at most"
+            f"no letters and no rank intervals: they take {LEAST_SEEDS} {drawn} on every pair, and say more "
+            f"with ten; and at most {MOST} configurations"
         )
     return (
-        f"no letters and no rank intervals: they take {LEAST_SEEDS} {drawn} on every pair, and say more with "
-        f"ten; and at most {MOST} configurations"
+        "rank (90 % interval) and letters: methods that share a letter cannot be told apart by a sign-"
+        f"flip test over {drawn}, which splits equal ones in 1 table of {1 / FALSE_SPLITS:.0f} at most"
     )
 
 
@@ -144,20 +143,17 @@ def _partial(compared: Sequence[Pair]) -> list[str]:
     )
 
 
-def _ungrouped(compared: Sequence[Pair], grouped: Mapping[str, Sequence[Groups]]) -> list[str]:
-    """The pairs that have too few methods for groups."""
+def _grouping(compared: Sequence[Pair], grouped: Mapping[str, Sequence[Groups]], linkage: str) -> list[str]:
+    """How groups are made, and which pairs have too few methods for some."""
     places = range(len(compared))
     bare = [compared[i] for i in places if not any(are_grouped(of[i]) for of in grouped.values())]
-    return shortened(
-        [
-            f"no groups on {pair.label}: they take {LEAST_METHODS} methods with a figure on every seed"
-            for pair in bare
-        ]
-    )
-
-
-def _clustering(linkage: str) -> str:
-    return (
-        f"groups: agglomerative clustering of the means over seeds, {linkage} linkage; G1 best, "
-        "F failed for a seed; rank by (G1, G2, G3) counts; do nothing and retrained are controls"
-    )
+    why = f"they take {LEAST_METHODS} methods with a figure on every seed"
+    notes = shortened([f"no groups on {pair.label}: {why}" for pair in bare])
+    controls = "do nothing and retrained are controls"
+    if len(bare) == len(compared):
+        return [*notes, controls]
+    return [
+        *notes,
+        f"groups: agglomerative clustering of the means over seeds, {linkage} linkage; G1 best, F failed "
+        f"for a seed; rank by (G1, G2, G3) counts; {controls}",
+    ]
