@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bench_repeated import repeated_deletion
 from deepunlearn_cli.cli.bench_unrolling import unrolled
 from deepunlearn_cli.cli.bundles import Running
-from deepunlearn_cli.cli.command import DEFAULT_STORE, Session, register
+from deepunlearn_cli.cli.command import Session, register
 from deepunlearn_cli.cli.console import Result
 from deepunlearn_cli.cli.parameter import argument, option
 from deepunlearn_cli.cli.reading import read_precision
@@ -43,6 +42,7 @@ def _plans(incomplete: str) -> list[str]:
     return [name for name in built_in() if name.startswith(incomplete)]
 
 
+PAGE = ("as a page, verdicts first: `deepunlearn report --format html --out report.html`",)
 PlanName = Annotated[
     str,
     argument(
@@ -162,15 +162,7 @@ def bench(
         except TimeUp:
             return sitting.cut_off(record, _tables(bench, bench.so_far(record.wanted), session))
     tables = _tables(bench, judged, session)
-    return Result(tables=tables, notes=_page_hint(session, tables), code=code)
-
-
-def _page_hint(session: Session, tables: Sequence[Table]) -> list[str]:
-    """How to have all of it as a page."""
-    words = ["deepunlearn", "report", "--format", "html", "--out", "report.html"]
-    if session.store_path != DEFAULT_STORE:
-        words += ["--store", str(session.store_path)]
-    return [f"as a page, verdicts first: `{shlex.join(words)}`"] if tables else []
+    return Result(tables=tables, notes=PAGE if tables else [], code=code)
 
 
 def _tables(bench: Bench, judged: Sequence[Recipe], session: Session) -> list[Table]:

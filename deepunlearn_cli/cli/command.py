@@ -160,8 +160,13 @@ def _with_common_options(body: Body, declared: type[Declared] | None, *, keeps: 
 
     @functools.wraps(body)
     def command(ctx: typer.Context, **options: Any) -> None:
-        console = Console(options.pop("json"), options.pop("quiet"))
-        session = Session(options.pop("store"), console, options.pop("debug"), typed())
+        store = options.pop("store")
+        source = ctx.get_parameter_source("store")
+        named = (
+            source is not None and source.name == "COMMANDLINE"
+        )  # what a variable says holds for others too
+        console = Console(options.pop("json"), options.pop("quiet"), store if named else None)
+        session = Session(store, console, options.pop("debug"), typed())
         given = dict(options)
         if asks:
             del options["force"]

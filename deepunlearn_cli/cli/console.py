@@ -7,9 +7,11 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deepunlearn_cli.cli.placed import placed
 from deepunlearn_cli.core.errors import ExitCode, Failure
 from deepunlearn_cli.core.names import in_json, printable
 from deepunlearn_cli.reporting.formats import render
@@ -45,10 +47,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Console:
-    """Two streams and how to speak on them."""
+    """Two streams and how to speak on them.
+
+    Attributes:
+        store: the one that the call names, if it does: commands that are told name it too.
+    """
 
     json: bool = False
     quiet: bool = False
+    store: Path | None = None
 
     @property
     def interactive(self) -> bool:
@@ -97,10 +104,11 @@ class Console:
     def note(self, text: str) -> None:
         """A line for people, on stderr, unless they asked for quiet or a program is reading."""
         if not self.quiet and not self.json:
-            _say(printable(text, keep=LINE), "dim")
+            _say(printable(placed(text, self.store), keep=LINE), "dim")
 
     def warn(self, text: str, hint: str = "") -> None:
         """A warning with its cure, on stderr; on a terminal the cure is a line to be copied, as of errors."""
+        text, hint = placed(text, self.store), placed(hint, self.store)
         whole = f"{text}; {hint}" if hint else text
         if self.json:
             _emit_error({"schema": "deepunlearn.warning/1", "warning": whole})
@@ -112,17 +120,19 @@ class Console:
 
     def fail(self, failure: Failure) -> None:
         """One line with what and which value, one with the cure; a JSON object where JSON was asked for."""
+        message, hint = (placed(text, self.store) for text in (failure.message, failure.hint))
         if self.json:
-            report = {"error": failure.message, "hint": failure.hint, "code": int(failure.code)}
+            report = {"error": message, "hint": hint, "code": int(failure.code)}
             _emit_error({"schema": "deepunlearn.error/1", **report})
             return
-        _say(f"error: {printable(failure.message)}", "bold red")
-        if failure.hint:
-            _hint(failure.hint)
+        _say(f"error: {printable(message)}", "bold red")
+        if hint:
+            _hint(hint)
 
     def _pretty(self, tables: Sequence[Table]) -> None:
         screen = stdout()
-        for number, table in enumerate(tables):
+        for number, one in enumerate(tables):
+            table = replace(one, notes=[placed(note, self.store) for note in one.notes])
             lines = [("", "")] if number else []
             for text, style in [*lines, *page_of(table, screen.width)]:
                 screen.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
