@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from deepunlearn_cli.cli import options as o
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.unfold import Bundle
-from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.specs import check_count
 
 if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
@@ -101,9 +101,7 @@ class Searching(Bundle):
         if self.database:
             sweeps.check_address(self.database)
         for name, least in (("trials", 1), ("max_failures", 1), ("confirm", 0)):
-            if (value := getattr(self, name)) < least:
-                spelt = f"--{name.replace('_', '-')}"
-                raise UsageFailure(f"{spelt} {value} is not {least} or more", f"{spelt} {least}, say")
+            check_count(f"--{name.replace('_', '-')}", getattr(self, name), least)
         objective = sweeps.read_objective(self.objective) if self.objective else ""
         sweeps.check_early_stop(self.early_stop)
         return sweeps.Search(self.sampler, self.sampler_seed, self.study, objective, self.early_stop)

@@ -16,8 +16,20 @@ CANARY_SHARE = 0.5  # of the forget set, that carries noise where canaries are a
 CANARY_NOISE = 1.0  # its standard deviation, in those of the dataset's pixels
 CANARY_SEED = 0
 EXTREMES = HARDEST, EASIEST = "hardest", "easiest"  # by scores of memorisation
+MOST_COUNTED = 1_000_000  # trials of a search, and all else that is counted there
 MOST_SEEDS = 10_000  # of one command: a run of each must be made
 RUN_SEED = "{seed}"  # stands for the seed of the run, so that every run draws a forget set of its own
+
+
+def check_count(name: str, value: int, least: int, most: int = MOST_COUNTED) -> None:
+    """Refuse a number of things that is too small, or that no machine makes.
+
+    Raises:
+        UsageFailure: naming the option `name`.
+    """
+    if not least <= value <= most:
+        limit = f"{least} or more" if value < least else f"{most} or less"
+        raise UsageFailure(f"{name} {value} is not {limit}", f"{name} {max(least, 1)}, say")
 
 
 def read_seeds(text: str) -> list[int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
+from deepunlearn_cli.core.specs import check_count
 from deepunlearn_cli.execution import recipes, studied
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Run
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 ORIGINALS = "original"
 Settings = Callable[[str, Recipe], Mapping[str, Any]]  # hyperparameters of a method on an original
+
+
+MOST = 1000  # splits, and forget sets of each: the paper has 64 and 10
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,8 @@ class Design:
                 f"at least {LEAST_SPLITS}; 16 with 4 forget sets each is a fair start, the paper has 64 x 10"
             )
             raise UsageFailure(f"--splits {self.splits} are too few to fit U-LiRA", hint)
-        if self.forget_sets < 1:
-            raise UsageFailure(f"--forget-sets {self.forget_sets} is not 1 or more", "--forget-sets 4, say")
+        check_count("--splits", self.splits, LEAST_SPLITS, MOST)
+        check_count("--forget-sets", self.forget_sets, 1, MOST)
 
     def check(self) -> None:
         """Refuse a design that leaves no picture to score, before anything is trained for it.

@@ -323,6 +323,7 @@ def test_an_unconfirmed_preset_is_used_only_when_named(place):
     [
         (("--sampler", "nsga"), 2, ("unknown sampler 'nsga'", "nsga3")),
         (("--trials", "0"), 2, ("--trials 0 is not 1 or more",)),
+        (("--trials", "99999999999"), 2, ("--trials 99999999999 is not 1000000 or less",)),
         (("--jobs", "0"), 2, ("--jobs 0",)),
         (("--confirm", "-1"), 2, ("--confirm -1 is not 0 or more",)),
         (("--max-failures", "0"), 2, ("--max-failures 0",)),

@@ -154,6 +154,8 @@ def test_a_method_without_usable_models_is_told_and_stops_no_other(done):
     ("more", "code", "text"),
     [
         (("--splits", "3"), 2, "--splits 3 are too few"),
+        (("--splits", "100000"), 2, "--splits 100000 is not 1000 or less"),
+        (("--forget-sets", "0"), 2, "--forget-sets 0 is not 1 or more"),
         (("--forget-sets", "0"), 2, "--forget-sets 0"),
         (("--share", "0"), 2, "--share 0"),
         (("--share", "1"), 2, "--share 1"),
