@@ -51,7 +51,8 @@ def verify(
 
     Of the whole store, decoded pictures and forget sets too, runs that are gone and inputs that are, and the
     chain of the ledger of requests: lines that were changed, removed or put elsewhere; and certificates that
-    were given: are they there, and as they were? What you may not read is listed, and is no proof of damage:
+    were given: are they there, and as they were? And journals and presets of searches, and what originals
+    were trained for. What you may not read is listed, and is no proof of damage:
     exit 6.
     """
     _check_heads(head or (), refs)
@@ -59,9 +60,9 @@ def verify(
     ids = [store.find(ref).id for ref in read_refs(refs)] if refs else None
     with session.bars() as bars:
         problems = store.verify(ids, bars.progress)
-    problems += (
-        [] if refs else [*_of_data(store.data), *_of_ledger(store, head or ()), *_of_certificates(store)]
-    )
+    if not refs:
+        problems += [*_of_data(store.data), *_of_ledger(store, head or ()), *_of_certificates(store)]
+        problems += [*store.sealed.problems(), *store.purposes.problems(), *_of_searches(store)]
     notes = [f"{len(ids or store.ids())} runs checked, {len(problems)} problems"]
     notes += [] if refs else [*_lines(store), *_not_here(store), *_purged(store)]
     if left := store.leftovers():
@@ -116,6 +117,13 @@ def _of_certificates(store: Store) -> list[Problem]:
     with suppress(Failure):  # told as a problem of the ledger
         given = given_here(Ledger(store.root).read().entries)
     return Shelf(store.root).problems(given)
+
+
+def _of_searches(store: Store) -> list[Problem]:
+    """What is wrong with the journals and presets of searches."""
+    from deepunlearn_cli.sweep import soundness
+
+    return [*soundness.problems(store.studies)]
 
 
 def _not_here(store: Store) -> list[str]:

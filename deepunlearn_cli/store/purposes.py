@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from deepunlearn_cli.core.typed import load
+from deepunlearn_cli.store.manifest import Problem, not_readable
 from deepunlearn_cli.system.rights import follow, make_folder
 
 
@@ -65,6 +66,16 @@ class Purposes:
     def drop(self, key: str) -> None:
         """Forget what a run was trained for."""
         shutil.rmtree(self.root / key, ignore_errors=True)
+
+    def problems(self) -> Iterator[Problem]:
+        """Purposes that are not what was written: the forget set is not found by its run any more."""
+        for path in sorted(self.root.glob("*/[0-9a-f]*.json")):
+            try:
+                load(path.read_text("utf-8"), Kept)
+            except PermissionError:
+                yield not_readable(self.root.name, f"{path.parent.name}/{path.name}")
+            except ValueError:
+                yield Problem(self.root.name, f"{path.parent.name}/{path.name}", "is not what was written")
 
     def _read(self, key: str) -> Iterator[Purpose]:
         for path in (self.root / key).glob("[0-9a-f]*.json"):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from deepunlearn_cli.core.errors import Failure, NotFound, StoreCorrupt
+from deepunlearn_cli.store.manifest import Problem, not_readable
 from deepunlearn_cli.system.rights import follow
 
 LINE = re.compile(rb"([+-])([0-9a-f]{16})")
@@ -36,6 +37,19 @@ class Sealed:
     def drop(self, key: str) -> None:
         """Keep that a run is to be gone."""
         self._append(b"-", [key])
+
+    def problems(self) -> Iterator[Problem]:
+        """Whether lines are no lines: a run that is gone may not be missed. A last one may be torn."""
+        try:
+            lines = self.path.read_bytes().split(b"\n")[:-1] if self.path.exists() else []
+        except PermissionError:
+            yield not_readable(self.path.name, "")
+            return
+        if wrong := sum(LINE.fullmatch(line) is None for line in lines):
+            lost = "runs that are gone may not be missed"
+            yield Problem(
+                self.path.name, "", f"{wrong} of {len(lines)} lines are not what was written: {lost}"
+            )
 
     def all(self) -> set[str]:
         """Ids of the runs that were sealed and not removed; lines that were torn say nothing."""
