@@ -28,8 +28,8 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from deepunlearn_cli.cli.app import COMMANDS as SHELVED
 from deepunlearn_cli.cli.app import app
+from deepunlearn_cli.cli.shelf import COMMANDS as SHELVED
 
 HEAVY = ("torch", "torchvision", "timm", "optuna", "sklearn", "pandas", "ray")
 

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from shlex import quote
 
+from deepunlearn_cli.cli.shelf import COMMANDS
+
 STORELESS = frozenset({"methods", "check", "attacks", "datasets", "models", "guide"})
 BELOW = {"attack": r"[a-z]\S*", "certify": "keygen|policy|prove|verify", "store": "diff|merge|share"}
 BELOW |= {"sweep": "list|show|rm"}
@@ -26,8 +28,6 @@ def placed(text: str, store: Path | None) -> str:
 
 @cache
 def _commands() -> re.Pattern[str]:
-    from deepunlearn_cli.cli.app import COMMANDS
-
     plain = "|".join(sorted(COMMANDS.keys() - STORELESS - BELOW.keys()))
     nested = "|".join(f"{name}(?: (?:{below})(?![^\\s`]))?" for name, below in BELOW.items())
     return re.compile(rf"\bdeepunlearn (?:{plain}|{nested})(?![^\s`])(?![^`;\n]*--store)")

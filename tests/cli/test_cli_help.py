@@ -32,6 +32,7 @@ from deepunlearn_cli.cli import app as application
 from deepunlearn_cli.cli import reading
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.environment import takes_variable
+from deepunlearn_cli.cli.shelf import COMMANDS as SHELVED
 from deepunlearn_cli.core.specs import read_duration
 from deepunlearn_cli.sweep import by_hand
 
@@ -77,12 +78,12 @@ def test_every_command_is_in_the_list_that_says_so():
     files = {path.stem for path in folder.glob("*.py") if "register(" in path.read_text("utf-8")} - {
         "command"
     }
-    assert files == {file for shelved in application.COMMANDS.values() for file in shelved.files}
+    assert files == {file for shelved in SHELVED.values() for file in shelved.files}
     assert len(COMMANDS) > len(files) > 10
 
 
 def test_the_list_says_of_each_command_what_it_says_itself():
-    for name, shelved in application.COMMANDS.items():
+    for name, shelved in SHELVED.items():
         (command,) = (one for words, one in commands() if words == (name,))
         assert command.name == name
         assert shelved.help == command.help.split("\n\n")[0]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from cli_kit import TRAIN, python
 
-from deepunlearn_cli.cli.app import COMMANDS
+from deepunlearn_cli.cli.shelf import COMMANDS
 from deepunlearn_cli.system import machine
 
 SLOW = ("torch", "torch._dynamo", "torch._inductor", "torchvision", "timm", "optuna")
@@ -88,7 +88,7 @@ def test_no_command_loads_at_its_start_what_only_some_need(tmp_path: Path):
     )
     code = f"""
 import sys, importlib
-from deepunlearn_cli.cli.app import COMMANDS
+from deepunlearn_cli.cli.shelf import COMMANDS
 for shelved in COMMANDS.values():
     for file in shelved.files:
         importlib.import_module("deepunlearn_cli.cli." + file)
