@@ -111,7 +111,8 @@ def test_rank_by_ulira(done):
     rows = ok("rank", "--metric", "ulira", "--json", "--store", done).json
     found = {row["method"]: row for row in rows}
     assert set(found) == {"do-nothing", "retrain", "ft"}
-    assert (found["ft"]["ulira_rank"], found["retrain"]["ulira_rank"]) == (1, None)
+    assert {row["ulira_rank"] for row in rows} == {None}, "one method is no ranking"
+    assert found["ft"]["ulira_mean"] >= 0
     assert 0 < found["ft"]["ulira_n"] <= 5
 
 

@@ -36,7 +36,7 @@ UNROLLED = 'datasets = ["digits"]\nmodels = ["resnet-tiny"]\n{}\n[unrolling]\nga
         ),
         (PLAN + "[sweep]\noriginals = 3", ("originals = 3, and the plan has 2",)),
         (PLAN + "[sweep]\nmax_failures = 0", ("max_failures = 0 is not 1 or more",)),
-        (PLAN + '[sweep]\ntimeout = "soon"', ("timeout = 'soon' is not a time", "timeout = 10m")),
+        (PLAN + '[sweep]\ntimeout = "soon"', ("timeout = 'soon' is not a time", 'timeout = "10m"')),
         (PLAN + "[sweep]\nseed = 3", ("unknown key 'seed'", "sampler_seed")),
         (PLAN + '[sweep]\nsampler_seed = "x"', ("sampler_seed = 'x' is not a whole number",)),
         (PLAN + '[sweep.ranges.msg]\nlr = "1e-4..1e-2"', ("ranges.msg is of no method that is searched",)),

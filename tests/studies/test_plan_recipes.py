@@ -39,7 +39,7 @@ trials = 2
 
 def asked_and_final(plan: plans.Plan, tmp_path: Path, monkeypatch):
     """Per method: its question, a preset, and the final model with it."""
-    monkeypatch.setattr(tuning, "_check_sizes", lambda start: None)
+    monkeypatch.setattr(tuning, "check_sizes", lambda start: None)
     runner = Formula(store(tmp_path), lambda params: REFERENCE)
     bench = Bench(plan, runner, [0], plan.precision or "fp32")
     [setup, *_] = plan.setups
