@@ -38,12 +38,7 @@ if TYPE_CHECKING:
 
 FEW = 3  # ids named of many
 DEFAULT_STORE = Path("deepunlearn-store")
-NO_SUCH_PATH = (
-    errno.ENAMETOOLONG,
-    errno.ELOOP,
-    errno.ENOTDIR,
-    errno.EISDIR,
-)  # whatever it was for
+NO_SUCH_PATH = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)  # whatever it was for
 HOW = {
     ExitCode.HUNG_UP: "hung up",
     ExitCode.INTERRUPTED: "interrupted",
@@ -161,10 +156,8 @@ def _with_common_options(body: Body, declared: type[Declared] | None, *, keeps: 
     @functools.wraps(body)
     def command(ctx: typer.Context, **options: Any) -> None:
         store = options.pop("store")
-        source = ctx.get_parameter_source("store")
-        named = (
-            source is not None and source.name == "COMMANDLINE"
-        )  # what a variable says holds for others too
+        # what a variable says holds for the next command too
+        named = getattr(ctx.get_parameter_source("store"), "name", "") == "COMMANDLINE"
         console = Console(options.pop("json"), options.pop("quiet"), store if named else None)
         session = Session(store, console, options.pop("debug"), typed())
         given = dict(options)

@@ -96,7 +96,7 @@ def test_what_cannot_be_asked_is_said(store, tmp_path):
         ids["original"],
         *place,
         code=2,
-        says=("without canaries", "deepunlearn train --dataset", "--canary"),
+        says=("without canaries", "deepunlearn train --store", "--dataset", "--canary"),
     )
     other = ok("unlearn", "--method", "ga", "--ckpt", ids["planted"], "--forget", "class:3", *place).lines[0]
     refused("attack", "canary", other, *place, code=2, says=("other pictures than those with canaries",))
