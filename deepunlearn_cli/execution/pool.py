@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from deepunlearn_cli.core.errors import ExitCode, Failure, NotFound, RunFailed
@@ -14,6 +15,7 @@ from deepunlearn_cli.execution.own import own_failure, usable
 from deepunlearn_cli.execution.queue import Queue
 from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner, Step
 from deepunlearn_cli.store import Run, Store
+from deepunlearn_cli.store.store import give_up
 from deepunlearn_cli.system.processes import ProcessPool
 from deepunlearn_cli.system.protocol import Asked, Event, Link, Lost, Pool, Told
 from deepunlearn_cli.system.rights import check_writable
@@ -63,8 +65,11 @@ class PoolRunner(Runner):
         batch = _Batch(self, recipes, steps)
         if batch.queue:
             check_writable(self.store.runs)
-            with self.pool(jobs) as pool:
-                batch.make(pool, min(jobs, len(batch.queue)))
+            try:
+                with self.pool(jobs) as pool:
+                    batch.make(pool, min(jobs, len(batch.queue)))
+            finally:
+                batch.tidy()
         return batch.outcome()
 
     def outsources(self, jobs: int) -> bool:
@@ -106,6 +111,13 @@ class _Batch:
         for step in steps:
             if step.state != "make":
                 self._settle(step.recipe)
+
+    def tidy(self) -> None:
+        """Remove what workers left of their runs that had to be killed: locks, half a run."""
+        for recipe in self.running.values():
+            if any(self.store.runs.glob(f"{recipe.key[:2]}/.{recipe.key}*")):
+                with suppress(BlockingIOError), self.store.making(recipe, give_up):
+                    pass
 
     def make(self, pool: Pool, workers: int) -> None:
         """Have everything made that can be."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from deepunlearn_cli.core.errors import RunFailed
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.execution import recipes
 from deepunlearn_cli.execution.forgetting import forget_for
-from deepunlearn_cli.execution.pool import PoolRunner
-from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner
+from deepunlearn_cli.execution.pool import PoolRunner, _Batch
+from deepunlearn_cli.execution.runner import Outcome, Reporter, Runner, Step
 from deepunlearn_cli.store import Run, Store
+from deepunlearn_cli.system.locks import hold
 
 EPOCH = {"epochs": 1, "batch_size": 256}
 DIVERGING = {"epochs": 400, "lr": 0.1, "weight_decay": 0.0, "batch_size": 64}
@@ -178,6 +180,29 @@ def test_stopping_a_pool_leaves_no_orphan_and_no_half_run(tmp_path, number, code
         until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in workers))
     assert not list(store.glob("runs/*/.*")), "something was left behind"
     assert ok("runs", "--store", store).lines == []
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["killed", "another process makes it"])
+def test_what_a_killed_worker_held_is_let_go_of(tmp_path, held, monkeypatch) -> None:
+    """A worker that loads a library may not hear in time that it is to stop."""
+    store = Store.open(tmp_path / "store", create=True)
+    recipe = Recipe("train", "original")
+    left = store.runs / recipe.key[:2] / f".{recipe.key}-1-abcd"
+    lock = left.with_name(f".{recipe.key}.lock")
+    left.mkdir(parents=True)
+    runner = PoolRunner(store, "cpu", None, 2)
+
+    def killed(batch, pool, workers) -> None:
+        batch.running[1] = recipe
+        lock.touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_Batch, "make", killed)
+    monkeypatch.setattr(PoolRunner, "pool", lambda *_: nullcontext())
+    with hold(lock) if held else nullcontext(), pytest.raises(KeyboardInterrupt):
+        runner.made_by(2, [recipe], [Step(recipe, "make")])
+    assert left.exists() == held
+    assert not lock.exists()
 
 
 @pytest.mark.parametrize("jobs", ["0", "-3", "two", "1.5"])
