@@ -60,12 +60,14 @@ class Killer:
         self.second = nodes.worker_nodes and next(iter(nodes.worker_nodes))
         self.kinds = ["worker", "actor", "node", "node, asked"]
 
-    def kill(self, number: int) -> None:
+    def kill(self, number: int, child: Child) -> None:
+        """Kill one of a kind; nobody, if the command ends before there is one."""
         kind = self.kinds[number % len(self.kinds)]
         if kind in ("worker", "actor"):
             name = "spawn_main" if kind == "worker" else "ray::Actor"
-            until(lambda: below(os.getpid(), name))
-            os.kill(self.rng.choice(below(os.getpid(), name)), signal.SIGKILL)
+            until(lambda: not child.process.is_alive() or below(os.getpid(), name))
+            if there := below(os.getpid(), name):
+                os.kill(self.rng.choice(there), signal.SIGKILL)
         else:
             self.nodes.remove_node(self.second, allow_graceful=kind != "node")
             self.second = add_node(self.nodes)
@@ -104,7 +106,7 @@ def _disturbed(child: Child, killer: Killer, kills: int, store: Path, goal: int)
     """Let the bench get so far, with one kill on the way."""
     time.sleep(killer.rng.uniform(0, 3))
     if child.process.is_alive() and kills < KILLS:
-        killer.kill(kills)
+        killer.kill(kills, child)
         kills += 1
     until(lambda: not child.process.is_alive() or (store.exists() and len(Store(store).ids()) >= goal), 900)
     return kills
