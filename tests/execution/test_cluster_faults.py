@@ -25,7 +25,7 @@ PLAN = """datasets = ["digits"]
 models = ["resnet-tiny"]
 methods = ["ft", "ga", "scrub", "msg", "do-nothing", "retrain"]
 attacks = ["umia"]
-seeds = "0-2"
+seeds = "0-4"
 [training]
 epochs = 10
 batch_size = 64
@@ -92,6 +92,7 @@ def test_a_bench_survives_whoever_dies(tmp_path: Path, bench: tuple[str, ...], s
                 kills = _disturbed(child, killer, kills, there, len(Store(there).ids()) + 2)
             said = child.wait(900)
         assert said.code == 0, said
+        assert kills == KILLS, "the plan is too short for all of them"
         nobody_is_left()
     assert call("verify", "--store", there).code == 0
     expected = ok(*bench, "--jobs", "2", "--store", here)
