@@ -39,6 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_a_folder_whose_names_are_no_text_goes_all_the_way(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

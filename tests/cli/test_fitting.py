@@ -161,6 +161,7 @@ def test_lists_fit(words):
     assert ok(*words).out  # what any test prints is looked at at every width
 
 
+@pytest.mark.slow
 def test_the_cure_in_a_warning_is_a_line_of_its_own_on_a_terminal(tmp_path):
     """A shell takes it as it is copied; in a pipe the warning stays one line."""
     place = bench(tmp_path)

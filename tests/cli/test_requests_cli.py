@@ -129,6 +129,7 @@ def test_doing_nothing_and_several_forget_sets_are_no_answer(place, tmp_path):
     cli_kit.refused(*words, code=2, says=("one forget set",))
 
 
+@pytest.mark.slow
 def test_verdicts_are_recorded_once_each_by_the_attacks_themselves(asked):
     asked.ok("unlearn", "--method", "retrain", "--ckpt", asked.orig, "-q")
     said = asked.ok("attack", "umia", asked.ids["ft"], asked.ids["ga"])
@@ -217,6 +218,7 @@ def test_a_store_without_requests_says_so(place):
     assert place.ok("requests", "--head").out == "0" * 64 + "\n"
 
 
+@pytest.mark.slow
 def test_tables_fit_a_terminal(asked):
     asked("attack", "umia", asked.ids["ft"], "-q")
     for words in ((), (ID,)):

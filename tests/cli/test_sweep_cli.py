@@ -99,6 +99,7 @@ def test_tables_take_what_somebody_asked_for_and_not_what_searches_chose(place):
     assert place.clean()
 
 
+@pytest.mark.slow
 def test_trials_keep_scores_without_test_data_and_no_model(place):
     place.ok(*SWEEP, "--ckpt", place.ids["original"])
     rows = place.runs(kind="trial")

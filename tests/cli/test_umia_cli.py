@@ -363,6 +363,7 @@ def test_the_answer_comes_first_and_says_side_size_and_controls(scores):
     assert "next: a setting that forgets more" in told
 
 
+@pytest.mark.slow
 def test_an_audit_runs_no_model_that_has_said_it_all(tmp_path, monkeypatch):
     """Unlearned and retrained models never; the original once, as do-nothing control; of a file each part."""
     passes: list[int] = []

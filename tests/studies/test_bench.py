@@ -130,6 +130,7 @@ def test_runs_that_shared_the_machine_are_timed_again_alone(tmp_path, monkeypatc
     assert ok("runs", "--store", store, "--json").json == runs
 
 
+@pytest.mark.slow
 def test_a_plan_predicts_memory_by_what_its_runs_took(tmp_path):
     plan, store = tmp_path / "plan.toml", tmp_path / "store"
     plan.write_text(PLAN)
@@ -155,6 +156,7 @@ def test_its_tables_are_about_its_own_runs(tmp_path):
     assert {row["config"] for row in both if row["method"] == "ft"} == {"lr=0.0123", "lr=0.01"}
 
 
+@pytest.mark.slow
 def test_a_search_tunes_what_is_judged(tmp_path):
     plan, store = tmp_path / "plan.toml", tmp_path / "store"
     plan.write_text("augment_unlearning = false\n" + SEARCH)

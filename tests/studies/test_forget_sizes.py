@@ -205,6 +205,7 @@ def test_a_file_of_several_tables_has_one_header_line():
     assert lines[0].startswith("pair,measure,dataset,model,label")
 
 
+@pytest.mark.slow
 def test_the_page_draws_every_measure_against_the_size():
     page = report_page(joined(study()), [])
     assert 'aria-label="Measures against the share that is forgotten, digits resnet-small"' in page
@@ -250,6 +251,7 @@ def test_a_plan_of_several_forget_sets_is_carried_out_once(tmp_path):
     assert len(ok("runs", "--store", store).lines) == len(runs)
 
 
+@pytest.mark.slow
 def test_the_command_line_knows_the_run_s_seed(tmp_path):
     words = ("--dataset", "digits", "--model", "resnet-tiny", "-p", "epochs=1", "--store", tmp_path)
     ok("train", *words, "--seeds", "0-1", "--role", "both", "--forget", "random:0.1:{seed}")

@@ -103,6 +103,7 @@ def test_built_in_plans_show_all_that_they_make(name):
     assert unshown(plan_file.load(name)) == []
 
 
+@pytest.mark.slow
 def test_the_search_of_a_plan_is_that_of_the_command(tmp_path):
     """Where it is kept, what draws it, how long it goes on, and what it searches."""
     text = (

@@ -29,6 +29,7 @@ def place(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_study_is_carried_out_once(place):
     words = ("bench", place / "plan.toml", "--store", place / "store", "--json")
     told = ok(*words, "--figure", place / "figure.svg").json
