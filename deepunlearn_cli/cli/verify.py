@@ -52,8 +52,7 @@ def verify(
     Of the whole store, decoded pictures and forget sets too, runs that are gone and inputs that are, and the
     chain of the ledger of requests: lines that were changed, removed or put elsewhere; and certificates that
     were given: are they there, and as they were? And journals and presets of searches, and what originals
-    were trained for. What you may not read is listed, and is no proof of damage:
-    exit 6.
+    were trained for. What you may not read is listed, and is no proof of damage: exit 6.
     """
     _check_heads(head or (), refs)
     store = session.store()

@@ -21,15 +21,19 @@ MOST_SEEDS = 10_000  # of one command: a run of each must be made
 RUN_SEED = "{seed}"  # stands for the seed of the run, so that every run draws a forget set of its own
 
 
-def check_count(name: str, value: int, least: int, most: int = MOST_COUNTED) -> None:
+def check_count(name: str, value: int, least: int, most: int = MOST_COUNTED, cure: str = "") -> None:
     """Refuse a number of things that is too small, or that no machine makes.
 
+    Args:
+        name: of the option or key, as it stands before a value.
+        cure: the hint, where another is better than the option with a number that will do.
+
     Raises:
-        UsageFailure: naming the option `name`.
+        UsageFailure: saying what would do.
     """
     if not least <= value <= most:
         limit = f"{least} or more" if value < least else f"{most} or less"
-        raise UsageFailure(f"{name} {value} is not {limit}", f"{name} {max(least, 1)}, say")
+        raise UsageFailure(f"{name} {value} is not {limit}", cure or f"{name} {max(least, 1)}, say")
 
 
 def read_seeds(text: str) -> list[int]:

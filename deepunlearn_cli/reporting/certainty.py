@@ -41,15 +41,16 @@ class Firmness:
     """Of one method's rank by one measure: its interval, and letters shared by methods that go together.
 
     `kept` is the share of pairs and linkages in which the method is in the group that the table shows.
+    Letters are None where nothing can be told, and empty of a method that goes with no other.
     """
 
     low: int | None
     high: int | None
     kept: float | None
-    letters: str
+    letters: str | None
 
 
-UNKNOWN_FIRMNESS = Firmness(None, None, None, "")
+UNKNOWN_FIRMNESS = Firmness(None, None, None, None)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def firmness(
     figures = [_figures(pair, measure, one) for pair, one in zip(compared, grouped, strict=True)]
     kept = _kept(compared, measure, grouped)
     if not keys or min(one.seeds for one in figures) < LEAST_SEEDS:
-        return {key: Firmness(None, None, kept.get(key), "") for key in keys}
+        return {key: Firmness(None, None, kept.get(key), None) for key in keys}
     shown = [one.means() for one in figures]
     ordered = _ordered(figures, shown, linkage)
     split = _apart(ordered, figures)

@@ -69,7 +69,7 @@ def rank(records: Sequence[Record], metrics: Sequence[str] = PAPERS, linkage: st
     idle_ones = any(row[f"{measure.key}_idle"] for row in rows for measure in measures)
     notes = [
         *rank_notes(every, compared, measures, grouped, linkage),
-        *firm_notes(rows, compared, measures),
+        *firm_notes(rows, measures),
         *idle_notes(compared, measures, marked=idle_ones),
     ]
     where = compared[0].label if len(compared) == 1 else f"{len(compared)} pairs"
@@ -174,7 +174,7 @@ def _place(measure: Measure) -> Column:
     def text(row: Row) -> str:
         place, low, high = (row[f"{measure.key}_rank{end}"] for end in ("", "_low", "_high"))
         interval = f" ({low}\u2013{high})" if low is not None and low != high else ""
-        letters = abridged(row[f"{measure.key}_letters"])
+        letters = abridged(row[f"{measure.key}_letters"] or "")
         return f"{place or UNKNOWN}{interval} {letters}".rstrip()
 
     return Column(f"{measure.title} rank", text)

@@ -44,9 +44,10 @@ def rank_notes(
     ]
 
 
-def firm_notes(rows: Sequence[Row], compared: Sequence[Pair], measures: Sequence[Measure]) -> list[str]:
+def firm_notes(rows: Sequence[Row], measures: Sequence[Measure]) -> list[str]:
     """How to read intervals and letters, and whose group hangs on the linkage."""
-    notes = [_letter_note(rows, compared, measures[0].over)]
+    told = any(row[f"{one.key}_letters"] is not None for row in rows for one in measures)
+    notes = [_letter_note(measures[0].over, told=told)]
     for one in measures:
         shaky = [row for row in rows if (row[f"{one.key}_kept"] or 1) < 1]
         shares = ", ".join(f"{row['label']} {row[f'{one.key}_kept']:.0%}" for row in shaky)
@@ -55,9 +56,8 @@ def firm_notes(rows: Sequence[Row], compared: Sequence[Pair], measures: Sequence
     return notes
 
 
-def _letter_note(rows: Sequence[Row], compared: Sequence[Pair], drawn: str) -> str:
-    ranked = [row for row in rows if not row["control"]]
-    if min(len(pair.retrained) for pair in compared) < LEAST_SEEDS or len(ranked) > MOST:
+def _letter_note(drawn: str, *, told: bool) -> str:
+    if not told:
         return (
             f"no letters and no rank intervals: they take {LEAST_SEEDS} {drawn} on every pair, and say more "
             f"with ten; and at most {MOST} configurations"

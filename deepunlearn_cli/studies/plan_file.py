@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 from deepunlearn_cli.attacks import ATTACKS, OneModel, Probe
 from deepunlearn_cli.core.errors import UsageFailure, unknown
-from deepunlearn_cli.core.specs import MOST_COUNTED, RUN_SEED, read_seeds
+from deepunlearn_cli.core.specs import RUN_SEED, check_count, read_seeds
 from deepunlearn_cli.core.typed import Count, Fraction, Mistyped, Seed, Text, check, shortened
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.studies import named
@@ -183,10 +183,7 @@ def _check_sweep(plan: Plan, name: str) -> None:
     for key, value in plan.sweep.items():
         _check_kind(key, value, TUNING[key], where)
     for key, least in (("trials", 1), ("originals", 1), ("confirm", 0), ("max_failures", 1)):
-        value = plan.sweep.get(key, least)
-        if not least <= value <= MOST_COUNTED:
-            limit = f"{least} or more" if value < least else f"{MOST_COUNTED} or less"
-            raise UsageFailure(f"{where} {key} = {value} is not {limit}", f"{key} = 3")
+        check_count(f"{where} {key} =", plan.sweep.get(key, least), least, cure=f"{key} = 3")
     seeds = len(read_seeds(plan.seeds))
     if plan.sweep.get("originals", 1) > seeds:
         raise UsageFailure(

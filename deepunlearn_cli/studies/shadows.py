@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 ORIGINALS = "original"
 Settings = Callable[[str, Recipe], Mapping[str, Any]]  # hyperparameters of a method on an original
-
-
 MOST = 1000  # splits, and forget sets of each: the paper has 64 and 10
 
 
@@ -48,12 +46,8 @@ class Design:
     def __post_init__(self) -> None:
         from deepunlearn_cli.attacks._likelihood import LEAST_SPLITS
 
-        if self.splits < LEAST_SPLITS:
-            hint = (
-                f"at least {LEAST_SPLITS}; 16 with 4 forget sets each is a fair start, the paper has 64 x 10"
-            )
-            raise UsageFailure(f"--splits {self.splits} are too few to fit U-LiRA", hint)
-        check_count("--splits", self.splits, LEAST_SPLITS, MOST)
+        fair = f"{LEAST_SPLITS} fit U-LiRA; 16 with 4 forget sets each is a fair start, the paper has 64 x 10"
+        check_count("--splits", self.splits, LEAST_SPLITS, MOST, fair)
         check_count("--forget-sets", self.forget_sets, 1, MOST)
 
     def check(self) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.store.manifest import Problem, not_readable
 from deepunlearn_cli.sweep import presets
-from deepunlearn_cli.sweep.storage import check_journal
+from deepunlearn_cli.sweep.storage import check_journal, is_entry
 
 STUDIES = "studies"
 
@@ -43,13 +42,5 @@ def _of_journal(path: Path) -> str:
     except Failure:
         return "is not an Optuna journal"
     whole = path.read_bytes().split(b"\n")[:-1]
-    wrong = [number for number, line in enumerate(whole, 1) if not _is_entry(line)]
+    wrong = [number for number, line in enumerate(whole, 1) if not is_entry(line)]
     return f"line {wrong[0]} is not what was written" if wrong else ""
-
-
-def _is_entry(line: bytes) -> bool:
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(entry, dict) and {"op_code", "worker_id"} <= entry.keys()

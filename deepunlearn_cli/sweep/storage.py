@@ -149,8 +149,11 @@ def _is_journal(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         line = file.readline()
-    if not line.endswith(b"\n"):
-        return not line or line.startswith(HEAD)
+    return is_entry(line) if line.endswith(b"\n") else not line or line.startswith(HEAD)
+
+
+def is_entry(line: bytes) -> bool:
+    """Whether a line is one of a journal's."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):

@@ -21,6 +21,20 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
+ULIRA = (
+    "attack",
+    "ulira",
+    "--method",
+    "ft",
+    "--dataset",
+    "digits",
+    "--model",
+    "resnet-tiny",
+    "--splits",
+    "4",
+)
+
+
 def unlearned(*words):
     return call("unlearn", "--method", "ga", "--ckpt", "orig.pt", "--store", "store", *words)
 
@@ -145,23 +159,11 @@ def test_written_whole(tmp_path):
 
 def test_two_outputs_are_two_files(tmp_path: Path) -> None:
     place = bench(tmp_path)
-    ulira = (
-        "attack",
-        "ulira",
-        "--method",
-        "ft",
-        "--dataset",
-        "digits",
-        "--model",
-        "resnet-tiny",
-        "--splits",
-        "4",
-    )
     for one, other, name in (
         ("--export", "--out", "e.jsonl"), ("--figure", "--out", "f.svg"), ("--figure", "--export", "./x/../f.svg"),
     ):  # fmt: skip
         (tmp_path / "x").mkdir(exist_ok=True)
-        words = (*ulira, one, tmp_path / name, other, tmp_path / Path(name).name, "--dry-run")
+        words = (*ULIRA, one, tmp_path / name, other, tmp_path / Path(name).name, "--dry-run")
         place.refused(*words, code=2, says=("are both", one))
     scores = ("attack", "umia", place.ids["ft"], "--samples", tmp_path / "s.csv", "--out", tmp_path / "s.csv")
     place.refused(*scores, code=2, says=("are both",))
@@ -169,25 +171,13 @@ def test_two_outputs_are_two_files(tmp_path: Path) -> None:
 
 def test_what_is_written_on_lies_in_no_store(tmp_path: Path) -> None:
     place = bench(tmp_path)
-    ulira = (
-        "attack",
-        "ulira",
-        "--method",
-        "ft",
-        "--dataset",
-        "digits",
-        "--model",
-        "resnet-tiny",
-        "--splits",
-        "4",
-    )
     for file in (
         place.store / "runs" / "x.jsonl",
         place.store / "store.json",
         place.store / "data" / "x.jsonl",
     ):
-        place.refused(*ulira, "--export", file, code=2, says=("belongs to the store",))
-    place.refused(*ulira, "--export", tmp_path / "no" / "x.jsonl", code=2, says=("does not exist",))
+        place.refused(*ULIRA, "--export", file, code=2, says=("belongs to the store",))
+    place.refused(*ULIRA, "--export", tmp_path / "no" / "x.jsonl", code=2, says=("does not exist",))
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc")

@@ -154,7 +154,7 @@ def test_a_method_without_usable_models_is_told_and_stops_no_other(done):
 @pytest.mark.parametrize(
     ("more", "code", "text"),
     [
-        (("--splits", "3"), 2, "--splits 3 are too few"),
+        (("--splits", "3"), 2, "--splits 3 is not 4 or more"),
         (("--splits", "100000"), 2, "--splits 100000 is not 1000 or less"),
         (("--forget-sets", "0"), 2, "--forget-sets 0 is not 1 or more"),
         (("--forget-sets", "0"), 2, "--forget-sets 0"),
