@@ -8,7 +8,6 @@ shell's point of view; the first `runs` builds the index.
 
 from __future__ import annotations
 
-import json
 import random
 import subprocess
 import sys
@@ -18,7 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deepunlearn_cli.core.recipe import Recipe
-from deepunlearn_cli.store import Store, index
+from deepunlearn_cli.methods import for_any_original
+from deepunlearn_cli.store import Store, index, manifest
 
 DATASETS, METHODS, SEEDS, FORGET = 9, 18, 10, "f" * 64
 COMMANDS = ("runs", "runs", "runs --json", "rank", "report", "report --table scores", "--help")
@@ -73,10 +73,10 @@ def runs(configurations: int) -> Iterator[tuple[Recipe, dict[str, float]]]:
 
 def unlearned(start: Recipe, configurations: int) -> Iterator[Recipe]:
     """Every method in every configuration."""
-    for method in range(METHODS):
+    for method in for_any_original()[:METHODS]:
         for configuration in range(configurations):
             yield Recipe(
-                "unlearn", f"method{method}", 1, {"lr": 0.001 * (configuration + 1)}, start.seed, start.data,
+                "unlearn", method, 1, {"lr": 0.001 * (configuration + 1)}, start.seed, start.data,
                 FORGET, "resnet18", "fp32", {"original": start}, 0, start.labels,
             )  # fmt: skip
 
@@ -91,8 +91,7 @@ def write(store: Store, recipe: Recipe, scores: dict[str, float]) -> int:
     facts = {"created": 1e9, "seconds": 1.5, "work": 3.25, "device": "CPU", "shared": False}
     place = store.runs / recipe.key[:2] / recipe.key
     place.mkdir(parents=True, exist_ok=True)
-    manifest = {"schema": 1, "files": {}, "row": index.row(recipe, scores, facts), "seal": ""}
-    (place / "manifest.json").write_text(json.dumps(manifest))
+    (place / manifest.MANIFEST).write_bytes(manifest.text(place, index.row(recipe, scores, facts)))
     return 1
 
 
