@@ -39,7 +39,7 @@ def option(*names: str, **settings: Any) -> Any:
     words = [word for word in str(settings.get("metavar") or "").split("|") if WORD.fullmatch(word)]
     if words and not {"autocompletion", "is_flag"} & settings.keys():
         settings["autocompletion"] = completer(words)
-    return typer.Option(*names, **{"show_envvar": "envvar" in settings, **settings})
+    return typer.Option(*names, **{"show_envvar": "envvar" in settings, **_plain(settings)})
 
 
 def completer(names: Iterable[str]) -> Callable[[str], list[str]]:
@@ -50,7 +50,13 @@ def completer(names: Iterable[str]) -> Callable[[str], list[str]]:
 
 def argument(**settings: Any) -> Any:
     """An argument, likewise."""
-    return typer.Argument(**{"show_envvar": False, **settings})
+    return typer.Argument(**{"show_envvar": False, **_plain(settings)})
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """Help as it is written: what stands in brackets is no markup."""
+    text = settings.get("help")
+    return settings | {"help": text.replace("[", r"\[")} if text else settings
 
 
 def _settle(parameters: list[Any], prefix: str) -> list[Any]:

@@ -89,6 +89,7 @@ def sweep(
         jobs = runner.width([start.recipe for start in starts])
         given_up = sweeps.search(order, jobs, runner, search_teller(runner))
         tuned, failures = sweeps.conclude(order, runner, searching.confirm, session.console.note)
+        sweeps.make_models(tuned, runner)
         return _result(session, order, tuned, [*given_up, *failures], out)
 
 

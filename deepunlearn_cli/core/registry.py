@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from inspect import isclass
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
@@ -51,8 +52,8 @@ class Room(Generic[Resident]):
 
     def names(self) -> list[str]:
         """Public names of the residents in alphabetical order, without importing any."""
-        path = import_module(self.package).__path__
-        return sorted(m.name.replace("_", "-") for m in iter_modules(path) if not m.name.startswith("_"))
+        path = tuple(import_module(self.package).__path__)
+        return list(_files(path, tuple(Path(folder).stat().st_mtime_ns for folder in path)))
 
     def residents(self) -> dict[str, type[Resident]]:
         """By public name, every resident that can be loaded; `faults` tells of the others."""
@@ -261,3 +262,9 @@ def _entry_points(group: str, path: tuple[str, ...]) -> Mapping[str, list[EntryP
     for entry in entry_points(group=group):
         found.setdefault(entry.name, {}).setdefault(entry.value, entry)
     return {name: [found[name][value] for value in sorted(found[name])] for name in sorted(found)}
+
+
+@cache
+def _files(path: tuple[str, ...], _changed: tuple[int, ...]) -> list[str]:
+    """Public names of the modules in these folders, as they were when they last changed; sorted."""
+    return sorted(m.name.replace("_", "-") for m in iter_modules(path) if not m.name.startswith("_"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from deepunlearn_cli.core.preparation import BILINEAR
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.data._dataset import Pixels
 from deepunlearn_cli.data._listing import shown
+from deepunlearn_cli.system import machine
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 BATCH = 256  # pictures per piece of work
+LARGE = 128  # pixels a side, from which on decoding takes longer than opening (guide, Speed)
 # what Pillow's readers raise for broken files
 UNREADABLE = (
     OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, OverflowError,
@@ -56,7 +57,7 @@ def array_filler(label: str, *parts: Pixels) -> Callable[[Pixels, Progress], Non
 
 
 def file_filler(label: str, paths: Sequence[Path], resize: bool) -> Callable[[Pixels, Progress], None]:
-    """A `Plan.fill` for picture files, on as many threads as there are cores (Pillow lets them run).
+    """A `Plan.fill` for picture files, of large ones on as many threads as there are cores.
 
     Filling raises `UsageFailure`, naming all such files, for pictures that cannot be read, have more than 8
     bits per channel or, unless `resize`, are of another size than the first.
@@ -69,7 +70,7 @@ def file_filler(label: str, paths: Sequence[Path], resize: bool) -> Callable[[Pi
         # closing the iterator cancels what has not begun, also when Ctrl-C comes inside `progress`
         with (
             _quiet(),
-            ThreadPoolExecutor(os.cpu_count()) as pool,
+            ThreadPoolExecutor(_threads(paths)) as pool,
             closing(_mapped(pool, work, starts)) as results,
         ):
             for done in results:
@@ -77,6 +78,12 @@ def file_filler(label: str, paths: Sequence[Path], resize: bool) -> Callable[[Pi
         faults.check(f"{paths[0]} has {out.shape[2]}x{out.shape[1]} pixels")
 
     return fill
+
+
+def _threads(paths: Sequence[Path]) -> int:
+    """Threads that decode fastest: Pillow decodes beside other threads, but opens files beside none."""
+    _, size = next(_readable(paths), ("", (0, 0)))
+    return machine.cores() if min(size) >= LARGE else 1
 
 
 class Faults(NamedTuple):

@@ -159,7 +159,9 @@ class Bench:
         from deepunlearn_cli import sweep
 
         starts = self.starts(setup)[: tuning.originals]
-        self.runner.ensure_all([start.recipe for start in starts])
+        self.runner.ensure_all(
+            [*(start.recipe for start in starts), *sweep.references(starts, self.runner.store)]
+        )
         try:
             questions = sweep.questions(self.runner, starts, tuning.search, self.searched, self.plan.steps)
         except (RunFailed, StoreCorrupt) as failure:  # nothing to judge trials by, in this setup

@@ -18,6 +18,7 @@ from deepunlearn_cli.sweep.tuning import (
     check_sizes,
     conclude,
     is_tunable,
+    make_models,
     questions,
     references,
     tunable,
@@ -28,6 +29,6 @@ from deepunlearn_cli.sweep.workers import search
 __all__ = [
     "FRESH_SEEDS", "SAMPLERS", "Foreseen", "Order", "Search", "StudyProgress", "TunedMethod", "by_hand",
     "check_address", "check_early_stop", "check_sampler", "check_sizes", "conclude", "draws", "foresee",
-    "is_tunable", "points", "questions", "read_objective", "references", "search", "summaries",
-    "tunable", "unmeasured",
+    "is_tunable", "make_models", "points", "questions", "read_objective", "references", "search",
+    "summaries", "tunable", "unmeasured",
 ]  # fmt: skip

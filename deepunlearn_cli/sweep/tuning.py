@@ -47,10 +47,12 @@ class Search:
 
 @dataclass
 class TunedMethod:
-    """What became of a method: its candidates, its preset and where that is, its models on the originals.
+    """What became of a method: its candidates, its preset and where that is.
 
     Attributes:
         exhausted: whether the trials are all that there could be.
+        runs: its models on the originals, once they are made (`make_models`).
+        failures: why others are not.
     """
 
     question: Question
@@ -151,7 +153,7 @@ def unmeasured(
 def conclude(
     order: Order, runner: Runner, confirm: int, say: Callable[[str], None]
 ) -> tuple[list[TunedMethod], list[Failure]]:
-    """Choose, write the preset, and make the chosen setting's model on each original, for every study.
+    """Choose and write the preset, for every study.
 
     Args:
         confirm: how many of the best are run again on fresh seeds.
@@ -171,7 +173,6 @@ def conclude(
     for one in tuned:
         for text in flattered(one.question.method, one.preset.params):
             say(text)
-    _make_models(tuned, runner)
     concluded = {study.question.key for study in studies} | unusable.keys()
     missing = [question for question in order.questions if question.key not in concluded]
     return tuned, [_nothing(question) for question in missing]
@@ -185,8 +186,8 @@ def _tuned(
     return TunedMethod(study.question, trials, study.exhausted(), candidates, preset, path, [], [])
 
 
-def _make_models(tuned: Sequence[TunedMethod], runner: Runner) -> None:
-    """The ordinary runs of the chosen settings, all in one batch."""
+def make_models(tuned: Sequence[TunedMethod], runner: Runner) -> None:
+    """The ordinary runs of the chosen settings, all in one batch, put into `tuned`."""
     owners = {
         recipe.key: (recipe, one)
         for one in tuned

@@ -25,6 +25,7 @@ from cli_kit import (
     python,
     refused,
 )
+from rich.text import Text
 from typer.core import TyperGroup
 
 from deepunlearn_cli import models
@@ -101,6 +102,17 @@ def test_help_ends_in_examples(command):
     assert "│" not in shown, "nothing comes after them"
     for option in ("--store", "--json", "--quiet", "--debug"):
         assert option in text
+
+
+@pytest.mark.parametrize("command", [command for _, command in LEAVES])
+def test_what_help_says_in_brackets_is_no_markup(command):
+    for parameter in command.params:
+        text = getattr(parameter, "help", None) or ""
+        assert Text.from_markup(text).plain == text.replace("\\[", "["), parameter.name
+
+
+def test_help_names_the_tables_of_plans():
+    assert "auto for a plan with [timing]" in " ".join(ok("bench", "--help").out.replace("│", "").split())
 
 
 def examples_of(command) -> list[str]:
