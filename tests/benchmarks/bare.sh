@@ -1,18 +1,24 @@
 # What cell.sh and ulira_cell.sh begin with: our command on a bare machine, the pictures, the card, how many jobs.
-# Takes $pictures, $out and $began; gives $pictures as a folder, $root, $work, $jobs, and the functions said and deepunlearn.
+# Takes $pictures, $minutes, $out and $began; gives $pictures as a folder, $root, $work, $jobs, and the functions said, left
+# and deepunlearn.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-work=$(mktemp -d)
-mkdir -p "$out"
+work=${WORK:-$(mktemp -d)} # named, it stays, and the next call on this machine goes on with its store
+mkdir -p "$out" "$work"
 said() { echo "[$((SECONDS - began)) s] $*" | tee -a "$out/bench.log"; }
 
-if compgen -G "$root/.whl/*.whl" >/dev/null; then
+left() { # seconds of the time limit, less $1 for what comes after
+  awk -v minutes="$minutes" -v gone=$((SECONDS - began)) -v after="$1" 'BEGIN { print int(minutes * 60 - gone - after) }'
+}
+
+if [ ! -d "$work/site" ] && compgen -G "$root/.whl/*.whl" >/dev/null; then
   python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$work/site" "$root"/.whl/*.whl
 fi
 export PYTHONPATH="$root:$work/site" DEEPUNLEARN_STORE="$work/store"
 deepunlearn() { python3 -m deepunlearn_cli "$@"; }
 
 if [ -f "$pictures" ]; then
-  mkdir "$work/pictures" && tar -xf "$pictures" -C "$work/pictures" && pictures=$work/pictures
+  [ -d "$work/pictures" ] || { mkdir "$work/part" && tar -xf "$pictures" -C "$work/part" && mv "$work/part" "$work/pictures"; }
+  pictures=$work/pictures
 fi
 jobs=${JOBS:-auto}
 if nvidia-smi -L >/dev/null 2>&1; then
@@ -20,7 +26,7 @@ if nvidia-smi -L >/dev/null 2>&1; then
   jobs=${JOBS:-12} # half of them on the card, the others reading, attacking, writing
   if [ "$jobs" != 1 ] && command -v nvidia-cuda-mps-control >/dev/null; then
     export CUDA_MPS_PIPE_DIRECTORY="$work/mps" CUDA_MPS_LOG_DIRECTORY="$work/mps"
-    mkdir "$work/mps" && nvidia-cuda-mps-control -d
+    mkdir -p "$work/mps" && nvidia-cuda-mps-control -d
     trap 'echo quit | nvidia-cuda-mps-control' EXIT
   fi
 fi

@@ -6,7 +6,7 @@
 # PICTURES: a folder with train/CLASS/*.jpg and test/CLASS/*.jpg, or a .tar(.xz) of one. OUT: a folder; what comes back of
 # the machine are its files of some MB: figures.jsonl (`report --from`), tables.md, bench.log. Wheels in .whl/ beside the
 # checkout are installed first. Under CUDA MPS several runs (JOBS, 12) share a card. With JOBS=1 their seconds
-# can be compared.
+# can be compared. WORK names a folder for pictures and store that stays: a second call on the same machine goes on there.
 # A second sitting goes on with `--resume-from OUT/figures.jsonl` among the options.
 set -euo pipefail
 pictures=$1 minutes=$2 out=$3 plan=${4:-cifar10-short} model=${5:-resnet18}
@@ -20,9 +20,8 @@ sed -e "s#^datasets = .*#datasets = [\"folder:$(realpath "$pictures")\"]#" -e "s
 cp "$work/plan.toml" "$out/plan.toml"
 
 said "bench $plan, $jobs jobs"
-limit=$((minutes * 60 - (SECONDS - began) - 30)) # 30 s for the tables
 code=0
-deepunlearn bench "$work/plan.toml" --jobs "$jobs" --time-limit "${limit}s" --export "$out/figures.jsonl" "$@" \
+deepunlearn bench "$work/plan.toml" --jobs "$jobs" --time-limit "$(left 30)s" --export "$out/figures.jsonl" "$@" \
   >"$out/bench.tsv" 2> >(tee -a "$out/bench.log" >&2) || code=$?
 said "bench ended with $code"
 for table in 1 2 scores retention; do

@@ -3,8 +3,8 @@
 #
 #   tests/benchmarks/ulira_cell.sh PICTURES MINUTES OUT [MODEL [OPTIONS OF attack ulira ...]]
 #
-# PICTURES, OUT, JOBS, wheels: as for cell.sh. What comes back are tables.md, bench.log and figures.jsonl.xz, that in parts
-# of 15 MiB (figures.jsonl.xz.00 and so on; `cat` joins them): on CIFAR-10 about 0.1 MB a model.
+# PICTURES, MINUTES, OUT, JOBS, WORK, wheels: as for cell.sh. What comes back are tables.md, bench.log and figures.jsonl.xz,
+# that in parts of 15 MiB (figures.jsonl.xz.00 and so on; `cat` joins them): on CIFAR-10 about 0.1 MB a model.
 # By default six methods on 16 halves with 4 forget sets each: 528 models. A second sitting goes on with
 # `--resume-from figures.jsonl` among the options.
 set -euo pipefail
@@ -15,10 +15,9 @@ source "$(dirname "$0")/bare.sh"
 
 said "U-LiRA, $jobs jobs"
 methods=${METHODS:-ft,ga,ngplus,scrub,salun,msg}
-limit=$((minutes * 60 - (SECONDS - began) - 30)) # 30 s for the tables
 code=0
 deepunlearn attack ulira --method "$methods" --dataset "folder:$(realpath "$pictures")" --model "$model" \
-  --training "epochs=${EPOCHS:-40}" --jobs "$jobs" --time-limit "${limit}s" --export "$work/figures.jsonl" "$@" \
+  --training "epochs=${EPOCHS:-40}" --jobs "$jobs" --time-limit "$(left 30)s" --export "$work/figures.jsonl" "$@" \
   >"$out/ulira.tsv" 2> >(tee -a "$out/bench.log" >&2) || code=$?
 said "attack ended with $code"
 deepunlearn attack ulira --from "$work/figures.jsonl" 2>&1 | tee "$out/tables.md" || true
