@@ -73,7 +73,8 @@ class Hours(Bundle):
         str | None,
         option(
             metavar="N|MODEL=N,...",
-            help="With --dry-run: pictures per second of training, for hours to go.",
+            help="With --dry-run: pictures per second of training, for hours to go. "
+            "Small steps are slower: resnet18=277000@256,resnet18=120000@64.",
         ),
     ] = None
     cards: Annotated[

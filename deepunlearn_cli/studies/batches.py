@@ -5,17 +5,17 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from deepunlearn_cli.core.fields import Domain
-from deepunlearn_cli.execution.capacity import peaks
+from deepunlearn_cli.execution.capacity import BATCH, peaks
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._method import Sizes
 from deepunlearn_cli.studies.pace import Like, Pace
 
 if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
-    from deepunlearn_cli.studies.throughput import Throughput
+    from deepunlearn_cli.studies.throughput import Speed, Throughput
 
 ORIGINALS, RETRAINED, NOTHING = "originals", "retrained", "do nothing"
 TRIALS, CONFIRMATIONS, MODELS = "search trials", "confirmations", "models"
@@ -93,7 +93,7 @@ def rows(
         seconds = _total(missing, [pace.each(batch.like) for batch in missing])
         speed = throughput.of(dataset, model) if throughput else None
         if speed and kind != ATTACKS:
-            seconds = None if pictures is None or evaluated is None else (pictures + evaluated) / speed
+            seconds = _at(speed, missing, counts)
         yield {
             "dataset": dataset,
             "model": model,
@@ -135,16 +135,45 @@ def _pictures(missing: Sequence[Batch], counts: Counts | None) -> tuple[float | 
     return trained, sum((b.runs - b.there) * counts.evaluated(b.like) for b in missing)
 
 
-def work_of(method: str, params: Mapping[str, Any], sizes: Sizes) -> float:
-    """Epochs of training that a method takes with such hyperparameters."""
-    return METHODS.needed(method).build(params).work(sizes) / sizes.training
+def _at(speed: Speed, missing: Sequence[Batch], counts: Counts | None) -> float | None:
+    """Seconds of runs that are to be made; evaluation looks at many pictures at a time."""
+    if counts is None:
+        return None
+    return sum(
+        (b.runs - b.there)
+        * (
+            speed.seconds(b.like.epochs * counts.training, b.like.batch)
+            + speed.seconds(counts.evaluated(b.like), BATCH)
+        )
+        for b in missing
+    )
 
 
-def mean_work(method: str, domains: Mapping[str, Domain], usual: Mapping[str, Any], sizes: Sizes) -> float:
+class Load(NamedTuple):
+    """What one run takes: epochs of training, in steps of `batch` pictures."""
+
+    epochs: float
+    batch: float = BATCH
+
+
+def load_of(method: str, params: Mapping[str, Any], sizes: Sizes) -> Load:
+    """What a method takes with such hyperparameters."""
+    epochs = METHODS.needed(method).build(params).work(sizes) / sizes.training
+    return Load(epochs, float(params.get("batch_size") or BATCH))
+
+
+def mean_load(method: str, domains: Mapping[str, Domain], usual: Mapping[str, Any], sizes: Sizes) -> Load:
     """The same, of what a search draws before it knows anything: the mean over its space."""
     from deepunlearn_cli import sweep
 
-    return mean(work_of(method, {**usual, **point}, sizes) for point in sweep.draws(domains))
+    return joined([load_of(method, {**usual, **point}, sizes) for point in sweep.draws(domains)])
+
+
+def joined(loads: Sequence[Load]) -> Load:
+    """The mean of several: as many epochs, and as many steps."""
+    steps = mean(one.epochs / one.batch for one in loads)
+    epochs = mean(one.epochs for one in loads)
+    return Load(epochs, epochs / steps if steps else BATCH)
 
 
 def mean(values: Iterable[float]) -> float:

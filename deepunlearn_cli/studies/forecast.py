@@ -15,6 +15,7 @@ from deepunlearn_cli import data
 from deepunlearn_cli.core.errors import Failure
 from deepunlearn_cli.core.recipe import DO_NOTHING, RETRAIN, Recipe
 from deepunlearn_cli.execution import recipes
+from deepunlearn_cli.execution.capacity import BATCH
 from deepunlearn_cli.methods import METHODS
 from deepunlearn_cli.methods._method import Sizes
 from deepunlearn_cli.studies.batches import (
@@ -28,11 +29,12 @@ from deepunlearn_cli.studies.batches import (
     TRIALS,
     Batch,
     Counts,
+    Load,
     RunsToMake,
-    mean_work,
+    load_of,
+    mean_load,
     rows,
     with_startup,
-    work_of,
 )
 from deepunlearn_cli.studies.bench import Bench
 from deepunlearn_cli.studies.likely import likely, likely_counts
@@ -108,17 +110,33 @@ class _AtHand:
         judged = self.starts if RETRAIN in plan.method_names else []
         references = [recipes.retrained(start.recipe, start.forget) for start in tuned]
         references += [self.bench.model(start, RETRAIN) for start in judged]
-        yield from self._named(ORIGINALS, [start.recipe for start in self.starts])
+        yield from self._named(ORIGINALS, [one.recipe for one in self.starts if self._needs(one, searched)])
         yield from self._named(RETRAINED, references)
         for one in searched.values():
             yield from _searched(one, self.sizes)
         for name in plan.method_names:
             yield from self._judged(name, searched.get(name))
 
-    def _judged(self, name: str, search: Foreseen | None) -> Iterator[Batch]:
-        """A method's models with their attacks: run by run where its hyperparameters are known."""
+    def _needs(self, start: Start, searched: Mapping[str, Foreseen]) -> bool:
+        """Whether an original is there, or something is still to be made of it."""
+        if self.runner.store.get(start.recipe.key):
+            return True
+        if any(one.params is None for one in searched.values()):
+            return True
+        models = [self._model(start, name, searched) for name in self.bench.plan.method_names]
+        return any(self.runner.store.get(one.key) is None for one in self.bench.with_attacks(models))
+
+    def _model(self, start: Start, name: str, searched: Mapping[str, Foreseen]) -> Recipe:
+        """A method's model, with what its search has chosen."""
         from deepunlearn_cli.sweep.presets import Preset
 
+        found = searched.get(name)
+        if found is None or found.params is None:
+            return self.bench.model(start, name)
+        return self.bench.model(start, name, Preset(name, METHODS.needed(name).revision, found.params))
+
+    def _judged(self, name: str, search: Foreseen | None) -> Iterator[Batch]:
+        """A method's models with their attacks: run by run where its hyperparameters are known."""
         plan = self.bench.plan
         if search and search.params is None:
             yield Batch(MODELS, _usual(search, self.sizes), len(self.starts))
@@ -126,10 +144,7 @@ class _AtHand:
                 like = _attack(self.starts[0].recipe, attack, settings)
                 yield Batch(ATTACKS, like, len(self.starts))
             return
-        found = (
-            Preset(name, METHODS.needed(name).revision, search.params) if search and search.params else None
-        )
-        targets = [self.bench.model(start, name, found) for start in self.starts]
+        targets = [self._model(start, name, {name: search} if search else {}) for start in self.starts]
         kind = {RETRAIN: "", DO_NOTHING: NOTHING}.get(name, MODELS)
         if kind:
             yield from self._named(kind, targets)
@@ -183,8 +198,8 @@ def _named(kind: str, runs: Sequence[Recipe], sizes: Sizes, runner: Runner) -> l
 
 def _searched(one: Foreseen, sizes: Sizes) -> list[Batch]:
     question = one.question
-    work = mean_work(question.method, question.domains, question.defaults, sizes)
-    like = replace(_like(question.runs[0], sizes), kind="trial", params=None, epochs=work)
+    load = mean_load(question.method, question.domains, question.defaults, sizes)
+    like = replace(_like(question.runs[0], sizes), kind="trial", params=None, **load._asdict())
     return [
         Batch(TRIALS, like, one.trials, one.trials_there),
         Batch(CONFIRMATIONS, like, one.confirmations, one.confirmations_there),
@@ -199,20 +214,23 @@ def _chosen(one: Foreseen, sizes: Sizes, runner: Runner) -> list[Batch]:
 
 def _usual(one: Foreseen, sizes: Sizes) -> Like:
     """Runs of a method whose hyperparameters are still to be found."""
-    work = mean_work(one.question.method, one.question.domains, one.question.defaults, sizes)
-    return replace(_like(one.question.runs[0], sizes), params=None, epochs=work)
+    load = mean_load(one.question.method, one.question.domains, one.question.defaults, sizes)
+    return replace(_like(one.question.runs[0], sizes), params=None, **load._asdict())
 
 
 def _like(recipe: Recipe, sizes: Sizes) -> Like:
     label = recipe.labels.get("dataset", "")
     if recipe.kind == "attack":
         return Like(label, recipe.model, recipe.kind, recipe.name, recipe.params, 0.0)
+    load = _trained(recipe, sizes) if recipe.kind in ("train", "checkpoint") else None
+    load = load or load_of(recipe.name, recipe.params, sizes)
+    return Like(label, recipe.model, recipe.kind, recipe.name, recipe.params, *load)
+
+
+def _trained(recipe: Recipe, sizes: Sizes) -> Load:
     params = recipes.training_of(recipe)
-    epochs = float(params["epochs"]) if recipe.kind in ("train", "checkpoint") else 0.0
-    if recipe.name == RETRAIN:
-        epochs *= sizes.retain / sizes.training
-    work = epochs if recipe.kind in ("train", "checkpoint") else work_of(recipe.name, recipe.params, sizes)
-    return Like(label, recipe.model, recipe.kind, recipe.name, recipe.params, work)
+    share = sizes.retain / sizes.training if recipe.name == RETRAIN else 1.0
+    return Load(float(params["epochs"]) * share, float(params.get("batch_size") or BATCH))
 
 
 def _attack(target: Recipe, name: str, settings: Mapping[str, Any]) -> Like:

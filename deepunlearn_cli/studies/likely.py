@@ -26,9 +26,10 @@ from deepunlearn_cli.studies.batches import (
     TRIALS,
     Batch,
     Counts,
+    joined,
+    load_of,
     mean,
-    mean_work,
-    work_of,
+    mean_load,
 )
 from deepunlearn_cli.studies.pace import Like
 from deepunlearn_cli.studies.plan import Plan, Setup
@@ -44,24 +45,25 @@ def likely(plan: Plan, setup: Setup, seeds: int) -> Iterator[Batch]:
     parts = [_sizes(spec) for spec in plan.forget_specs]
     each, names = seeds * len(parts), plan.method_names
     training = recipes.TRAINER.build(setup.training).params()
-    yield Batch(ORIGINALS, about("train", "original", training, float(epochs)), seeds)
+    size = float(training["batch_size"])
+    yield Batch(ORIGINALS, about("train", "original", training, float(epochs), size), seeds)
     tuned = min(plan.tuning.originals, each) if plan.tuning else 0
     retained = mean(sizes.retain / sizes.training for sizes in parts)
     retrained = each if RETRAIN in names else tuned
-    yield Batch(RETRAINED, about("train", RETRAIN, training, epochs * retained), retrained)
+    yield Batch(RETRAINED, about("train", RETRAIN, training, epochs * retained, size), retrained)
     for name in names:
         if name == RETRAIN:
             continue
         fixed = dict(plan.params.get(name, {}))
         usual = recipes.budget(METHODS.needed(name), epochs) | fixed
         params = METHODS.needed(name).build(usual).params()
-        once = mean(work_of(name, params, sizes) for sizes in parts)
+        once = joined([load_of(name, params, sizes) for sizes in parts])
         domains = _domains(name, plan, epochs) if tuned else {}
         if domains:
             yield from _likely_search(plan, name, about, domains, usual, parts[0], tuned)
-            once = mean_work(name, domains, usual, parts[0])
+            once = mean_load(name, domains, usual, parts[0])
         known = None if domains else params
-        yield Batch(NOTHING if name == DO_NOTHING else MODELS, about("unlearn", name, known, once), each)
+        yield Batch(NOTHING if name == DO_NOTHING else MODELS, about("unlearn", name, known, *once), each)
     for attack, settings in plan.attack_settings:
         yield Batch(ATTACKS, about("attack", attack, settings, 0.0), each * len(names))
 
@@ -88,7 +90,7 @@ def _likely_search(
 
     assert plan.tuning
     most, tuning = sweep.points(domains), plan.tuning
-    like = about("trial", name, None, mean_work(name, domains, usual, sizes))
+    like = about("trial", name, None, *mean_load(name, domains, usual, sizes))
     yield Batch(TRIALS, like, int(min(tuning.trials, most)) * originals)
     few = 1 + int(min(tuning.confirm, most - 1)) if tuning.confirm else 0
     yield Batch(CONFIRMATIONS, like, few * sweep.FRESH_SEEDS * originals)

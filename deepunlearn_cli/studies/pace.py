@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepunlearn_cli.core.rows import IndexRow
+from deepunlearn_cli.execution.capacity import BATCH
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Like:
         kind, name: as recipes have them.
         params: as recipes have them; None where they are not known yet.
         epochs: mean work of one, in epochs of training.
+        batch: pictures in a step; of runs that differ the harmonic mean, by their work.
     """
 
     dataset: str
@@ -28,6 +30,7 @@ class Like:
     name: str
     params: Mapping[str, Any] | None
     epochs: float
+    batch: float = BATCH
 
 
 class Pace:

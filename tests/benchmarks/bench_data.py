@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import tempfile
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import scene
@@ -16,7 +18,8 @@ from PIL import Image
 from side_by_side import compare
 from torchvision import transforms
 
-from deepunlearn_cli.data import open_dataset
+from deepunlearn_cli.data import _pictures, open_dataset
+from deepunlearn_cli.data._dataset import Pixels
 
 COUNT, BATCH = 2048, 256
 
@@ -43,6 +46,24 @@ def augmentation() -> None:
     )
 
 
+def threads() -> None:
+    """Decoding small and large JPEGs on one thread and on two: why small ones take one."""
+    with tempfile.TemporaryDirectory() as place:
+        for side in (32, 64, 128, 224):
+            source = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            paths = [Path(place) / f"{side}-{number}.jpg" for number in range(COUNT // 2)]
+            for path in paths:
+                Image.fromarray(source).resize((side, side), Image.Resampling.BICUBIC).save(path)
+            out = np.empty((len(paths), side, side, 3), dtype=np.uint8)
+
+            def decode(several: int, paths: list[Path] = paths, out: Pixels = out) -> None:
+                with mock.patch.object(_pictures, "_threads", return_value=several):
+                    _pictures.file_filler("pictures", paths, resize=False)(out, lambda *_: None)
+
+            arms = {"on two threads": partial(decode, 2), "on one": partial(decode, 1)}
+            compare(f"decoding {len(paths)} JPEGs of {side} pixels", arms)
+
+
 def decoding() -> None:
     """Opening a folder of JPEGs for the first time, and again."""
     with tempfile.TemporaryDirectory() as place:
@@ -67,4 +88,5 @@ def decoding() -> None:
 
 if __name__ == "__main__":
     augmentation()
+    threads()
     decoding()

@@ -62,6 +62,19 @@ def test_the_prediction_counts_what_runs_then_count(tmp_path):
     assert sum(row["pictures"] for row in after.values()) == 0
 
 
+def test_an_original_of_which_nothing_is_to_be_made_is_not_to_be_made(tmp_path):
+    """In a second sitting there are figures, and no weights of originals."""
+    plan, spec = tmp_path / "plan.toml", small_npz(tmp_path / "some.npz")
+    plan.write_text(PLAN.replace("cifar10", spec).replace("[training]", "tables = []\n[training]"))
+    figures = tmp_path / "figures.jsonl"
+    ok("bench", plan, "--store", tmp_path / "one", "--export", figures)
+    second = tmp_path / "second.jsonl"
+    ok("bench", plan, "--store", tmp_path / "two", "--resume-from", figures, "--export", second)
+    kinds, _ = told(plan, "--throughput", "1000", "--store", tmp_path / "three", "--resume-from", second)
+    assert kinds["models"]["there"] == 2
+    assert sum(row["runs"] - row["there"] for row in kinds.values()) == 0
+
+
 def test_trials_leave_test_pictures_out(tmp_path):
     plan = tmp_path / "plan.toml"
     plan.write_text(
@@ -103,10 +116,39 @@ def test_a_model_without_a_figure_is_unknown_and_no_part_passes_for_the_whole(tm
     assert [row["seconds"] for row in pairs if row["dataset"] == "all"] == [None]
 
 
-@pytest.mark.parametrize("text", ["", "fast", "-1", "0", "nan", "inf", "a=1,a=2", "=3", "resnet18="])
+@pytest.mark.parametrize("text", ["", "fast", "-1", "0", "nan", "inf", "a=1,a=2", "=3", "resnet18=", "5@", "5@0", "5@2.5",
+                                  "5@64,6@64", "5,6@64", "5@64,6", "a=5@64,a=6"])  # fmt: skip
 def test_what_is_no_throughput_is_refused(text):
     with pytest.raises(UsageFailure, match="throughput"):
         read(text)
+
+
+def test_small_steps_take_longer_for_each_picture():
+    speed = read("a=1000@100,a=500@20").of("", "a")
+    assert speed
+    assert speed.seconds(1000, 100) == pytest.approx(1)
+    assert speed.seconds(1000, 20) == pytest.approx(2)
+    assert speed.seconds(1000, 50) == pytest.approx(1000 / 50 * (0.025 + 50 * 0.00075))
+    assert read("1000").of("cifar10", "a") == read("1000@64").of("", "b")
+
+
+def test_a_plan_is_slower_with_small_steps(tmp_path):
+    """Originals in steps of 128, the method in steps of 64: each by the speed of its own."""
+    plan = tmp_path / "plan.toml"
+    text = PLAN.replace("epochs = 2", "epochs = 2\nbatch_size = 128").replace("epochs = 1", "batch_size = 64")
+    plan.write_text(text)
+    words = ("--store", tmp_path / "store")
+    kinds, _ = told(plan, "--throughput", "1000@256,500@64", *words)
+    even, _ = told(plan, "--throughput", "1000@256,1000@64", *words)
+    b = (256 / 1000 - 64 / 500) / 192
+    a = 64 / 500 - 64 * b
+    models, originals = kinds["models"], kinds["originals"]
+    assert models["pictures"] == even["models"]["pictures"]
+    expected = models["pictures"] / 500 + models["evaluated"] / 1000
+    assert models["seconds"] == pytest.approx(expected)
+    expected = originals["pictures"] * (a / 128 + b) + originals["evaluated"] / 1000
+    assert originals["seconds"] == pytest.approx(expected)
+    assert kinds["models"]["seconds"] > even["models"]["seconds"]
 
 
 @pytest.mark.parametrize(
