@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.app import app
 from deepunlearn_cli.cli.bench_repeated import repeated_deletion
 from deepunlearn_cli.cli.bench_unrolling import unrolled
@@ -196,13 +197,12 @@ def _made(bench: Bench, record: Record, session: Session) -> tuple[list[Recipe],
 def _check(plan: Plan, database: str | None, figure: Path | None, *, there: bool) -> None:
     """Refuse what could not end well, before anything is made."""
     from deepunlearn_cli.studies import plan_checks, plan_spelling
-    from deepunlearn_cli.sweep import check_address
 
     with plan_spelling.in_plan():
         _check_names(plan, there=there)
         plan_checks.check_tables(plan)
     if address := database or plan.sweep.get("database"):
-        check_address(address)
+        outputs.check_database(address)
     _check_figure(plan, figure)
 
 

@@ -25,7 +25,7 @@ from deepunlearn_cli.core.plugins import Notice
 from deepunlearn_cli.core.room import CURE, is_full
 from deepunlearn_cli.core.typed import LARGEST, shortened
 from deepunlearn_cli.system import streams
-from deepunlearn_cli.system.rights import forbidden
+from deepunlearn_cli.system.rights import forbidden, is_refusal
 from deepunlearn_cli.system.stopping import Stopped, Watch
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ def _stopped(watch: Watch) -> Failure:
 def _of(error: BaseException) -> Failure:
     if isinstance(error, Failure):
         return error
-    if isinstance(error, PermissionError):
+    if isinstance(error, OSError) and is_refusal(error):
         return forbidden(error)
     if isinstance(error, Exception) and is_full(error):
         path = next(filter(None, (getattr(error, name, None) for name in ("filename", "filename2"))), "")

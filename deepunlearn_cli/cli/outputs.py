@@ -14,6 +14,7 @@ import typer
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.room import is_full
+from deepunlearn_cli.system.rights import check_writable, forbidden
 
 OUTPUTS = ("out", "samples", "figure", "html")  # options that name a file to write
 WRITTEN = (*OUTPUTS, "export")  # and one that is written on
@@ -47,21 +48,18 @@ def check(option: str, path: Path, others: Iterable[object] = ()) -> Path | None
             file, or an input of this very command.
     """
     spelt = f"--{option} {path}"
-    try:
-        place = path.expanduser().resolve()
-        found = _status(place)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UsageFailure(f"{spelt}: {getattr(error, 'strerror', None) or error}", OTHER) from None
+    place, found = _looked_at(path, spelt)
     if found and stat.S_ISDIR(found.st_mode):
         raise UsageFailure(f"{spelt} is a folder", "name a file in it")
     if found and not stat.S_ISREG(found.st_mode):
         return None
     if not place.parent.is_dir():
         raise UsageFailure(f"{spelt}: its folder does not exist", "make it first")
+    check_writable(place.parent)
     if not _takes_files(place.parent):
         raise UsageFailure(f"{spelt}: its folder cannot be written", OTHER)
     if store := _store_of(place):
-        raise UsageFailure(f"{spelt} belongs to the store {store}; it was left as it is", OTHER)
+        raise _of_store(spelt, store)
     if any(_is_input(place, text) for text in _texts(others)):
         raise UsageFailure(f"{spelt} is an input of this command; it was left as it is", OTHER)
     return path if found else None
@@ -119,6 +117,29 @@ def check_apart(given: Mapping[str, object]) -> None:
         places[place] = option
 
 
+def check_database(address: str) -> None:
+    """Refuse a database that cannot or must not be written, without making anything.
+
+    Raises:
+        UsageFailure: as `check`, but that one which is there may be read-only; or it is no database.
+    """
+    from deepunlearn_cli.sweep import check_address, file_of
+
+    file = file_of(address)
+    if file and not _is_there(file):
+        check("database", file)
+    elif file and (store := _store_of(file.resolve())):
+        raise _of_store(f"--database {file}", store)
+    check_address(address)
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def agree(option: str, path: Path, *, force: bool, cure: str = OVER) -> None:
     """Have somebody agree that a file that is there is written over.
 
@@ -137,8 +158,6 @@ def agree(option: str, path: Path, *, force: bool, cure: str = OVER) -> None:
 
 def _takes_files(folder: Path) -> bool:
     """Whether a folder takes a file: by its mode root may write anywhere, in /proc too; a full disk does."""
-    if not os.access(folder, os.W_OK):
-        return False
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True
@@ -149,6 +168,17 @@ def _takes_files(folder: Path) -> bool:
 def _is_plain(place: Path) -> bool:
     """Whether a place is that of a file, or of none yet: /dev/null may stand for two."""
     return place.is_file() or not place.exists()
+
+
+def _looked_at(path: Path, spelt: str) -> tuple[Path, os.stat_result | None]:
+    """The place that a path means, and what is there."""
+    try:
+        place = path.expanduser().resolve()
+        return place, _status(place)
+    except PermissionError as error:
+        raise forbidden(error, path) from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UsageFailure(f"{spelt}: {getattr(error, 'strerror', None) or error}", OTHER) from None
 
 
 def _status(place: Path) -> os.stat_result | None:
@@ -165,6 +195,10 @@ def _store_of(place: Path) -> Path | None:
         if (first in OWN or first.startswith((".index-", f".{STORE}"))) and (folder / STORE).is_file():
             return folder
     return None
+
+
+def _of_store(spelt: str, store: Path) -> UsageFailure:
+    return UsageFailure(f"{spelt} belongs to the store {store}; it was left as it is", OTHER)
 
 
 def _texts(values: Iterable[object]) -> Iterator[str]:

@@ -31,6 +31,10 @@ def typed() -> str:
 WORD = re.compile(r"[a-z][a-z0-9_-]*")  # what a metavar has in small letters is typed as it stands
 
 
+# whoever opens a file says whose it is where it may not be read
+OPENED_LATER: dict[str, Any] = {"readable": False}
+
+
 def option(*names: str, **settings: Any) -> Any:
     """An option; help does not tell of its variable DEEPUNLEARN_<COMMAND>_<OPTION> each time.
 
@@ -39,7 +43,7 @@ def option(*names: str, **settings: Any) -> Any:
     words = [word for word in str(settings.get("metavar") or "").split("|") if WORD.fullmatch(word)]
     if words and not {"autocompletion", "is_flag"} & settings.keys():
         settings["autocompletion"] = completer(words)
-    return typer.Option(*names, **{"show_envvar": "envvar" in settings, **_plain(settings)})
+    return typer.Option(*names, **{"show_envvar": "envvar" in settings, **OPENED_LATER, **_plain(settings)})
 
 
 def completer(names: Iterable[str]) -> Callable[[str], list[str]]:
@@ -50,7 +54,7 @@ def completer(names: Iterable[str]) -> Callable[[str], list[str]]:
 
 def argument(**settings: Any) -> Any:
     """An argument, likewise."""
-    return typer.Argument(**{"show_envvar": False, **_plain(settings)})
+    return typer.Argument(**{"show_envvar": False, **OPENED_LATER, **_plain(settings)})
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

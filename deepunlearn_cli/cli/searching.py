@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from deepunlearn_cli.cli import options as o
+from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.parameter import option
 from deepunlearn_cli.cli.unfold import Bundle
 from deepunlearn_cli.core.specs import check_count
@@ -99,7 +100,7 @@ class Searching(Bundle):
 
         sweeps.check_sampler(self.sampler)
         if self.database:
-            sweeps.check_address(self.database)
+            outputs.check_database(self.database)
         for name, least in (("trials", 1), ("max_failures", 1), ("confirm", 0)):
             check_count(f"--{name.replace('_', '-')}", getattr(self, name), least)
         objective = sweeps.read_objective(self.objective) if self.objective else ""

@@ -54,6 +54,8 @@ def verify(
     were given: are they there, and as they were? And journals and presets of searches, and what originals
     were trained for. What you may not read is listed, and is no proof of damage: exit 6.
     """
+    from deepunlearn_cli.store.checking import visible
+
     _check_heads(head or (), refs)
     store = session.store()
     ids = [store.find(ref).id for ref in read_refs(refs)] if refs else None
@@ -62,7 +64,7 @@ def verify(
     if not refs:
         problems += [*_of_data(store.data), *_of_ledger(store, head or ()), *_of_certificates(store)]
         problems += [*store.sealed.problems(), *store.purposes.problems(), *_of_searches(store)]
-    notes = [f"{len(ids or store.ids())} runs checked, {len(problems)} problems"]
+    notes = [f"{len(ids or visible(store.runs)[0])} runs checked, {len(problems)} problems"]
     notes += [] if refs else [*_lines(store), *_not_here(store), *_purged(store)]
     if left := store.leftovers():
         notes.append(f"{len(left)} leftovers of killed processes: `deepunlearn prune --leftovers`")
@@ -82,10 +84,10 @@ def _check_heads(heads: Sequence[str], refs: Sequence[str] | None) -> None:
 
 def _of_ledger(store: Store, heads: Sequence[str]) -> list[Problem]:
     """What is wrong with the ledger of requests."""
-    from deepunlearn_cli.store.checking import of_ledger
+    from deepunlearn_cli.store.checking import of_ledger, visible
     from deepunlearn_cli.store.run import Run
 
-    return [*of_ledger(store.root, (Run(key, store.place(key)) for key in store.ids()), heads)]
+    return [*of_ledger(store.root, (Run(key, store.place(key)) for key in visible(store.runs)[0]), heads)]
 
 
 def _lines(store: Store) -> list[str]:
@@ -129,8 +131,8 @@ def _not_here(store: Store) -> list[str]:
     """Of pictures and forget sets that are made again when they are named: a store may do without."""
     gone: dict[str, int] = {}
     for row in store.rows():
-        run = store.get(row["id"])
-        with suppress(Failure):
+        with suppress(Failure, PermissionError):
+            run = store.get(row["id"])
             recipe = run.recipe if run else None
             for path in _needed(recipe) if recipe else ():
                 gone[path] = gone.get(path, 0) + (not (store.data / path).exists())

@@ -22,11 +22,15 @@ from deepunlearn_cli.data._hardness import Ask, extreme
 from deepunlearn_cli.data._listing import shown
 from deepunlearn_cli.data._splits import Split, draw, set_apart
 from deepunlearn_cli.data._staging import write_atomically
+from deepunlearn_cli.system.rights import is_refusal
 
 FORMS = (
     "random:0.1 · random:0.1:SEED · random:0.1:{seed} · class:3 · class:3:0.5 · indices:FILE · hardest:0.1 · "
     "easiest:0.1 · hardest:0.1:FILE[:COLUMN]"
 )
+
+
+_unwritten: dict[Path, ForgetSet] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,12 +122,21 @@ def retain_of(split: Split, forget: ForgetSet) -> Indices:
 
 
 def save_forget(forget: ForgetSet, home: Path) -> Path:
-    """Keep a forget set as `<home>/forget/<sha256>.npz`; does nothing if it is there."""
+    """Keep a forget set as `<home>/forget/<sha256>.npz`; does nothing if it is there.
+
+    Where nothing may be written it is kept for this process alone: what only plans needs no more.
+    """
     path = forget_place(home, forget.sha256)
-    if not path.exists():
-        content = io.BytesIO()
-        np.savez_compressed(content, indices=forget.indices, spec=np.array(forget.spec))
+    if path.exists():
+        return path
+    content = io.BytesIO()
+    np.savez_compressed(content, indices=forget.indices, spec=np.array(forget.spec))
+    try:
         write_atomically(path, content.getvalue())
+    except OSError as error:
+        if not is_refusal(error):
+            raise
+        _unwritten[path] = forget
     return path
 
 
@@ -135,6 +148,8 @@ def load_forget(sha256: str, home: Path) -> ForgetSet:
         StoreCorrupt: the file is damaged.
     """
     path = forget_place(home, sha256)
+    if path in _unwritten:
+        return _unwritten[path]
     if not path.is_file():
         raise NotFound(f"no forget set {sha256[:16]} in {path.parent}", "give it again with --forget")
     try:

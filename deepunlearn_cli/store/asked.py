@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.recipe import Recipe
-from deepunlearn_cli.system.rights import follow, make_folder
+from deepunlearn_cli.system.rights import follow, is_refusal, make_folder
 
 if TYPE_CHECKING:
     from deepunlearn_cli.store.run import Run
@@ -41,12 +41,16 @@ class AskedFor:
         self.root = root
 
     def add(self, runs: Iterable[Run]) -> None:
-        """Keep that somebody asked for these runs."""
-        for run in runs:
-            if chosen_by(run.recipe):
-                mark = make_folder(self.root) / run.id
-                mark.touch()
-                follow(mark)
+        """Keep that somebody asked for these runs; a store that may only be read gives them unmarked."""
+        try:
+            for run in runs:
+                if chosen_by(run.recipe) and not (mark := self.root / run.id).exists():
+                    make_folder(self.root)
+                    mark.touch()
+                    follow(mark)
+        except OSError as error:
+            if not is_refusal(error):
+                raise
 
     def all(self) -> set[str]:
         """Ids of the runs that somebody asked for, though a search had made them."""

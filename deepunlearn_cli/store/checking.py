@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.store import manifest
+from deepunlearn_cli.store.index import run_names, shard_names
 from deepunlearn_cli.store.ledger import FACT, LEDGER, NOTHING, Ledger
 from deepunlearn_cli.store.manifest import Problem
 from deepunlearn_cli.store.run import FACTS, Run, inputs_of
@@ -25,6 +27,26 @@ def verified(
     return problems
 
 
+def all_verified(
+    runs: Path, sealed: Iterable[str], place: Callable[[str], Path], progress: Progress | None = None
+) -> list[Problem]:
+    """What is wrong with all runs that are there, or are to be, as they were sealed."""
+    seen, closed = visible(runs)
+    return closed + verified(sorted({*seen, *sealed}), place, progress)
+
+
+def visible(runs: Path) -> tuple[list[str], list[Problem]]:
+    """Ids of all runs in folders that this user may look into, in order, and the folders that he may not."""
+    ids: list[str] = []
+    closed: list[Problem] = []
+    for shard in shard_names(runs):
+        try:
+            ids += run_names(runs / shard)
+        except PermissionError:
+            closed.append(manifest.not_readable(runs.name, shard))
+    return sorted(ids), closed
+
+
 def problems_of(key: str, place: Callable[[str], Path]) -> Iterator[Problem]:
     """In what a run differs from its manifest, and which inputs are gone; `place` has the folder of an id.
 
@@ -36,11 +58,13 @@ def problems_of(key: str, place: Callable[[str], Path]) -> Iterator[Problem]:
             yield Problem(key, "", "is not in the store")
             return
         yield from manifest.problems(folder)
+    except PermissionError:
+        yield manifest.not_readable(key, "")
+        return
+    with suppress(UsageFailure, PermissionError):  # what may not be read is told already
         for one in inputs_of(Run(key, folder)):
             if not place(one).exists():
                 yield Problem(key, "", f"was made from {one}, which is not in the store")
-    except PermissionError:
-        yield manifest.not_readable(key, "")
 
 
 def of_ledger(root: Path, runs: Iterable[Run], heads: Iterable[str] = ()) -> Iterator[Problem]:

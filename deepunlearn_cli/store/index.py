@@ -192,10 +192,14 @@ class Index:
 
 
 def shard_names(runs_dir: Path) -> list[str]:
-    """The folders `00` to `ff` that exist, in order."""
+    """The folders `00` to `ff` that exist, in order.
+
+    Raises:
+        OSError: whether there are any cannot be told.
+    """
     try:
         return sorted(entry.name for entry in os.scandir(runs_dir) if SHARD.fullmatch(entry.name))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

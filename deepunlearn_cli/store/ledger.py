@@ -12,7 +12,6 @@ runs that were made after them (`marked`), and by whoever keeps a head elsewhere
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import time
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepunlearn_cli.core.errors import StoreCorrupt, UsageFailure
+from deepunlearn_cli.core.errors import StoreCorrupt
 from deepunlearn_cli.core.events import (
     AUDITED,
     CERTIFIED,
@@ -50,7 +49,7 @@ from deepunlearn_cli.store.chain import (
 )
 from deepunlearn_cli.store.run import plain
 from deepunlearn_cli.system.locks import hold
-from deepunlearn_cli.system.rights import follow, forbidden
+from deepunlearn_cli.system.rights import follow, forbidden, is_refusal
 
 __all__ = [
     "AUDITED", "CERTIFIED", "EVENTS", "NOTHING", "ORIGINS", "POLICY", "PURGED", "RECEIVED", "STATES",
@@ -224,12 +223,7 @@ class Ledger:
     def _unwritable(self, error: OSError) -> Exception:
         if is_full(error):
             return full(self.path, 4096)
-        if isinstance(error, PermissionError):
-            return forbidden(error, self.root)
-        if error.errno == errno.EROFS:
-            hint = "copy the store to where it may be written, and name that with --store DIR"
-            return UsageFailure(f"{self.root} is on a read-only disk: its ledger takes no entry", hint)
-        return error
+        return forbidden(error, self.root) if is_refusal(error) else error
 
 
 def marked(root: Path, facts: Mapping[str, Any]) -> dict[str, Any]:

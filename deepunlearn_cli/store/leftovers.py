@@ -11,7 +11,7 @@ from pathlib import Path
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.store.index import shard_names
 from deepunlearn_cli.system.locks import is_free
-from deepunlearn_cli.system.rights import forbidden
+from deepunlearn_cli.system.rights import forbidden, is_refusal
 
 SCRATCH = ".replay-"  # before the name of a folder in which runs are made again
 # Whoever writes these holds a lock on them, which dies with it.
@@ -59,9 +59,9 @@ def discard(place: Path, hidden: Path) -> None:
         place.rename(hidden)
     except FileNotFoundError:
         raise
-    except PermissionError as error:
-        raise forbidden(error, place) from None
     except OSError as error:
+        if is_refusal(error):
+            raise forbidden(error, place) from None
         raise UsageFailure(f"cannot remove {place}: {error.strerror}", f"ls -ld {place.parent}") from None
     erase(hidden)
 

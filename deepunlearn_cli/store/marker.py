@@ -11,9 +11,8 @@ from typing import NotRequired, TypedDict
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.room import full, is_full
 from deepunlearn_cli.core.typed import Text, load
-from deepunlearn_cli.system.rights import follow, forbidden
+from deepunlearn_cli.system.rights import MARKER, follow, forbidden
 
-MARKER = "store.json"
 SCHEMA = 1
 ELSEWHERE = "--store DIR names another place"
 
@@ -45,8 +44,8 @@ def _refuse_foreign(root: Path) -> None:
         return
     except NotADirectoryError:
         raise UsageFailure(f"{root} is a file, not a deepunlearn store", ELSEWHERE) from None
-    except PermissionError:
-        raise UsageFailure(f"{root} may not be read", ELSEWHERE) from None
+    except PermissionError as error:
+        raise forbidden(error, root) from None
     if foreign and not (root / MARKER).exists():
         raise UsageFailure(f"{root} is not a deepunlearn store (it holds {min(foreign)})", ELSEWHERE)
 

@@ -54,8 +54,8 @@ class Purposes:
         return [one for one in found if one.named] or found
 
     def add(self, key: str, purpose: Purpose) -> None:
-        """Keep a purpose of a run; a default does not replace what was named."""
-        if not purpose.named and any(one.sha256 == purpose.sha256 for one in self._read(key)):
+        """Keep a purpose of a run; the same again changes nothing, nor does a default what was named."""
+        if any(one.sha256 == purpose.sha256 and one.named >= purpose.named for one in self._read(key)):
             return
         path = self.root / key / f"{purpose.sha256}.json"
         make_folder(path.parent)

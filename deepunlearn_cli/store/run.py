@@ -170,7 +170,7 @@ class Run:
         try:
             return manifest.sealed_files(self.path)
         except PermissionError as error:
-            raise forbidden(error, self.path) from None
+            raise forbidden(error) from None
         except manifest.UNREADABLE:
             raise self._corrupt(manifest.MANIFEST) from None
 

@@ -9,7 +9,7 @@ from deepunlearn_cli.sweep.forecast import Foreseen, draws, foresee, points
 from deepunlearn_cli.sweep.order import Order
 from deepunlearn_cli.sweep.ranges import by_hand
 from deepunlearn_cli.sweep.space import SAMPLERS, check_early_stop, check_sampler, read_objective
-from deepunlearn_cli.sweep.storage import check_address
+from deepunlearn_cli.sweep.storage import check_address, file_of
 from deepunlearn_cli.sweep.study import StudyProgress
 from deepunlearn_cli.sweep.summary import summaries
 from deepunlearn_cli.sweep.tuning import (
@@ -28,7 +28,7 @@ from deepunlearn_cli.sweep.workers import search
 
 __all__ = [
     "FRESH_SEEDS", "SAMPLERS", "Foreseen", "Order", "Search", "StudyProgress", "TunedMethod", "by_hand",
-    "check_address", "check_early_stop", "check_sampler", "check_sizes", "conclude", "draws", "foresee",
-    "is_tunable", "make_models", "points", "questions", "read_objective", "references", "search",
-    "summaries", "tunable", "unmeasured",
+    "check_address", "check_early_stop", "check_sampler", "check_sizes", "conclude", "draws",
+    "file_of", "foresee", "is_tunable", "make_models", "points", "questions", "read_objective", "references",
+    "search", "summaries", "tunable", "unmeasured",
 ]  # fmt: skip

@@ -27,6 +27,7 @@ ALL = "all.journal"  # of a store: derived (`collection.py`)
 HEAD = b'{"op_code":'  # of a journal's every line, as Optuna and we write them
 TORN = "torn"  # suffix of the copies that are kept of journals before they are mended
 FORMS = "postgresql://, mysql://, sqlite:///FILE or journal:FILE"
+COLUMNS = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c"
 TRIES, PAUSE = 3, 0.5  # two machines that create the tables at the same moment: one of them tries again
 
 
@@ -52,8 +53,17 @@ def check_address(address: str) -> None:
         check_journal(Path(address.removeprefix(JOURNAL)).expanduser())
     elif "://" not in address:
         raise UsageFailure(f"--database {shown(address)!r} is not an address", f"--database takes {FORMS}")
-    elif file := _sqlite_file(address):
+    elif file := file_of(address):
         _check_sqlite(file)
+
+
+def file_of(address: str) -> Path | None:
+    """The file that a journal or an SQLite database is; None for a server's, and for one in memory."""
+    scheme, _, rest = address.partition(":")
+    if address.startswith(JOURNAL):
+        return Path(rest).expanduser()
+    file = rest.removeprefix("///").partition("?")[0]
+    return Path(file) if scheme.startswith("sqlite") and file not in ("", "//", ":memory:") else None
 
 
 def journal_of(folder: Path, name: str) -> str:
@@ -84,17 +94,8 @@ def studies_in(storage: BaseStorage) -> Iterator[OptunaStudy]:
 
 def made(address: str) -> bool:
     """Whether there is such a storage, as far as can be told without making it: servers are taken to be."""
-    if address.startswith(JOURNAL):
-        return Path(address.removeprefix(JOURNAL)).expanduser().is_file()
-    file = _sqlite_file(address)
+    file = file_of(address)
     return file is None or file.is_file()
-
-
-def _sqlite_file(address: str) -> Path | None:
-    """The file of an SQLite database; None for a server's, and for one in memory."""
-    scheme, _, rest = address.partition(":")
-    file = rest.removeprefix("///").partition("?")[0]
-    return Path(file) if scheme.startswith("sqlite") and file not in ("", "//", ":memory:") else None
 
 
 def _check_sqlite(file: Path) -> None:
@@ -107,8 +108,8 @@ def _check_sqlite(file: Path) -> None:
         return
     address = f"{file.absolute().as_uri()}?mode=ro"
     with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as database:
-        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables and "version_info" not in tables:
+        found = {*database.execute(COLUMNS)}
+        if found and ("version_info", "library_version") not in found:
             raise UsageFailure(
                 f"{file} is a database of something else; it was left as it was", "choose another file"
             )

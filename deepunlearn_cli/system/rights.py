@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from deepunlearn_cli.core.errors import UsageFailure, unknown
 
 PRIVATE = ".private"  # ends the name of what stays its owner's in a shared folder too
+MARKER = "store.json"  # tells a store's folder
 SHARE = "its owner can open it to a group: deepunlearn store share --group GROUP"
+ELSEWHERE = "copy it to where it may be written, and name that place"
 
 
-def forbidden(error: PermissionError, path: Path | None = None) -> UsageFailure:
-    """What an operating system's refusal means: which path, whose it is, who asked."""
+def is_refusal(error: BaseException) -> bool:
+    """Whether an operating system did not let this user do something: by modes, or on a read-only disk."""
+    return isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS)
+
+
+def forbidden(error: OSError, path: Path | None = None) -> UsageFailure:
+    """What a refusal means: which path, whose it is, who asked. Of a draft of ours the folder is told."""
     place = Path(path or os.fsdecode(error.filename or "?"))
-    return UsageFailure(f"{_me()} may not use {place}{_whose(place)}", SHARE)
+    if place.name.startswith(".") and not os.path.lexists(place):
+        place = place.parent
+    if error.errno == errno.EROFS:
+        return UsageFailure(f"{place} is on a disk that is read-only", ELSEWHERE)
+    hint = SHARE if _in_store(place) else f"ls -ld {quote(str(place))}"
+    return UsageFailure(f"{_me()} may not use {place}{_whose(place)}", hint)
+
+
+def _in_store(place: Path) -> bool:
+    """Whether a path is of a store, or of a folder that may be one: it does not let us look."""
+    closed = os.path.isdir(place) and not os.access(place, os.R_OK | os.X_OK)  # noqa: PTH112 (Path.is_dir raises)
+    return closed or any(os.path.exists(folder / MARKER) for folder in (place, *place.parents))  # noqa: PTH110
 
 
 def may_write(folder: Path) -> bool:
@@ -33,9 +53,12 @@ def check_writable(folder: Path) -> None:
     folder = next(one for one in (folder, *folder.parents) if one.exists())
     if may_write(folder):
         return
-    if os.statvfs(folder).f_flag & os.ST_RDONLY:
-        raise UsageFailure(f"{folder} is on a disk that is read-only", "--store DIR makes runs elsewhere")
-    raise forbidden(PermissionError(), folder)
+    raise forbidden(OSError(errno.EROFS if on_read_only(folder) else errno.EACCES, ""), folder)
+
+
+def on_read_only(folder: Path) -> bool:
+    """Whether nobody may write there: the disk is mounted so."""
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def is_shared(folder: Path) -> bool:

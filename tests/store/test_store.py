@@ -76,7 +76,7 @@ def test_open_where_nothing_may_be_read(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "stat", forbidden)
     monkeypatch.setattr(os, "listdir", forbidden)
-    with pytest.raises(UsageFailure, match="may not be read"):
+    with pytest.raises(UsageFailure, match="may not use"):
         Store.open(tmp_path, create=True)
 
 
