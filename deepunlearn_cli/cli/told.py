@@ -9,26 +9,55 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepunlearn_cli.attacks import ATTACKS
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.typed import Mistyped
 from deepunlearn_cli.store import Store
+from deepunlearn_cli.store.lines import mistyped
 
 if TYPE_CHECKING:
     from deepunlearn_cli.cli.console import Console
     from deepunlearn_cli.core.rows import IndexRow
     from deepunlearn_cli.store import Run
-    from deepunlearn_cli.store.figures import Figures
+    from deepunlearn_cli.store.figures import Figures, Told
+
+ACCURACIES = "RA", "FA", "TA"  # of a model that is to have forgotten something
 
 
 def told(files: Sequence[Path], console: Console) -> Figures:
-    """What files of figures say together; that they disagree is said."""
+    """What files of figures say together; that they disagree is said.
+
+    Raises:
+        NotFound, UsageFailure: as `Figures.of`, or an answer lacks what tables go by.
+    """
     from deepunlearn_cli.store.figures import Figures
 
     figures = Figures.of(files)
+    for run in figures.runs.values():
+        _check_measured(run)
     for key in dict.fromkeys(figures.differing):
         run = figures.runs[key]
         console.warn(
             f"{run.recipe.name} (run {key}) was made twice, with other scores; those of {run.file} are taken"
         )
     return figures
+
+
+def _check_measured(told: Told) -> None:
+    """Refuse an answer without the figures that tables go by.
+
+    Raises:
+        UsageFailure: saying which.
+    """
+    recipe = told.recipe
+    if told.facts.get("status", "done") != "done":
+        return
+    attack = ATTACKS.known(recipe.name) if recipe.kind == "attack" else None
+    needed = (attack.headline(),) if attack else ACCURACIES if recipe.kind == "unlearn" else ()
+    for name in needed:
+        if name not in told.scores:
+            missing = Mistyped(f"scores.{name}", None, "a number, or null where it could not be measured")
+            raise mistyped(told.file, told.number, missing)
 
 
 def opened(files: Sequence[Path], folder: Path, console: Console) -> Store:
@@ -76,7 +105,11 @@ def bring_searches(figures: Figures, store: Store) -> None:
     from deepunlearn_cli.sweep.travel import bring
 
     for study, text in figures.journals.items():
-        bring(study, text, store.studies)
+        try:
+            bring(study, text, store.studies)
+        except UsageFailure as failure:
+            file, number = figures.told_at[study]
+            raise UsageFailure(f"line {number + 1} of {file}: {failure.message}", failure.hint) from None
 
 
 def _take(figures: Figures, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,7 +77,27 @@ def _analyses(
     if len({row["setting"] for row in rows}) > 1:
         names = sorted({f"{row['dataset']} {row['model']}" for row in rows})
         raise UsageFailure(f"analyses of several settings: {', '.join(names)}", "--dataset NAME --model NAME")
-    return [source.store.find(row["id"]).recipe for row in rows]
+    found = [source.store.find(row["id"]).recipe for row in rows]
+    for recipe in found:
+        _check_models_named(recipe, source.files)
+    return found
+
+
+def _check_models_named(analysis: Recipe, files: Sequence[Path]) -> None:
+    """Refuse an analysis whose recipe does not say which model is of which split and forget set."""
+    models = analysis.inputs
+    drawn = {str(model.labels.get("forget", "")) for model in models.values()}
+    if (
+        "method" not in analysis.labels
+        or not models
+        or not all(re.fullmatch(r"\d{1,6}/\d{1,6}", name) for name in models)
+        or not all(re.fullmatch(r"random:\d*\.?\d+(e-\d+)?#\d+", spec) for spec in drawn)
+    ):
+        raise UsageFailure(
+            f"analysis {analysis.key} in {', '.join(map(str, files))} is none of U-LiRA: its inputs are to "
+            "be models by split and forget set (0/0), and say what they forgot (random:0.1#0)",
+            "take the file from where it was written",
+        )
 
 
 def _newest(analyses: Sequence[Recipe], source: Source) -> dict[str, Recipe]:

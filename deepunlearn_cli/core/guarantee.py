@@ -51,7 +51,9 @@ class Guarantee:
             return None
         numbers = dict(facts[FACT])
         epsilon, delta = numbers.pop("epsilon"), numbers.pop("delta")
-        return cls(epsilon, delta, tuple(numbers.items()), tuple(facts[COVERED]), tuple(facts[OPEN]))
+        return cls(
+            epsilon, delta, tuple(numbers.items()), tuple(facts.get(COVERED, ())), tuple(facts.get(OPEN, ()))
+        )
 
     def said(self) -> str:
         """In a line, for listings."""

@@ -12,10 +12,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from deepunlearn_cli.core.names import encoded
-from deepunlearn_cli.core.typed import Count, Fraction, Mistyped, Seed, Text, check
+from deepunlearn_cli.core.typed import Count, Fraction, Mistyped, Rule, Seed, Text, check
 
 PRECISIONS = FP32, BF16 = "fp32", "bf16"
 SCHEMA = 1
@@ -66,6 +66,21 @@ class Pictures(TypedDict, total=False):
     canary: CanaryPart
 
 
+class Labels(TypedDict, total=False):
+    """Names for people, as far as code reads them; see `Recipe.labels`."""
+
+    dataset: str
+    forget: str
+    forgotten: list[str]
+    tracked: str
+    file: str
+    method: str
+    study: str
+    preset: str
+    training: str
+    chosen: Annotated[list[str], Rule("a search and a run", lambda value: len(value) == 2)]
+
+
 class Written(TypedDict):
     """A recipe as a file holds it; see `Recipe`."""
 
@@ -80,7 +95,7 @@ class Written(TypedDict):
     precision: str
     inputs: Mapping[str, Written]
     attempt: Seed
-    labels: Mapping[str, Any]
+    labels: Labels
 
 
 @dataclass(frozen=True)

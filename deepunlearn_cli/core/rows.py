@@ -3,7 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
+
+from deepunlearn_cli.core.typed import Amount, Named, Number, Seed, Share, Time
+
+
+class NamedScores(TypedDict, total=False):
+    """Scores that tables reason about: shares, or None where they could not be measured."""
+
+    RA: Share | None
+    FA: Share | None
+    VA: Share | None
+    TA: Share | None
+    NA: Share | None
+    OA: Share | None
+    accuracy: Share | None
+    indiscernibility: Share | None
+    by_split: Sequence[Share | None]
+
+
+Scores = Annotated[Mapping[str, Any], Named(NamedScores, float | None)]
+"""What was measured, by name: numbers, and of U-LiRA a list of them."""
 
 
 class IndexRow(TypedDict):
@@ -36,10 +56,10 @@ class IndexRow(TypedDict):
     id: str
     base: str
     target: str
-    attempt: int
+    attempt: Seed
     kind: str
     name: str
-    seed: int
+    seed: Seed
     params: Mapping[str, Any]
     setting: str
     dataset: str
@@ -49,10 +69,10 @@ class IndexRow(TypedDict):
     precision: str
     status: str
     reason: NotRequired[str | None]
-    created: float | None
-    scores: Mapping[str, Any]
-    seconds: NotRequired[float | None]
-    work: NotRequired[float | None]
+    created: Time | None
+    scores: Scores
+    seconds: NotRequired[Amount | None]
+    work: NotRequired[Amount | None]
     device: NotRequired[str | None]
     shared: NotRequired[bool | None]
     method: NotRequired[str | None]
@@ -60,10 +80,14 @@ class IndexRow(TypedDict):
     reads: NotRequired[Sequence[str] | None]
     approximate: NotRequired[bool | None]
     chosen: NotRequired[str | None]
-    elapsed: NotRequired[float | None]
+    elapsed: NotRequired[Amount | None]
     node: NotRequired[str | None]
-    startup: NotRequired[float | None]
+    startup: NotRequired[Amount | None]
     jobs: NotRequired[int | None]
+    classes: NotRequired[Number | None]
+    title: NotRequired[str | None]
+    peak_memory: NotRequired[Amount | None]
+    peak_device_memory: NotRequired[Amount | None]
     earlier: NotRequired[str]
     forgotten: NotRequired[Sequence[str]]
     forgotten_labels: NotRequired[Sequence[str]]

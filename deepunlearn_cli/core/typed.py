@@ -34,7 +34,7 @@ class Mistyped(ValueError):
 
     def __init__(self, key: str, value: object, wanted: str) -> None:
         super().__init__(f"{key} = {brief(value)} is not {wanted}" if key else f"not {wanted}")
-        self.key, self.wanted = key, wanted
+        self.key, self.value, self.wanted = key, value, wanted
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,15 @@ class Rule:
 
     words: str
     holds: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Named:
+    """Of a table: a `TypedDict` of the values that have a name of their own, and what the others are."""
+
+    kind: Any
+    others: Any
+    words: str = "a table"
 
 
 def _is_hash(text: str) -> bool:
@@ -54,6 +63,8 @@ Seed = Annotated[int, Rule("a whole number from 0 up", lambda value: value >= 0)
 Number = Annotated[int, Rule("a whole number from 1 up", lambda value: value >= 1)]
 Count = Annotated[int, Rule("a whole number from 1 to 100000", lambda value: 1 <= value <= 100_000)]
 Fraction = Annotated[float, Rule("a fraction from 0 to below 1", lambda value: 0 <= value < 1)]
+Amount = Annotated[float, Rule("a number from 0 up", lambda value: value >= 0)]
+Share = Annotated[float, Rule("a share from 0 to 1", lambda value: 0 <= value <= 1 + 1e-9)]  # as sums round
 Time = Annotated[float, Rule("seconds since 1970", lambda value: 0 <= value < 1e11)]  # what calendars hold
 Text = Annotated[str, Rule("a text", lambda value: bool(value) and "\0" not in value)]
 
@@ -126,17 +137,25 @@ def _test(kind: Any) -> Test:
     if origin in (Any, object):
         return _plain
     if origin is Annotated:
-        return partial(_ruled, _test(get_args(kind)[0]), get_args(kind)[1])
+        return _annotated(*get_args(kind)[:2])
     if origin in (Union, types.UnionType):
-        return partial(_either, [_test(one) for one in get_args(kind)], described(kind))
+        kinds = [one for one in get_args(kind) if one is not type(None)]
+        optional = len(kinds) < len(get_args(kind))
+        return partial(_either, [_test(one) for one in kinds], optional, described(kind))
     if origin in (list, Sequence, tuple):
         inner = (get_args(kind) or (Any,))[0]
         return partial(_list, str if inner is str else None, _test(inner), described(kind))
     if isinstance(origin, type) and (is_dataclass(origin) or hasattr(origin, "__required_keys__")):
-        return partial(_fields, origin)  # looked at later: types may hold themselves
+        return partial(_fields, origin, _plain)  # looked at later: types may hold themselves
     if origin in (dict, Mapping):
         return partial(_mapping, _test((get_args(kind) or (str, Any))[1]))
     return partial(_scalar, _fitting(kind), described(kind))
+
+
+def _annotated(kind: Any, more: Any) -> Test:
+    if isinstance(more, Named):
+        return partial(_fields, more.kind, _test(more.others))
+    return partial(_ruled, _test(kind), more)
 
 
 def _ruled(base: Test, rule: Rule, value: Any, key: str, depth: int) -> None:
@@ -149,7 +168,9 @@ def _ruled(base: Test, rule: Rule, value: Any, key: str, depth: int) -> None:
         raise Mistyped(key, value, rule.words)
 
 
-def _either(tests: Sequence[Test], words: str, value: Any, key: str, depth: int) -> None:
+def _either(tests: Sequence[Test], optional: bool, words: str, value: Any, key: str, depth: int) -> None:
+    if optional and value is None:
+        return None
     deepest: Mistyped | None = None
     for test in tests:
         try:
@@ -175,14 +196,14 @@ def _mapping(inner: Test, value: Any, key: str, depth: int) -> None:
         inner(one, _below(key, name), depth + 1)
 
 
-def _fields(kind: type, value: Any, key: str, depth: int) -> None:
-    """What is declared is of its type; what is not is any plain data, of a later version, say."""
+def _fields(kind: type, others: Test, value: Any, key: str, depth: int) -> None:
+    """What is declared is of its type; what is not is what `others` takes: of a later version, say."""
     known, needed = _declared(kind)
     _check_depth(value, key, depth)
     for name in sorted(needed.keys() - _named(value, key).keys()):
         raise Mistyped(_below(key, name), None, needed[name])
     for name, one in value.items():
-        known.get(name, _plain)(one, _below(key, name), depth + 1)
+        known.get(name, others)(one, _below(key, name), depth + 1)
 
 
 def _check_depth(value: object, key: str, depth: int) -> None:

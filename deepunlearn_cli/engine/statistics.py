@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from deepunlearn_cli.core.errors import UsageFailure
-from deepunlearn_cli.engine.pictures import Pictures
 
 # Pictures that give a batch statistics of its own. The variance of n values is off by sqrt(2 / (n - 1)) of
 # itself: half for 8. On 1x1 maps forget sets of 8 harmed no model, of 1 to 4 they did; and no batch of at
@@ -47,7 +46,7 @@ def running(model: object) -> Iterator[None]:
             layer.training = True
 
 
-def check(model: nn.Module, part: Pictures, size: int) -> None:
+def check(model: nn.Module, part: Sized, size: int) -> None:
     """Refuse to train new BatchNorm layers on batches of at most `size` pictures if these may be too few.
 
     Statistics that are still the initial ones would stand in for those of the batch: training would go on
@@ -57,22 +56,22 @@ def check(model: nn.Module, part: Pictures, size: int) -> None:
         UsageFailure: a batch of a pass over the part is smaller than `ENOUGH`, and some layer is new.
     """
     total = len(part)
-    if _smallest(total, size) >= ENOUGH or not any(map(_is_new, model.modules())):
+    if smallest(total, size) >= ENOUGH or not any(map(_is_new, model.modules())):
         return
     if total < ENOUGH:
         raise UsageFailure(
             f"{total} pictures are too few to train BatchNorm from new weights: it takes {ENOUGH}",
             "give more pictures, or take a model without BatchNorm (--model timm:vit_tiny_patch16_224, say)",
         )
-    enough = next(size for size in itertools.count(ENOUGH) if _smallest(total, size) >= ENOUGH)
+    enough = next(size for size in itertools.count(ENOUGH) if smallest(total, size) >= ENOUGH)
     raise UsageFailure(
         f"batch_size={size} is too small to train BatchNorm from new weights: it makes batches of "
-        f"{_smallest(total, size)}, and statistics take {ENOUGH} pictures",
+        f"{smallest(total, size)}, and statistics take {ENOUGH} pictures",
         f"-p batch_size={enough} is the smallest here",
     )
 
 
-def _smallest(total: int, size: int) -> int:
+def smallest(total: int, size: int) -> int:
     """Pictures in the smallest batch of a pass (`cut`)."""
     return total // math.ceil(total / size)
 

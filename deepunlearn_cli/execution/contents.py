@@ -6,12 +6,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deepunlearn_cli.store.run import OUTPUTS, TRACK, WEIGHTS
+from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.rows import Scores
+from deepunlearn_cli.core.typed import Mistyped, check
+from deepunlearn_cli.store.run import OUTPUTS, TRACK, WEIGHTS, plain
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from deepunlearn_cli.attacks import Attack, Findings
     from deepunlearn_cli.core.shared import Outputs
     from deepunlearn_cli.store import Run
 
@@ -35,6 +39,20 @@ class Gone:
     index: NDArray[np.int64]
     count: int
     figures: Collection[str]
+
+
+def numbers_of(attack: Attack, findings: Findings) -> dict[str, Any]:
+    """The scores of an attack, which may be a plug-in, as tables take them.
+
+    Raises:
+        UsageFailure: some are no numbers.
+    """
+    scores: dict[str, Any] = plain(findings.scores)
+    try:
+        check(scores, Scores, "scores")
+    except Mistyped as error:
+        raise UsageFailure(f"attack {attack.name()}: {error}", "an attack's scores are numbers") from None
+    return scores
 
 
 def parts_of(run: Run) -> list[str]:

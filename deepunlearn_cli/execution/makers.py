@@ -16,7 +16,7 @@ from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.evaluation import metrics
 from deepunlearn_cli.execution import code, origins, tracks
-from deepunlearn_cli.execution.contents import ACCURACIES
+from deepunlearn_cli.execution.contents import ACCURACIES, numbers_of
 from deepunlearn_cli.execution.lab import OneModelLab, leaks
 from deepunlearn_cli.execution.looks import LOOK, Hopeless, watch
 from deepunlearn_cli.execution.parts import outputs_for
@@ -228,7 +228,7 @@ def _attack(recipe: Recipe, inputs: Mapping[str, Run], materials: Materials, pro
     warnings = findings.warnings + leaks(recipe, inputs)
     facts = {"seconds": time.perf_counter() - start, "version": __version__, "warnings": warnings}
     facts |= origins.facts(recipe)
-    return Product(scores=findings.scores, facts=facts, outputs=findings.parts)
+    return Product(scores=numbers_of(attack, findings), facts=facts, outputs=findings.parts)
 
 
 def _probed(
@@ -239,7 +239,7 @@ def _probed(
     with blamed(type(attack)):
         findings = lab.findings(attack)
     facts = _facts(lab.task, recipe, materials) | {"warnings": findings.warnings + leaks(recipe, inputs)}
-    return Product(scores=findings.scores, facts=facts, outputs=findings.parts, log=lab.task.log)
+    return Product(numbers_of(attack, findings), facts, outputs=findings.parts, log=lab.task.log)
 
 
 def _checkpoint(

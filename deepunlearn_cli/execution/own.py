@@ -71,5 +71,5 @@ def usable(run: Run) -> Run:
     """
     if run.status == "failed":
         name = f"{run.recipe.name} (run {run.id})"
-        raise RunFailed(f"{name} failed: {run.facts['reason']}", run.facts["hint"])
+        raise RunFailed(f"{name} failed: {run.facts.get('reason')}", run.facts.get("hint") or "")
     return run

@@ -21,19 +21,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs
+from deepunlearn_cli.core.typed import Mistyped
 from deepunlearn_cli.store import arrays
 from deepunlearn_cli.store.arrays import Digests
 from deepunlearn_cli.store.asked import chosen_by
-from deepunlearn_cli.store.lines import HEAD, Line, broken, lines_of, sealed, unwritable
+from deepunlearn_cli.store.line_kinds import kind_of
+from deepunlearn_cli.store.lines import HEAD, Line, lines_of, mistyped, sealed, unwritable
 from deepunlearn_cli.store.run import ELSEWHERE, FACTS, LOG, OUTPUTS, RECIPE, SCORES, Run, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Known = TypeVar("Known")
 SMALL = {RECIPE, SCORES, FACTS, LOG, ELSEWHERE}  # files whose contents are told, or that nothing is made from
 
 
@@ -43,7 +46,7 @@ class Told:
 
     Attributes:
         left: names of the files that the run had where it was made, and that are not told.
-        file: that says it.
+        file, number: where it is said, and in which line behind the first.
         reduced: what measures take from the files that are not told, by name.
         outputs: what attacks take of them: digests of arrays, by part and name.
     """
@@ -53,6 +56,7 @@ class Told:
     facts: Mapping[str, Any]
     left: Sequence[str]
     file: Path
+    number: int
     reduced: Mapping[str, Any] = field(default_factory=dict)
     outputs: Digests = field(default_factory=dict)
 
@@ -64,6 +68,7 @@ class Figures:
     Attributes:
         runs: by id; `journals` by study; `asked` are ids of searches' runs that somebody asked for.
         arrays: by digest, the lines that tell them.
+        told_at: by study, the file and the line that told of it last.
         differing: ids of runs of which two lines give different scores; the later is taken.
     """
 
@@ -73,6 +78,7 @@ class Figures:
     arrays: dict[str, Line] = field(default_factory=dict)
     differing: list[str] = field(default_factory=list)
     recipes: dict[str, Recipe] = field(default_factory=dict)
+    told_at: dict[str, tuple[Path, int]] = field(default_factory=dict)
     newest: dict[str, str] = field(default_factory=dict)  # journals, as the last file has them at its end
 
     @classmethod
@@ -91,7 +97,10 @@ class Figures:
     def outputs(self, told: Told) -> dict[str, dict[str, NDArray[Any]]]:
         """What attacks take of a run, part -> name -> array; most runs have nothing of the kind."""
         return {
-            part: {name: arrays.read(self.arrays[digest]) for name, digest in digests.items()}
+            part: {
+                name: arrays.read(_further_up(self.arrays, digest, f"outputs.{part}.{name}"))
+                for name, digest in digests.items()
+            }
             for part, digests in told.outputs.items()
         }
 
@@ -99,9 +108,9 @@ class Figures:
         journals: dict[str, str] = {}
         for number, line in enumerate(lines_of(file), start=1):
             try:
-                self._take_line(line, file, journals)
-            except (KeyError, TypeError, ValueError, AttributeError):
-                raise broken(file, number) from None
+                self._take_line(line, file, number, journals)
+            except Mistyped as error:
+                raise mistyped(file, number, error) from None
         for study, text in journals.items():
             self._keep_journal(study, text)
         self.newest = journals
@@ -111,28 +120,51 @@ class Figures:
         if len(text) > len(self.journals.get(study, "")):
             self.journals[study] = text
 
-    def _take_line(self, line: Line, file: Path, journals: dict[str, str]) -> None:
-        if "recipe" in line:
-            inputs = {name: self.recipes[key].to_json() for name, key in line["inputs"].items()}
-            recipe = Recipe.from_json(line["recipe"] | {"inputs": inputs})
-            self.recipes[recipe.key] = recipe
-        elif "run" in line:
-            beside = line.get("reduced", {}), line.get("outputs", {})
-            told = Told(self.recipes[line["run"]], line["scores"], line["facts"], line["left"], file, *beside)
-            self.outputs(told)  # read here, where a line that is none has a number
-            known = self.runs.get(line["run"])
-            if known and known.scores != told.scores:
-                self.differing.append(line["run"])
-            self.runs[line["run"]] = told
-        elif "array" in line:
+    def _take_line(self, line: Line, file: Path, number: int, journals: dict[str, str]) -> None:
+        kind = kind_of(line)
+        if kind == "recipe":
+            self._take_recipe(line)
+        elif kind == "run":
+            self._take_run(line, file, number)
+        elif kind == "array":
+            arrays.read(line)
             self.arrays[line["array"]] = line
-        elif "journal" in line:
-            study, before = line["journal"], journals.get(line["journal"], "")
-            if not line["at"]:  # begun anew
-                self._keep_journal(study, before)
-            journals[study] = before.encode()[: line["at"]].decode() + line["text"]
+        elif kind == "journal":
+            self._take_journal(line, journals)
+            self.told_at[line["journal"]] = file, number
         else:
             self.asked |= set(line["asked"])
+
+    def _take_recipe(self, line: Line) -> None:
+        inputs = {
+            name: _further_up(self.recipes, key, f"inputs.{name}").to_json()
+            for name, key in line["inputs"].items()
+        }
+        try:
+            recipe = Recipe.from_json(line["recipe"] | {"inputs": inputs})
+        except Mistyped as error:
+            raise Mistyped(f"recipe.{error.key}", error.value, error.wanted) from None
+        self.recipes[recipe.key] = recipe
+
+    def _take_run(self, line: Line, file: Path, number: int) -> None:
+        recipe = _further_up(self.recipes, line["run"], "run")
+        beside = line.get("reduced", {}), line.get("outputs", {})
+        told = Told(recipe, line["scores"], line["facts"], line["left"], file, number, *beside)
+        for part, found in self.outputs(told).items():  # here, where a line that is none has a number
+            arrays.check_together(found, f"outputs.{part}")
+        known = self.runs.get(line["run"])
+        if known and known.scores != told.scores:
+            self.differing.append(line["run"])
+        self.runs[line["run"]] = told
+
+    def _take_journal(self, line: Line, journals: dict[str, str]) -> None:
+        study, before = line["journal"], journals.get(line["journal"], "")
+        if not line["at"]:  # begun anew
+            self._keep_journal(study, before)
+        whole = before.encode()[: line["at"]]
+        if len(whole) < line["at"] or whole[-1:] not in (b"", b"\n"):
+            raise Mistyped("at", line["at"], "where a line of this journal ends, further up")
+        journals[study] = whole.decode() + line["text"]
 
 
 @dataclass(frozen=True)
@@ -242,6 +274,17 @@ class FiguresFile:
                 os.close(descriptor)
         except OSError as error:
             raise unwritable(self.path, error) from None
+
+
+def _further_up(told: Mapping[str, Known], key: str, where: str) -> Known:
+    """What a line further up told.
+
+    Raises:
+        Mistyped: none did.
+    """
+    if key not in told:
+        raise Mistyped(where, key, "told further up")
+    return told[key]
 
 
 def _arrived(run: Run) -> Outputs:

@@ -11,7 +11,7 @@ from typing import Any
 from deepunlearn_cli.core.errors import NotFound, UsageFailure
 from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.recipe import canonical
-from deepunlearn_cli.core.typed import load
+from deepunlearn_cli.core.typed import Mistyped, load
 from deepunlearn_cli.store.run import plain
 
 SCHEMA = 1
@@ -42,7 +42,10 @@ def lines_of(file: Path) -> Iterator[Line]:
     except OSError as error:
         raise UsageFailure(f"cannot read {file}: {error.strerror}", "choose another file") from None
     for number, text in enumerate(whole.splitlines()):
-        line = _unsealed(text)
+        try:
+            line = _unsealed(text)
+        except Mistyped as error:
+            raise mistyped(file, number, error) from None
         if number == 0:
             _check_head(file, line)
         elif line is None:
@@ -64,9 +67,17 @@ def _check_head(file: Path, line: Line | None) -> None:
 
 def broken(file: Path, number: int) -> UsageFailure:
     """What is said of a line that is not as it was written; `number` counts those behind the first."""
-    return UsageFailure(
-        f"line {number + 1} of {file} was edited or damaged",
-        f"take it from where it was written; `head -n {number} {file} > whole.jsonl` keeps what is before it",
+    return UsageFailure(f"line {number + 1} of {file} was edited or damaged", _mended(file, number))
+
+
+def mistyped(file: Path, number: int, error: Mistyped) -> UsageFailure:
+    """What is said of a line that is as it was sealed, and holds something else than such lines do."""
+    return UsageFailure(f"line {number + 1} of {file}: {error}", _mended(file, number))
+
+
+def _mended(file: Path, number: int) -> str:
+    return (
+        f"take it from where it was written; `head -n {number} {file} > whole.jsonl` keeps what is before it"
     )
 
 
@@ -82,12 +93,18 @@ def sealed(line: Line) -> str:
 
 
 def _unsealed(text: bytes) -> Line | None:
+    """A line that is as it was sealed; None of one that is not, or is no JSON.
+
+    Raises:
+        Mistyped: some value in it is no plain data.
+    """
     try:
         line: Line = load(text, Mapping[str, Any])
-        seal = line.pop("seal")
-        return line if seal == _seal(line) else None
-    except (ValueError, KeyError):
+    except Mistyped as error:
+        if error.key:
+            raise
         return None
+    return line if line.pop("seal", None) == _seal(line) else None
 
 
 def _seal(told: Line) -> str:

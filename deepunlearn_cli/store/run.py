@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
 from deepunlearn_cli.core.recipe import Recipe
+from deepunlearn_cli.core.rows import Scores
 from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.core.typed import load
 from deepunlearn_cli.store import manifest
+from deepunlearn_cli.store.kinds import Elsewhere, Facts
 from deepunlearn_cli.system.rights import follow, forbidden
 
 if TYPE_CHECKING:
@@ -27,37 +29,7 @@ WEIGHTS, OUTPUTS, TRACK = "weights.safetensors", "outputs.safetensors", "track.s
 ELSEWHERE = "elsewhere.json"  # of a run whose figures came in a file, or that gave up what it kept
 
 
-class Facts(TypedDict, total=False):
-    """What code reasons about of a run's facts; `core.facts` has them all."""
-
-    status: str
-    reason: str | None
-    created: float | None
-    seconds: float | None
-    elapsed: float | None
-    startup: float | None
-    work: float | None
-    device: str | None
-    node: str | None
-    jobs: int | None
-    shared: bool | None
-    classes: int | None
-    reads: list[str] | None
-    title: str | None
-    approximate: bool | None
-    peak_memory: float | None
-    peak_device_memory: float | None
-
-
-class Elsewhere(TypedDict, total=False):
-    """What a run gave up, or left where it came from."""
-
-    left: list[str]
-    reduced: Mapping[str, Any]
-    given: Mapping[str, str | None]
-
-
-KINDS = {FACTS: Facts, ELSEWHERE: Elsewhere}
+KINDS: Mapping[str, Any] = {SCORES: Scores, FACTS: Facts, ELSEWHERE: Elsewhere}
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from deepunlearn_cli import data
+from deepunlearn_cli import data, models
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
 from deepunlearn_cli.core.recipe import DO_NOTHING, Recipe
 from deepunlearn_cli.core.specs import check_count
@@ -51,10 +51,11 @@ class Design:
         check_count("--forget-sets", self.forget_sets, 1, MOST)
 
     def check(self) -> None:
-        """Refuse a design that leaves no picture to score, before anything is trained for it.
+        """Refuse a design that cannot be carried out, before anything is trained for it.
 
         Raises:
-            UsageFailure: no picture is both forgotten and never seen often enough; a share of nothing.
+            UsageFailure: no picture is both forgotten and never seen often enough; a share of nothing; too
+                few pictures to train a model on.
         """
         import numpy as np
 
@@ -63,11 +64,15 @@ class Design:
         whole = data.split(self.scene.dataset, self.scene.val_share, self.scene.split_seed)
         forgotten = np.zeros((self.splits, 1 + int(whole.train.max(initial=0))), np.int32)
         never = np.zeros_like(forgotten)
+        trained: set[int] = set()
         for number in range(self.splits):
             half, rest = data.halve(whole, number)
             never[number, rest] = self.forget_sets
             for turn in range(self.forget_sets):
-                forgotten[number, data.draw_forget(half, self.share, turn).indices] += 1
+                forget = data.draw_forget(half, self.share, turn).indices
+                forgotten[number, forget] += 1
+                trained |= {len(half.train), len(half.train) - len(forget)}
+        self._check_trained(trained)
         if not scorable(forgotten, never).any():
             raise UsageFailure(
                 f"U-LiRA: no picture would be forgotten twice and never seen in {self.splits} splits with "
@@ -75,11 +80,34 @@ class Design:
                 "--splits 16 --forget-sets 4, say; a larger --share helps too",
             )
 
+    def _check_trained(self, sizes: Collection[int]) -> None:
+        """Refuse originals or retrained models of so many pictures if their BatchNorm takes more.
+
+        Such a network is built to see, but only where there may be too few.
+        """
+        from deepunlearn_cli.engine import statistics
+        from deepunlearn_cli.execution.recipes import TRAINER
+
+        batch = TRAINER.build(self.training).batch_size
+        few = [total for total in sorted(sizes) if statistics.smallest(total, batch) < statistics.ENOUGH]
+        if not few:
+            return
+        height, width, channels = self.scene.dataset.image_shape
+        channels = self.scene.data.get("channels", channels)
+        shape = models.Shape(self.scene.dataset.num_classes, channels, height, width)
+        network = models.build(self.scene.model, shape).train()
+        try:
+            for total in few:
+                statistics.check(network, range(total), batch)
+        except UsageFailure as failure:
+            hint = f"a smaller --share than {self.share:g}, --val-share 0, or: {failure.hint}"
+            raise UsageFailure(f"U-LiRA: {failure.message}", hint) from None
+
     def models(self, method: str, settings: Settings, runner: Runner) -> dict[str, Recipe]:
         """The recipes of a method's models by `SPLIT/FORGET`; their forget sets are kept in the store."""
         from deepunlearn_cli.attacks.ulira import target_name
 
-        models: dict[str, Recipe] = {}
+        made: dict[str, Recipe] = {}
         whole = data.split(self.scene.dataset, self.scene.val_share, self.scene.split_seed)
         for number in range(self.splits):
             half, _ = data.halve(whole, number)
@@ -88,8 +116,8 @@ class Design:
             for turn in range(self.forget_sets):
                 forget = data.draw_forget(half, self.share, turn)
                 data.save_forget(forget, runner.store.data)
-                models[target_name(number, turn)] = studied.shadow(start, method, forget, params)
-        return models
+                made[target_name(number, turn)] = studied.shadow(start, method, forget, params)
+        return made
 
 
 @dataclass(frozen=True)
@@ -134,8 +162,8 @@ def wanted(analyses: Mapping[str, Recipe]) -> list[Recipe]:
 
 def read(runner: Runner, method: str, analysis: Recipe) -> Analysis:
     """A method's analysis with all that it found: made again from its models where its figures alone came."""
-    models = [runner.ensure(model) for model in analysis.inputs.values()]
-    return Analysis(method, runner.ensure_whole(analysis), claim=claims.held_by_all(models))
+    targets = [runner.ensure(model) for model in analysis.inputs.values()]
+    return Analysis(method, runner.ensure_whole(analysis), claim=claims.held_by_all(targets))
 
 
 def _analysed(runner: Runner, method: str, analysis: Recipe) -> Analysis:
@@ -166,9 +194,9 @@ def plan(runner: Runner, analyses: Mapping[str, Recipe]) -> list[ModelCount]:
 
     Seconds are the median of runs of the same name, dataset and model in the store; None if there is none.
     """
-    models = {method: list(analysis.inputs.values()) for method, analysis in analyses.items()}
-    starts = {m.inputs["original"].key: m.inputs["original"] for m in models[DO_NOTHING]}
-    roles = {ORIGINALS: list(starts.values()), **models}
+    made = {method: list(analysis.inputs.values()) for method, analysis in analyses.items()}
+    starts = {m.inputs["original"].key: m.inputs["original"] for m in made[DO_NOTHING]}
+    roles = {ORIGINALS: list(starts.values()), **made}
     return [_row(runner, role, chosen) for role, chosen in roles.items()]
 
 

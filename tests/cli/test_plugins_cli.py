@@ -218,6 +218,9 @@ def test_an_attack_of_yours_is_a_command(home):
     assert "there is no file" in refused("attack", "./nobody.py:Median", "3f9c", code=3)
     (error,) = [json.loads(line) for line in refused_json("attack", "./bad.py", "3f9c", "--json")]
     assert error["code"] == 2
+    written(home / "words.py", ATTACK.replace("float(right / len(both))", '"high"'))
+    said = at.refused("attack", "./words.py:Median", at.ids["ft"], code=2)
+    assert "scores.accuracy = 'high' is not a share from 0 to 1 or nothing" in said
     written(home / "twice.py", ATTACK.replace("shift: float", "device: float"))
     assert "its fields make no options" in refused("attack", "./twice.py", "3f9c", code=2)
 

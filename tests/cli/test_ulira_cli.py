@@ -195,6 +195,34 @@ def test_what_a_ref_does_not_say_is_asked_for(tmp_path):
     place.refused(*words, code=2, says=("--val-share may go with a checkpoint file",))
 
 
+@pytest.mark.parametrize(
+    ("design", "says"),
+    [
+        (("--share", "0.999"), "1 pictures are too few to train BatchNorm"),
+        (("--share", "0.99"), "too few to train BatchNorm"),
+        (("--training", "batch_size=4"), "batch_size=4 is too small to train BatchNorm"),
+    ],
+)
+def test_models_of_too_few_pictures_are_refused_before_anything_is_trained(tmp_path, design, says):
+    sizes = () if "--share" in design else ("--share", "0.4")
+    said = call(
+        "attack",
+        "ulira",
+        *SMALL,
+        "--splits",
+        "4",
+        *design,
+        *sizes,
+        "--method",
+        "ft",
+        "--store",
+        tmp_path / "s",
+    )
+    assert (said.code, says in said.err) == (2, True), said
+    assert "hint: " in said.err
+    assert ok("runs", "--kind", "shadow", "--store", tmp_path / "s", "--json").json == []
+
+
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
 def test_a_design_that_scores_no_picture_is_refused_before_anything_is_trained(tmp_path, more):
     few = ("--splits", "4", "--forget-sets", "1", "--share", "0.01")

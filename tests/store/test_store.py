@@ -143,10 +143,12 @@ def test_put_again_keeps_the_first(store):
 
 
 def test_what_is_not_finite_becomes_null(store):
-    scores = {"nan": math.nan, "deep": [{"inf": -math.inf}], "np": np.float32("nan"), "n": np.int64(3)}
-    run = store.put(recipe(), scores=scores, facts={"t": torch.tensor(0.5)}, log=[{"loss": math.nan}])
-    plain = {"nan": None, "deep": [{"inf": None}], "np": None, "n": 3}
-    assert (run.scores, run.facts, run.log()) == (plain, {"t": 0.5}, [{"loss": None}])
+    scores = {"nan": math.nan, "inf": -math.inf, "np": np.float32("nan"), "n": np.int64(3)}
+    facts = {"t": torch.tensor(0.5), "deep": [{"inf": -math.inf}]}
+    run = store.put(recipe(), scores=scores, facts=facts, log=[{"loss": math.nan}])
+    plain = {"nan": None, "inf": None, "np": None, "n": 3}
+    assert (run.scores, run.log()) == (plain, [{"loss": None}])
+    assert run.facts == {"t": 0.5, "deep": [{"inf": None}]}
     assert store.rows()[0]["scores"] == plain
     assert store.verify() == []
 
