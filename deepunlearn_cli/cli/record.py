@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.recipe import Recipe
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.store import Run
-    from deepunlearn_cli.store.figures import FiguresFile, Taken
+    from deepunlearn_cli.store.figures import Figures, FiguresFile, Taken
 
 KINDS = {
     "train": "originals and retrained models",
@@ -22,16 +22,13 @@ KINDS = {
 
 
 class Record:
-    """What a bench writes down of its runs.
+    """What a bench writes down of its runs."""
 
-    Args:
-        there: ids of runs that came without their weights.
-    """
-
-    def __init__(self, runner: Runner, export: Path | None, there: Sequence[str]) -> None:
+    def __init__(self, runner: Runner, export: Path | None) -> None:
         from deepunlearn_cli.store.figures import FiguresFile
 
-        self.store, self.runner, self._there = runner.store, runner, there
+        self.store, self.runner = runner.store, runner
+        self._there: list[str] = []  # ids of runs that came without their weights
         self._file: FiguresFile | None = FiguresFile(export) if export else None
         self._begun: dict[str, None] = {}
         self._kept: dict[str, None] = {}
@@ -47,14 +44,30 @@ class Record:
             self.runner.reporter.follow = self.follow
             self.runner.reporter.begin = self.begin
 
+    def pass_on(self, figures: Figures) -> None:
+        """Write down first what came from elsewhere: whoever goes on from here needs no other file."""
+        from deepunlearn_cli.sweep.storage import journal_file
+
+        runs = [run for run in map(self.store.get, figures.runs) if run]
+        self._there = [run.id for run in runs if not run.whole]
+        if self._file:
+            for run in runs:
+                self._file.tell(run, taken)
+            for study in figures.journals:
+                self._file.follow(study, journal_file(self.store.studies, study))
+            self._file.ask(run for run in runs if run.id in figures.asked)
+
     def begin(self, key: str) -> None:
         """Remember that a run is being made: it may be sealed with nobody left to say so."""
         self._begun[key] = None
 
     def keep(self, key: str) -> None:
-        """Write down a run that is there. Trials stand in the journal of their search."""
+        """Write down a run that is there, behind those it is made of. Trials stand in journals."""
         run = self.store.get(key)
         if run and (run.recipe.kind != "trial" or "fresh" in run.recipe.labels):
+            for needed in run.recipe.inputs.values():
+                if needed.key not in self._kept:
+                    self.keep(needed.key)
             self._kept[key] = None
             if self._file:
                 self._file.tell(run, taken)

@@ -114,6 +114,12 @@ def _of_runs(
     return written(request_page(gathered(session, refs[0])), showing.out)
 
 
+OUTPUTS_ONLY = (
+    "not on this page, since they look at outputs, which no file of figures has: verdicts, U-LiRA's figure, "
+    "removed classes (a page of the store itself has them)"
+)
+
+
 def _page(source: Source) -> str:
     from deepunlearn_cli.cli.page_verdicts import verdicts
     from deepunlearn_cli.cli.ulira_rows import stored_rows
@@ -122,6 +128,7 @@ def _page(source: Source) -> str:
     if source.file:
         return report_page(source.records, [])
     if source.files:
+        source.session.console.note(OUTPUTS_ONLY)
         return report_page(source.records, [], {}, _sweeps(source))
     splits = stored_rows(source.store, kept(source.uliras, source.filters, table=True).rows)
     return report_page(source.records, splits, source.removals, _sweeps(source), verdicts(source))

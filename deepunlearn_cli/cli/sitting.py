@@ -101,10 +101,11 @@ class Sitting(Bundle):
         if dry_run:
             with TemporaryDirectory(prefix="deepunlearn-figures-") as folder:
                 self._foresee(runner, Path(folder), console)
-                yield Record(runner, None, [])
+                yield Record(runner, None)
             return
-        there = self._arrived(runner.store, console)
-        record = Record(runner, self.export, there)
+        figures = self._arrived(runner.store, console)
+        record = Record(runner, self.export)
+        record.pass_on(figures)
         record.listen()
         try:
             yield record
@@ -119,19 +120,19 @@ class Sitting(Bundle):
         if self.resume_from:
             runner.store = foreseen(self.resume_from, folder, runner.store, console)
 
-    def _arrived(self, store: Store, console: Console) -> list[str]:
+    def _arrived(self, store: Store, console: Console) -> Figures:
         from deepunlearn_cli.cli.told import bring_searches, told
         from deepunlearn_cli.store.arriving import arrive, disagreeing
 
+        figures = told(self.resume_from or [], console)
         if not self.resume_from:
-            return []
-        figures = told(self.resume_from, console)
+            return figures
         for key in disagreeing(figures, store):
             console.warn(f"run {key} has other scores in this store than in {figures.runs[key].file}")
-        there = arrive(figures, store)
+        arrive(figures, store)
         bring_searches(figures, store)
         console.note(f"from {_names(self.resume_from)}: {_tally(figures)}")
-        return there
+        return figures
 
     def cut_off(self, record: Record, tables: Sequence[Table]) -> Result:
         """What to show and say where time was up."""

@@ -202,6 +202,10 @@ class Runner:
             self._plan(recipe, steps)
         return list(steps.values())
 
+    def to_make(self, recipes: Iterable[Recipe]) -> set[str]:
+        """Keys of all that is to be made, or made again for its weights, so that these recipes have a run."""
+        return {step.recipe.key for step in self.plan(recipes) if step.state == "make"}
+
     def size(self, recipe: Recipe) -> int:
         """Bytes on disk of a run that is still to be made (attacks and locksteps keep next to nothing)."""
         kept = f"{recipe.kind} {recipe.repeats}"

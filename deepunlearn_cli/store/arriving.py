@@ -21,17 +21,12 @@ from deepunlearn_cli.store.run import ELSEWHERE, Run, write_files
 from deepunlearn_cli.store.store import Store
 
 
-def arrive(figures: Figures, store: Store) -> list[str]:
-    """Put every run there that the store has not, and keep what somebody asked for.
-
-    Returns:
-        Ids of those that are here now without all their files.
-    """
+def arrive(figures: Figures, store: Store) -> None:
+    """Put every run there that the store has not, and keep what somebody asked for."""
     for key, told in figures.runs.items():
         if not store.has(key):
             _put(told, figures.outputs(told), store)
     store.asked.add(Run(key, store.place(key)) for key in figures.asked if store.has(key))
-    return [key for key in figures.runs if not Run(key, store.place(key)).whole]
 
 
 def disagreeing(figures: Figures, store: Store) -> list[str]:

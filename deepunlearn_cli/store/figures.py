@@ -16,6 +16,7 @@ holds. A process that is killed leaves half a line at most, which readers leave 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -265,11 +266,15 @@ class FiguresFile:
         self._append_text("".join(map(sealed, lines)))
 
     def _append_text(self, text: str) -> None:
-        """One write, so that no signal comes between the halves of a line."""
+        """One write, so that no signal comes between halves of a line; what a full disk cuts is undone."""
+        data = text.encode("utf-8", "backslashreplace")  # as JSON escapes it
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
-                os.write(descriptor, text.encode("utf-8", "backslashreplace"))  # as JSON escapes it
+                before = os.fstat(descriptor).st_size
+                if os.write(descriptor, data) < len(data):
+                    os.ftruncate(descriptor, before)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(descriptor)
         except OSError as error:

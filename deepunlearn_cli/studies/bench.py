@@ -170,6 +170,7 @@ class Bench:
         jobs = self.runner.width([start.recipe for start in starts])
         self._follow(order)
         given_up = sweep.search(order, jobs, self.runner, tell)
+        self._follow(order)
         tuned, failures = sweep.conclude(order, self.runner, tuning.confirm, say)
         self._follow(order)
         return tuned, [*given_up, *failures]
@@ -198,7 +199,8 @@ class Bench:
 
         deadline = time.time() + tuning.seconds if tuning.seconds else None
         place = str(self.runner.store.root), self.address
-        return sweep.Order(tuple(questions), *place, tuning.trials, deadline, tuning.max_failures)
+        settled = tuning.max_failures, tuning.seconds
+        return sweep.Order(tuple(questions), *place, tuning.trials, deadline, *settled)
 
     def _specs(self, seed: int) -> list[str]:
         return [for_run(spec, seed) for spec in self.plan.forget_specs]

@@ -7,7 +7,7 @@ machine, come on top.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +86,9 @@ def of_search(order: Order, starts: Sequence[Start], confirm: int, runner: Runne
     from deepunlearn_cli import sweep
 
     sizes, label = sizes_of(starts[0]), starts[0].recipe.labels.get("dataset", "")
-    batches = _named(RETRAINED, sweep.references(starts, runner.store), sizes, runner)
+    batches = _named(
+        RETRAINED, (known := sweep.references(starts, runner.store)), sizes, runner.to_make(known)
+    )
     for one in sweep.foresee(order, runner.store, confirm):
         batches += _searched(one, sizes)
         batches += _chosen(one, sizes, runner)
@@ -101,36 +103,53 @@ class _AtHand:
         self.bench, self.setup, self.runner = bench, setup, bench.runner
         self.starts = bench.starts(setup)
         self.sizes = sizes_of(self.starts[0])
+        self.searched = self._foreseen()
+        self.making = self._to_make()
 
     def batches(self) -> Iterator[Batch]:
         """Every kind, in the order of making."""
-        plan, tuning = self.bench.plan, self.bench.plan.tuning
-        searched = self._foreseen()
-        tuned = self.starts[: tuning.originals] if tuning else []
-        judged = self.starts if RETRAIN in plan.method_names else []
-        references = [recipes.retrained(start.recipe, start.forget) for start in tuned]
-        references += [self.bench.model(start, RETRAIN) for start in judged]
-        yield from self._named(ORIGINALS, [one.recipe for one in self.starts if self._needs(one, searched)])
-        yield from self._named(RETRAINED, references)
-        for one in searched.values():
+        names = self.bench.plan.method_names
+        references = [self.bench.model(start, RETRAIN) for start in self.starts if RETRAIN in names]
+        originals = [one.recipe for one in self.starts]
+        there = [one for one in originals if one.key in self.making or self.runner.store.get(one.key)]
+        yield from self._named(ORIGINALS, there)
+        yield from self._named(RETRAINED, [*self._references, *references])
+        for one in self.searched.values():
             yield from _searched(one, self.sizes)
-        for name in plan.method_names:
-            yield from self._judged(name, searched.get(name))
+        for name in names:
+            yield from self._judged(name, self.searched.get(name))
 
-    def _needs(self, start: Start, searched: Mapping[str, Foreseen]) -> bool:
-        """Whether an original is there, or something is still to be made of it."""
-        if self.runner.store.get(start.recipe.key):
-            return True
-        if any(one.params is None for one in searched.values()):
-            return True
-        models = [self._model(start, name, searched) for name in self.bench.plan.method_names]
-        return any(self.runner.store.get(one.key) is None for one in self.bench.with_attacks(models))
+    def _to_make(self) -> set[str]:
+        """Keys of what is to be made, or made again for its weights, of all that can be named."""
+        open_ended = [name for name, one in self.searched.items() if one.params is None]
+        names = [name for name in self.bench.plan.method_names if name not in open_ended]
+        models = [self._model(start, name) for start in self.starts for name in names]
+        again = [recipe for recipe in map(self._timed, models) if recipe]
+        first = [*(start.recipe for start in self._tuned), *self._references]
+        making = self.runner.to_make([*first, *self.bench.with_attacks([*models, *again])])
+        return making | {one.recipe.key for one in self.starts if open_ended and self._lacks_weights(one)}
 
-    def _model(self, start: Start, name: str, searched: Mapping[str, Foreseen]) -> Recipe:
+    def _lacks_weights(self, start: Start) -> bool:
+        """Whether an original is made before anything is made of it."""
+        run = self.runner.store.get(start.recipe.key)
+        return run is None or not run.whole
+
+    @property
+    def _tuned(self) -> Sequence[Start]:
+        """The originals of the search."""
+        tuning = self.bench.plan.tuning
+        return self.starts[: tuning.originals] if tuning else []
+
+    @property
+    def _references(self) -> list[Recipe]:
+        """What trials are judged by."""
+        return [recipes.retrained(start.recipe, start.forget) for start in self._tuned]
+
+    def _model(self, start: Start, name: str) -> Recipe:
         """A method's model, with what its search has chosen."""
         from deepunlearn_cli.sweep.presets import Preset
 
-        found = searched.get(name)
+        found = self.searched.get(name)
         if found is None or found.params is None:
             return self.bench.model(start, name)
         return self.bench.model(start, name, Preset(name, METHODS.needed(name).revision, found.params))
@@ -144,7 +163,7 @@ class _AtHand:
                 like = _attack(self.starts[0].recipe, attack, settings)
                 yield Batch(ATTACKS, like, len(self.starts))
             return
-        targets = [self._model(start, name, {name: search} if search else {}) for start in self.starts]
+        targets = [self._model(start, name) for start in self.starts]
         kind = {RETRAIN: "", DO_NOTHING: NOTHING}.get(name, MODELS)
         if kind:
             yield from self._named(kind, targets)
@@ -156,18 +175,25 @@ class _AtHand:
 
         What is not there is made alone to begin with, but for retrained models that a search asks for.
         """
-        wanted = [recipe for recipe in targets if recipe.seed == self.bench.plan.timing.get("seed")]
-        for recipe in (one for one in wanted if self.bench.shared(one) or self._searched_beside(one)):
-            yield Batch(AGAIN, _like(recipe, self.sizes), 1)
-            yield from (
-                Batch(ATTACKS, _attack(recipe, name, settings), 1)
-                for name, settings in self.bench.plan.attack_settings
-            )
+        for recipe in filter(None, map(self._timed, targets)):
+            attacks = self.bench.attacks([recipe])
+            kinds = [(AGAIN, [recipe]), (ATTACKS, attacks)]
+            for kind, runs in kinds:
+                yield from (one for one in self._named(kind, runs) if not one.there)
+
+    def _timed(self, recipe: Recipe) -> Recipe | None:
+        """The attempt at a model of the plan's timing seed that tables show, unless that is the first."""
+        if recipe.seed != self.bench.plan.timing.get("seed"):
+            return None
+        if self._searched_beside(recipe):
+            return replace(recipe, attempt=1)
+        newest = self.runner.newest(recipe)
+        last = self.runner.another(newest) if self.bench.shared(newest) else newest
+        return last if last.attempt else None
 
     def _searched_beside(self, recipe: Recipe) -> bool:
         """Whether a search will have it made, with others at a time."""
-        tuning = self.bench.plan.tuning
-        tuned = [one.recipe for one in self.starts[: tuning.originals]] if tuning else []
+        tuned = [one.recipe for one in self._tuned]
         asked = recipe.name == RETRAIN and recipe.seed in {one.seed for one in tuned}
         return asked and self.runner.width(tuned) > 1 and self.runner.store.get(recipe.key) is None
 
@@ -177,23 +203,19 @@ class _AtHand:
         tuning = self.bench.plan.tuning
         if tuning is None:
             return {}
-        starts = self.starts[: tuning.originals]
         search, steps = tuning.search, self.bench.plan.steps
-        questions = sweep.unmeasured(starts, search, self.bench.searched, steps)
+        questions = sweep.unmeasured(self._tuned, search, self.bench.searched, steps)
         found = sweep.foresee(self.bench.order(questions, tuning), self.runner.store, tuning.confirm)
         return {one.question.method: one for one in found}
 
     def _named(self, kind: str, runs: Sequence[Recipe]) -> list[Batch]:
-        return _named(kind, runs, self.sizes, self.runner)
+        return _named(kind, runs, self.sizes, self.making)
 
 
-def _named(kind: str, runs: Sequence[Recipe], sizes: Sizes, runner: Runner) -> list[Batch]:
-    """Runs that can be named, each once."""
+def _named(kind: str, runs: Sequence[Recipe], sizes: Sizes, making: Container[str]) -> list[Batch]:
+    """Runs that can be named, each once; `making` are the keys of those that are to be made."""
     each = {recipe.key: recipe for recipe in runs}
-    return [
-        Batch(kind, _like(recipe, sizes), 1, int(runner.store.get(key) is not None))
-        for key, recipe in each.items()
-    ]
+    return [Batch(kind, _like(recipe, sizes), 1, int(key not in making)) for key, recipe in each.items()]
 
 
 def _searched(one: Foreseen, sizes: Sizes) -> list[Batch]:
@@ -208,7 +230,8 @@ def _searched(one: Foreseen, sizes: Sizes) -> list[Batch]:
 
 def _chosen(one: Foreseen, sizes: Sizes, runner: Runner) -> list[Batch]:
     if one.params is not None:
-        return _named(MODELS, one.question.unlearned(one.params), sizes, runner)
+        models = one.question.unlearned(one.params)
+        return _named(MODELS, models, sizes, runner.to_make(models))
     return [Batch(MODELS, _usual(one, sizes), len(one.question.runs))]
 
 

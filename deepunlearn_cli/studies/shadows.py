@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -151,8 +151,13 @@ def within(
         with time_limit(seconds):
             return list(attack(runner, analyses)), True
     except TimeUp:
-        there = {method: one for method, one in analyses.items() if runner.store.has(one.key)}
+        there = {method: one for method, one in analyses.items() if all(map(runner.store.has, _keys(one)))}
         return [read(runner, method, one) for method, one in there.items()], False
+
+
+def _keys(analysis: Recipe) -> list[str]:
+    """Of an analysis and its models."""
+    return [analysis.key, *(model.key for model in analysis.inputs.values())]
 
 
 def wanted(analyses: Mapping[str, Recipe]) -> list[Recipe]:
@@ -174,7 +179,10 @@ def _analysed(runner: Runner, method: str, analysis: Recipe) -> Analysis:
 
 
 class ModelCount(TypedDict):
-    """How many models of one role (`original`, or a method) there must be, and what the missing ones take.
+    """How many models of one role (`original`, or a method) there must be, and what those to make take.
+
+    Originals of which nothing is to be made need not be there; those whose figures alone came here are made
+    again for what is to be made of them.
 
     Attributes:
         seconds_each: None where no run tells; so `seconds` of all that are missing.
@@ -196,12 +204,14 @@ def plan(runner: Runner, analyses: Mapping[str, Recipe]) -> list[ModelCount]:
     """
     made = {method: list(analysis.inputs.values()) for method, analysis in analyses.items()}
     starts = {m.inputs["original"].key: m.inputs["original"] for m in made[DO_NOTHING]}
-    roles = {ORIGINALS: list(starts.values()), **made}
-    return [_row(runner, role, chosen) for role, chosen in roles.items()]
+    making = runner.to_make(wanted(analyses))
+    needed = [one for key, one in starts.items() if key in making or runner.store.has(key)]
+    roles = {ORIGINALS: needed, **made}
+    return [_row(runner, role, chosen, making) for role, chosen in roles.items() if chosen]
 
 
-def _row(runner: Runner, role: str, recipes: Sequence[Recipe]) -> ModelCount:
-    missing = [recipe for recipe in recipes if runner.store.get(recipe.key) is None]
+def _row(runner: Runner, role: str, recipes: Sequence[Recipe], making: Container[str]) -> ModelCount:
+    missing = [recipe for recipe in recipes if recipe.key in making]
     each = _seconds(runner, recipes[0])
     return {
         "models": role,

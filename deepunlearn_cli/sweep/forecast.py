@@ -68,7 +68,7 @@ def _foreseen(question: Question, order: Order, store: Store, confirm: int) -> F
     study, most = order.existing(question), points(question.domains)
     wanted, done = int(min(order.wanted, most)), study.done() if study else 0
     wanted = study.goal(order.wanted) if study else wanted
-    ended = study if done and done >= wanted else None
+    ended = study if study and done and order.ended(study) else None
     known = _known(question, ended, confirm)
     others = 0 if ended or not confirm else int(min(confirm, most - 1))
     each = len(question.runs)
@@ -77,7 +77,7 @@ def _foreseen(question: Question, order: Order, store: Store, confirm: int) -> F
     settled = ended if there == len(known) else None
     return Foreseen(
         question,
-        max(wanted, done) * each,
+        (done if ended else wanted) * each,
         done * each + first,
         len(known) + others * each * choice.FRESH_SEEDS,
         there,

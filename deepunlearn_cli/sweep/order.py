@@ -34,6 +34,7 @@ class Order:
         wanted: complete trials per study.
         deadline: no trial is begun after it, in seconds since the epoch; None for none.
         patience: failed trials in a row that end a study's search.
+        seconds: of a plan's search: a study that as many ended once is not searched on (None: always on).
     """
 
     questions: tuple[Question, ...]
@@ -42,6 +43,7 @@ class Order:
     wanted: int
     deadline: float | None
     patience: int
+    seconds: float | None = None
 
     def open(self, presence: Presence, barred: Barred) -> list[Study]:
         """The study of every question, less those whose journal or search space bars it.
@@ -92,6 +94,16 @@ class Order:
         storage = open_storage(address)
         begun = opening.name_in(storage, question.key)
         return Study(question, storage, Presence(None)) if begun else None
+
+    def ended(self, study: Study) -> bool:
+        """Whether there is nothing left to search."""
+        return study.reached(self.wanted) or study.timed_out(self.seconds)
+
+    def time_out(self, studies: Sequence[Study]) -> None:
+        """Keep which studies the time has ended."""
+        for study in studies if self.seconds and self.late() else ():
+            if not self.ended(study):
+                study.time_out(self.seconds or 0.0)
 
     def late(self) -> bool:
         """Whether the time is up."""

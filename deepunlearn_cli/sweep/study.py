@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 STOPPED = "stopped"  # attribute of a trial
 FORGIVEN = "forgiven"  # attribute of a study: failures before this number do not count any more
+TIMED_OUT = "timed_out"  # attribute of a study: the seconds of a search that ended it before its goal
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,14 @@ class Study:
     def exhausted(self) -> bool:
         """Whether every point was tried."""
         return self.size is not None and self.reached(self.size)
+
+    def time_out(self, seconds: float) -> None:
+        """Keep that so many seconds ended it: what was made of its choice stays that of its choice."""
+        self._study.set_user_attr(TIMED_OUT, seconds)
+
+    def timed_out(self, seconds: float | None) -> bool:
+        """Whether as many seconds have ended it before, with a choice."""
+        return bool(seconds and self._study.user_attrs.get(TIMED_OUT, 0.0) >= seconds and self.points())
 
     def done(self) -> int:
         """How many trials are complete; of finite spaces, with different points."""

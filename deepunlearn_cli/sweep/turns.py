@@ -37,7 +37,7 @@ class Turns:
             key = min(self._open, key=self._taken.__getitem__)
             study = self._open[key]
             self._taken[key] = study.taken()
-            if study.reached(self._order.wanted) or given_up(study, self._order):
+            if self._order.ended(study) or given_up(study, self._order):
                 self._close(key)
             elif trial := study.claim(self._order.wanted):
                 self._taken[key] += 1
@@ -63,7 +63,7 @@ class Turns:
 def given_up(study: Study, order: Order) -> RunFailed | None:
     """Why a study is searched no further: too many trials in a row have failed."""
     reasons = study.failures()
-    if len(reasons) < order.patience or study.reached(order.wanted):
+    if len(reasons) < order.patience or order.ended(study):
         return None
     message = (
         f"{study.question.method}: the last {len(reasons)} trials failed, the newest because {reasons[0]}"

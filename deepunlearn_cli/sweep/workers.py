@@ -40,7 +40,7 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
     with present(order.folder, order.keys) as presence:
         unusable: Barred = {}
         studies = order.open(presence, unusable)
-        if all(study.reached(order.wanted) for study in studies):
+        if all(map(order.ended, studies)):
             return [*unusable.values()]
         for study in studies:
             study.forgive(order.patience)
@@ -50,6 +50,7 @@ def search(order: Order, workers: int, runner: Runner, tell: Tell) -> list[Failu
                 Slots(order, turns, runner, workers, tell).work()
             else:
                 _Worker(order, turns, runner, tell).work()
+            order.time_out(studies)
         ended = (turns.barred.get(study.question.key) or given_up(study, order) for study in studies)
         return [*unusable.values(), *(failure for failure in ended if failure)]
 
