@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import inspect
 import traceback
@@ -17,15 +16,14 @@ import typer
 
 from deepunlearn_cli.cli import outputs
 from deepunlearn_cli.cli.console import Console, Result
+from deepunlearn_cli.cli.failing import meant
 from deepunlearn_cli.cli.help_text import fitted, reflowed
 from deepunlearn_cli.cli.parameter import Command, option, typed
 from deepunlearn_cli.cli.unfold import parameter, unfolded
 from deepunlearn_cli.core.errors import ExitCode, Failure, Unagreed, UsageFailure
 from deepunlearn_cli.core.plugins import Notice
-from deepunlearn_cli.core.room import CURE, is_full
 from deepunlearn_cli.core.typed import LARGEST, shortened
 from deepunlearn_cli.system import streams
-from deepunlearn_cli.system.rights import forbidden, is_refusal
 from deepunlearn_cli.system.stopping import Stopped, Watch
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 
 FEW = 3  # ids named of many
 DEFAULT_STORE = Path("deepunlearn-store")
-NO_SUCH_PATH = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)  # whatever it was for
 HOW = {
     ExitCode.HUNG_UP: "hung up",
     ExitCode.INTERRUPTED: "interrupted",
@@ -223,7 +220,7 @@ def _ended(session: Session, work: Callable[[], Result], watch: Watch) -> ExitCo
     except (Exception, KeyboardInterrupt, Stopped) as error:  # noqa: BLE001 - nothing may end in a traceback unasked
         if session.debug:
             traceback.print_exc()
-        failure = _stopped(watch) if watch.number else _of(error)
+        failure = _stopped(watch) if watch.number else meant(error)
         if isinstance(failure, Unagreed):
             failure = failure.of(session.typed)
         session.console.fail(failure)
@@ -276,19 +273,3 @@ def _stopped(watch: Watch) -> Failure:
     failure = Failure(f"{HOW[code]}; the store is clean", "the same command goes on where this one stopped")
     failure.code = code
     return failure
-
-
-def _of(error: BaseException) -> Failure:
-    if isinstance(error, Failure):
-        return error
-    if isinstance(error, OSError) and is_refusal(error):
-        return forbidden(error)
-    if isinstance(error, Exception) and is_full(error):
-        path = next(filter(None, (getattr(error, name, None) for name in ("filename", "filename2"))), "")
-        return Failure(f"the disk has no room{f' for {path}' if path else ''}: {error}", CURE)
-    if isinstance(error, OSError) and error.errno in NO_SUCH_PATH:
-        path = f"{error.filename}: " if error.filename else ""
-        return UsageFailure(f"{path}{error.strerror}", "give another path")
-    if isinstance(error, MemoryError):
-        return Failure(f"not enough memory: {error}", "a smaller -p batch_size or --jobs 1 takes less")
-    return Failure(f"unexpected {type(error).__name__}: {error}", "--debug shows where; please report it")

@@ -74,7 +74,7 @@ def refuse_in_store(option: str, path: Path, what: str) -> None:
     Raises:
         UsageFailure: the file would lie there.
     """
-    place = path.expanduser().resolve()
+    place = _place(path, f"--{option} {path}")
     store = next((folder for folder in place.parents if (folder / STORE).is_file()), None)
     if store:
         raise UsageFailure(
@@ -110,7 +110,7 @@ def check_apart(given: Mapping[str, object]) -> None:
     places: dict[Path, str] = {}
     for option in WRITTEN:
         path = given.get(option)
-        if not isinstance(path, Path) or not _is_plain(place := path.expanduser().resolve()):
+        if not isinstance(path, Path) or not _is_plain(place := _place(path, f"--{option} {path}")):
             continue
         if other := places.get(place):
             raise UsageFailure(f"--{option} and --{other} are both {path}", "name two files")
@@ -125,19 +125,14 @@ def check_database(address: str) -> None:
     """
     from deepunlearn_cli.sweep import check_address, file_of
 
-    file = file_of(address)
-    if file and not _is_there(file):
-        check("database", file)
-    elif file and (store := _store_of(file.resolve())):
-        raise _of_store(f"--database {file}", store)
+    if file := file_of(address):
+        spelt = f"--database {file}"
+        place, there = _looked_at(file, spelt)
+        if store := _store_of(place):
+            raise _of_store(spelt, store)
+        if not there:
+            check("database", file)
     check_address(address)
-
-
-def _is_there(file: Path) -> bool:
-    try:
-        return file.exists()
-    except (OSError, ValueError, RuntimeError):
-        return False
 
 
 def agree(option: str, path: Path, *, force: bool, cure: str = OVER) -> None:
@@ -172,11 +167,19 @@ def _is_plain(place: Path) -> bool:
 
 def _looked_at(path: Path, spelt: str) -> tuple[Path, os.stat_result | None]:
     """The place that a path means, and what is there."""
+    place = _place(path, spelt)
     try:
-        place = path.expanduser().resolve()
         return place, _status(place)
     except PermissionError as error:
         raise forbidden(error, path) from None
+    except (OSError, ValueError) as error:
+        raise UsageFailure(f"{spelt}: {getattr(error, 'strerror', None) or error}", OTHER) from None
+
+
+def _place(path: Path, spelt: str) -> Path:
+    """Where a path leads. `UsageFailure` if nowhere: links in a circle, or no such user behind a tilde."""
+    try:
+        return path.expanduser().resolve()
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageFailure(f"{spelt}: {getattr(error, 'strerror', None) or error}", OTHER) from None
 

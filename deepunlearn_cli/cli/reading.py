@@ -8,7 +8,11 @@ from typing import Any
 
 from deepunlearn_cli.core.errors import UsageFailure, unknown
 from deepunlearn_cli.core.recipe import FP32, PRECISIONS
+from deepunlearn_cli.core.typed import shortened
 from deepunlearn_cli.system import machine
+
+BOM = "\ufeff"  # some shells put it before what flows through a pipe
+LONGEST = 4096  # characters of a path, on most systems
 
 
 def read_params(given: list[str] | None) -> dict[str, str]:
@@ -93,9 +97,11 @@ def read_refs(given: Iterable[str]) -> list[str]:
     """REFs, with `-` replaced by the ids on stdin.
 
     Raises:
-        UsageFailure: `-` without anything on stdin, or on a terminal.
+        UsageFailure: `-` without anything on stdin, or on a terminal; a word too long for a file's name.
     """
     refs = [ref for entry in given for ref in (_stdin_refs() if entry == "-" else [entry])]
+    if endless := next((ref for ref in refs if len(ref) > LONGEST), None):
+        raise UsageFailure(f"{shortened(endless)!r} is no run id and no file", "deepunlearn runs lists ids")
     if not refs:
         raise UsageFailure(
             "no run id or checkpoint was given", "name one: a file, or an id that `deepunlearn runs` lists"
@@ -125,7 +131,7 @@ def _stdin_refs() -> list[str]:
     if sys.stdin.isatty():
         raise UsageFailure("- reads run ids from a pipe, and stdin is a terminal", "deepunlearn runs | ... -")
     try:
-        return [line.split("\t")[0].strip() for line in sys.stdin if line.strip()]
+        return [ref for line in sys.stdin if (ref := line.split("\t")[0].strip().removeprefix(BOM))]
     except OSError as error:
         raise UsageFailure(f"stdin cannot be read: {error.strerror}", "deepunlearn runs | ... -") from None
 

@@ -12,7 +12,11 @@ from pathlib import Path
 from deepunlearn_cli.core.errors import Failure
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-SAID = ("No space left on device", "Disk quota exceeded")  # by libraries that hide the system's number
+SAID = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "database or disk is full",
+)  # by libraries that hide the system's number
 BLOCK = 1 << 20
 CURE = "make room there, or --store DIR names another disk"
 
@@ -32,11 +36,19 @@ def is_full(error: BaseException | None) -> bool:
 
 def full(path: Path, needed: int) -> DiskFull:
     """What to say of a disk without room for so many bytes at `path`."""
+    return DiskFull(f"no room for {path}: it needs {needed:,} bytes, {left_at(path)}", CURE)
+
+
+def left_at(path: Path | str) -> str:
+    """What the disk of a path has left: bytes, or no files though there are bytes."""
     try:
-        free = f"{shutil.disk_usage(path.absolute().parent).free:,} are free"
+        folder = next(one for one in Path(path).absolute().parents if one.exists())
+        said = f"{shutil.disk_usage(folder).free:,} are free"
+        if hasattr(os, "statvfs") and (now := os.statvfs(folder)).f_files and not now.f_ffree:
+            said += f", and none of the disk's {now.f_files:,} files (inodes)"
     except OSError:
-        free = "the disk is full"
-    return DiskFull(f"no room for {path}: it needs {needed:,} bytes, {free}", CURE)
+        return "the disk is full"
+    return said
 
 
 @contextmanager

@@ -143,8 +143,9 @@ class Store:
             NotFound, StoreCorrupt: it fits none, or one that was sealed and is gone.
         """
         if not REF.fullmatch(ref.lower()):
-            hint = "give 4 or more of the hex digits that `deepunlearn runs` shows"
-            raise UsageFailure(f"{ref!r} is not a run id", hint)
+            raise UsageFailure(
+                f"{ref!r} is not a run id", "4 or more hex digits of one in `deepunlearn runs`"
+            )
         names = sorted(n for n in run_names(self.runs / ref[:2].lower()) if n.startswith(ref.lower()))
         if not names:
             raise self.sealed.absent(ref.lower(), self.has)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.core.extras import need
+from deepunlearn_cli.core.room import is_full, room_for
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.reporting.flat import CurveRow, curve_rows, run_row
 from deepunlearn_cli.store import Run, Store
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from deepunlearn_cli.core.rows import IndexRow
 
 ID = "deepunlearn.id"  # the tag by which a run is known, so that it is not written twice
+EMPTY = 1 << 20  # bytes of MLflow's database with nothing in it, about
 MOST = 1000  # metrics that MLflow takes at a time
 STATES = {"done": "FINISHED", "failed": "FAILED"}
 
@@ -28,7 +31,23 @@ def address(where: str) -> str:
         return where
     folder = Path(where).expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'mlflow.db'}"
+    if not (file := folder / "mlflow.db").exists():
+        _begin(file)
+    return f"sqlite:///{file}"
+
+
+def _begin(file: Path) -> None:
+    """MLflow's empty database, which is there whole or not at all: MLflow refuses half of one for good."""
+    from mlflow.tracking import MlflowClient
+
+    draft = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        with room_for(file, EMPTY):
+            MlflowClient(tracking_uri=f"sqlite:///{draft}").search_experiments(max_results=1)
+        draft.replace(file)
+    finally:
+        for left in file.parent.glob(f"{draft.name}*"):
+            left.unlink()
 
 
 def check_installed() -> None:
@@ -59,6 +78,8 @@ def log_all(store: Store, rows: Sequence[IndexRow], where: str, progress: Progre
             _log(client, experiments[_pair(row)], row, store)
             progress(done, len(fresh), "exporting")
     except (MlflowException, OSError) as error:
+        if is_full(error):
+            raise
         text = str(error).splitlines()[0]
         raise UsageFailure(f"MLflow cannot write to {where}: {text}", "name another place") from None
     return len(fresh), len(rows) - len(fresh)

@@ -52,9 +52,12 @@ def own_folder(home: Path, prefix: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:  # a signal may come while it goes; the next one does not interrupt
+            shutil.rmtree(folder, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
 
 
 def _locked_folder(home: Path, prefix: str) -> tuple[Path, int | None]:

@@ -185,3 +185,24 @@ def test_a_folder_that_takes_no_file_is_seen_before_training(tmp_path: Path) -> 
     place = bench(tmp_path)
     train = ("train", "--dataset", "digits", "--model", "resnet-tiny", "--seeds", "5", "-p", "epochs=1")
     place.refused(*train, "--out", "/proc/x.pt", code=2, says=("/proc/x.pt", "cannot be written"))
+
+
+@pytest.mark.parametrize("form", ["journal:", "sqlite:///"])
+def test_a_database_is_looked_at_like_other_outputs(tmp_path: Path, form: str) -> None:
+    place = bench(tmp_path)
+    sweep = ("sweep", place.ids["original"], "--method", "ga", "--trials", "1")
+    (tmp_path / "plan.toml").write_text('datasets = ["digits"]\nmodels = ["resnet-tiny"]\nmethods = ["ga"]\n')
+    for words in (sweep, ("bench", tmp_path / "plan.toml")):
+        address = f"{form}{tmp_path / 'no' / 'x.db'}"
+        place.refused(*words, "--database", address, code=2, says=("its folder does not exist",))
+        for name in ("runs/x.db", "data/x.db", "studies/all.journal", "sealed"):
+            address = f"{form}{place.store / name}"
+            place.refused(*words, "--database", address, code=2, says=("belongs to the store",))
+    assert not (tmp_path / "no").exists()
+
+
+def test_links_in_a_circle_are_no_output(tmp_path: Path) -> None:
+    place = bench(tmp_path)
+    (tmp_path / "loop.md").symlink_to("loop.md")
+    for words in (("report", "--out"), ("rank", "--out"), ("certify", "keygen", "--out")):
+        place.refused(*words, tmp_path / "loop.md", code=2, says=("loop.md",))

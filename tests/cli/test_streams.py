@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from cli_kit import LONG, TRAIN, clean_environment, on_terminal, running, until
+from cli_kit import LONG, TRAIN, bench, clean_environment, on_terminal, refused, running, until
 from store_kit import put
 
 from deepunlearn_cli.store import Store
@@ -171,3 +171,12 @@ def test_a_second_signal_at_once_does_not_interrupt_the_clean_up(tmp_path):
     assert said.code == 143, said
     assert "Traceback" not in said.err
     assert not list(store.glob("runs/*/.*")), "something was left behind"
+
+
+def test_ids_from_stdin_may_begin_with_a_mark_and_are_told_shortened(tmp_path):
+    place = bench(tmp_path)
+    assert place.ok("show", "-", "--json", input="\ufeff" + place.ids["ga"] + "\n").json
+    said = refused(
+        "show", "-", "--store", place.store, code=2, says=("is no run id",), input="abcd" * 100_000
+    )
+    assert len(said) < 1000

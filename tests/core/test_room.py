@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli_kit import TRAIN, call
 
-from deepunlearn_cli.core.room import DiskFull, is_full, reserve, room_for
+from deepunlearn_cli.core.room import DiskFull, full, is_full, reserve, room_for
 
 
 @pytest.fixture
@@ -73,3 +73,12 @@ def test_a_command_on_a_full_disk_says_so_in_one_line(small, free, monkeypatch):
     assert "bytes" in error
     assert "report it" not in hint
     assert not list(small.rglob(".staging-*"))
+
+
+def test_a_disk_without_room_for_another_file_says_so(tmp_path, monkeypatch):
+    real = os.statvfs(tmp_path)
+    none = os.statvfs_result([*real[:5], 100, 0, 0, *real[8:]])
+    monkeypatch.setattr(os, "statvfs", lambda _: none)
+    said = full(tmp_path / "no" / "x", 10).message
+    assert "needs 10 bytes" in said
+    assert "none of the disk's 100 files" in said

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,10 +18,11 @@ from store_kit import FORK, recipe
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.execution.runner import Runner
 from deepunlearn_cli.store import Store
+from deepunlearn_cli.store.asked import by_choice
 from deepunlearn_cli.store.ledger import Ledger
 from deepunlearn_cli.system.locks import hold
 from deepunlearn_cli.system.processes import ProcessPool
-from deepunlearn_cli.system.rights import share
+from deepunlearn_cli.system.rights import forbidden, is_refusal, share
 
 GROUP = 3000
 needs_root = pytest.mark.skipif(
@@ -224,3 +227,77 @@ def test_a_lock_that_another_user_left_behind_is_no_obstacle(root):
             assert locked
 
     as_user(2002, check)
+
+
+@needs_root
+def test_what_is_there_is_given_where_nothing_may_be_written(root: Path) -> None:
+    """A run that was made, a search's choice too, and plans for a forget set that nobody named before."""
+    train = (*cli_kit.TRAIN, "--forget", "random:0.2")
+    original = cli_kit.ok(*train, "--store", root).out.strip()
+    store = Store.open(root, create=False)
+    chosen = store.put(by_choice(recipe(), "ft-0"), scores={}, facts={})
+
+    def check() -> None:
+        before = modes(root)
+        assert cli_kit.ok(*train, "--store", root).out.strip() == original
+        store.asked.add([chosen])
+        cli_kit.ok(*cli_kit.TRAIN, "--forget", "random:0.33", "--dry-run", "--store", root)
+        assert modes(root) == before
+
+    as_user(2002, check)
+
+
+@needs_root
+@pytest.mark.parametrize("closed", ["manifest.json", "..", "../.."])
+def test_verify_goes_on_beside_what_may_not_be_read(root: Path, closed: str) -> None:
+    store = Store.open(root, create=True)
+    run = full(store)
+    full(store, seed=1)
+    (run.path / closed).resolve().chmod(0o600 if "json" in closed else 0o700)
+
+    def check() -> None:
+        said = cli_kit.call("verify", "--store", root)
+        runs = cli_kit.call("runs", "--store", root)
+        if closed == "../..":
+            assert {said.code, runs.code} == {2}
+            assert f"may not use {root / 'runs'}" in runs.err
+        else:
+            assert (said.code, run.id in said.out) == (6, True)
+            assert recipe(1).key not in said.out
+            assert recipe(1).key in runs.out
+
+    as_user(2002, check)
+
+
+@needs_root
+def test_what_may_not_be_read_is_told_in_one_line_by_name(root: Path) -> None:
+    Store.open(root, create=True)
+    key = root.parent / "k.pem"
+    cli_kit.ok("certify", "keygen", "--out", key)
+    root.chmod(0o700)
+
+    def check() -> None:
+        for words in (("runs",), cli_kit.TRAIN):
+            cli_kit.refused(*words, "--store", root, code=2, says=(f"may not use {root}", "store share"))
+        words = ("certify", "x", "--request", "x", "--key", key, "--store", root.parent / "none")
+        cli_kit.refused(*words, code=2, says=(f"may not use {key}", "ls -ld"))
+
+    as_user(2002, check)
+
+
+def test_a_disk_that_is_read_only_is_told_by_the_folder_of_a_draft(tmp_path: Path) -> None:
+    error = OSError(errno.EROFS, "Read-only file system", str(tmp_path / ".staging-x"))
+    assert is_refusal(error)
+    assert forbidden(error).message == f"{tmp_path} is on a disk that is read-only"
+    assert not is_refusal(OSError(errno.EIO, "Input/output error"))
+
+
+def test_a_command_on_a_read_only_disk_ends_in_one_line(tmp_path: Path, monkeypatch) -> None:
+    bench = cli_kit.bench(tmp_path)
+
+    def mkdtemp(**_: object) -> str:
+        raise OSError(errno.EROFS, "Read-only file system", str(bench.store / "data" / ".staging-x"))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+    train = ("train", "--dataset", cli_kit.small_npz(tmp_path / "x.npz"), "--model", "resnet-tiny")
+    bench.refused(*train, code=2, says=("is on a disk that is read-only",))

@@ -68,10 +68,11 @@ def test_a_password_too_short_to_cut_out_takes_the_reason_with_it():
     assert "me@host" in caught.value.message
 
 
-def test_a_database_of_something_else_is_left_as_it_is(tmp_path):
+@pytest.mark.parametrize("table", ["patients (name TEXT)", "version_info (app TEXT)"])
+def test_a_database_of_something_else_is_left_as_it_is(tmp_path, table):
     file = tmp_path / "theirs.sqlite"
     with closing(sqlite3.connect(file)) as database:
-        database.execute("CREATE TABLE patients (name TEXT)")
+        database.execute(f"CREATE TABLE {table}")
         database.commit()
     before = file.read_bytes()
     with pytest.raises(UsageFailure, match="something else"):
