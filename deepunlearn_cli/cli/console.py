@@ -104,7 +104,7 @@ class Console:
     def note(self, text: str) -> None:
         """A line for people, on stderr, unless they asked for quiet or a program is reading."""
         if not self.quiet and not self.json:
-            _say(printable(placed(text, self.store), keep=LINE), "dim")
+            _say(printable(placed(text, self.store)), "dim")
 
     def warn(self, text: str, hint: str = "") -> None:
         """A warning with its cure, on stderr; on a terminal the cure is a line to be copied, as of errors."""
@@ -113,10 +113,10 @@ class Console:
         if self.json:
             _emit_error({"schema": "deepunlearn.warning/1", "warning": whole})
         elif hint and stderr().is_terminal:
-            _say(f"warning: {printable(text, keep=LINE)}", "yellow")
+            _say(f"warning: {printable(text)}", "yellow")
             _hint(hint)
         else:
-            _say(f"warning: {printable(whole, keep=LINE)}", "yellow")
+            _say(f"warning: {printable(whole)}", "yellow")
 
     def fail(self, failure: Failure) -> None:
         """One line with what and which value, one with the cure; a JSON object where JSON was asked for."""

@@ -163,7 +163,7 @@ def _ruled(base: Test, rule: Rule, value: Any, key: str, depth: int) -> None:
         base(value, key, depth)
         fits = rule.holds(value)
     except Mistyped as error:
-        raise Mistyped(error.key, value, rule.words if error.key == key else error.wanted) from None
+        raise error if error.key != key else Mistyped(key, value, rule.words) from None
     if not fits:
         raise Mistyped(key, value, rule.words)
 

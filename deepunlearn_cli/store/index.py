@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import io
 import os
-import pickle
 import re
 import sqlite3
 import time
@@ -25,12 +23,11 @@ from typing import Any
 from deepunlearn_cli.core.facts import FACTS
 from deepunlearn_cli.core.recipe import FORGOTTEN, Recipe, canonical
 from deepunlearn_cli.core.rows import IndexRow
-from deepunlearn_cli.store import manifest
+from deepunlearn_cli.store import manifest, packed
 from deepunlearn_cli.store.asked import chosen_by
+from deepunlearn_cli.store.packed import Runs
 from deepunlearn_cli.store.run import plain
 from deepunlearn_cli.system.rights import follow
-
-Runs = Mapping[str, tuple[int, IndexRow]]  # by id: time of change of the run's folder (ns), row
 
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 SHARD = re.compile(r"[0-9a-f]{2}")
@@ -162,10 +159,10 @@ class Index:
             with closing(self._connect(timeout)) as db:
                 if db.execute("PRAGMA user_version").fetchone()[0] != LAYOUT:
                     return None
-                packed = db.execute(query, (shard,)).fetchall()
+                lines = db.execute(query, (shard,)).fetchall()
         except (sqlite3.Error, OSError):
             return None
-        return {shard.name: shard for shard in map(_unpack, packed) if shard}
+        return {shard.name: shard for shard in map(_unpack, lines) if shard}
 
     def _record(self, shards: Sequence[Shard], stored: Mapping[str, Shard] | None, timeout: float) -> None:
         with suppress(sqlite3.Error, OSError):  # a read-only or busy index: the answer is right all the same
@@ -240,44 +237,29 @@ def _write(db: sqlite3.Connection, shards: Sequence[Shard]) -> None:
     # No journal and no fsync: checksums and modification times already tell what to believe after a crash.
     db.execute("PRAGMA journal_mode = MEMORY")
     db.execute("PRAGMA synchronous = OFF")
-    packed = [_pack(shard) for shard in shards]
+    lines = [_pack(shard) for shard in shards]
     db.execute("BEGIN IMMEDIATE")
-    db.executemany("REPLACE INTO shards VALUES (?, ?, ?, ?)", packed)
+    db.executemany("REPLACE INTO shards VALUES (?, ?, ?, ?)", lines)
     db.execute("COMMIT")
 
 
 def _pack(shard: Shard) -> tuple[str, int, int, bytes]:
-    blob = pickle.dumps(_shared(dict(shard.runs), {}), protocol=5)
+    blob = packed.dumps(shard.runs)
     return shard.name, shard.mtime, _checksum(shard.name, shard.mtime, blob), blob
 
 
-def _unpack(packed: tuple[Any, Any, Any, Any]) -> Shard | None:
-    name, mtime, crc, blob = packed
+def _unpack(line: tuple[Any, Any, Any, Any]) -> Shard | None:
+    name, mtime, crc, blob = line
     try:
-        sound = crc == _checksum(name, mtime, blob)
-        return Shard(name, mtime, _PlainUnpickler(io.BytesIO(blob)).load()) if sound else None
+        if crc != _checksum(name, mtime, blob):
+            return None
+        return Shard(name, mtime, packed.loads(blob))
     except Exception:  # noqa: BLE001 (pickle raises nearly anything; what cannot be read is read from the manifests)
         return None
 
 
 def _checksum(name: str, mtime: int, blob: bytes) -> int:
     return zlib.crc32(blob, zlib.crc32(f"{name} {mtime}".encode()))
-
-
-def _shared(value: Any, seen: dict[str, str]) -> Any:
-    """`value` with equal texts made one object: pickle then writes each once (a third of size and time)."""
-    if isinstance(value, dict):
-        return {seen.setdefault(key, key): _shared(item, seen) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return tuple(_shared(item, seen) for item in value)
-    return seen.setdefault(value, value) if isinstance(value, str) else value
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads numbers, texts, lists and dicts, four times as fast as JSON; refuses whatever could run code."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"{module}.{name} in an index")
 
 
 @contextmanager

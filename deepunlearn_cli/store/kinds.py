@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict
 
+from deepunlearn_cli.core.rows import Scores
 from deepunlearn_cli.core.typed import Amount, Named, Number, Time
 
 
@@ -35,6 +36,11 @@ class Facts(TypedDict, total=False):
     approximate: bool | None
     peak_memory: Amount | None
     peak_device_memory: Amount | None
+    threads: Number | None
+    torch: str
+    version: str
+    code: str
+    plugin: Mapping[str, Any]
     warnings: list[str]
     hint: str
     guarantee: Annotated[Mapping[str, Any], Named(Proved, float)]
@@ -60,3 +66,7 @@ class Elsewhere(TypedDict, total=False):
     left: list[str]
     reduced: Reduced
     given: Mapping[str, str | None]
+
+
+KINDS: Mapping[str, Any] = {"scores.json": Scores, "facts.json": Facts, "elsewhere.json": Elsewhere}
+"""By the name of a file."""

@@ -8,13 +8,14 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from deepunlearn_cli.core.names import encoded
 from deepunlearn_cli.core.recipe import Recipe, canonical
 from deepunlearn_cli.core.rows import IndexRow
-from deepunlearn_cli.core.typed import check
+from deepunlearn_cli.core.typed import Digest, Mistyped, Seed, check, load
 from deepunlearn_cli.core.whole import flush
+from deepunlearn_cli.store.kinds import KINDS
 from deepunlearn_cli.system.rights import follow
 
 MANIFEST = "manifest.json"
@@ -27,6 +28,13 @@ UNREADABLE = (
     AttributeError,
     RecursionError,
 )  # what torn or foreign JSON leads to
+
+
+class Described(TypedDict):
+    """A file of a run."""
+
+    sha256: Digest
+    size: Seed
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,12 @@ def sealed_files(folder: Path) -> dict[str, Any]:
     manifest = read(folder)
     if manifest.pop("seal") != _seal(manifest):
         raise ValueError(folder)
+    return _files(manifest)
+
+
+def _files(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest says of every file. Raises one of `UNREADABLE` if that is something else."""
+    check(manifest["files"], Mapping[str, Described], "files")
     return dict(manifest["files"])
 
 
@@ -102,7 +116,7 @@ def problems(folder: Path) -> Iterator[Problem]:
     """Everything in which a run's folder differs from its manifest, and a recipe with another key."""
     try:
         manifest = read(folder)
-        seal, files = manifest.pop("seal"), dict(manifest["files"])
+        seal, files = manifest.pop("seal"), _files(manifest)
         intact = seal == _seal(manifest)
     except PermissionError:
         yield not_readable(folder.name, MANIFEST)
@@ -115,6 +129,7 @@ def problems(folder: Path) -> Iterator[Problem]:
     elif wrong := _row_problem(folder):
         yield Problem(folder.name, MANIFEST, wrong)
     yield from _file_problems(folder, files)
+    yield from _kind_problems(folder)
     yield from _key_problems(folder)
 
 
@@ -173,6 +188,17 @@ def _difference(path: Path, expected: Mapping[str, Any]) -> str:
         raise
     except UNREADABLE as error:
         return f"cannot be checked: {error}"
+
+
+def _kind_problems(folder: Path) -> Iterator[Problem]:
+    """What is as it was sealed, and still not what such files hold."""
+    for name, kind in KINDS.items():
+        try:
+            load((folder / name).read_bytes(), kind)
+        except OSError:
+            continue  # reported already, or there is none
+        except Mistyped as error:
+            yield Problem(folder.name, name, f"is not what such a file holds: {error}")
 
 
 def _key_problems(folder: Path) -> Iterator[Problem]:

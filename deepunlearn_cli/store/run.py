@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import NotFound, StoreCorrupt
 from deepunlearn_cli.core.recipe import Recipe
-from deepunlearn_cli.core.rows import Scores
 from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.core.typed import load
 from deepunlearn_cli.store import manifest
-from deepunlearn_cli.store.kinds import Elsewhere, Facts
+from deepunlearn_cli.store.kinds import KINDS
 from deepunlearn_cli.system.rights import follow, forbidden
 
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 RECIPE, SCORES, FACTS, LOG = "recipe.json", "scores.json", "facts.json", "log.jsonl"
 WEIGHTS, OUTPUTS, TRACK = "weights.safetensors", "outputs.safetensors", "track.safetensors"
 ELSEWHERE = "elsewhere.json"  # of a run whose figures came in a file, or that gave up what it kept
-
-
-KINDS: Mapping[str, Any] = {SCORES: Scores, FACTS: Facts, ELSEWHERE: Elsewhere}
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,12 @@ class Run:
     def recipe(self) -> Recipe:
         """The question that this run answers."""
         try:
-            return Recipe.from_json(self._json(RECIPE))
+            recipe = Recipe.from_json(self._json(RECIPE))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise self._corrupt(RECIPE) from None
+        if recipe.key != self.id:
+            raise self._corrupt(RECIPE)
+        return recipe
 
     @cached_property
     def scores(self) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def audit_itself(
         RunFailed: the only attack failed, or that on the model to compare with.
         UsageFailure: that model has another forget set.
     """
+    if given:
+        _check_given(attacks, given)
     outcome = runner.ensure_all(attacks)
     if len(attacks) == 1 and outcome.failures:
         raise outcome.failures[0][1]
@@ -52,15 +54,19 @@ def audit_itself(
     return audits, len(outcome.failures)
 
 
+def _check_given(attacks: Sequence[Recipe], given: Recipe) -> None:
+    for attack in attacks:
+        if {*chains.behind(attack.inputs["target"])} != {*chains.behind(given)}:
+            raise UsageFailure(
+                f"{given.key} has not the forget set of {attack.inputs['target'].key}",
+                "compare with a retrained model of the same forget set",
+            )
+
+
 def _given(runner: Runner, attacked: Sequence[Run], given: Recipe) -> dict[str, Run]:
     """The same attack on the model to compare with."""
     controls = {}
     for run in attacked:
-        if {*chains.behind(run.recipe.inputs["target"])} != {*chains.behind(given)}:
-            raise UsageFailure(
-                f"{given.key} has not the forget set of {run.recipe.inputs['target'].key}",
-                "compare with a retrained model of the same forget set",
-            )
         control = again(run.recipe, given, runner)
         controls[control.key] = runner.ensure(control)
     return controls

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import __version__
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.typed import Mistyped
 from deepunlearn_cli.sweep import space
+from deepunlearn_cli.sweep.stated import check_study
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -41,12 +43,22 @@ def study_of(question: Question, storage: BaseStorage) -> OptunaStudy:
         name_metrics(study, metrics)
         for name, value in _about(question).items():
             study.set_user_attr(name, value)
-    elif known != json.loads(json.dumps(question.space)):
+    else:
+        _check_written(study, question.key)
+    if known is not None and known != json.loads(json.dumps(question.space)):
         raise UsageFailure(
             f"study {question.key} searched another space: {_difference(known, question.space)}",
             "--study NAME starts one of its own beside it",
         )
     return study
+
+
+def _check_written(study: OptunaStudy, key: str) -> None:
+    try:
+        check_study(study.study_name, study.user_attrs, study.get_trials(deepcopy=False))
+    except Mistyped as error:
+        what = f"study {key} is not as it was written: {error}"
+        raise UsageFailure(what, "--study NAME starts one of its own beside it") from None
 
 
 def name_in(storage: BaseStorage, key: str) -> str | None:

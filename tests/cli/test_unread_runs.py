@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_kit import TRAIN, call, ok
 
 from deepunlearn_cli.core.recipe import canonical
+from deepunlearn_cli.store import Store
+from deepunlearn_cli.store.figures import FiguresFile, Taken
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +30,61 @@ def edited(text: str, change, *, sealed: bool) -> str:
     content.pop("seal")
     seal = hashlib.sha256(canonical(content).encode()).hexdigest() if sealed else "0" * 64
     return json.dumps(content | {"seal": seal})
+
+
+def redescribed(text: str) -> str:
+    """A manifest that describes a file by a number."""
+    content = json.loads(text)
+    content.pop("seal")
+    content["files"]["facts.json"] = 1.7
+    return json.dumps(content | {"seal": hashlib.sha256(canonical(content).encode()).hexdigest()})
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("manifest.json", redescribed),
+        ("facts.json", lambda text: text.replace('"threads": ', '"threads": "x", "other": ')),
+        ("recipe.json", lambda text: text.replace('"seed": 0', '"seed": 5')),
+    ],
+)
+def test_what_holds_something_else_under_a_seal_of_its_own_is_corrupt(store, name, change):
+    run = ok("runs", "--name", "ct", "--store", store, "-q").lines[0]
+    place = store / "runs" / run[:2] / run
+    before = {file: (place / file).read_text() for file in {name, "manifest.json"}}
+    try:
+        (place / name).write_text(new := change(before[name]))
+        assert new != before[name]
+        if name != "manifest.json":
+            content = json.loads(before["manifest.json"])
+            content.pop("seal")
+            said = hashlib.sha256(new.encode()).hexdigest()
+            content["files"][name] = {"sha256": said, "size": len(new)}
+            seal = hashlib.sha256(canonical(content).encode()).hexdigest()
+            (place / "manifest.json").write_text(json.dumps(content | {"seal": seal}))
+        for words in (("show", run), ("verify", run), ("replay", run)):
+            said = call(*words, "--store", store)
+            assert said.code == 7, (words, said)
+            assert "unexpected" not in said.err
+    finally:
+        for file, text in before.items():
+            (place / file).write_text(text)
+
+
+def test_a_name_with_a_line_in_it_stays_one_line_of_a_warning(store, tmp_path):
+    file = tmp_path / "figures.jsonl"
+    ours = Store.open(store, create=False)
+    recipe = replace(
+        ours.find(ok("runs", "--name", "ct", "--store", store, "-q").lines[0]).recipe, name="a\nPASS"
+    )
+    told = FiguresFile(file)
+    run = Store.open(tmp_path / "other", create=True).put(
+        recipe, scores={"RA": 1.0, "FA": 1.0, "TA": 1.0}, facts={"status": "done"}
+    )
+    told.tell(run, lambda _: Taken())
+    said = call("report", "--from", file)
+    assert "a\\nPASS" in said.err
+    assert "\nPASS" not in said.err.replace("a\\nPASS", "")
 
 
 DAMAGES = {

@@ -17,7 +17,7 @@ from deepunlearn_cli.core.rows import IndexRow
 from deepunlearn_cli.store import Store, ancestry, manifest
 from deepunlearn_cli.store import index as index_room
 from deepunlearn_cli.store.asked import by_choice
-from deepunlearn_cli.store.index import Index
+from deepunlearn_cli.store.index import Index, row
 
 
 @pytest.fixture
@@ -161,17 +161,29 @@ def test_a_ruined_index_is_rebuilt(store, ruin):
     assert len(store.rows()) == 6
 
 
-def test_an_index_cannot_run_code(store):
+@pytest.mark.parametrize(
+    "runs",
+    [
+        {"a": os.getcwd},
+        [1],
+        {recipe().key: (1, {})},
+        {recipe().key: (1, {"scores": 5})},
+        {recipe(1).key: (1, row(recipe(), {"test": 0.5}, {}))},
+        {recipe().key: (1, {**row(recipe(), {"test": 0.5}, {}), "created": "x"})},
+        {recipe().key: (1, {**row(recipe(), {"test": 0.5}, {}), "scores": {"test": "x"}})},
+    ],
+)
+def test_an_index_cannot_run_code_nor_say_what_rows_do_not(store, runs):
     put(store)
     settle(store)
     store.rows()
-    blob = pickle.dumps({"a": os.getcwd})
+    blob = pickle.dumps(runs)
     name, mtime = recipe().key[:2], (store.runs / recipe().key[:2]).stat().st_mtime_ns
     with sqlite3.connect(store.root / "index.sqlite") as db:
         crc = index_room._checksum(name, mtime, blob)
         db.execute("UPDATE shards SET runs = ?, crc = ?", (blob, crc))
     db.close()
-    assert [row["id"] for row in store.rows()] == [recipe().key]
+    assert [(one["id"], one["scores"]) for one in store.rows()] == [(recipe().key, {"test": 0.5})]
 
 
 def test_a_store_that_cannot_be_written_is_readable(store, monkeypatch):

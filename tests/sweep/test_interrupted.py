@@ -7,6 +7,7 @@ import math
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import threading
 import time
@@ -35,9 +36,9 @@ def answer(params: dict[str, Any]) -> dict[str, float]:
     return scores_of(params)
 
 
-def trials(at: Store, asked: Question) -> list[tuple]:
+def trials(at: Store, asked: Question, address: str | None = None) -> list[tuple]:
     """Everything that a trial is, in the order of their numbers."""
-    [study] = order(at, asked).open(Presence(None), {})
+    [study] = order(at, asked, address=address).open(Presence(None), {})
     told = [
         (t.number, t.state.name, t.params, t.user_attrs.get("losses"), t.user_attrs.get("reason"))
         for t in study.optuna.get_trials(deepcopy=False)
@@ -144,30 +145,69 @@ def test_workers_together_make_the_points_of_one(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kept", ["journal", "database"])
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_search_of_30_trials_killed_ten_times_is_the_one_that_was_not(tmp_path, sampler):
+def test_a_search_of_30_trials_killed_ten_times_is_the_one_that_was_not(tmp_path, sampler, kept):
     asked, fate, kills = question("ft", sampler=sampler), random.Random(1), 0
     expected = whole(tmp_path, asked, 30)
     at = store(tmp_path / "parts")
+    address = f"sqlite:///{tmp_path / 'searches.db'}" if kept == "database" else None
     context = multiprocessing.get_context("spawn")
     while kills < 10:
-        before = len(trials(at, asked))
-        worker = context.Process(target=work_slowly, args=(str(at.root), sampler))
+        before = len(trials(at, asked, address))
+        worker = context.Process(target=work_slowly, args=(str(at.root), sampler, address))
         worker.start()
-        while worker.is_alive() and len(trials(at, asked)) < before + 2:
+        while worker.is_alive() and len(trials(at, asked, address)) < before + 2:
             time.sleep(0.02)
         time.sleep(fate.random() * 0.3)
         os.kill(worker.pid, signal.SIGKILL)
         worker.join()
         kills += worker.exitcode == -signal.SIGKILL
-    work_slowly(str(at.root), sampler)
-    assert trials(at, asked) == expected
+    work_slowly(str(at.root), sampler, address)
+    assert trials(at, asked, address) == expected
 
 
-def work_slowly(root: str, sampler: str) -> None:
+@pytest.mark.slow
+def test_a_command_whose_search_is_in_sqlite_is_killed_and_goes_on_as_if_nothing_had_happened(tmp_path):
+    from cli_kit import call, ok, running, small_npz, until
+
+    small_npz(tmp_path / "data.npz")
+    at = ("--store", tmp_path / "store")
+    data = ("--dataset", f"npz:{tmp_path / 'data.npz'}", "--model", "resnet-tiny", "-p", "epochs=4")
+    [start] = ok("train", *data, *at).out.split()
+
+    def words(file: str) -> tuple[object, ...]:
+        searched = ("--method", "ft", "--ckpt", start, "--trials", "12", "--confirm", "0")
+        return ("sweep", *searched, "--database", f"sqlite:///{tmp_path / file}", *at)
+
+    def made(file: str) -> list[tuple]:
+        if not (tmp_path / file).exists():
+            return []
+        said = call("sweep", "show", "--database", f"sqlite:///{tmp_path / file}", "--json", *at)
+        return told(said.json) if not said.code else []
+
+    def told(rows: list[Any]) -> list[tuple]:
+        return [(one["trial"], one["params"], one["norm"]) for row in rows for one in row["history"]]
+
+    ok(*words("whole.db"))
+    shutil.rmtree(tmp_path / "store" / "runs")  # trials are made again, not found
+    [again] = ok("train", *data, *at).out.split()
+    assert again == start
+    for kill in range(4):
+        with running(*words("parts.db"), cwd=tmp_path) as child:
+            until(lambda kill=kill: len(made("parts.db")) > 2 * kill)
+            child.send(signal.SIGKILL)
+            child.process.join()
+    ok(*words("parts.db"))
+    assert len(made("whole.db")) == 12
+    assert made("parts.db") == made("whole.db")
+
+
+def work_slowly(root: str, sampler: str, address: str | None) -> None:
     def slow(params):
         time.sleep(0.15)
         return answer(params)
 
     at, asked = Store(Path(root)), question("ft", sampler=sampler)
-    search(order(at, asked, wanted=30, patience=99), 1, Formula(at, slow), lambda _: None)
+    taken = order(at, asked, wanted=30, patience=99, address=address)
+    search(taken, 1, Formula(at, slow), lambda _: None)
