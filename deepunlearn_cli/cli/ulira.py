@@ -191,7 +191,8 @@ def ulira(
         found, whole = shadows.within(sitting.seconds, runner, analyses)
         if not whole:
             said = _analysed(found, attack, rule, draws, None).tables if found else []
-            return showing.shown(sitting.cut_off(record, said), ids=False)
+            result = sitting.cut_off(record, said)
+            return showing.shown(result, ids=False) if said else result
         result = _analysed(found, attack, rule, draws, figure)
         return showing.shown(_recorded(result, read, setting, runner, rule))
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.cli.source import Source
@@ -72,7 +73,8 @@ def _analyses(
         files = ", ".join(map(str, source.files))
         raise NotFound(
             f"no whole analysis of that kind in {files}",
-            "deepunlearn attack ulira ... --resume-from FILE goes on with what there is",
+            f"the attack that wrote it goes on with --resume-from {quote(str(source.files[0]))}; "
+            "`deepunlearn attack ulira --help` says what it takes",
         )
     if len({row["setting"] for row in rows}) > 1:
         names = sorted({f"{row['dataset']} {row['model']}" for row in rows})

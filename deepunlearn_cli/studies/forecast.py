@@ -104,6 +104,7 @@ class _AtHand:
         self.starts = bench.starts(setup)
         self.sizes = sizes_of(self.starts[0])
         self.searched = self._foreseen()
+        self.again: dict[str, Recipe] = {}  # by model of the plan's timing seed, the attempt that tables show
         self.making = self._to_make()
 
     def batches(self) -> Iterator[Batch]:
@@ -124,9 +125,10 @@ class _AtHand:
         open_ended = [name for name, one in self.searched.items() if one.params is None]
         names = [name for name in self.bench.plan.method_names if name not in open_ended]
         models = [self._model(start, name) for start in self.starts for name in names]
-        again = [recipe for recipe in map(self._timed, models) if recipe]
         first = [*(start.recipe for start in self._tuned), *self._references]
-        making = self.runner.to_make([*first, *self.bench.with_attacks([*models, *again])])
+        making = self.runner.to_make([*first, *self.bench.with_attacks(models)])
+        self.again = {one.key: last for one in models if (last := self._timed(one, making))}
+        making |= self.runner.to_make(self.bench.with_attacks([*self.again.values()]))
         return making | {one.recipe.key for one in self.starts if open_ended and self._lacks_weights(one)}
 
     def _lacks_weights(self, start: Start) -> bool:
@@ -175,20 +177,19 @@ class _AtHand:
 
         What is not there is made alone to begin with, but for retrained models that a search asks for.
         """
-        for recipe in filter(None, map(self._timed, targets)):
-            attacks = self.bench.attacks([recipe])
-            kinds = [(AGAIN, [recipe]), (ATTACKS, attacks)]
-            for kind, runs in kinds:
-                yield from (one for one in self._named(kind, runs) if not one.there)
+        again = [self.again[recipe.key] for recipe in targets if recipe.key in self.again]
+        for kind, runs in ((AGAIN, again), (ATTACKS, self.bench.attacks(again))):
+            yield from (one for one in self._named(kind, runs) if not one.there)
 
-    def _timed(self, recipe: Recipe) -> Recipe | None:
+    def _timed(self, recipe: Recipe, making: Container[str]) -> Recipe | None:
         """The attempt at a model of the plan's timing seed that tables show, unless that is the first."""
         if recipe.seed != self.bench.plan.timing.get("seed"):
             return None
         if self._searched_beside(recipe):
             return replace(recipe, attempt=1)
         newest = self.runner.newest(recipe)
-        last = self.runner.another(newest) if self.bench.shared(newest) else newest
+        shared = newest.key not in making and self.bench.shared(newest)
+        last = self.runner.another(newest) if shared else newest
         return last if last.attempt else None
 
     def _searched_beside(self, recipe: Recipe) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from os.path import normpath
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli import data
@@ -187,7 +188,7 @@ class Plan:
         if self.cells or len(set(named)) != 1:
             raise UsageFailure(
                 f"--dataset {dataset}: the plan is of several datasets: {', '.join(dict.fromkeys(named))}",
-                f"deepunlearn bench cifar10-short --dataset {dataset}, or a plan of your own",
+                f"`deepunlearn bench cifar10-short --dataset {quote(dataset)}`, or a plan of your own",
             )
         return replace(self, datasets=[dataset])
 

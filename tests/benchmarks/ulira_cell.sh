@@ -8,7 +8,7 @@
 # By default six methods on 16 halves with 4 forget sets each: 528 models. A second sitting goes on with
 # `--resume-from figures.jsonl` among the options.
 set -euo pipefail
-pictures=$1 minutes=$2 out=$3 model=${4:-resnet18}
+pictures=${1-} minutes=${2-} out=${3-} model=${4:-resnet18}
 shift $(($# < 4 ? $# : 4))
 began=$SECONDS
 source "$(dirname "$0")/bare.sh"
@@ -21,5 +21,9 @@ deepunlearn attack ulira --method "$methods" --dataset "folder:$(realpath "$pict
   >"$out/ulira.tsv" 2> >(tee -a "$out/bench.log" >&2) || code=$?
 said "attack ended with $code"
 deepunlearn attack ulira --from "$work/figures.jsonl" 2>&1 | tee "$out/tables.md" || true
-xz -T0 -1 --stdout "$work/figures.jsonl" | split -b 15M -d - "$out/figures.jsonl.xz."
-said "$(wc -l <"$work/figures.jsonl") lines of figures"
+if [ -f "$work/figures.jsonl" ]; then
+  rm -f "$out"/figures.jsonl.xz.* # parts of an earlier call, which may have had more
+  xz -T0 -1 --stdout "$work/figures.jsonl" | split -b 15M -d - "$out/figures.jsonl.xz."
+  said "$(wc -l <"$work/figures.jsonl") lines of figures"
+fi
+exit "$code"

@@ -87,6 +87,30 @@ def test_cut_off_and_gone_on_with_elsewhere(tmp_path, made, most, monkeypatch):
     assert table("attack", "ulira", "--from", file) == table(*ULIRA, "--store", last)
 
 
+def test_a_dry_run_counts_originals_that_are_made_again_for_their_weights(tmp_path, made, monkeypatch):
+    lines = (made / "figures.jsonl").read_text().splitlines(keepends=True)
+    last = max(n for n, line in enumerate(lines) if '"outputs":{"forget"' in line)
+    file = tmp_path / "figures.jsonl"
+    file.write_text("".join(line for n, line in enumerate(lines) if n != last))
+    words = (*ULIRA, "--store", tmp_path / "fresh", "--resume-from", file)
+    dry = {row["models"]: row["to_make"] for row in ok(*words, "--dry-run", "--json").json}
+    assert sum(dry.values()) == 2, "a model, and its original"
+    assert dry["original"] == 1
+    kinds = counting(monkeypatch)
+    ok(*words)
+    assert len([kind for kind in kinds if kind != "attack"]) == 2
+
+
+def test_a_cut_off_without_tables_writes_no_file_of_them(tmp_path, monkeypatch):
+    counting(monkeypatch, 0)
+    out, file = tmp_path / "tables.csv", tmp_path / "figures.jsonl"
+    said = call(*ULIRA, "--store", tmp_path / "store", "--export", file, "--out", out)
+    assert (said.code, said.out) == (6, ""), said
+    assert not out.exists()
+    refused = call("attack", "ulira", "--from", file)
+    assert (refused.code, f"--resume-from {file}" in refused.err) == (3, True), refused
+
+
 def test_a_file_without_what_it_takes_is_refused(tmp_path, made):
     lines = (made / "figures.jsonl").read_text().splitlines(keepends=True)
     file = tmp_path / "figures.jsonl"

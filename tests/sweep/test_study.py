@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -377,6 +378,21 @@ def test_time_is_kept(tmp_path):
     late = order(at, question(), wanted=5, deadline=time.time() - 1)
     assert search(late, 1, Formula(at), lambda _: None) == []
     assert opened(at, question()).done() == 0
+
+
+def test_a_plan_s_search_that_time_ended_is_not_searched_on_but_by_a_longer_one(tmp_path, monkeypatch):
+    at, maker = store(tmp_path), Formula(store(tmp_path))
+    monkeypatch.setattr(Order, "late", lambda self: self.deadline is not None and len(maker.asked) >= 3)
+    timed = order(at, question(), wanted=9, deadline=1.0, seconds=40.0)
+    search(timed, 1, maker, lambda _: None)
+    assert opened(at, question()).done() == 3
+    maker.asked.clear()
+    search(timed, 1, maker, lambda _: None)
+    assert not maker.asked, "as many seconds have ended it"
+    search(replace(timed, seconds=60.0), 1, maker, lambda _: None)
+    assert opened(at, question()).done() == 6
+    search(replace(timed, seconds=None, deadline=None), 1, maker, lambda _: None)
+    assert opened(at, question()).done() == 9, "a command that was given no plan's time goes on"
 
 
 @pytest.mark.skipif("TEST_POSTGRESQL" not in os.environ, reason="needs a server's URL there")
