@@ -98,7 +98,8 @@ def parse_training(content: Any, folder: Path) -> None:
 
 
 def parse_journal(content: Any, folder: Path) -> None:
-    from deepunlearn_cli.sweep.storage import open_storage, studies_in
+    from deepunlearn_cli.sweep.stated import studies_in
+    from deepunlearn_cli.sweep.storage import open_storage
 
     line = content if isinstance(content, bytes) else json.dumps(content).encode()
     (folder / "s.journal").write_bytes(line + b"\n")

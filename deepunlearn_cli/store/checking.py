@@ -16,23 +16,20 @@ from deepunlearn_cli.store.run import FACTS, Run, inputs_of
 
 
 def verified(
-    keys: Sequence[str], place: Callable[[str], Path], progress: Progress | None = None
+    ids: Sequence[str] | None,
+    runs: Path,
+    sealed: Callable[[], Iterable[str]],
+    place: Callable[[str], Path],
+    progress: Progress | None = None,
 ) -> list[Problem]:
-    """What is wrong with runs; `place` has the folder of an id."""
-    problems: list[Problem] = []
+    """What is wrong with runs, or with all (None) that are there or are to be; `place` has the folder of an id."""
+    seen, problems = visible(runs) if ids is None else (ids, [])
+    keys = sorted({*seen, *sealed()}) if ids is None else seen
     for done, key in enumerate(keys, start=1):
         problems += problems_of(key, place)
         if progress:
             progress(done, len(keys), "verifying")
     return problems
-
-
-def all_verified(
-    runs: Path, sealed: Iterable[str], place: Callable[[str], Path], progress: Progress | None = None
-) -> list[Problem]:
-    """What is wrong with all runs that are there, or are to be, as they were sealed."""
-    seen, closed = visible(runs)
-    return closed + verified(sorted({*seen, *sealed}), place, progress)
 
 
 def visible(runs: Path) -> tuple[list[str], list[Problem]]:

@@ -34,7 +34,7 @@ from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.store import ancestry, manifest, marker
 from deepunlearn_cli.store.asked import AskedFor
-from deepunlearn_cli.store.checking import all_verified, verified
+from deepunlearn_cli.store.checking import verified
 from deepunlearn_cli.store.index import RUN_ID, Index, row, run_names, shard_names
 from deepunlearn_cli.store.ledger import marked
 from deepunlearn_cli.store.leftovers import discard, erase, left_at, left_of_runs
@@ -247,9 +247,7 @@ class Store:
 
     def verify(self, ids: Sequence[str] | None = None, progress: Progress | None = None) -> list[Problem]:
         """What is wrong with the given runs, or with all that were sealed (see `checking.py`)."""
-        if ids is None:
-            return all_verified(self.runs, self.sealed.all(), self.place, progress)
-        return verified(ids, self.place, progress)
+        return verified(ids, self.runs, self.sealed.all, self.place, progress)
 
     def _run(self, key: str) -> Run:
         return Run(key, self.place(key))

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from deepunlearn_cli.core.errors import UsageFailure
 from deepunlearn_cli.sweep import losses, opening
-from deepunlearn_cli.sweep.storage import ALL, JOURNAL, journals, open_storage, studies_in
+from deepunlearn_cli.sweep.stated import studies_in
+from deepunlearn_cli.sweep.storage import ALL, JOURNAL, journals, open_storage
 from deepunlearn_cli.system.locks import hold
 
 if TYPE_CHECKING:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
+from deepunlearn_cli.core.plugins import Notice
 from deepunlearn_cli.core.typed import Amount, Mistyped, Rule, Seed, Text, check
 
 if TYPE_CHECKING:
+    from optuna import Study as OptunaStudy
+    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
 Key = Annotated[str, Rule("the name of a study", lambda text: bool(text) and not {*"/\\\0\n"} & {*text})]
@@ -97,3 +101,24 @@ def check_study(name: str, attrs: Mapping[str, Any], trials: Iterable[FrozenTria
             for one in needed:
                 if trial.user_attrs.get(one) is None:
                     raise Mistyped(f"{where}.{one}", None, "there, as it is complete")
+
+
+def studies_in(storage: BaseStorage) -> Iterator[OptunaStudy]:
+    """Our studies, as a shared database may hold others; one that is not as it was written is told."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    for name in optuna.get_all_study_names(storage):
+        study = optuna.load_study(study_name=name, storage=storage)
+        if "deepunlearn" in study.user_attrs and _is_sound(study):
+            yield study
+
+
+def _is_sound(study: OptunaStudy) -> bool:
+    try:
+        check_study(study.study_name, study.user_attrs, study.get_trials(deepcopy=False))
+    except Mistyped as error:
+        what = f"left out: study {study.study_name} is not as it was written: {error}"
+        warnings.warn(what, Notice, stacklevel=2)
+        return False
+    return True

@@ -7,22 +7,16 @@ import os
 import shutil
 import sqlite3
 import time
-import warnings
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import Failure, UsageFailure
-from deepunlearn_cli.core.plugins import Notice
-from deepunlearn_cli.core.typed import Mistyped
 from deepunlearn_cli.sweep.address import scrubbed, shown
-from deepunlearn_cli.sweep.stated import check_study
 from deepunlearn_cli.system.rights import follow, make_folder
 
 if TYPE_CHECKING:
-    from optuna import Study as OptunaStudy
     from optuna.storages import BaseStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
@@ -83,27 +77,6 @@ def journal_file(folder: Path, name: str) -> Path:
 def journals(folder: Path) -> list[Path]:
     """The journals of a store's studies, without what is collected from them."""
     return sorted(path for path in folder.glob("*.journal") if path.name != ALL)
-
-
-def studies_in(storage: BaseStorage) -> Iterator[OptunaStudy]:
-    """Our studies, as a shared database may hold others; one that is not as it was written is told."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    for name in optuna.get_all_study_names(storage):
-        study = optuna.load_study(study_name=name, storage=storage)
-        if "deepunlearn" in study.user_attrs and _is_sound(study):
-            yield study
-
-
-def _is_sound(study: OptunaStudy) -> bool:
-    try:
-        check_study(study.study_name, study.user_attrs, study.get_trials(deepcopy=False))
-    except Mistyped as error:
-        what = f"left out: study {study.study_name} is not as it was written: {error}"
-        warnings.warn(what, Notice, stacklevel=2)
-        return False
-    return True
 
 
 def made(address: str) -> bool:

@@ -14,7 +14,8 @@ from deepunlearn_cli.sweep import finite, losses
 from deepunlearn_cli.sweep.choice import importances
 from deepunlearn_cli.sweep.judge import reads_judge
 from deepunlearn_cli.sweep.opening import key_of
-from deepunlearn_cli.sweep.storage import JOURNAL, journals, made, open_storage, studies_in
+from deepunlearn_cli.sweep.stated import studies_in
+from deepunlearn_cli.sweep.storage import JOURNAL, journals, made, open_storage
 from deepunlearn_cli.sweep.study import is_stopped
 
 if TYPE_CHECKING:
