@@ -22,7 +22,7 @@ def verified(
     place: Callable[[str], Path],
     progress: Progress | None = None,
 ) -> list[Problem]:
-    """What is wrong with runs, or with all (None) that are there or are to be; `place` has the folder of an id."""
+    """What is wrong with runs, or (None) with all that are or should be there; `place` has the folder of an id."""
     seen, problems = visible(runs) if ids is None else (ids, [])
     keys = sorted({*seen, *sealed()}) if ids is None else seen
     for done, key in enumerate(keys, start=1):
