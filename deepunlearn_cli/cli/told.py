@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from deepunlearn_cli.attacks import ATTACKS
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.guarantee import FACT
 from deepunlearn_cli.core.typed import Mistyped
 from deepunlearn_cli.store import Store
+from deepunlearn_cli.store.kinds import Said
 from deepunlearn_cli.store.lines import mistyped
 
 if TYPE_CHECKING:
@@ -52,6 +54,10 @@ def _check_measured(told: Told) -> None:
     recipe = told.recipe
     if told.facts.get("status", "done") != "done":
         return
+    if recipe.kind == "shadow" and recipe.forget and FACT in told.facts:
+        for name in sorted(Said.__annotations__.keys() - told.reduced.keys()):
+            missing = Mistyped(f"reduced.{name}", None, "what a model says to its guarantee")
+            raise mistyped(told.file, told.number, missing)
     attack = ATTACKS.known(recipe.name) if recipe.kind == "attack" else None
     needed = (attack.headline(),) if attack else ACCURACIES if recipe.kind == "unlearn" else ()
     for name in needed:

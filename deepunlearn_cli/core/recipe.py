@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Annotated, Any, TypedDict
 
 from deepunlearn_cli.core.names import encoded
-from deepunlearn_cli.core.typed import Count, Fraction, Mistyped, Rule, Seed, Text, check
+from deepunlearn_cli.core.typed import Count, Fraction, Mistyped, Named, Rule, Seed, Text, check
 
 PRECISIONS = FP32, BF16 = "fp32", "bf16"
 SCHEMA = 1
@@ -66,6 +66,22 @@ class Pictures(TypedDict, total=False):
     canary: CanaryPart
 
 
+Setting = str | bool | float | None
+
+
+class NamedParams(TypedDict, total=False):
+    """Hyperparameters that tables tell attacks apart by."""
+
+    feature: Setting
+    against: Setting
+    cv: Setting
+    folds: Setting
+    statistic: Setting
+
+
+Params = Annotated[Mapping[str, Any], Named(NamedParams, Any)]
+
+
 class Labels(TypedDict, total=False):
     """Names for people, as far as code reads them; see `Recipe.labels`."""
 
@@ -87,7 +103,7 @@ class Written(TypedDict):
     kind: Text
     name: Text
     revision: int
-    params: Mapping[str, Any]
+    params: Params
     seed: Seed
     data: Pictures
     forget: Text | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NotRequired, TypedDict
 
+from deepunlearn_cli.core.recipe import Params
 from deepunlearn_cli.core.typed import Amount, Named, Number, Seed, Share, Time
 
 
@@ -60,7 +61,7 @@ class IndexRow(TypedDict):
     kind: str
     name: str
     seed: Seed
-    params: Mapping[str, Any]
+    params: Params
     setting: str
     dataset: str
     model: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,7 +67,8 @@ def _arrays(path: Path) -> Part:
         return read_arrays(path, ("logits", "labels", "values", "index"))
     if path.suffix == ".npy":
         return {"values": read_array(path)}
-    return {"values": np.loadtxt(path, dtype=np.float64, ndmin=1, delimiter=",")}
+    with warnings.catch_warnings(action="ignore"):  # of an empty file, which is refused anyway
+        return {"values": np.loadtxt(path, dtype=np.float64, ndmin=1, delimiter=",")}
 
 
 def _checked(part: Part, path: Path) -> Part:

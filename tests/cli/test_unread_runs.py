@@ -91,6 +91,9 @@ DAMAGES = {
     "a field is missing": lambda text: edited(text, lambda row: row.pop("model"), sealed=True),
     "text for a number": lambda text: edited(text, lambda row: row.update(created="x"), sealed=True),
     "a list for scores": lambda text: edited(text, lambda row: row.update(scores=[1]), sealed=True),
+    "a table for a setting": lambda text: edited(
+        text, lambda row: row["params"].update(feature={"a": 1}), sealed=True
+    ),
     "deep nesting": lambda _: "[" * 100_000,
     "a broken seal": lambda text: edited(text, lambda row: row.update(name="other"), sealed=False),
     "torn": lambda text: text[: len(text) // 2],

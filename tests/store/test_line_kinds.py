@@ -112,6 +112,7 @@ def test_what_was_written_is_read(tmp_path, lines):
         ("recipe/inputs/original", "../x", "inputs.original = '../x' is not 16 hex digits"),
         ("recipe/recipe", None, "recipe = None is not a table"),
         ("recipe/recipe/seed", "x", "recipe.seed = 'x' is not a whole number from 0 up"),
+        ("recipe/recipe/params/feature", {"a": 1}, "recipe.params.feature = {...} is not a text or"),
         ("recipe/recipe/labels", {"dataset": 5}, "recipe.labels.dataset = 5 is not a text"),
         ("array/dtype", "O", "dtype = 'O' is not '|b1' or"),
         ("array/bytes", "\x00", "bytes = None is not a packed array"),

@@ -23,6 +23,7 @@ from deepunlearn_cli.sweep import SAMPLERS, presence, search, workers
 from deepunlearn_cli.sweep import order as at_order
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
+from deepunlearn_cli.sweep.storage import open_storage, studies_in
 
 
 class Killed(BaseException):
@@ -169,7 +170,7 @@ def test_a_search_of_30_trials_killed_ten_times_is_the_one_that_was_not(tmp_path
 
 @pytest.mark.slow
 def test_a_command_whose_search_is_in_sqlite_is_killed_and_goes_on_as_if_nothing_had_happened(tmp_path):
-    from cli_kit import call, ok, running, small_npz, until
+    from cli_kit import ok, running, small_npz, until
 
     small_npz(tmp_path / "data.npz")
     at = ("--store", tmp_path / "store")
@@ -183,11 +184,9 @@ def test_a_command_whose_search_is_in_sqlite_is_killed_and_goes_on_as_if_nothing
     def made(file: str) -> list[tuple]:
         if not (tmp_path / file).exists():
             return []
-        said = call("sweep", "show", "--database", f"sqlite:///{tmp_path / file}", "--json", *at)
-        return told(said.json) if not said.code else []
-
-    def told(rows: list[Any]) -> list[tuple]:
-        return [(one["trial"], one["params"], one["norm"]) for row in rows for one in row["history"]]
+        found = [*studies_in(open_storage(f"sqlite:///{tmp_path / file}"))]
+        every = [one for study in found for one in study.get_trials(deepcopy=False)]
+        return [(t.number, t.params, t.user_attrs["losses"]) for t in every if t.state.name == "COMPLETE"]
 
     ok(*words("whole.db"))
     shutil.rmtree(tmp_path / "store" / "runs")  # trials are made again, not found
