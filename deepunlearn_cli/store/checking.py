@@ -27,12 +27,10 @@ def verified(
     return problems
 
 
-def all_verified(
-    runs: Path, sealed: Iterable[str], place: Callable[[str], Path], progress: Progress | None = None
-) -> list[Problem]:
-    """What is wrong with all runs that are there, or are to be, as they were sealed."""
+def known(runs: Path, sealed: Iterable[str]) -> tuple[list[str], list[Problem]]:
+    """Ids of all runs that are there, or are to be, in order; and folders that this user may not look into."""
     seen, closed = visible(runs)
-    return closed + verified(sorted({*seen, *sealed}), place, progress)
+    return sorted({*seen, *sealed}), closed
 
 
 def visible(runs: Path) -> tuple[list[str], list[Problem]]:
