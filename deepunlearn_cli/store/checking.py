@@ -28,7 +28,7 @@ def verified(
 
 
 def known(runs: Path, sealed: Iterable[str]) -> tuple[list[str], list[Problem]]:
-    """Ids of all runs that are there, or are to be, in order; and folders that this user may not look into."""
+    """Ids of all runs that are there or are to be, in order; and folders that this user may not look into."""
     seen, closed = visible(runs)
     return sorted({*seen, *sealed}), closed
 
