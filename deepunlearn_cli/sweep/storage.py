@@ -82,13 +82,13 @@ def journals(folder: Path) -> list[Path]:
 
 
 def studies_in(storage: BaseStorage) -> Iterator[OptunaStudy]:
-    """Our studies: a shared database may hold others."""
+    """Our studies, but those that a kill left begun; a shared database may hold others."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     for name in optuna.get_all_study_names(storage):
         study = optuna.load_study(study_name=name, storage=storage)
-        if "deepunlearn" in study.user_attrs:
+        if {"deepunlearn", "space"} <= study.user_attrs.keys():
             yield study
 
 
