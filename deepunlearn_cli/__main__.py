@@ -27,6 +27,8 @@ def _code() -> int:
     except SystemExit as end:
         if isinstance(end.code, str):
             raise
+        if isinstance(end.__context__, BrokenPipeError):  # who read the help has seen enough of it
+            return 0
         code, error = end.code or 0, streams.flush()
     except OSError as full:  # of help and the like, that no command answers for
         code, error = 0, full

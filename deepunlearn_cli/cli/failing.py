@@ -18,7 +18,6 @@ NO_HOME = "Could not determine home directory"  # and `Path.expanduser`
 LIMITS = {
     errno.EMFILE: "ulimit -n 4096 allows more open files",
     errno.ENFILE: "ulimit -n 4096 allows more open files",
-    errno.EFBIG: "ulimit -f unlimited allows larger files",
     errno.EAGAIN: "--jobs 1 takes fewer processes and threads; ulimit -u shows how many there may be",
     errno.EIO: "the disk or the network behind it fails: see `dmesg`, or copy the file elsewhere",
     errno.ESTALE: "the network disk has lost it: try again",

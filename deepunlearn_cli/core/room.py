@@ -11,11 +11,12 @@ from pathlib import Path
 
 from deepunlearn_cli.core.errors import Failure
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SAID = (
     "No space left on device",
     "Disk quota exceeded",
     "database or disk is full",
+    "File too large",
 )  # by libraries that hide the system's number
 BLOCK = 1 << 20
 CURE = "make room there, or --store DIR names another disk"
@@ -48,7 +49,17 @@ def left_at(path: Path | str) -> str:
             said += f", and none of the disk's {now.f_files:,} files (inodes)"
     except OSError:
         return "the disk is full"
-    return said
+    return said + _limit()
+
+
+def _limit() -> str:
+    """How large a file this process may write, where that is limited."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return ""
+    most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return "" if most == resource.RLIM_INFINITY else f", and a file may have {most:,} (ulimit -f)"
 
 
 @contextmanager

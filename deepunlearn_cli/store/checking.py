@@ -16,20 +16,21 @@ from deepunlearn_cli.store.run import FACTS, Run, inputs_of
 
 
 def verified(
-    ids: Sequence[str] | None,
-    runs: Path,
-    sealed: Callable[[], Iterable[str]],
-    place: Callable[[str], Path],
-    progress: Progress | None = None,
+    keys: Sequence[str], place: Callable[[str], Path], progress: Progress | None = None
 ) -> list[Problem]:
-    """What is wrong with runs, or (None) with all that are or should be there; `place` has the folder of an id."""
-    seen, problems = visible(runs) if ids is None else (ids, [])
-    keys = sorted({*seen, *sealed()}) if ids is None else seen
+    """What is wrong with runs; `place` has the folder of an id."""
+    problems: list[Problem] = []
     for done, key in enumerate(keys, start=1):
         problems += problems_of(key, place)
         if progress:
             progress(done, len(keys), "verifying")
     return problems
+
+
+def known(runs: Path, sealed: Iterable[str]) -> tuple[list[str], list[Problem]]:
+    """Ids of all runs that are there or are to be, in order; and folders that this user may not look into."""
+    seen, closed = visible(runs)
+    return sorted({*seen, *sealed}), closed
 
 
 def visible(runs: Path) -> tuple[list[str], list[Problem]]:

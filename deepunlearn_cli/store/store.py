@@ -34,7 +34,7 @@ from deepunlearn_cli.core.shared import Outputs, Progress
 from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.store import ancestry, manifest, marker
 from deepunlearn_cli.store.asked import AskedFor
-from deepunlearn_cli.store.checking import verified
+from deepunlearn_cli.store.checking import known, verified
 from deepunlearn_cli.store.index import RUN_ID, Index, row, run_names, shard_names
 from deepunlearn_cli.store.ledger import marked
 from deepunlearn_cli.store.leftovers import discard, erase, left_at, left_of_runs
@@ -143,9 +143,8 @@ class Store:
             NotFound, StoreCorrupt: it fits none, or one that was sealed and is gone.
         """
         if not REF.fullmatch(ref.lower()):
-            raise UsageFailure(
-                f"{ref!r} is not a run id", "4 or more hex digits of one in `deepunlearn runs`"
-            )
+            hint = "give 4 or more of the hex digits that `deepunlearn runs` shows"
+            raise UsageFailure(f"{ref!r} is not a run id", hint)
         names = sorted(n for n in run_names(self.runs / ref[:2].lower()) if n.startswith(ref.lower()))
         if not names:
             raise self.sealed.absent(ref.lower(), self.has)
@@ -247,7 +246,8 @@ class Store:
 
     def verify(self, ids: Sequence[str] | None = None, progress: Progress | None = None) -> list[Problem]:
         """What is wrong with the given runs, or with all that were sealed (see `checking.py`)."""
-        return verified(ids, self.runs, self.sealed.all, self.place, progress)
+        names, closed = known(self.runs, self.sealed.all()) if ids is None else (list(ids), [])
+        return closed + verified(names, self.place, progress)
 
     def _run(self, key: str) -> Run:
         return Run(key, self.place(key))

@@ -104,13 +104,16 @@ def check_study(name: str, attrs: Mapping[str, Any], trials: Iterable[FrozenTria
 
 
 def studies_in(storage: BaseStorage) -> Iterator[OptunaStudy]:
-    """Our studies, as a shared database may hold others; one that is not as it was written is told."""
+    """Our studies, but those that a kill left begun; one that is not as it was written is told.
+
+    A shared database may hold others.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     for name in optuna.get_all_study_names(storage):
         study = optuna.load_study(study_name=name, storage=storage)
-        if "deepunlearn" in study.user_attrs and _is_sound(study):
+        if {"deepunlearn", "space"} <= study.user_attrs.keys() and _is_sound(study):
             yield study
 
 

@@ -13,7 +13,7 @@ from deepunlearn_cli.cli.failing import LIMITS, meant
 
 
 @pytest.mark.parametrize(
-    "number", [*LIMITS, errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.ELOOP]
+    "number", [*LIMITS, errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ELOOP]
 )
 @pytest.mark.parametrize("path", [None, "/data/x"])
 def test_a_system_that_fails_is_told_with_the_path_that_it_names(number: int, path: str | None) -> None:

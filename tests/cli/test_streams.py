@@ -64,6 +64,12 @@ def test_a_dumb_terminal_gets_plain_text(tmp_path):
     assert "\x1b" not in out + err
 
 
+@pytest.mark.parametrize("words", ["attacks", "--help", "train -h", "--version", ""])
+def test_a_reader_that_has_left_is_no_failure(words):
+    said = shell(f"{words} | true; exit ${{PIPESTATUS[0]}}")
+    assert (said.returncode, said.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("words", ["attacks", "--help", "--version"])
 def test_a_full_stdout_is_told_in_one_line(words):
     said = shell(f"{words} > /dev/full")

@@ -82,3 +82,12 @@ def test_a_disk_without_room_for_another_file_says_so(tmp_path, monkeypatch):
     said = full(tmp_path / "no" / "x", 10).message
     assert "needs 10 bytes" in said
     assert "none of the disk's 100 files" in said
+
+
+def test_a_limit_to_the_size_of_files_is_told(tmp_path, monkeypatch):
+    import resource
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1000, 1000))
+    said = r"needs 5,000 bytes.*a file may have 1,000"
+    with pytest.raises(DiskFull, match=said), room_for(tmp_path / "x", 5000):
+        raise RuntimeError("I/O error: File too large (os error 27)")

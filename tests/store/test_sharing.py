@@ -31,12 +31,11 @@ needs_root = pytest.mark.skipif(
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    base = next(one for one in tmp_path.parents if one.name.startswith("pytest-of-"))
-    for folder in (tmp_path, *tmp_path.parents):  # pytest's folders are their owner's alone
-        if folder.is_relative_to(base):
-            folder.chmod(0o755)
-    return tmp_path / "store"
+def root() -> Iterator[Path]:
+    # pytest's own folders are their owner's alone, and are made so again by whoever else runs it
+    with tempfile.TemporaryDirectory() as home:
+        Path(home).chmod(0o755)
+        yield Path(home) / "store"
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002])

@@ -80,3 +80,14 @@ def test_a_database_of_something_else_is_left_as_it_is(tmp_path, table):
     assert file.read_bytes() == before
     open_storage(f"sqlite:///{tmp_path / 'ours.sqlite'}")
     open_storage(f"sqlite:///{tmp_path / 'ours.sqlite'}")
+
+
+def test_a_study_that_a_kill_left_begun_is_none_yet(tmp_path):
+    import optuna
+
+    opened = open_storage(f"journal:{tmp_path / 'x.journal'}")
+    study = optuna.create_study(storage=opened, study_name="begun")
+    study.set_user_attr("deepunlearn", "0")
+    assert [*storage.studies_in(opened)] == []
+    study.set_user_attr("space", {})
+    assert len([*storage.studies_in(opened)]) == 1
