@@ -42,6 +42,7 @@ from deepunlearn_cli.system.locks import hold
 from deepunlearn_cli.system.rights import may_write
 
 CURE = "name the dataset again (`--dataset ...`): it is decoded once more"
+MISSING = FileNotFoundError, NotADirectoryError, IsADirectoryError  # a file of a folder
 SPARE = 1 << 26  # bytes left free on the disk beside a dataset
 
 
@@ -171,13 +172,11 @@ def _read(folder: Path) -> Dataset | None:
     """The dataset in a folder; None if a file is missing or not what was decoded.
 
     Raises:
-        PermissionError: a file may not be read.
+        OSError: a file cannot be read, which is no proof of damage: not permitted, too many open files.
     """
     try:
         reading = _readers.share(path := folder / "images.npy")
-    except PermissionError:
-        raise
-    except OSError:
+    except MISSING:
         return None
     dataset = None
     try:
@@ -202,9 +201,7 @@ def _read_shared(folder: Path) -> Dataset | None:
         sound = _seal.is_sound(folder, head, images, labels, purged)
         dataset = _dataset(folder.name, meta, images, labels) if sound else None
         return replace(dataset, purged=purged.index) if dataset and purged else dataset
-    except PermissionError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+    except (*MISSING, ValueError, KeyError, TypeError, EOFError):
         return None
 
 

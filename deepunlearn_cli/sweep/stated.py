@@ -113,8 +113,13 @@ def studies_in(storage: BaseStorage) -> Iterator[OptunaStudy]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     for name in optuna.get_all_study_names(storage):
         study = optuna.load_study(study_name=name, storage=storage)
-        if {"deepunlearn", "space"} <= study.user_attrs.keys() and _is_sound(study):
+        if "deepunlearn" in study.user_attrs and not _is_begun(study) and _is_sound(study):
             yield study
+
+
+def _is_begun(study: OptunaStudy) -> bool:
+    """Whether it has not said yet what it searches, its last word before its first trial."""
+    return "space" not in study.user_attrs and not study.get_trials(deepcopy=False)
 
 
 def _is_sound(study: OptunaStudy) -> bool:

@@ -1,5 +1,6 @@
 """The decoded datasets on disk: found again, mended, never half written."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -104,6 +105,25 @@ def test_damage_is_noticed_and_mended(home, file, content):
     assert open_dataset("digits", home).fingerprint == first.fingerprint
     assert len(load_dataset(first.fingerprint, home)) == 1797
     assert not list(home.glob(".*"))
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO])
+def test_what_cannot_be_read_now_is_not_called_damaged(home, monkeypatch, number):
+    """Too many open files, a failing disk: nothing is decoded again over what may be sound."""
+    first = open_dataset("digits", home)
+
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    for broken in ("_readers.share", "_seal.is_sound"):
+        room, name = broken.split(".")
+        with monkeypatch.context() as patch:
+            patch.setattr(getattr(cache, room), name, full)
+            with pytest.raises(OSError, match=os.strerror(number)):
+                load_dataset(first.fingerprint, home)
+            with pytest.raises(OSError, match=os.strerror(number)):
+                open_dataset("digits", home)
+    assert load_dataset(first.fingerprint, home).fingerprint == first.fingerprint
 
 
 def test_only_what_was_decoded_can_be_loaded(home):

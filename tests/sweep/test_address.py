@@ -9,8 +9,10 @@ import pytest
 from cli_kit import call
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.plugins import Notice
 from deepunlearn_cli.sweep import storage
 from deepunlearn_cli.sweep.address import scrubbed, shown
+from deepunlearn_cli.sweep.stated import studies_in
 from deepunlearn_cli.sweep.storage import open_storage
 
 SECRET = "s3cr3t-Word"
@@ -88,6 +90,7 @@ def test_a_study_that_a_kill_left_begun_is_none_yet(tmp_path):
     opened = open_storage(f"journal:{tmp_path / 'x.journal'}")
     study = optuna.create_study(storage=opened, study_name="begun")
     study.set_user_attr("deepunlearn", "0")
-    assert [*storage.studies_in(opened)] == []
-    study.set_user_attr("space", {})
-    assert len([*storage.studies_in(opened)]) == 1
+    assert [*studies_in(opened)] == []
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    with pytest.warns(Notice, match="left out: study begun"):
+        assert [*studies_in(opened)] == []

@@ -23,7 +23,8 @@ from deepunlearn_cli.sweep import SAMPLERS, presence, search, workers
 from deepunlearn_cli.sweep import order as at_order
 from deepunlearn_cli.sweep.presence import Presence, present
 from deepunlearn_cli.sweep.question import Question
-from deepunlearn_cli.sweep.storage import open_storage, studies_in
+from deepunlearn_cli.sweep.stated import studies_in
+from deepunlearn_cli.sweep.storage import open_storage
 
 
 class Killed(BaseException):
