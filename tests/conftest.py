@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +29,18 @@ def pytest_configure() -> None:
     """The server that tests fork processes from loads the kits beforehand: Python 3.11 looks for them here alone."""
     places = (__file__.rpartition(os.sep)[0], os.environ.get("PYTHONPATH"))
     os.environ["PYTHONPATH"] = os.pathsep.join(place for place in places if place)
+
+
+LONG_FIRST = (
+    "test_docs_run.py",
+    "test_cluster.py",
+)  # few tests that take long: begun last, one worker would wait
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests take longest come first, then those with the most tests: workers end together."""
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.name not in LONG_FIRST, -sizes[item.path]))
 
 
 @pytest.fixture(autouse=True)

@@ -43,6 +43,7 @@ LONG = (
     "plans",
     "repeated-deletion",
     "store",
+    "tuning",
     "unrolling-sgd",
     "your-method",
 )

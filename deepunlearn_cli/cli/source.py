@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from shlex import quote
@@ -99,7 +99,9 @@ class Source:
         models = self._wanted([row for row in self.runs.rows if is_model(row)])
         reader = Reader(partial(_outputs, self.store), partial(_reduced, self.store))
         known = titles() | of_plugins(models)
-        return records([*attacks, *self._restated(self.left(models))], known, reader, class_counts())
+        found = records([*attacks, *self._restated(self.left(models))], known, reader, class_counts())
+        wrote = ", ".join(map(str, self.files))
+        return [replace(one, exported=wrote) for one in found] if wrote else found
 
     def left(self, rows: Sequence[IndexRow]) -> list[IndexRow]:
         """What the filters leave of these rows, controls beside methods.

@@ -62,6 +62,19 @@ class Pair:
 
     def command(self, control: str = RETRAIN) -> str:
         """What makes the models of a control that are missing, or tells why those that are there are none."""
+        return self._from_afar(self._command(control))
+
+    def cure(self, control: str = RETRAIN) -> str:
+        """The same within a sentence: a command between backticks is to be copied."""
+        said = self._command(control)
+        return said if self.any.file else self._from_afar(f"`{said}`")
+
+    def _from_afar(self, said: str) -> str:
+        """Of what was exported the store is elsewhere."""
+        wrote = self.any.exported
+        return f"in the store that {wrote} came from: {said}" if wrote else said
+
+    def _command(self, control: str) -> str:
         run, seeds = self.any, {record.seed for record in self.runs()}
         bad = [] if run.file else self.unusable(control)  # whoever has a file can put its rows right
         known = self.methods.get((control, ""), {})
@@ -80,11 +93,6 @@ class Pair:
         if not starts:
             return f"deepunlearn train --role {RETRAIN} {place} --forget {asked} --seeds {listed}"
         return f"deepunlearn unlearn {starts} --method {control} --forget {asked}"
-
-    def cure(self, control: str = RETRAIN) -> str:
-        """The same within a sentence: a command between backticks is to be copied."""
-        said = self.command(control)
-        return said if self.any.file else f"`{said}`"
 
 
 def pairs(records: Sequence[Record]) -> list[Pair]:

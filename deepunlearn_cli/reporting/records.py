@@ -34,7 +34,8 @@ class Record:
     `start` is the id of the run that it was made from, `request` its newest forget set. `umia` and its
     interval are the paper's attack, the one that ranks, by run `attack`; `umias` has the accuracy of every
     kind of U-MIA.
-    `reader` gives the outputs of runs; `file` is the table that the figures come from, if not of a store.
+    `reader` gives the outputs of runs; `file` is the table that the figures come from, if not of a store;
+    `exported` names the files that a store's were exported to, if they come from these.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Record:
     facts: Mapping[str, Any] = field(default_factory=dict)
     reader: Reader | None = None
     file: str = ""
+    exported: str = ""
     start: str = ""
     request: str = ""
     attack: str = ""

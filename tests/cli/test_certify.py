@@ -324,6 +324,7 @@ def test_a_store_is_no_place_for_a_private_key(place):
     place.refused(*proof, code=2, says=("one person's",))
 
 
+@pytest.mark.slow
 def test_a_policy_that_two_commit_at_the_same_time_is_committed_once(place):
     """Both look before either adds: what is the newest is seen under the ledger's lock."""
     (place.home / "new.toml").write_text(POLICY.replace("0.45", "0.4"))

@@ -177,6 +177,7 @@ def test_the_next_request_must_be_named(place):
         place.refused(*UNLEARN, ref, code=2, says=("not an original", FIRST, "--forget"))
 
 
+@pytest.mark.slow
 def test_files_carry_the_chain_to_another_store(place, tmp_path):
     v2, third = place.v2, ("--forget", "class:5:0.2")
     three = place.ok(*UNLEARN, v2, *third, "--out", tmp_path / "v3.pt").lines[0]
@@ -225,6 +226,7 @@ def test_every_method_goes_on(place):
     assert all("forgotten" in one for one in shown)
 
 
+@pytest.mark.slow
 def test_a_track_is_taken_back_once(place):
     tracked = ("train", "--dataset", "digits", "--model", "resnet-tiny", "-p", "epochs=1", "--track")
     plain = ("--approximate", "--forget", FIRST)

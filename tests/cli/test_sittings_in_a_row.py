@@ -130,6 +130,7 @@ def test_a_search_that_its_time_ended_keeps_its_choice_elsewhere(tmp_path, kinds
     assert left(*words)["search trials"], "a longer search goes on"
 
 
+@pytest.mark.slow
 def test_a_dry_run_looks_at_the_newest_attempt_for_what_is_timed_again(tmp_path, monkeypatch):
     plan, store = tmp_path / "plan.toml", tmp_path / "store"
     plan.write_text(PLAN.replace('"0-1"', '"0"') + "[timing]\nseed = 0\n")

@@ -228,6 +228,7 @@ def test_a_space_of_few_points_is_counted_as_what_it_is():
     assert drawn == draws(domains | {"c": Domain(float, 1.0, "", 1e-4, 1e-1, log=True)})
 
 
+@pytest.mark.slow
 def test_a_preset_of_another_problem_is_refused_unless_agreed(place):
     place.ok(*SWEEP, "--ckpt", place.ids["original"], "--out", place.home / "ft.toml")
     spec = small_npz(place.home / "x.npz")

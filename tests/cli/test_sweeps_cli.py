@@ -81,6 +81,7 @@ def test_a_search_with_an_early_end_and_cost_is_a_study_of_its_own(place):
     assert len(place.ok("sweep", "list").lines) == 3
 
 
+@pytest.mark.slow
 def test_a_database_is_listed_too(place):
     address = f"sqlite:///{place.home}/x.db"
     place.ok(*SWEEP, *GRID, "--ckpt", place.ids["original"], "--database", address)

@@ -82,7 +82,9 @@ class Life:
         return JournalStorage(Mortal(str(path)))
 
 
-@pytest.mark.parametrize(("sampler", "wanted"), [("tpe", 16), ("nsga3", 54), ("random", 16)])
+@pytest.mark.parametrize(
+    ("sampler", "wanted"), [("tpe", 16), pytest.param("nsga3", 54, marks=pytest.mark.slow), ("random", 16)]
+)
 def test_killed_between_any_two_lines_it_goes_on_as_if_nothing_had_happened(
     tmp_path, monkeypatch, sampler, wanted
 ):
