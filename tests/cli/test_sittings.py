@@ -13,6 +13,7 @@ from shlex import join
 
 import pytest
 from cli_kit import call, ok, running, until
+from sittings_kit import carried_out
 
 PLAN = """
 datasets = ["digits"]
@@ -34,11 +35,7 @@ TIMED = {"incomparable", *(f"RTE_{end}" for end in ("mean", "sd", "n", "runs"))}
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """A folder with a plan, the store that it was carried out in, and what was written down."""
-    place = tmp_path_factory.mktemp("made")
-    (place / "plan.toml").write_text(PLAN)
-    ok("bench", place / "plan.toml", "--store", place / "store", "--export", place / "figures.jsonl")
-    return place
+    return carried_out(tmp_path_factory.mktemp("made"), PLAN)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cli_kit import call, ok
+from sittings_kit import carried_out
 
 from deepunlearn_cli.execution.runner import Runner
 
@@ -36,11 +37,7 @@ timeout = "1s"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """A folder with a plan, the store that it was carried out in, and what was written down."""
-    place = tmp_path_factory.mktemp("made")
-    (place / "plan.toml").write_text(PLAN)
-    ok("bench", place / "plan.toml", "--store", place / "store", "--export", place / "figures.jsonl")
-    return place
+    return carried_out(tmp_path_factory.mktemp("made"), PLAN)
 
 
 @pytest.fixture
