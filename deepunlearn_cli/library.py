@@ -6,8 +6,9 @@ May import: `core`, `engine`, `methods`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import RunFailed, UsageFailure
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from deepunlearn_cli.engine.pictures import Pictures, Pixels
     from deepunlearn_cli.engine.task import Task
 
     Array = Tensor | NDArray[Any]
+    Stream = Callable[[str], torch.Generator]
     Labelled = tuple[Array, Array]  # pictures (N, C, H, W) as the model takes them, labels (N,)
 
 PADDED = 8  # a training crop may be off by so manieth part of a side, as for arrays of the command line
@@ -153,37 +156,58 @@ def make_task(
     Raises:
         UsageFailure: pictures and labels differ in number, a part is empty, or they are not for this model.
     """
-    import torch
-
-    from deepunlearn_cli.core.recipe import stream_seed
     from deepunlearn_cli.engine import logits
     from deepunlearn_cli.engine.device import streams
-    from deepunlearn_cli.engine.pictures import Pictures, Pixels
     from deepunlearn_cli.engine.task import Task
 
     weight, stream = next(model.parameters()), streams(seed)
     given = {"retain": retain, "forget": forget, "val": val, "test": test}
     checked = {name: _checked(name, pair, weight.dtype) for name, pair in given.items() if pair is not None}
-    pictures = torch.cat([x for x, _ in checked.values()]).permute(0, 2, 3, 1)
-    pad = min(pictures.shape[1:3]) // PADDED if augment else 0
-    labels = torch.cat([y for _, y in checked.values()])
-    pixels = Pixels(pictures, labels, weight.device, flip=augment and flip, pad=pad)
-    parts, start = {}, 0
-    for name, (x, _) in checked.items():
-        order, moves = stream(f"order/{name}"), stream(f"augment/{name}")
-        where = torch.arange(start, start := start + len(x))
-        parts[name] = Pictures(pixels, where, order=order, moves=moves, augment=augment)
-
-    def renewed(name: str) -> nn.Module:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(seed, name))
-            return (fresh() if fresh else _reset(model)).to(weight.device)
-
+    pixels = _pixels(checked.values(), weight.device, augment=augment, flip=flip)
+    parts = _parts({name: len(x) for name, (x, _) in checked.items()}, pixels, stream, augment=augment)
     classes = logits.classes_of(model, pixels.shape)
-    _check_labels(labels, classes)
-    return Task(
-        parts, device=weight.device, stream=stream, fresh=renewed, classes=classes, precision=precision
-    )
+    _check_labels(pixels.labels, classes)
+    built = partial(_built, fresh or partial(_reset, model), seed, weight.device)
+    return Task(parts, device=weight.device, stream=stream, fresh=built, classes=classes, precision=precision)
+
+
+def _built(fresh: Callable[[], nn.Module], seed: int, device: torch.device, name: str) -> nn.Module:
+    """A new model, by the stream of this name."""
+    import torch
+
+    from deepunlearn_cli.core.recipe import stream_seed
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(seed, name))
+        return fresh().to(device)
+
+
+def _pixels(
+    pairs: Iterable[tuple[Tensor, Tensor]], device: torch.device, *, augment: bool, flip: bool
+) -> Pixels:
+    """All parts' pictures and labels, one after the other."""
+    import torch
+
+    from deepunlearn_cli.engine.pictures import Pixels
+
+    pictures, labels = (torch.cat(several) for several in zip(*pairs, strict=True))
+    pictures = pictures.permute(0, 2, 3, 1)
+    pad = min(pictures.shape[1:3]) // PADDED if augment else 0
+    return Pixels(pictures, labels, device, flip=augment and flip, pad=pad)
+
+
+def _parts(sizes: Mapping[str, int], pixels: Pixels, stream: Stream, *, augment: bool) -> dict[str, Pictures]:
+    """The parts of pictures that lie one after the other, each with streams of its own."""
+    import torch
+
+    from deepunlearn_cli.engine.pictures import Pictures
+
+    parts, start = {}, 0
+    for name, size in sizes.items():
+        order, moves = stream(f"order/{name}"), stream(f"augment/{name}")
+        where = torch.arange(start, start := start + size)
+        parts[name] = Pictures(pixels, where, order=order, moves=moves, augment=augment)
+    return parts
 
 
 def _check_labels(labels: Tensor, classes: int) -> None:

@@ -31,10 +31,6 @@ def typed() -> str:
 WORD = re.compile(r"[a-z][a-z0-9_-]*")  # what a metavar has in small letters is typed as it stands
 
 
-# whoever opens a file says whose it is where it may not be read
-OPENED_LATER: dict[str, Any] = {"readable": False}
-
-
 def option(*names: str, **settings: Any) -> Any:
     """An option; help does not tell of its variable DEEPUNLEARN_<COMMAND>_<OPTION> each time.
 
@@ -43,7 +39,7 @@ def option(*names: str, **settings: Any) -> Any:
     words = [word for word in str(settings.get("metavar") or "").split("|") if WORD.fullmatch(word)]
     if words and not {"autocompletion", "is_flag"} & settings.keys():
         settings["autocompletion"] = completer(words)
-    return typer.Option(*names, **{"show_envvar": "envvar" in settings, **OPENED_LATER, **_plain(settings)})
+    return typer.Option(*names, **{"show_envvar": "envvar" in settings, **_own(settings)})
 
 
 def completer(names: Iterable[str]) -> Callable[[str], list[str]]:
@@ -54,13 +50,13 @@ def completer(names: Iterable[str]) -> Callable[[str], list[str]]:
 
 def argument(**settings: Any) -> Any:
     """An argument, likewise."""
-    return typer.Argument(**{"show_envvar": False, **OPENED_LATER, **_plain(settings)})
+    return typer.Argument(**{"show_envvar": False, **_own(settings)})
 
 
-def _plain(settings: dict[str, Any]) -> dict[str, Any]:
-    """Help as it is written: what stands in brackets is no markup."""
+def _own(settings: dict[str, Any]) -> dict[str, Any]:
+    """What we do otherwise than Typer: brackets in help are no markup; whoever opens a file looks at it."""
     text = settings.get("help")
-    return settings | {"help": text.replace("[", r"\[")} if text else settings
+    return {"readable": False} | settings | ({"help": text.replace("[", r"\[")} if text else {})
 
 
 def _settle(parameters: list[Any], prefix: str) -> list[Any]:

@@ -82,17 +82,22 @@ def report(
     """
     if comparing.asked:
         return showing.shown(comparing.result(session, only))
+    _check_apart(refs, file, control)
     source = Source(session, only, database=database, files=file or ())
-    if refs and file:
-        raise UsageFailure("a run and --from are two sources", "give one or the other")
-    if control and not refs:
-        raise UsageFailure("--control is held against a run", "deepunlearn report RUN --control REF")
     if refs:
         return _of_runs(session, read_refs(refs), control, only, showing)
     if showing.chosen == "html":
         return written(_page(source), showing.out)
     check_table(table, source)
     return showing.shown(Result(tables=TABLES[table].make(source)))
+
+
+def _check_apart(refs: list[str] | None, file: Sequence[object] | None, control: str | None) -> None:
+    """Refuse two sources of figures, and a control of none."""
+    if refs and file:
+        raise UsageFailure("a run and --from are two sources", "give one or the other")
+    if control and not refs:
+        raise UsageFailure("--control is held against a run", "deepunlearn report RUN --control REF")
 
 
 def _of_runs(

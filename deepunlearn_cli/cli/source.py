@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from shlex import quote
@@ -100,8 +100,9 @@ class Source:
         reader = Reader(partial(_outputs, self.store), partial(_reduced, self.store))
         known = titles() | of_plugins(models)
         found = records([*attacks, *self._restated(self.left(models))], known, reader, class_counts())
-        wrote = ", ".join(map(str, self.files))
-        return [replace(one, exported=wrote) for one in found] if wrote else found
+        for one in found if self.files else ():
+            one.exported = ", ".join(map(str, self.files))
+        return found
 
     def left(self, rows: Sequence[IndexRow]) -> list[IndexRow]:
         """What the filters leave of these rows, controls beside methods.

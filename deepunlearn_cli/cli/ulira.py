@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from deepunlearn_cli.execution.runner import Runner
     from deepunlearn_cli.studies import shadows
 
-DESIGN = "Design"
+    Named = tuple[list[str], dict[str, Any]]  # methods, and hyperparameters for them
+    Found = Callable[[str, Recipe, Mapping[str, Any]], tuple[dict[str, Any], str]]
 
+DESIGN = "Design"
 
 TrainingParams = Annotated[
     list[str] | None,
@@ -155,49 +158,56 @@ def ulira(
     and an unlearned one for its method with its settings. What is in the store is not made again: more
     --splits later train only what is missing.
     """
-    from deepunlearn_cli.execution import studied
     from deepunlearn_cli.studies import shadows
 
-    rule = verdict.rule(ULiRA)
-    asked, settings_asked = _named(method, p)
-    design.check()
-    preset.check()
-    hyper = (attack := ULiRA.build(params)).params()
-    _check_shown(showing, figure)
+    rule, named = verdict.rule(ULiRA), _named(method, p)
+    _check_asked(design, preset, showing, figure)
+    attack = ULiRA.build(params)
     if file:
         ulira_from.check_alone(setting, running, sitting)
-        with ulira_from.opened(file, session, setting, asked, hyper) as (there, draws):
+        with ulira_from.opened(file, session, setting, named[0], attack.params()) as (there, draws):
             return showing.shown(_analysed(there, attack, rule, draws, figure), ids=False)
     read = setting.read(session)
-    precision = read_precision(design.precision, running.device)
     with (
         running.runner_for(read, session) if read else running.runner(session) as runner,
         sitting.held(runner, session.console, dry_run=running.dry_run) as record,
     ):
-        taken = design.setting(setting, runner, read, precision)
-        methods = asked or _of_refs(taken.methods)
-        given = params_for(methods, settings_asked)
-        plan = design.of(taken)
-
-        def settings(name: str, start: Recipe) -> Mapping[str, Any]:
-            found, _ = preset.params(session, runner.store, name, start, given.get(name, {}))
-            return {**taken.methods.get(name, {}), **found}
-
-        names = [*CONTROLS, *methods]
-        analyses = {name: studied.ulira(plan.models(name, settings, runner), name, hyper) for name in names}
+        taken = design.setting(setting, runner, read, read_precision(design.precision, running.device))
+        tuned = partial(preset.params, session, runner.store)
+        analyses = _analyses(design.of(taken), taken, named, tuned, runner, attack)
         if running.dry_run:
             return Result(tables=[views.plan_table(shadows.plan(runner, analyses))])
-        record.wanted, draws = shadows.wanted(analyses), (plan.share, plan.forget_sets)
+        record.wanted, draws = shadows.wanted(analyses), (design.share, design.forget_sets)
         found, whole = shadows.within(sitting.seconds, runner, analyses)
-        if not whole:
-            said = _analysed(found, attack, rule, draws, None).tables if found else []
-            result = sitting.cut_off(record, said)
-            return showing.shown(result, ids=False) if said else result
-        result = _analysed(found, attack, rule, draws, figure)
-        return showing.shown(_recorded(result, read, setting, runner, rule))
+        result = _analysed(found, attack, rule, draws, figure if whole else None) if found else Result()
+        if whole:
+            return showing.shown(_recorded(result, read, setting, runner, rule))
+        cut = sitting.cut_off(record, result.tables)
+        return showing.shown(cut, ids=False) if found else cut
 
 
-def _named(method: str | None, params: list[str] | None) -> tuple[list[str], dict[str, Any]]:
+def _analyses(
+    plan: shadows.Design, taken: Setting, named: Named, tuned: Found, runner: Runner, attack: ULiRA
+) -> dict[str, Recipe]:
+    """Of every method that was named, and of the controls, the analysis of its models.
+
+    Args:
+        tuned: what a preset has for a method's run, beside what was given.
+    """
+    from deepunlearn_cli.execution import studied
+
+    methods = named[0] or _of_refs(taken.methods)
+    given, hyper = params_for(methods, named[1]), attack.params()
+
+    def settings(name: str, start: Recipe) -> Mapping[str, Any]:
+        found, _ = tuned(name, start, given.get(name, {}))
+        return {**taken.methods.get(name, {}), **found}
+
+    names = [*CONTROLS, *methods]
+    return {name: studied.ulira(plan.models(name, settings, runner), name, hyper) for name in names}
+
+
+def _named(method: str | None, params: list[str] | None) -> Named:
     """The methods that were named, if any, and hyperparameters; those of named ones are checked.
 
     Raises:
@@ -218,9 +228,11 @@ def _recorded(
     return replace(result, notes=[*result.notes, *told])
 
 
-def _check_shown(showing: Showing, figure: Path | None) -> None:
+def _check_asked(design: DesignOptions, preset: Tuned, showing: Showing, figure: Path | None) -> None:
     from deepunlearn_cli.reporting import figures
 
+    design.check()
+    preset.check()
     showing.check()
     if figure:
         figures.check(figure)

@@ -58,13 +58,13 @@ def verify(
 
     _check_heads(head or (), refs)
     store = session.store()
-    ids = [store.find(ref).id for ref in read_refs(refs)] if refs else None
+    ids = [store.find(ref).id for ref in read_refs(refs)] if refs else visible(store.runs)[0]
     with session.bars() as bars:
-        problems = store.verify(ids, bars.progress)
+        problems = store.verify(ids if refs else None, bars.progress)
     if not refs:
-        problems += [*_of_data(store.data), *_of_ledger(store, head or ()), *_of_certificates(store)]
+        problems += [*_of_data(store.data), *_of_ledger(store, ids, head or ()), *_of_certificates(store)]
         problems += [*store.sealed.problems(), *store.purposes.problems(), *_of_searches(store)]
-    notes = [f"{len(ids or visible(store.runs)[0])} runs checked, {len(problems)} problems"]
+    notes = [f"{len(ids)} runs checked, {len(problems)} problems"]
     notes += [] if refs else [*_lines(store), *_not_here(store), *_purged(store)]
     if left := store.leftovers():
         notes.append(f"{len(left)} leftovers of killed processes: `deepunlearn prune --leftovers`")
@@ -82,12 +82,12 @@ def _check_heads(heads: Sequence[str], refs: Sequence[str] | None) -> None:
         raise UsageFailure("--head is of the whole store's ledger, and runs were given too", "give one")
 
 
-def _of_ledger(store: Store, heads: Sequence[str]) -> list[Problem]:
+def _of_ledger(store: Store, ids: Sequence[str], heads: Sequence[str]) -> list[Problem]:
     """What is wrong with the ledger of requests."""
-    from deepunlearn_cli.store.checking import of_ledger, visible
+    from deepunlearn_cli.store.checking import of_ledger
     from deepunlearn_cli.store.run import Run
 
-    return [*of_ledger(store.root, (Run(key, store.place(key)) for key in visible(store.runs)[0]), heads)]
+    return [*of_ledger(store.root, (Run(key, store.place(key)) for key in ids), heads)]
 
 
 def _lines(store: Store) -> list[str]:

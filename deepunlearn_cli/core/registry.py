@@ -265,6 +265,6 @@ def _entry_points(group: str, path: tuple[str, ...]) -> Mapping[str, list[EntryP
 
 
 @cache
-def _files(path: tuple[str, ...], _changed: tuple[int, ...]) -> list[str]:
+def _files(path: tuple[str, ...], _changed: tuple[int, ...]) -> tuple[str, ...]:
     """Public names of the modules in these folders, as they were when they last changed; sorted."""
-    return sorted(m.name.replace("_", "-") for m in iter_modules(path) if not m.name.startswith("_"))
+    return tuple(sorted(m.name.replace("_", "-") for m in iter_modules(path) if not m.name.startswith("_")))

@@ -30,7 +30,7 @@ FORMS = (
 )
 
 
-_unwritten: dict[Path, ForgetSet] = {}
+_unwritten: dict[Path, ForgetSet] = {}  # by the file that a store which may only be read has not
 
 
 @dataclass(frozen=True, eq=False)

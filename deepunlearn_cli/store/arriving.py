@@ -16,8 +16,9 @@ from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.figures import Figures, Told
 from deepunlearn_cli.store.index import row
+from deepunlearn_cli.store.kinds import ELSEWHERE
 from deepunlearn_cli.store.ledger import unmarked
-from deepunlearn_cli.store.run import ELSEWHERE, Run, write_files
+from deepunlearn_cli.store.run import Run, write_files
 from deepunlearn_cli.store.store import Store
 
 

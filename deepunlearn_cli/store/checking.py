@@ -10,9 +10,10 @@ from deepunlearn_cli.core.errors import NotFound, StoreCorrupt, UsageFailure
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.index import run_names, shard_names
+from deepunlearn_cli.store.kinds import FACTS
 from deepunlearn_cli.store.ledger import FACT, LEDGER, NOTHING, Ledger
 from deepunlearn_cli.store.manifest import Problem
-from deepunlearn_cli.store.run import FACTS, Run, inputs_of
+from deepunlearn_cli.store.run import Run, inputs_of
 
 
 def verified(

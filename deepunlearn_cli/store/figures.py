@@ -30,9 +30,10 @@ from deepunlearn_cli.core.typed import Mistyped
 from deepunlearn_cli.store import arrays
 from deepunlearn_cli.store.arrays import Digests
 from deepunlearn_cli.store.asked import chosen_by
+from deepunlearn_cli.store.kinds import ELSEWHERE, FACTS, SCORES
 from deepunlearn_cli.store.line_kinds import kind_of
 from deepunlearn_cli.store.lines import HEAD, Line, lines_of, mistyped, sealed, unwritable
-from deepunlearn_cli.store.run import ELSEWHERE, FACTS, LOG, OUTPUTS, RECIPE, SCORES, Run, plain
+from deepunlearn_cli.store.run import LOG, OUTPUTS, RECIPE, Run, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

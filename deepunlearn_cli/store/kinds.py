@@ -8,6 +8,9 @@ from typing import Annotated, Any, TypedDict
 from deepunlearn_cli.core.rows import Scores
 from deepunlearn_cli.core.typed import Amount, Named, Number, Time
 
+SCORES, FACTS = "scores.json", "facts.json"
+ELSEWHERE = "elsewhere.json"  # of a run whose figures came in a file, or that gave up what it kept
+
 
 class Proved(TypedDict):
     """The numbers of a guarantee (`core/guarantee.py`), and what they follow from."""
@@ -68,5 +71,5 @@ class Elsewhere(TypedDict, total=False):
     given: Mapping[str, str | None]
 
 
-KINDS: Mapping[str, Any] = {"scores.json": Scores, "facts.json": Facts, "elsewhere.json": Elsewhere}
+KINDS: Mapping[str, Any] = {SCORES: Scores, FACTS: Facts, ELSEWHERE: Elsewhere}
 """By the name of a file."""

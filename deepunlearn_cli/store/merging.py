@@ -9,8 +9,9 @@ from functools import partial
 
 from deepunlearn_cli.core.shared import Progress
 from deepunlearn_cli.store import manifest
+from deepunlearn_cli.store.kinds import FACTS
 from deepunlearn_cli.store.manifest import Problem
-from deepunlearn_cli.store.run import FACTS, LOG, RECIPE, Run, inputs_of
+from deepunlearn_cli.store.run import LOG, RECIPE, Run, inputs_of
 from deepunlearn_cli.store.stated import Stated
 from deepunlearn_cli.store.store import Store, give_up
 

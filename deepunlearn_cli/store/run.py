@@ -16,16 +16,15 @@ from deepunlearn_cli.core.recipe import Recipe
 from deepunlearn_cli.core.shared import Outputs
 from deepunlearn_cli.core.typed import load
 from deepunlearn_cli.store import manifest
-from deepunlearn_cli.store.kinds import KINDS
+from deepunlearn_cli.store.kinds import ELSEWHERE, FACTS, KINDS, SCORES
 from deepunlearn_cli.system.rights import follow, forbidden
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-RECIPE, SCORES, FACTS, LOG = "recipe.json", "scores.json", "facts.json", "log.jsonl"
+RECIPE, LOG = "recipe.json", "log.jsonl"
 WEIGHTS, OUTPUTS, TRACK = "weights.safetensors", "outputs.safetensors", "track.safetensors"
-ELSEWHERE = "elsewhere.json"  # of a run whose figures came in a file, or that gave up what it kept
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from deepunlearn_cli.core.typed import load
 from deepunlearn_cli.core.whole import flush
 from deepunlearn_cli.store import manifest
 from deepunlearn_cli.store.index import row
-from deepunlearn_cli.store.kinds import Elsewhere
+from deepunlearn_cli.store.kinds import ELSEWHERE, Elsewhere
 from deepunlearn_cli.store.leftovers import erase
-from deepunlearn_cli.store.run import ELSEWHERE, OUTPUTS, Run, plain, write_outputs
+from deepunlearn_cli.store.run import OUTPUTS, Run, plain, write_outputs
 from deepunlearn_cli.store.store import Store
 from deepunlearn_cli.system.rights import follow
 

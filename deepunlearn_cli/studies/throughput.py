@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import linear_regression
@@ -11,6 +10,8 @@ from deepunlearn_cli.core.errors import UsageFailure
 
 ANY = ""  # model: whatever has no figure of its own
 EVERY = 0  # pictures per step: however many
+MOST_BATCH = 10**6  # pictures in a step
+LEAST, MOST = 1e-6, 1e15  # pictures per second
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ def _speed(rates: Mapping[int, float]) -> Speed:
 
 
 def _batch(text: str, whole: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise _refused(whole, f"{text!r} is no number of pictures in a step")
+    if not (text.isdecimal() and len(text) <= len(str(MOST_BATCH)) and 1 <= int(text) <= MOST_BATCH):
+        raise _refused(whole, f"{text!r} is no number of pictures in a step (1 to {MOST_BATCH})")
     return int(text)
 
 
@@ -83,8 +84,8 @@ def _number(figure: str, text: str) -> float:
         number = float(figure.replace("_", ""))
     except ValueError:
         raise _refused(text, f"{figure!r} is no number") from None
-    if not (math.isfinite(number) and number > 0):
-        raise _refused(text, f"{figure} is not above 0")
+    if not LEAST <= number <= MOST:
+        raise _refused(text, f"{figure} is not from {LEAST:g} to {MOST:g}")
     return number
 
 

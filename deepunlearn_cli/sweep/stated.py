@@ -69,6 +69,7 @@ class Study(TypedDict):
     candidates: NotRequired[list[Candidate]]
     candidates_before: NotRequired[list[list[Candidate]]]
     forgiven: NotRequired[Seed]
+    timed_out: NotRequired[Amount]
 
 
 class Trial(TypedDict, total=False):

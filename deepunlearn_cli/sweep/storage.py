@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepunlearn_cli.core.errors import Failure, UsageFailure
+from deepunlearn_cli.store.line_kinds import JOURNAL_HEAD
 from deepunlearn_cli.sweep.address import scrubbed, shown
 from deepunlearn_cli.system.rights import follow, make_folder
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 JOURNAL = "journal:"
 ALL = "all.journal"  # of a store: derived (`collection.py`)
-HEAD = b'{"op_code":'  # of a journal's every line, as Optuna and we write them
+HEAD = JOURNAL_HEAD.encode()  # as Optuna and we write them
 TORN = "torn"  # suffix of the copies that are kept of journals before they are mended
 FORMS = "postgresql://, mysql://, sqlite:///FILE or journal:FILE"
 COLUMNS = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c"

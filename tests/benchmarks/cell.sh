@@ -20,7 +20,8 @@ sed -e "s#^models = .*#models = [\"$model\"]#" "$toml" >"$out/plan.toml"
 
 said "bench $plan on $pictures, $jobs jobs"
 code=0
-deepunlearn bench "$out/plan.toml" --dataset "folder:$(realpath "$pictures")" --jobs "$jobs" --time-limit "$(left 30)s" --export "$out/figures.jsonl" "$@" \
+deepunlearn bench "$out/plan.toml" --dataset "folder:$(realpath "$pictures")" --jobs "$jobs" \
+  --time-limit "$(left 30)s" --export "$out/figures.jsonl" "$@" \
   >"$out/bench.tsv" 2> >(tee -a "$out/bench.log" >&2) || code=$?
 said "bench ended with $code"
 for table in 1 2 scores retention; do

@@ -186,7 +186,7 @@ def test_another_version_of_the_tool_is_refused(carrier, monkeypatch) -> None:
 
 
 def test_a_run_whose_figures_alone_are_here_gives_way(home, tmp_path) -> None:
-    from deepunlearn_cli.store.run import ELSEWHERE
+    from deepunlearn_cli.store.kinds import ELSEWHERE
 
     store, recipe = home
     start = recipe.inputs["original"].key

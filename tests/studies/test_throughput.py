@@ -117,7 +117,7 @@ def test_a_model_without_a_figure_is_unknown_and_no_part_passes_for_the_whole(tm
 
 
 @pytest.mark.parametrize("text", ["", "fast", "-1", "0", "nan", "inf", "a=1,a=2", "=3", "resnet18=", "5@", "5@0", "5@2.5",
-                                  "5@64,6@64", "5,6@64", "5@64,6", "a=5@64,a=6"])  # fmt: skip
+                                  "5@64,6@64", "5,6@64", "5@64,6", "a=5@64,a=6", "5@9999999", "5@" + "9" * 5000, "1e-300@64,1@256", "1e300"])  # fmt: skip
 def test_what_is_no_throughput_is_refused(text):
     with pytest.raises(UsageFailure, match="throughput"):
         read(text)

@@ -12,9 +12,12 @@ from cli_kit import call
 from sweep_kit import Formula, order, question, store
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.typed import Mistyped
 from deepunlearn_cli.store import Store
 from deepunlearn_cli.sweep import search
 from deepunlearn_cli.sweep.presence import Presence
+from deepunlearn_cli.sweep.stated import check_study
+from deepunlearn_cli.sweep.study import TIMED_OUT
 from deepunlearn_cli.sweep.travel import bring
 
 GONE = object()
@@ -94,3 +97,10 @@ def test_a_study_cut_off_as_it_began_is_begun_again(searched):
     assert (said.code, "unexpected" in said.err) == (0, False), said
     search(order(at, question("ft"), wanted=2), 1, Formula(at), lambda _: None)
     assert journal.stem in call("sweep", "list", "--store", at.root).out
+
+
+def test_what_ended_a_study_is_a_number_of_seconds():
+    said = {"method": "ft", "space": {"revision": 1, "domains": {}}, "fixed": {}, "defaults": {}}
+    check_study("ft-1", said | {TIMED_OUT: 40.0}, [])
+    with pytest.raises(Mistyped, match=r"timed_out = 'x' is not a number"):
+        check_study("ft-1", said | {TIMED_OUT: "x"}, [])
