@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import linear_regression
 
 from deepunlearn_cli.core.errors import UsageFailure
+from deepunlearn_cli.core.typed import shortened
 
 ANY = ""  # model: whatever has no figure of its own
 EVERY = 0  # pictures per step: however many
@@ -75,7 +76,7 @@ def _speed(rates: Mapping[int, float]) -> Speed:
 
 def _batch(text: str, whole: str) -> int:
     if not (text.isdecimal() and len(text) <= len(str(MOST_BATCH)) and 1 <= int(text) <= MOST_BATCH):
-        raise _refused(whole, f"{text!r} is no number of pictures in a step (1 to {MOST_BATCH})")
+        raise _refused(whole, f"{shortened(text)!r} is no number of pictures in a step (1 to {MOST_BATCH})")
     return int(text)
 
 
@@ -83,14 +84,14 @@ def _number(figure: str, text: str) -> float:
     try:
         number = float(figure.replace("_", ""))
     except ValueError:
-        raise _refused(text, f"{figure!r} is no number") from None
+        raise _refused(text, f"{shortened(figure)!r} is no number") from None
     if not LEAST <= number <= MOST:
-        raise _refused(text, f"{figure} is not from {LEAST:g} to {MOST:g}")
+        raise _refused(text, f"{shortened(figure)} is not from {LEAST:g} to {MOST:g}")
     return number
 
 
 def _refused(text: str, why: str) -> UsageFailure:
     return UsageFailure(
-        f"--throughput {text}: {why}",
+        f"--throughput {shortened(text)}: {why}",
         "deepunlearn bench cifar10-short --dry-run --throughput resnet18=277000@256,resnet18=120000@64",
     )

@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,20 +87,24 @@ def made(address: str) -> bool:
 
 
 def _check_sqlite(file: Path) -> None:
-    """Refuse a database of something else: Optuna would put its tables beside what is there.
+    """Refuse a database of something else, beside whose tables Optuna would put its own, and what is none.
 
     Raises:
-        UsageFailure: it has tables, and none of Optuna's.
+        UsageFailure: it has tables, and none of Optuna's; or it is no SQLite database.
     """
     if not file.is_file() or not file.stat().st_size:
         return
-    address = f"{file.absolute().as_uri()}?mode=ro"
-    with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as database:
-        found = {*database.execute(COLUMNS)}
-        if found and ("version_info", "library_version") not in found:
-            raise UsageFailure(
-                f"{file} is a database of something else; it was left as it was", "choose another file"
-            )
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            found = {*database.execute(COLUMNS)}
+    except sqlite3.OperationalError:  # busy, or not for us to read: whoever opens it says so
+        return
+    except sqlite3.DatabaseError:
+        raise UsageFailure(f"{file} is no database; it was left as it was", "choose another file") from None
+    if found and ("version_info", "library_version") not in found:
+        raise UsageFailure(
+            f"{file} is a database of something else; it was left as it was", "choose another file"
+        )
 
 
 def _journal(path: Path) -> BaseStorage:

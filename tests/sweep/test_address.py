@@ -84,6 +84,14 @@ def test_a_database_of_something_else_is_left_as_it_is(tmp_path, table):
     open_storage(f"sqlite:///{tmp_path / 'ours.sqlite'}")
 
 
+def test_what_is_no_database_is_refused_without_opening_it(tmp_path):
+    file = tmp_path / "words.txt"
+    file.write_text("root:x:0:0\n" * 100)
+    with pytest.raises(UsageFailure, match=r"words\.txt is no database"):
+        storage.check_address(f"sqlite:///{file}")
+    assert file.read_text() == "root:x:0:0\n" * 100
+
+
 def test_a_study_that_a_kill_left_begun_is_none_yet(tmp_path):
     import optuna
 
